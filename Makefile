@@ -1,0 +1,53 @@
+# Everything sets itself up: `make demo` and `make test` need only python3 (with venv) and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test check format lock bench cases clean
+
+help: ## Show what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+$(READY): pyproject.toml requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %d.%d: make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@echo "Setting up $(VENV) (once, about half a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY) ## Run the main job on an embedded registry: a Pod is injected, installs and uploads
+	@$(BIN)/pypi-connector demo
+
+test: $(READY) ## Run all tests: real pip, uv, twine, pypiserver and devpi
+	@$(BIN)/python -m pytest
+
+check: $(READY) ## Lint, format, types, import layers
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: $(READY) ## Rewrite the sources as `make check` wants them
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: $(READY) ## Measure the proxy against nginx (Debian package) and a direct client
+	@$(BIN)/python -m benchmarks
+
+cases: $(READY) ## Rewrite the expectations of tests/cases; the diff is what a reviewer reads
+	@$(BIN)/python -m pytest tests/test_cases.py --rewrite-cases
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links --no-annotate
+lock: $(READY) ## Resolve the lock files anew (UPGRADE=1: to the newest versions)
+	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements/sidecar.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra webhook -o requirements/webhook.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/devpi.in -o requirements/devpi.txt
+	$(LOCK) requirements/pip-oldest.in -o requirements/pip-oldest.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/pip-newest.in -o requirements/pip-newest.txt
+
+clean: ## Remove the environment and what the tools left
+	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,248 @@
+"""What webhook, broker and sidecar agree on: environment, paths, grant document v1.
+
+The one module of this package that the webhook may import, so it needs the standard library only. Values are
+`NamedTuple`s: `dataclasses` costs 7 ms of import, a fifth of the sidecar's start, in every Pod.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+SHAPE = "1"
+"""Version of what the webhook injects. A change that the broker could notice gets the next number."""
+
+COMMAND = ("python3", "-I", "-m", "sidecar")
+
+CONFIG_DIR = "/etc/pypi-connector"
+"""Where the client configuration lies, in the sidecar (writable) and in the workload (read-only)."""
+
+TOKEN_DIR = "/var/run/secrets/pypi-connector"  # noqa: S105 (a path)
+TOKEN_FILE = TOKEN_DIR + "/token"
+TOKEN_AUDIENCE = "pypi-connector"  # noqa: S105 (a name)
+GRANTS_PATH = "/v1/grants"
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class ContractError(ValueError):
+    """An environment or a grant document that is not what this version agreed to; the text is a sentence."""
+
+
+class Secret:
+    """A text that cannot be printed by accident: `str`, `repr` and `format` are redacted."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not pickled or copied")
+
+
+class Listener(NamedTuple):
+    """One connector and the loopback port that stands for it."""
+
+    connector: str
+    """`namespace/name`"""
+    port: int
+    """1 to 65535; 0 takes a free one (`run` only)"""
+
+
+class Environment(NamedTuple):
+    """The sidecar's own variables, all of which begin with `SIDECAR_`."""
+
+    listeners: tuple[Listener, ...]
+    files: Mapping[str, str]
+    """File name → content, written into `config_dir` before the first socket listens; no secret in them."""
+    config_dir: str = CONFIG_DIR
+    log_level: str = "info"
+    broker_url: str | None = None
+    """Base URL, https; None with `grant_fd`"""
+    broker_ca: str = ""
+    """PEM bundle that the broker's certificate is verified with"""
+    token_file: str = TOKEN_FILE
+    grant_fd: int | None = None
+    """Inherited descriptor that holds one grant document: `run`, where there is no broker"""
+    peer_uid: int | None = None
+    """Only this user of the machine (and root) is served: `run`, where the loopback interface is shared"""
+
+    def variables(self) -> dict[str, str]:
+        """The environment as the webhook writes it, in a fixed order."""
+        found = {
+            "SIDECAR_SHAPE": SHAPE,
+            "SIDECAR_LISTEN": ",".join(f"{one.connector}={one.port}" for one in self.listeners),
+            "SIDECAR_FILES": json.dumps(dict(self.files), separators=(",", ":")),
+            "SIDECAR_CONFIG_DIR": self.config_dir,
+            "SIDECAR_LOG_LEVEL": self.log_level,
+        }
+        if self.broker_url is not None:
+            found["SIDECAR_BROKER_URL"] = self.broker_url
+            found["SIDECAR_BROKER_CA"] = self.broker_ca
+            found["SIDECAR_TOKEN_FILE"] = self.token_file
+        if self.grant_fd is not None:
+            found["SIDECAR_GRANT_FD"] = str(self.grant_fd)
+        if self.peer_uid is not None:
+            found["SIDECAR_PEER_UID"] = str(self.peer_uid)
+        return found
+
+    @classmethod
+    def parse(cls, variables: Mapping[str, str]) -> "Environment":
+        """Read the variables; `ContractError` names every wrong one at once. Unknown ones are left alone."""
+        problems: list[str] = []
+
+        def read(name: str, default: str | None = None) -> str:
+            value = variables.get("SIDECAR_" + name, default)
+            if value is None:
+                problems.append(f"SIDECAR_{name} is not set")
+            return value or ""
+
+        def number(name: str) -> int | None:
+            text = variables.get("SIDECAR_" + name)
+            if text is None:
+                return None
+            if not (text.isascii() and text.isdigit()):
+                problems.append(f"SIDECAR_{name} must be a whole number, not {text!r}")
+                return None
+            return int(text)
+
+        listeners = _parse_listeners(read("LISTEN"), problems)
+        files = _parse_files(read("FILES", "{}"), problems)
+        grant_fd = number("GRANT_FD")
+        level = read("LOG_LEVEL", "info")
+        if level not in LOG_LEVELS:
+            problems.append(f"SIDECAR_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, not {level!r}")
+        url = None if grant_fd is not None else read("BROKER_URL")
+        if url and not url.startswith("https://"):
+            problems.append(f"SIDECAR_BROKER_URL must begin with https://, not {url!r}")
+        found = cls(
+            listeners=listeners,
+            files=files,
+            config_dir=read("CONFIG_DIR", CONFIG_DIR),
+            log_level=level,
+            broker_url=url,
+            broker_ca="" if grant_fd is not None else read("BROKER_CA"),
+            token_file=read("TOKEN_FILE", TOKEN_FILE),
+            grant_fd=grant_fd,
+            peer_uid=number("PEER_UID"),
+        )
+        if problems:
+            raise ContractError("the sidecar's environment is not usable: " + "; ".join(problems))
+        return found
+
+
+def _parse_listeners(text: str, problems: list[str]) -> tuple[Listener, ...]:
+    found = []
+    for part in text.split(",") if text else []:
+        connector, _, port = part.rpartition("=")
+        if connector.count("/") != 1 or not port.isdigit() or int(port) > 65535:
+            problems.append(f"SIDECAR_LISTEN must read namespace/name=port, not {part!r}")
+            continue
+        found.append(Listener(connector, int(port)))
+    return tuple(found)
+
+
+def _parse_files(text: str, problems: list[str]) -> dict[str, str]:
+    try:
+        files = json.loads(text)
+    except ValueError:
+        files = None
+    if not isinstance(files, dict) or not all(isinstance(body, str) for body in files.values()):
+        problems.append("SIDECAR_FILES must be a JSON object of texts")
+        return {}
+    for name in files:
+        if "/" in name or name in ("", ".", ".."):
+            problems.append(f"SIDECAR_FILES names {name!r}, which is no file name")
+    return files
+
+
+class Credential(NamedTuple):
+    """Basic auth of the registry (RFC 7617)."""
+
+    username: str
+    password: Secret
+
+
+class Grant(NamedTuple):
+    """What one Pod may do with one connector, and with which credential: grant document v1."""
+
+    version: str
+    """Names the state of Connector and Secret; equal versions carry equal credentials"""
+    index_url: str
+    """Absolute URL of the simple index (PEP 503), with a trailing slash"""
+    upload_url: str | None
+    """None: this Pod may not upload"""
+    file_origins: tuple[str, ...]
+    """Further origins (`https://host[:port]`) that serve files, without the credential"""
+    ca: str | None
+    """PEM bundle for the registry; None: the system's"""
+    credential: Credential | None
+    soft_seconds: float
+    """Age at which the next use asks for a newer one"""
+    hard_seconds: float
+    """Age until which it serves while the broker cannot be reached"""
+    broker_ca: tuple[str, ...]
+    """PEM certificates of the broker's authorities, newer than the injected bundle"""
+
+    def document(self) -> dict[str, Any]:
+        """The JSON object on the wire. The only place where the password is revealed to be sent."""
+        credential = self.credential
+        return {
+            "version": self.version,
+            "indexUrl": self.index_url,
+            "uploadUrl": self.upload_url,
+            "fileOrigins": list(self.file_origins),
+            "ca": self.ca,
+            "credential": credential
+            and {"username": credential.username, "password": credential.password.reveal()},
+            "softSeconds": self.soft_seconds,
+            "hardSeconds": self.hard_seconds,
+            "brokerCa": list(self.broker_ca),
+        }
+
+    @classmethod
+    def parse(cls, body: str | bytes) -> "Grant":
+        """Read a document; unknown fields are ignored (a newer broker). `ContractError` never quotes it."""
+        try:
+            fields = json.loads(body)
+            credential = fields["credential"]
+            return cls(
+                version=_text(fields["version"]),
+                index_url=_text(fields["indexUrl"]),
+                upload_url=None if fields["uploadUrl"] is None else _text(fields["uploadUrl"]),
+                file_origins=tuple(_text(one) for one in fields["fileOrigins"]),
+                ca=None if fields["ca"] is None else _text(fields["ca"]),
+                credential=None
+                if credential is None
+                else Credential(_text(credential["username"]), Secret(_text(credential["password"]))),
+                soft_seconds=float(fields["softSeconds"]),
+                hard_seconds=float(fields["hardSeconds"]),
+                broker_ca=tuple(_text(one) for one in fields["brokerCa"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            # the cause could quote the document, which holds the password
+            kind = type(error).__name__
+            raise ContractError(f"the grant document is not of version 1 ({kind})") from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value

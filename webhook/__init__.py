@@ -1,0 +1,1 @@
+"""Admission webhook, credential broker and command line."""

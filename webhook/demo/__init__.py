@@ -1,0 +1,1 @@
+"""The main job on an embedded default: registry, webhook, broker and one Pod."""

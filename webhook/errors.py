@@ -1,0 +1,52 @@
+"""The error tree of this package.
+
+ConnectorsError
+├── InputError           manifests, annotations or arguments that cannot be used; exit 2 on the command line
+│   └── InvalidConnector a Connector that breaks its contract
+└── Refusal              a grant that is refused; leaves the broker as a problem document (RFC 9457)
+
+A `Problem` is one wrong thing; an `InputError` carries all of them, so that nobody mends them one by one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class ConnectorsError(Exception):
+    """Base of all errors of this package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One wrong thing."""
+
+    reason: str
+    """Stable CamelCase reference"""
+    message: str
+    """A sentence: what is wrong, on which thing, what to do. Never holds a secret."""
+
+
+class InputError(ConnectorsError):
+    """Input that cannot be used, with every problem found."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = tuple(problems)
+
+    @classmethod
+    def of(cls, reason: str, message: str) -> "InputError":
+        return cls([Problem(reason, message)])
+
+
+class InvalidConnector(InputError):
+    """A Connector that breaks its contract; `problems[0].reason` suits a condition."""
+
+
+class Refusal(ConnectorsError):
+    """A grant refused for a named reason. `reason` is stable, `message` is a sentence with the fix."""
+
+    def __init__(self, reason: str, message: str, *, status: int = 403) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.status = status

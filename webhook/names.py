@@ -1,0 +1,74 @@
+"""Every name that Pods, policies and people see: annotations, labels, containers, volumes, objects."""
+
+GROUP = "connectors.alauda.io"
+API_VERSION = GROUP + "/v1alpha1"
+
+# -- annotations a Pod's author writes
+CONNECTOR = GROUP + "/connector"
+"""`name` or `namespace/name`, a comma list: the first is the index and the publish target."""
+PUBLISH_CONNECTOR = GROUP + "/publish-connector"
+"""Another connector for uploads."""
+CONFIGURATIONS = GROUP + "/configurations"
+"""Which of `pipconf` and `pypirc` the Pod gets; without `pypirc` it cannot upload."""
+CONTAINERS = GROUP + "/containers"
+"""Comma list of the containers that get mounts and variables; default all, init containers included."""
+PORT = GROUP + "/port"
+"""Loopback port of the first connector."""
+CPU_REQUEST = GROUP + "/sidecar-cpu-request"
+CPU_LIMIT = GROUP + "/sidecar-cpu-limit"
+MEMORY_REQUEST = GROUP + "/sidecar-memory-request"
+MEMORY_LIMIT = GROUP + "/sidecar-memory-limit"
+LOG_LEVEL = GROUP + "/log-level"
+INJECT = GROUP + "/inject"
+"""`"false"`, exactly, opts out."""
+
+# -- written by the webhook
+RESULT = GROUP + "/result"
+"""JSON `{"decision", "reason", "message"}`."""
+INJECTED_LABEL = GROUP + "/injected"
+
+# -- on a Namespace
+ALLOW_UNCONFINED = GROUP + "/allow-unconfined"
+"""Label `"true"`: Pods that could look into other containers are injected all the same."""
+
+AUTHOR_ANNOTATIONS = (
+    CONNECTOR,
+    PUBLISH_CONNECTOR,
+    CONFIGURATIONS,
+    CONTAINERS,
+    PORT,
+    CPU_REQUEST,
+    CPU_LIMIT,
+    MEMORY_REQUEST,
+    MEMORY_LIMIT,
+    LOG_LEVEL,
+    INJECT,
+)
+
+# -- parts of an injected Pod
+SIDECAR = "pypi-connector"
+CONFIG_VOLUME = "pypi-connector-config"
+TOKEN_VOLUME = "pypi-connector-token"  # noqa: S105 (a name)
+EMPTY_VOLUME = "pypi-connector-empty"
+"""Lies, empty, over the Pod's API token in the sidecar."""
+SERVICE_ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
+PIP_CONF = "pip.conf"
+PYPIRC = ".pypirc"
+UV_TOML = "uv.toml"
+SYSTEM_FILES = {PIP_CONF: "/etc/xdg/pip/pip.conf", UV_TOML: "/etc/xdg/uv/uv.toml"}
+"""File → where it also lies, for clients that see no environment (`sudo`, `env -i`)."""
+
+# -- the product's own objects
+NAMESPACE = "pypi-connector-system"
+ADMISSION = "pypi-connector-admission"
+BROKER = "pypi-connector-broker"
+SIDECAR_IMAGE = "pypi-connector-sidecar"
+
+# -- the field's vocabulary
+CONNECTOR_CLASS = "pypi"
+AUTH_NAME = "basicAuth"
+SECRET_TYPE = "kubernetes.io/basic-auth"  # noqa: S105 (a type)
+PIPCONF_CONFIGURATION = "pipconf"
+PYPIRC_CONFIGURATION = "pypirc"
+ALIAS = "connectors-pypi"
+"""Section of `.pypirc`, as in the reference system."""
