@@ -63,7 +63,7 @@ class Listener(NamedTuple):
     connector: str
     """`namespace/name`"""
     port: int
-    """1 to 65535; 0 takes a free one (`run` only)"""
+    """1 to 65535"""
 
 
 class Environment(NamedTuple):
@@ -80,7 +80,8 @@ class Environment(NamedTuple):
     """PEM bundle that the broker's certificate is verified with"""
     token_file: str = TOKEN_FILE
     grant_fd: int | None = None
-    """Inherited descriptor that holds one grant document: `run`, where there is no broker"""
+    """Inherited descriptor with one line for each listener, its grant document (`run`, where there is no
+    broker); its end of file means that the parent is gone"""
     peer_uid: int | None = None
     """Only this user of the machine (and root) is served: `run`, where the loopback interface is shared"""
 
@@ -152,7 +153,7 @@ def _parse_listeners(text: str, problems: list[str]) -> tuple[Listener, ...]:
     found = []
     for part in text.split(",") if text else []:
         connector, _, port = part.rpartition("=")
-        if connector.count("/") != 1 or not port.isdigit() or int(port) > 65535:
+        if connector.count("/") != 1 or not port.isdigit() or not 0 < int(port) < 65536:
             problems.append(f"SIDECAR_LISTEN must read namespace/name=port, not {part!r}")
             continue
         found.append(Listener(connector, int(port)))

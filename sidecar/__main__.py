@@ -1,0 +1,87 @@
+"""Environment → files, listeners, proxies; signals → exit 0. Started as `python3 -I -m sidecar`."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+
+from sidecar.broker import BrokerClient
+from sidecar.contract import ContractError, Environment, Grant, Listener
+from sidecar.errors import SidecarError
+from sidecar.files import write_files
+from sidecar.grants import Fetch, GrantStore
+from sidecar.log import Log
+from sidecar.proxy import Proxy
+from sidecar.server import Server, listen
+
+_STACK_BYTES = 256 * 1024  # the default reserves 8 MiB of address space per thread; the deepest use is 60 KiB
+_DOCUMENT_BYTES = 1024 * 1024
+
+
+def main() -> int:
+    """Exit 0 after SIGTERM or SIGINT, 2 if the environment or a port cannot be used."""
+    try:
+        environment = Environment.parse(os.environ)
+    except ContractError as error:
+        Log().write("error", "cannot start", detail=str(error))
+        return 2
+    log = Log(environment.log_level)
+    threading.stack_size(_STACK_BYTES)
+    stop, ring = socket.socketpair()
+    ring.setblocking(False)
+    signal.set_wakeup_fd(ring.fileno())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # the descriptor above ends the loop
+    try:
+        server = Server(log, environment.peer_uid)
+        server.add_stop(stop.fileno())
+        fetches = _make_fetches(environment, server)
+        # files before sockets: the start gate takes a listening socket for both
+        write_files(Path(environment.config_dir), environment.files)
+        for listener, fetch in zip(environment.listeners, fetches, strict=True):
+            grants = GrantStore(listener.connector, fetch)
+            server.add_listener(listen(listener), Proxy(listener.connector, listener.port, grants, log))
+            log.write("info", "listening", connector=listener.connector, port=listener.port)
+    except (SidecarError, ContractError, OSError) as error:
+        log.write("error", "cannot start", detail=str(error))
+        return 2
+    server.run()
+    log.write("info", "stopped")
+    return 0
+
+
+def _make_fetches(environment: Environment, server: Server) -> list[Fetch]:
+    """One source of grants for each listener: the broker, or documents handed down by a parent."""
+    if environment.grant_fd is None:
+        return [_from_broker(environment, listener) for listener in environment.listeners]
+    documents = _read_lines(environment.grant_fd, len(environment.listeners))
+    server.add_stop(environment.grant_fd)  # its end of file means that the parent is gone
+    return [_constant(Grant.parse(document)) for document in documents]
+
+
+def _from_broker(environment: Environment, listener: Listener) -> Fetch:
+    url, token_file = environment.broker_url or "", Path(environment.token_file)
+    return BrokerClient(url, environment.broker_ca, token_file, listener.connector).fetch
+
+
+def _constant(grant: Grant) -> Fetch:
+    return lambda rejected: grant
+
+
+def _read_lines(descriptor: int, count: int) -> list[bytes]:
+    found = b""
+    while found.count(b"\n") < count:
+        piece = os.read(descriptor, 65536)
+        found += piece
+        if not piece or len(found) > _DOCUMENT_BYTES:
+            raise ContractError("the inherited descriptor holds too few grant documents")
+    return found.split(b"\n")[:count]
+
+
+if __name__ == "__main__":
+    code = main()
+    # threads may still relay, and waiting for them could take minutes: the Pod is ending
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,67 @@
+"""Answers of our own: which error becomes which status, and how the sentence reaches a person. Pure.
+
+The sentence stands in the reason phrase, the body and the log: uv prints the reason phrase, twine the body,
+and pip neither for an index page.
+"""
+
+from typing import NamedTuple
+
+from sidecar.errors import (
+    BrokerRefused,
+    BrokerUnreachable,
+    Refusal,
+    SidecarError,
+    UpstreamBroken,
+    UpstreamUnreachable,
+)
+from sidecar.http1 import Headers, render_response
+
+_PHRASE_LIMIT = (
+    400  # a status line stays well below what clients read at most (urllib3: 64 KiB, hyper: 400 KiB)
+)
+
+
+class Answer(NamedTuple):
+    status: int
+    code: str
+    """Stable, for the log"""
+    sentence: str
+    retry_after: int | None = None
+    """Seconds"""
+
+
+def answer_of(error: SidecarError) -> Answer:
+    """Total over the tree in `errors.py`, save ClientGone, which nobody is left to hear.
+
+    503 is what pip, uv and twine repeat, with respect for Retry-After. Never 504, which pip does not repeat.
+    """
+    sentence = str(error)
+    if isinstance(error, Refusal):
+        return Answer(error.status, error.code, sentence, error.retry_after)
+    if isinstance(error, BrokerRefused):
+        return Answer(403, error.reason, f"no grant: {sentence}")
+    if isinstance(error, BrokerUnreachable):
+        return Answer(503, "broker-unreachable", f"no grant yet: {sentence}", retry_after=1)
+    if isinstance(error, UpstreamUnreachable):
+        return Answer(502, "registry-unreachable", sentence)
+    if isinstance(error, UpstreamBroken):
+        return Answer(502, "registry-broke-off", sentence)
+    return Answer(500, "internal-error", "the proxy failed; its log tells more")
+
+
+def render_answer(answer: Answer, *, is_head: bool, closes: bool, extra: Headers | None = None) -> bytes:
+    body = (answer.sentence + "\n").encode()
+    phrase = answer.sentence.encode("ascii", "replace")[:_PHRASE_LIMIT]
+    headers: Headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+        *(extra or []),
+    ]
+    if answer.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % answer.retry_after))
+    if closes:
+        headers.append((b"connection", b"close"))
+    # a sentence may quote what a registry sent: nothing in it may end the line
+    phrase = bytes(octet if 32 <= octet < 127 else 32 for octet in phrase)
+    return render_response(answer.status, phrase, headers) + (b"" if is_head else body)

@@ -1,0 +1,112 @@
+"""The broker's client: the Pod's token in, a grant out."""
+
+import json
+import ssl
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from sidecar.connections import closing_on_error, connect, make_tls_context
+from sidecar.contract import GRANTS_PATH, ContractError, Grant
+from sidecar.errors import BrokerRefused, BrokerUnreachable, UpstreamUnreachable
+from sidecar.http1 import CHUNKED, MalformedHead, ResponseReader, find, render_request
+from sidecar.origins import origin_of
+from sidecar.wire import Wire, WireClosed, WireTimeout
+
+ANSWER_SECONDS = 10.0
+"""The broker makes up to five calls to the API server, each within 2 s"""
+_DOCUMENT_LIMIT = 1024 * 1024  # a CA bundle of the whole web is 220 KiB
+
+
+class BrokerClient:
+    """Asks one broker about one connector. Holds no grant and no token: the kubelet rotates the file."""
+
+    def __init__(self, url: str, ca: str, token_file: Path, connector: str) -> None:
+        self._origin = origin_of(url)
+        self._path = urlsplit(url).path.rstrip("/") + GRANTS_PATH
+        self._bundle = ca
+        self._token_file = token_file
+        self._connector = connector
+
+    def fetch(self, rejected: str | None) -> Grant:
+        """One grant, or `BrokerRefused`, or `BrokerUnreachable`. Blocks for at most 30 s."""
+        body = json.dumps({"connector": self._connector, "rejected": rejected}).encode()
+        try:
+            wire = connect(self._origin, self._tls())
+            with closing_on_error(wire):
+                status, answer = self._exchange(wire, body)
+        except UpstreamUnreachable as error:
+            raise BrokerUnreachable(f"the broker cannot be reached: {error}") from error
+        except (WireTimeout, WireClosed, MalformedHead) as error:
+            raise BrokerUnreachable("the broker broke off its answer") from error
+        wire.close()
+        return self._read(status, answer)
+
+    def _tls(self) -> ssl.SSLContext:
+        return make_tls_context(self._bundle)
+
+    def _token(self) -> str:
+        try:
+            return self._token_file.read_text("ascii").strip()
+        except (OSError, ValueError) as error:
+            raise BrokerUnreachable(f"the Pod's token cannot be read from {self._token_file}") from error
+
+    def _exchange(self, wire: Wire, body: bytes) -> tuple[int, bytes]:
+        head = render_request(
+            "POST",
+            self._path,
+            [
+                (b"host", self._origin.netloc.encode("ascii")),
+                (b"authorization", b"Bearer " + self._token().encode("ascii")),
+                (b"content-type", b"application/json"),
+                (b"content-length", b"%d" % len(body)),
+                (b"connection", b"close"),
+            ],
+        )
+        wire.send(head + body, ANSWER_SECONDS)
+        answer = wire.read_head(ResponseReader("POST"), ANSWER_SECONDS).head()
+        if answer.length == CHUNKED or (find(answer.headers, b"content-length") is None):
+            raise MalformedHead("the broker's answers have a length")
+        if answer.length > _DOCUMENT_LIMIT:
+            raise MalformedHead("the broker's answer is too long")
+        buffer = bytearray(answer.length)
+        filled = 0
+        while filled < answer.length:
+            count = wire.receive(memoryview(buffer)[filled:], ANSWER_SECONDS)
+            if not count:
+                raise WireClosed
+            filled += count
+        return answer.status, bytes(buffer)
+
+    def _read(self, status: int, body: bytes) -> Grant:
+        if status == 200:
+            try:
+                grant = Grant.parse(body)
+            except ContractError as error:
+                raise BrokerUnreachable(str(error)) from error
+            self._learn(grant.broker_ca)
+            return grant
+        reason, detail = _read_problem(body)
+        if 400 <= status < 500 and status != 429:
+            raise BrokerRefused(reason, detail or f"the broker refused with status {status}")
+        raise BrokerUnreachable(detail or f"the broker answered with status {status}")
+
+    def _learn(self, newer: tuple[str, ...]) -> None:
+        """Trust the authorities that a verified broker announces: a Pod may outlive its first CA."""
+        for certificate in newer:
+            if certificate.strip() not in self._bundle:
+                self._bundle += "\n" + certificate.strip() + "\n"
+
+
+class _Problem(NamedTuple):
+    reason: str
+    detail: str
+
+
+def _read_problem(body: bytes) -> _Problem:
+    """RFC 9457; what is no problem document has an empty sentence."""
+    try:
+        fields = json.loads(body)
+        return _Problem(str(fields.get("reason") or "Refused"), str(fields.get("detail") or ""))
+    except (ValueError, AttributeError):
+        return _Problem("Refused", "")

@@ -1,0 +1,145 @@
+"""The workload's side of one exchange: its request, its body, and the response as it goes out."""
+
+import socket
+import struct
+from collections.abc import Iterator
+
+from sidecar.answers import Answer, render_answer
+from sidecar.bodies import read_body
+from sidecar.errors import ClientGone, Refusal
+from sidecar.http1 import CHUNKED, Headers, MalformedHead, RequestHead, find, has_token, render_response
+from sidecar.wire import Wire, WireClosed, WireTimeout
+
+SEND_SECONDS = 300.0
+"""A client that reads slowly is busy unpacking what it has: uv pauses a download while it writes wheels"""
+BODY_SECONDS = 60.0
+"""Between two pieces of an upload: it comes from a file on the same machine"""
+DRAIN_SECONDS = 5.0
+
+_LOOPBACK_HOSTS = (b"127.0.0.1", b"localhost", b"[::1]")
+
+
+class Exchange:
+    """One request and its response. `status` and `sent` are for the log."""
+
+    def __init__(self, wire: Wire, head: RequestHead, buffer: memoryview) -> None:
+        self.wire = wire
+        self.head = head
+        self.buffer = buffer
+        self.status = 0
+        self.sent = 0
+        """Octets of body"""
+        self.code: str | None = None
+        self.sentence: str | None = None
+        self.closes = head.wants_close or head.length == CHUNKED
+        self._is_body_read = head.length == 0
+        self._is_chunked = False
+        self._remaining = head.length
+        self._continues = has_token(head.headers, b"expect", b"100-continue")
+
+    def check(self) -> None:
+        """Refuse what no package client sends: another host's name, or a web page's request."""
+        host = find(self.head.headers, b"host") or b""
+        name = host.rpartition(b":")[0] if b":" in host.rpartition(b"]")[2] else host
+        if name.lower() not in _LOOPBACK_HOSTS or sum(key == b"host" for key, _ in self.head.headers) > 1:
+            raise Refusal(421, "wrong-host", "this proxy answers to 127.0.0.1 and localhost only")
+        if any(key == b"origin" or key.startswith(b"sec-fetch-") for key, _ in self.head.headers):
+            raise Refusal(403, "browser-refused", "requests of web pages are not served")
+
+    def read_body(self) -> Iterator[memoryview]:
+        """The request's body. Raises ClientGone if it ends early, Refusal if it breaks its coding."""
+        if self._continues:
+            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._continues = False
+        try:
+            for view in read_body(self.wire, self.head.length, self.buffer, BODY_SECONDS, is_request=True):
+                self._remaining -= len(view) if self.head.length > 0 else 0
+                yield view
+        except WireClosed as error:
+            raise ClientGone from error
+        except WireTimeout as error:
+            self.closes = True
+            raise Refusal(
+                408, "slow-request", f"no more of the upload came for {BODY_SECONDS:.0f} s"
+            ) from error
+        except MalformedHead as error:
+            self.closes = True
+            raise Refusal(400, "bad-request", f"the upload's body is malformed: {error}") from error
+        self._is_body_read = True
+
+    def start(
+        self, status: int, reason: bytes, headers: Headers, length: int | None, *, has_body: bool = True
+    ) -> bytes:
+        """The response's head, not sent yet so that the first octets of the body can go with it.
+
+        `length` None: not known before; chunked, or for an HTTP/1.0 client until the end of the connection.
+        """
+        self.status = status
+        fields = list(headers)
+        if length is not None:
+            fields.append((b"content-length", b"%d" % length))
+        elif not has_body:
+            pass
+        elif self.head.version == "1.1":
+            self._is_chunked = True
+            fields.append((b"transfer-encoding", b"chunked"))
+        else:
+            self.closes = True
+        self.closes = self.closes or not self._is_body_read
+        if self.closes:
+            fields.append((b"connection", b"close"))
+        return render_response(status, reason, fields)
+
+    def send(self, head: bytes, view: memoryview | bytes) -> None:
+        """Send octets of the body, with the head in front the first time."""
+        if not view:
+            if head:
+                self._write(head)
+            return
+        self.sent += len(view)
+        if self._is_chunked:
+            self._write(b"".join((head, b"%x\r\n" % len(view), view, b"\r\n")))
+        else:
+            self._write(b"".join((head, view)) if head else view)
+
+    def finish(self) -> None:
+        if self._is_chunked:
+            self._write(b"0\r\n\r\n")
+
+    def break_off(self) -> None:
+        """Reset the connection, so that no client takes what it has for the whole."""
+        self.closes = True
+        self.wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def answer(self, answer: Answer, extra: Headers | None = None) -> None:
+        """An answer of our own in place of a response."""
+        self.status, self.code, self.sentence = answer.status, answer.code, answer.sentence
+        self.closes = self.closes or not self._is_body_read
+        is_head = self.head.method == "HEAD"
+        self._write(render_answer(answer, is_head=is_head, closes=self.closes, extra=extra))
+
+    def drain(self) -> None:
+        """Take the rest of a body that nobody wants, so that the client comes to read the answer.
+
+        Closing with unread octets resets the connection (RFC 9112 §9.6), and the answer is lost: twine and uv
+        read it only after they have sent everything.
+        """
+        if self._is_body_read or self._continues:
+            return
+        try:
+            if self.head.length == CHUNKED:
+                while self.wire.receive(self.buffer, DRAIN_SECONDS):
+                    pass
+            while self._remaining > 0:
+                count = self.wire.receive(self.buffer[: self._remaining], DRAIN_SECONDS)
+                if not count:
+                    return
+                self._remaining -= count
+        except (WireClosed, WireTimeout):
+            return
+
+    def _write(self, data: bytes | memoryview) -> None:
+        try:
+            self.wire.send(data, SEND_SECONDS)
+        except (WireClosed, WireTimeout) as error:
+            raise ClientGone from error

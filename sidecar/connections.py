@@ -1,0 +1,122 @@
+"""Connections to the registry and the broker: opened with verified TLS, kept for reuse."""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sidecar.errors import UpstreamUnreachable
+from sidecar.origins import Origin
+from sidecar.wire import Wire
+
+CONNECT_SECONDS = 10.0
+"""For TCP and TLS each. pip gives up after 30 s of silence (the generated `timeout`) and retries: two of ours
+fit, so that it reads our sentence instead"""
+IDLE_SECONDS = 30.0
+"""An idle connection is dropped after this; servers drop theirs after 5 to 75 s, and one that was dropped
+there is noticed before use"""
+IDLE_CONNECTIONS = 16
+"""Kept per origin; arbitrary: a burst of 50 downloads is over when the next one comes"""
+
+# Cloud metadata services outside 169.254.0.0/16: Alibaba, Oracle, Azure's wire server, AWS over IPv6
+_METADATA = frozenset({"100.100.100.200", "192.0.0.192", "168.63.129.16", "fd00:ec2::254"})
+
+
+def make_tls_context(ca: str | None) -> ssl.SSLContext:
+    """Verifying context; `ca` is a PEM bundle, None the system's. `UpstreamUnreachable` if it is no PEM."""
+    try:
+        context = ssl.create_default_context(cadata=ca) if ca else ssl.create_default_context()
+    except (ssl.SSLError, ValueError) as error:
+        raise UpstreamUnreachable(f"the CA bundle is not usable: {_tls_cause(error)}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def connect(origin: Origin, tls: ssl.SSLContext | None, *, is_declared: bool = True) -> Wire:
+    """Open a connection, TLS for https. `is_declared`: the Connector itself names this origin.
+
+    An origin that only a redirect names must not lead into the node or its cloud's metadata service. The
+    address that was connected to is checked, not the name: a second look-up could give another one.
+    """
+    try:
+        sock = socket.create_connection((origin.host, origin.port), CONNECT_SECONDS)
+    except OSError as error:
+        cause = error.strerror or str(error) or type(error).__name__
+        raise UpstreamUnreachable(f"cannot connect to {origin}: {cause.lower()}") from error
+    try:
+        if not is_declared and _is_internal(sock.getpeername()[0]):
+            raise UpstreamUnreachable(f"a redirect led to {origin}, an address inside the node; not followed")
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            # a TLS stream that just ends was cut: it must not pass for a complete body (RFC 8446 §6.1)
+            sock = tls.wrap_socket(sock, server_hostname=origin.host, suppress_ragged_eofs=False)
+        return Wire(sock)
+    except OSError as error:
+        sock.close()
+        raise UpstreamUnreachable(f"cannot speak TLS with {origin}: {_tls_cause(error)}") from error
+    except BaseException:
+        sock.close()
+        raise
+
+
+class Pool:
+    """Idle connections by origin, youngest first. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: dict[object, list[tuple[float, Wire]]] = {}
+
+    def take(self, key: object) -> Wire | None:
+        """A connection that was alive a moment ago, or None. A dead one is noticed here, as a rule."""
+        while True:
+            with self._lock:
+                kept = self._idle.get(key)
+                if not kept:
+                    return None
+                since, wire = kept.pop()
+            if time.monotonic() - since < IDLE_SECONDS and not wire.has_arrived():
+                wire.is_reused = True
+                return wire
+            wire.close()
+
+    def put(self, key: object, wire: Wire) -> None:
+        """Keep a connection whose last response was read to its end."""
+        now = time.monotonic()
+        with self._lock:
+            kept = self._idle.setdefault(key, [])
+            kept.append((now, wire))
+            expired = [one for one in kept if now - one[0] >= IDLE_SECONDS] or kept[:-IDLE_CONNECTIONS]
+            for one in expired:
+                kept.remove(one)
+        for _, old in expired:
+            old.close()
+
+
+@contextmanager
+def closing_on_error(wire: Wire) -> Iterator[None]:
+    """Close the connection if the block fails: nobody knows any more where in the stream it is."""
+    try:
+        yield
+    except BaseException:
+        wire.close()
+        raise
+
+
+def _is_internal(address: str) -> bool:
+    import ipaddress  # 4 ms, and only redirects to undeclared origins need it
+
+    ip: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    return ip.is_loopback or ip.is_link_local or ip.is_unspecified or ip.is_multicast or str(ip) in _METADATA
+
+
+def _tls_cause(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate verify failed: {error.verify_message}"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.replace("_", " ").lower()
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()

@@ -1,0 +1,79 @@
+"""The error tree of this package.
+
+SidecarError
+├── Refusal            an answer of our own to the client: status, stable code, sentence
+│   └── CredentialRefused  the registry said 401 to the credential and there is no newer one
+├── ClientGone         the client closed or broke its connection; nobody is left to answer
+├── UpstreamError      the registry's side failed
+│   ├── UpstreamUnreachable  no connection: address, time-out, TLS
+│   └── UpstreamBroken       a response that breaks off or breaks RFC 9112
+└── BrokerError        no grant
+    ├── BrokerRefused      the broker said no, with a reason
+    └── BrokerUnreachable  no answer; it may come back
+
+How each one meets the client stands in `answers.py`, the only place where they become statuses.
+"""
+
+
+class SidecarError(Exception):
+    """Base of all errors of this package; the text is a sentence that may be shown to anybody."""
+
+
+class Refusal(SidecarError):
+    """An answer of our own. Never 401: pip would ask for a password."""
+
+    def __init__(self, status: int, code: str, sentence: str, *, retry_after: int | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.code = code
+        self.sentence = sentence
+        self.retry_after = retry_after
+        """Seconds"""
+
+
+class CredentialRefused(Refusal):
+    """The registry refused the Secret's credential; asking again with the same one could lock the account."""
+
+    def __init__(self, connector: str) -> None:
+        sentence = (
+            f"the registry refused the credential of connector {connector} (status 401); "
+            "correct the Secret it names, the next request uses it"
+        )
+        super().__init__(403, "credential-refused", sentence)
+
+
+class ClientGone(SidecarError):
+    """The client's connection ended before its exchange did."""
+
+
+class UpstreamError(SidecarError):
+    """The registry's side failed."""
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No usable connection to the registry."""
+
+
+class UpstreamBroken(UpstreamError):
+    """A response that ends early or is no HTTP; `started` tells whether bytes of it had come."""
+
+    def __init__(self, sentence: str, *, started: bool = True) -> None:
+        super().__init__(sentence)
+        self.started = started
+
+
+class BrokerError(SidecarError):
+    """There is no grant."""
+
+
+class BrokerRefused(BrokerError):
+    """The broker said no."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+        """Stable CamelCase reference of the problem document"""
+
+
+class BrokerUnreachable(BrokerError):
+    """The broker did not answer, or answered that it cannot tell now."""

@@ -1,0 +1,134 @@
+"""The grant of one connector: fetched once for everybody who waits, kept for its life, ended by a refusal."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from sidecar.contract import Grant
+from sidecar.errors import BrokerRefused, BrokerUnreachable, CredentialRefused
+
+Fetch = Callable[[str | None], Grant]
+"""Rejected version or None → grant; raises BrokerRefused or BrokerUnreachable"""
+
+WAIT_SECONDS = 20.0
+"""A request waits this long for the first grant: below the 30 s after which pip gives up on silence"""
+REFUSED_SECONDS = 5.0
+"""A refusal stands this long before the broker is asked again: a mended RoleBinding helps the next try"""
+BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 5.0)
+"""Pauses between fetches while the broker cannot be reached; the last one repeats"""
+RENEW_SECONDS = 30.0
+"""After a 401 that the broker had nothing newer for, it is asked again this much later, not per request"""
+
+
+class GrantStore:
+    """Thread-safe. `clock` is monotonic, in seconds."""
+
+    def __init__(self, connector: str, fetch: Fetch, clock: Callable[[], float] = time.monotonic) -> None:
+        self._connector = connector
+        self._fetch = fetch
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._grant: Grant | None = None
+        self._since = 0.0
+        self._is_fetching = False
+        self._failure: BrokerRefused | BrokerUnreachable | None = None
+        self._failures = 0
+        self._retry_at = 0.0
+        self._rejected: dict[tuple[str, str], float] = {}
+        """(action, version) that the registry answered 401 to → when the broker is asked for a newer one"""
+
+    def get(self, action: str) -> Grant:
+        """A grant that the registry has not rejected for this action ("install", "upload").
+
+        Raises BrokerRefused, BrokerUnreachable or CredentialRefused.
+        """
+        grant = self._current()
+        ask_at = self._rejected.get((action, grant.version))
+        if ask_at is None:
+            return grant
+        if self._clock() >= ask_at:
+            newer = self.renew(action, grant)
+            if newer is not None:
+                return newer
+        raise CredentialRefused(self._connector)
+
+    def renew(self, action: str, rejected: Grant) -> Grant | None:
+        """The registry said 401 to `rejected`: a grant of another version, or None if there is none now.
+
+        Raises like `get`. Many requests get their 401 at once; the broker is asked for one of them.
+        """
+        key = (action, rejected.version)
+        with self._changed:
+            while self._is_fetching:
+                self._changed.wait(WAIT_SECONDS)
+            current = self._grant
+            if current is not None and current.version != rejected.version:
+                return None if (action, current.version) in self._rejected else current
+            if self._clock() < self._rejected.get(key, 0.0):
+                return None
+            self._rejected[key] = self._clock() + RENEW_SECONDS
+            self._is_fetching = True
+        try:
+            grant = self._run_fetch(rejected.version)
+        except BrokerUnreachable:
+            self._rejected[key] = self._clock()  # nobody has said that there is nothing newer
+            raise
+        return None if (action, grant.version) in self._rejected else grant
+
+    def _current(self) -> Grant:
+        deadline = self._clock() + WAIT_SECONDS
+        with self._changed:
+            while True:
+                now = self._clock()
+                grant, age = self._grant, now - self._since
+                if grant is not None and age < grant.soft_seconds:
+                    return grant
+                usable = grant if grant is not None and age < grant.hard_seconds else None
+                if self._failure is not None and now < self._retry_at:
+                    if usable is not None:
+                        return usable
+                    raise self._failure
+                if not self._is_fetching:
+                    self._is_fetching = True
+                    break
+                if usable is not None:
+                    return usable
+                if now >= deadline or not self._changed.wait(deadline - now):
+                    raise BrokerUnreachable("the broker has not answered yet")
+        try:
+            return self._run_fetch(None)
+        except BrokerUnreachable:
+            if usable is not None:
+                return usable
+            raise
+
+    def _run_fetch(self, rejected: str | None) -> Grant:
+        """Fetch outside the lock; the flag is already set. Always clears it and wakes who waits."""
+        grant: Grant | None = None
+        failure: BrokerRefused | BrokerUnreachable = BrokerUnreachable("the broker's client failed")
+        try:
+            grant = self._fetch(rejected)
+        except (BrokerRefused, BrokerUnreachable) as error:
+            failure = error
+            raise
+        else:
+            return grant
+        finally:
+            with self._changed:
+                self._is_fetching = False
+                if grant is not None:
+                    self._grant, self._since = grant, self._clock()
+                    self._failure, self._failures = None, 0
+                else:
+                    self._note(failure)
+                self._changed.notify_all()
+
+    def _note(self, failure: BrokerRefused | BrokerUnreachable) -> None:
+        self._failure = failure
+        if isinstance(failure, BrokerRefused):
+            self._grant = None
+            pause = REFUSED_SECONDS
+        else:
+            pause = BACK_OFF_SECONDS[min(self._failures, len(BACK_OFF_SECONDS) - 1)]
+            self._failures += 1
+        self._retry_at = self._clock() + pause

@@ -1,0 +1,83 @@
+"""Which headers cross the proxy. Pure.
+
+To the registry only what is listed crosses: a list of what to drop would miss the next `PRIVATE-TOKEN`,
+`X-JFrog-Art-Api` or `X-HTTP-Method-Override`. To the client everything crosses but what is listed, for
+clients and registries add harmless fields of their own.
+"""
+
+from base64 import b64encode
+
+from sidecar.contract import Credential
+from sidecar.http1 import Headers
+
+_TO_REGISTRY = frozenset(
+    {b"accept", b"accept-language", b"cache-control", b"content-type", b"pragma", b"user-agent"}
+)
+_CONDITIONS = frozenset({b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since"})
+_OF_FILES = frozenset({b"accept-encoding", b"range", b"if-range"})
+"""Not for index pages: those change on their way, so octet positions and codings would be of another text."""
+
+_HOP_BY_HOP = frozenset(  # RFC 9110 §7.6.1, RFC 9112 §9.6, and older names still seen
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+_NOT_TO_CLIENT = _HOP_BY_HOP | {
+    b"alt-svc",  # would lead past the proxy
+    b"authentication-info",
+    b"clear-site-data",
+    b"content-length",  # framing is ours
+    b"location",  # redirects are followed here
+    b"refresh",
+    b"set-cookie",  # sessions of Nexus, Artifactory and load balancers are credentials
+    b"set-cookie2",
+    b"strict-transport-security",  # would pin 127.0.0.1
+    b"www-authenticate",  # makes pip ask for a password
+    b"access-control-allow-origin",  # no web page is to read through us
+    b"access-control-allow-credentials",
+}
+_DIGESTS = frozenset({b"content-md5", b"digest", b"content-digest", b"repr-digest"})
+_VIA = (b"via", b"1.1 pypi-connector")  # RFC 9110 §7.6.3
+
+
+def to_registry(headers: Headers, *, host: str, is_page: bool, authorization: bytes | None) -> Headers:
+    """The request's headers as the registry gets them. Framing is added by whoever sends the body."""
+    passed = _TO_REGISTRY | _CONDITIONS | (frozenset() if is_page else _OF_FILES)
+    found = [(b"host", host.encode("ascii"))]
+    found += [header for header in headers if header[0] in passed]
+    if is_page:
+        found.append((b"accept-encoding", b"gzip"))
+    elif not any(name == b"accept-encoding" for name, _ in headers):
+        found.append((b"accept-encoding", b"identity"))
+    if authorization is not None:
+        found.append((b"authorization", authorization))
+    found.append(_VIA)
+    return found
+
+
+def to_client(headers: Headers, *, is_rewritten: bool) -> Headers:
+    """The response's headers as the client gets them, without framing."""
+    nominated = {
+        part.strip().lower() for name, value in headers if name == b"connection" for part in value.split(b",")
+    }
+    dropped = _NOT_TO_CLIENT | nominated
+    if is_rewritten:
+        dropped |= _DIGESTS | {b"content-encoding", b"accept-ranges"}
+    return [header for header in headers if header[0] not in dropped]
+
+
+def basic_authorization(credential: Credential | None) -> bytes | None:
+    """RFC 7617, in UTF-8; None for an anonymous registry."""
+    if credential is None:
+        return None
+    pair = f"{credential.username}:{credential.password.reveal()}".encode()
+    return b"Basic " + b64encode(pair)

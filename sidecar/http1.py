@@ -1,0 +1,238 @@
+"""HTTP/1.1 heads: parsed by llhttp, written from their parts. Pure: bytes in, values out.
+
+A head that came in is never sent on as it was: what leaves is rendered from parsed parts, so that both sides
+see the same message whatever tricks it was written with (RFC 9112 §11.2, request smuggling).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import httptools
+
+HEAD_LIMIT = 32 * 1024
+"""Octets of one head: twice what nginx and most registries take, so that they refuse before we do."""
+
+Headers = list[tuple[bytes, bytes]]
+"""Names in lower case, in the order received"""
+
+CHUNKED = -1
+"""A body's length when it is chunked"""
+UNTIL_CLOSE = -2
+"""A response body's length when the end of the connection ends it"""
+
+
+class MalformedHead(ValueError):
+    """A head that breaks RFC 9112, or one longer than `HEAD_LIMIT` (then `is_too_long`)."""
+
+    def __init__(self, sentence: str, *, is_too_long: bool = False) -> None:
+        super().__init__(sentence)
+        self.is_too_long = is_too_long
+
+
+class RequestHead(NamedTuple):
+    method: str
+    target: str
+    version: str
+    headers: Headers
+    length: int
+    """Of the body, in octets, or CHUNKED"""
+
+    @property
+    def wants_close(self) -> bool:
+        return self.version != "1.1" or has_token(self.headers, b"connection", b"close")
+
+
+class ResponseHead(NamedTuple):
+    status: int
+    reason: bytes
+    version: str
+    headers: Headers
+    length: int
+    """Of the body, in octets, CHUNKED or UNTIL_CLOSE"""
+
+    @property
+    def keeps_connection(self) -> bool:
+        return (
+            self.version == "1.1"
+            and self.length != UNTIL_CLOSE
+            and not has_token(self.headers, b"connection", b"close")
+        )
+
+
+class _Collector:
+    """Receives llhttp's callbacks; trailers, which come after the head, are dropped."""
+
+    __slots__ = ("bodies", "headers", "is_complete", "is_head_complete", "reason", "target")
+
+    def __init__(self) -> None:
+        self.headers: Headers = []
+        self.target = b""
+        self.reason = b""
+        self.bodies: list[bytes] = []
+        self.is_head_complete = False
+        self.is_complete = False
+
+    def on_url(self, part: bytes) -> None:
+        self.target += part
+
+    def on_status(self, part: bytes) -> None:
+        self.reason += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.is_head_complete:
+            self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        self.is_head_complete = True
+
+    def on_body(self, part: bytes) -> None:
+        self.bodies.append(part)
+
+    def on_message_complete(self) -> None:
+        self.is_complete = True
+
+
+class HeadReader:
+    """Finds the end of one head in bytes that arrive in any pieces. Base of the two readers below."""
+
+    _feed: Callable[[bytes], None]
+
+    def __init__(self) -> None:
+        self._collector = _Collector()
+        self._tail = b""
+        self._size = 0
+
+    def feed(self, data: bytes) -> bytes | None:
+        """Take bytes; return what lies beyond the head once it is complete, else None."""
+        joined = self._tail + data
+        end = joined.find(b"\r\n\r\n")
+        past = None if end < 0 else end + 4 - len(self._tail)
+        mine = data if past is None else data[:past]
+        self._size += len(mine)
+        if self._size > HEAD_LIMIT:
+            raise MalformedHead(f"the head is longer than {HEAD_LIMIT} octets", is_too_long=True)
+        try:
+            self._feed(mine)
+        except httptools.HttpParserUpgrade:
+            pass  # RFC 9110 §7.8: a server may ignore Upgrade; CONNECT is refused by its method
+        except httptools.HttpParserError as error:
+            raise MalformedHead(str(error)) from None
+        if past is None:
+            self._tail = joined[-3:]
+            return None
+        if not self._collector.is_head_complete:
+            raise MalformedHead("empty lines in place of a head")
+        return data[past:]
+
+
+class RequestReader(HeadReader):
+    """Reads a client's head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parser = httptools.HttpRequestParser(self._collector)
+        self._feed = self._parser.feed_data
+
+    def head(self) -> RequestHead:
+        found = self._collector
+        length = body_length(found.headers)
+        version = self._parser.get_http_version()
+        if version not in ("1.0", "1.1"):
+            raise MalformedHead(f"HTTP {version} is not spoken here")
+        method = self._parser.get_method().decode("ascii")
+        return RequestHead(method, found.target.decode("ascii"), version, found.headers, length or 0)
+
+
+class ResponseReader(HeadReader):
+    """Reads a registry's head; `method` is the request's, for HEAD responses have no body."""
+
+    def __init__(self, method: str) -> None:
+        super().__init__()
+        self._method = method
+        self._parser = httptools.HttpResponseParser(self._collector)
+        self._feed = self._parser.feed_data
+
+    def head(self) -> ResponseHead:
+        found = self._collector
+        status = self._parser.get_status_code()
+        version = self._parser.get_http_version()
+        length = body_length(found.headers)
+        if self._method == "HEAD" or status < 200 or status in (204, 304):  # RFC 9112 §6.3
+            length = 0
+        elif length is None:
+            length = UNTIL_CLOSE
+        return ResponseHead(status, found.reason, version, found.headers, length)
+
+
+class ChunkedReader:
+    """Decodes a chunked body (RFC 9112 §7.1) with llhttp; its trailers are dropped."""
+
+    def __init__(self, *, is_request: bool) -> None:
+        self._collector = _Collector()
+        make = httptools.HttpRequestParser if is_request else httptools.HttpResponseParser
+        self._parser = make(self._collector)
+        start = b"POST / HTTP/1.1" if is_request else b"HTTP/1.1 200 OK"
+        self._parser.feed_data(start + b"\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+    @property
+    def is_complete(self) -> bool:
+        return self._collector.is_complete
+
+    def feed(self, data: bytes | memoryview) -> list[bytes]:
+        """Take octets as they came; return the decoded pieces. Octets after the end are malformed."""
+        if self.is_complete:
+            raise MalformedHead("octets after the last chunk")
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            raise MalformedHead(str(error)) from None
+        pieces, self._collector.bodies = self._collector.bodies, []
+        return pieces
+
+
+def body_length(headers: Headers) -> int | None:
+    """Framing by RFC 9112 §6: CHUNKED, a length, or None where neither header is there.
+
+    llhttp has refused both headers together, duplicates and malformed numbers; any coding besides `chunked`
+    is refused here, for what the two sides make of it would differ.
+    """
+    coding = find(headers, b"transfer-encoding")
+    if coding is not None:
+        if coding.lower() != b"chunked":
+            raise MalformedHead("the only transfer coding taken is chunked")
+        return CHUNKED
+    length = find(headers, b"content-length")
+    if length is None:
+        return None
+    if not length.isdigit():
+        raise MalformedHead("Content-Length is not a number")
+    return int(length)
+
+
+def find(headers: Headers, name: bytes) -> bytes | None:
+    """The first value of a header, or None. `name` in lower case."""
+    for key, value in headers:
+        if key == name:
+            return value
+    return None
+
+
+def has_token(headers: Headers, name: bytes, token: bytes) -> bool:
+    """Whether a comma list header holds a token (RFC 9110 §5.6.1). Both in lower case."""
+    return any(
+        key == name and token in [part.strip().lower() for part in value.split(b",")]
+        for key, value in headers
+    )
+
+
+def render_request(method: str, target: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return _render(f"{method} {target} HTTP/1.1".encode("ascii"), headers)
+
+
+def render_response(status: int, reason: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return _render(b"HTTP/1.1 %d %b" % (status, reason), headers)
+
+
+def _render(start: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    lines: Sequence[bytes] = [start, *(name + b": " + value for name, value in headers), b"", b""]
+    return b"\r\n".join(lines)

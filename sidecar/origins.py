@@ -1,0 +1,36 @@
+"""Origins: scheme, host and port, the unit of trust (RFC 6454). Pure."""
+
+from typing import NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Origin(NamedTuple):
+    scheme: str
+    host: str
+    """Lower case; an IPv6 address without its brackets"""
+    port: int
+
+    @property
+    def netloc(self) -> str:
+        """As in a URL or a Host header, without the default port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.netloc}"
+
+
+def origin_of(url: str | SplitResult) -> Origin:
+    """The origin of an http or https URL; `ValueError` for anything else."""
+    parts = urlsplit(url) if isinstance(url, str) else url
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        raise ValueError("no http or https URL with a host")
+    return Origin(parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme])
+
+
+def target_of(url: str) -> str:
+    """Path and query as they stand on a request line."""
+    parts = urlsplit(url)
+    return (parts.path or "/") + ("?" + parts.query if parts.query else "")

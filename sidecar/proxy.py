@@ -1,0 +1,125 @@
+"""One connector's proxy: a request in, the registry's response out, one log line about it."""
+
+import time
+
+from sidecar.answers import Answer, answer_of
+from sidecar.client import Exchange
+from sidecar.contract import Grant
+from sidecar.errors import ClientGone, CredentialRefused, Refusal, SidecarError
+from sidecar.grants import GrantStore
+from sidecar.links import PageLinks
+from sidecar.log import Log
+from sidecar.origins import origin_of
+from sidecar.pages import relay_page
+from sidecar.relay import relay
+from sidecar.routes import Layout, Route, route
+from sidecar.uploads import send_upload
+from sidecar.upstream import Response, Target, Upstream
+
+
+class Proxy:
+    """Thread-safe: it holds nothing of one request."""
+
+    def __init__(self, connector: str, port: int, grants: GrantStore, log: Log) -> None:
+        self._connector = connector
+        self._local = f"http://127.0.0.1:{port}"
+        self._grants = grants
+        self._upstream = Upstream()
+        self._log = log
+
+    def serve(self, exchange: Exchange) -> None:
+        """Answer one request, whatever happens on the way. Never raises but for faults of our own."""
+        started = time.monotonic()
+        found: list[Route] = []
+        try:
+            exchange.check()
+            self._handle(exchange, found)
+        except ClientGone:
+            exchange.closes = True
+            exchange.code = "client-gone"
+        except SidecarError as error:
+            self._refuse(exchange, answer_of(error))
+        finally:
+            self._note(exchange, found[0] if found else None, time.monotonic() - started)
+
+    def _handle(self, exchange: Exchange, found: list[Route]) -> None:
+        is_upload = exchange.head.method == "POST"
+        grant = self._grants.get("upload" if is_upload else "install")
+        target = Target(grant, Layout.of(grant))
+        chosen = route(exchange.head.method, exchange.head.target, target.layout)
+        found.append(chosen)
+        if chosen.action == "redirect":
+            sentence = "the index is at the registry's own path"
+            extra = [(b"location", chosen.url.encode("ascii"))]
+            exchange.answer(Answer(302, "redirect", sentence), extra)
+        elif chosen.action == "upload":
+            send_upload(exchange, chosen.url, grant, self._grants, self._upstream, self._connector)
+        else:
+            self._download(exchange, chosen, target)
+
+    def _download(self, exchange: Exchange, chosen: Route, target: Target) -> None:
+        response, target = self._fetch(exchange, chosen, target)
+        if response.head.status == 403:
+            self._upstream.discard_body(response)
+            raise Refusal(
+                403, "registry-forbids", f"the registry forbids this to the credential of {self._connector}"
+            )
+        if chosen.action == "index" and response.head.status == 200:
+            links = PageLinks(target.layout, chosen.url, response.url, self._local)
+            relay_page(exchange, response, self._upstream, links)
+        else:
+            relay(exchange, response, self._upstream, target.grant.credential)
+
+    def _fetch(self, exchange: Exchange, chosen: Route, target: Target) -> tuple[Response, Target]:
+        """GET or HEAD; a 401 is answered by one newer grant and one more try."""
+        for is_last in (False, True):
+            response = self._upstream.fetch(
+                exchange.head.method,
+                chosen.url,
+                exchange.head.headers,
+                target,
+                is_page=chosen.action == "index",
+                client=exchange.wire,
+            )
+            if response.head.status != 401 or not target.is_authorized(origin_of(response.url)):
+                return response, target
+            self._upstream.discard_body(response)
+            newer = self._renew(target.grant)
+            if is_last or newer is None:
+                break
+            target = Target(newer, Layout.of(newer))
+        raise CredentialRefused(self._connector)
+
+    def _renew(self, grant: Grant) -> Grant | None:
+        if grant.credential is None:
+            sentence = f"the registry wants a credential, and connector {self._connector} has none"
+            raise Refusal(403, "credential-missing", sentence)
+        return self._grants.renew("install", grant)
+
+    def _refuse(self, exchange: Exchange, answer: Answer) -> None:
+        if exchange.status:  # the response is on its way: all that is left is to break it
+            exchange.break_off()
+            exchange.code, exchange.sentence = answer.code, answer.sentence
+            return
+        try:
+            exchange.answer(answer)
+            exchange.drain()
+        except ClientGone:
+            exchange.closes = True
+
+    def _note(self, exchange: Exchange, chosen: Route | None, seconds: float) -> None:
+        is_refused = exchange.code not in (None, "redirect", "client-gone") or exchange.status >= 500
+        self._log.write(
+            "warning" if is_refused else "info",
+            "request",
+            connector=self._connector,
+            method=exchange.head.method,
+            action=chosen.action if chosen else None,
+            package=chosen.package or None if chosen else None,
+            file=chosen.file or None if chosen else None,
+            status=exchange.status or None,
+            bytes=exchange.sent,
+            ms=round(seconds * 1000, 1),
+            reason=exchange.code,
+            detail=exchange.sentence,
+        )

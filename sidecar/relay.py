@@ -1,0 +1,96 @@
+"""A registry's response on its way to the client: files as they are, errors without the credential."""
+
+from collections.abc import Iterator
+
+from sidecar.bodies import read_body
+from sidecar.client import Exchange
+from sidecar.contract import Credential
+from sidecar.errors import ClientGone, UpstreamBroken
+from sidecar.headers import to_client
+from sidecar.http1 import MalformedHead, find
+from sidecar.redaction import redact
+from sidecar.upstream import BODY_SECONDS, Response, Upstream
+from sidecar.wire import WatchedClosed, WireClosed, WireTimeout
+
+ERROR_LIMIT = 64 * 1024
+"""Octets of an error's body that are shown: enough for any sentence, few enough to look through"""
+
+_STATUSES = {
+    401: 403,  # of storage that a redirect led to; a 401 would make pip ask for a password
+    407: 502,
+    504: 503,  # pip repeats the one and not the other
+}
+
+
+def relay(exchange: Exchange, response: Response, upstream: Upstream, credential: Credential | None) -> None:
+    """Send the response on, status and body as they are; the connection is given back or closed."""
+    if response.head.status >= 400:
+        _relay_error(exchange, response, upstream, credential)
+        return
+    length = max(response.head.length, 0) if response.head.length >= 0 else None
+    has_body = response.head.length != 0
+    if not has_body:
+        length = _announced_length(response)
+    head = exchange.start(
+        response.head.status,
+        response.head.reason,
+        to_client(response.head.headers, is_rewritten=False),
+        length,
+        has_body=has_body,
+    )
+    for view in response_body(exchange, response):
+        exchange.send(head, view)
+        head = b""
+    exchange.send(head, b"")
+    exchange.finish()
+    upstream.release(response)
+
+
+def response_body(exchange: Exchange, response: Response) -> Iterator[memoryview]:
+    """The body's pieces. Its connection is closed at once when either side breaks off."""
+    try:
+        yield from read_body(
+            response.wire, response.head.length, exchange.buffer, BODY_SECONDS, watched=exchange.wire
+        )
+    except WatchedClosed as error:
+        raise ClientGone from error
+    except WireTimeout as error:
+        raise UpstreamBroken(f"the registry sent nothing more for {BODY_SECONDS:.0f} s") from error
+    except (WireClosed, MalformedHead) as error:
+        raise UpstreamBroken(f"the registry broke off: {error}") from error
+
+
+def _announced_length(response: Response) -> int | None:
+    """Content-Length of an answer to HEAD, which says how long a GET's body would be."""
+    length = find(response.head.headers, b"content-length")
+    return int(length) if length is not None and length.isdigit() and response.head.status == 200 else None
+
+
+def _relay_error(
+    exchange: Exchange, response: Response, upstream: Upstream, credential: Credential | None
+) -> None:
+    body = b""
+    for view in response_body(exchange, response):
+        body += view
+        if len(body) > ERROR_LIMIT:
+            break
+    else:
+        upstream.release(response)
+    if len(body) > ERROR_LIMIT:
+        response.wire.close()
+        body = body[:ERROR_LIMIT]
+    status = _STATUSES.get(response.head.status, response.head.status)
+    headers = [
+        (name, redact(value, credential))
+        for name, value in to_client(response.head.headers, is_rewritten=False)
+    ]
+    body = redact(body, credential)
+    is_head = exchange.head.method == "HEAD"
+    head = exchange.start(
+        status,
+        redact(response.head.reason, credential),
+        headers,
+        None if is_head else len(body),
+        has_body=not is_head,
+    )
+    exchange.send(head, body)

@@ -1,0 +1,198 @@
+"""Requests to one registry: credential to its own origin only, redirects followed, connections reused."""
+
+import contextlib
+import ssl
+import threading
+from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from sidecar.bodies import read_body
+from sidecar.connections import Pool, closing_on_error, connect, make_tls_context
+from sidecar.contract import Grant
+from sidecar.errors import ClientGone, Refusal, UpstreamBroken, UpstreamUnreachable
+from sidecar.headers import basic_authorization, to_registry
+from sidecar.http1 import (
+    UNTIL_CLOSE,
+    Headers,
+    MalformedHead,
+    ResponseHead,
+    ResponseReader,
+    find,
+    render_request,
+)
+from sidecar.origins import Origin, origin_of, target_of
+from sidecar.routes import Layout
+from sidecar.wire import WatchedClosed, Wire, WireClosed, WireTimeout
+
+SEND_SECONDS = 60.0
+"""For a registry that takes nothing more: nginx's own default towards clients"""
+RESPONSE_SECONDS = 120.0
+"""To a response's head: a cold Nexus or Artifactory remote first fetches the file itself. Clients with less
+patience (pip 30 s, uv 30 s) leave earlier, and their leaving is seen at once"""
+BODY_SECONDS = 60.0
+"""Between two pieces of a body"""
+REDIRECTS = 5
+"""Registry → storage → signed address is two; a loop ends here"""
+
+_REDIRECTED = (301, 302, 303, 307, 308)
+_SMALL_BODY = 64 * 1024  # a body worth reading to its end for the sake of its connection
+
+
+class Target(NamedTuple):
+    """One registry as a grant describes it."""
+
+    grant: Grant
+    layout: Layout
+
+    def is_authorized(self, origin: Origin) -> bool:
+        return origin == self.layout.origin
+
+
+class Response(NamedTuple):
+    head: ResponseHead
+    url: str
+    """Final URL, after redirects"""
+    wire: Wire
+    key: object
+    """Of the pool; None: used once"""
+
+
+class Upstream:
+    """Thread-safe, but each `Response` belongs to the thread that asked for it, which releases it."""
+
+    def __init__(self) -> None:
+        self._pool = Pool()
+        self._lock = threading.Lock()
+        self._contexts: dict[tuple[str | None, bool], ssl.SSLContext] = {}
+
+    def fetch(
+        self, method: str, url: str, headers: Headers, target: Target, *, is_page: bool, client: Wire
+    ) -> Response:
+        """GET or HEAD, redirects followed. The client is watched: if it leaves, so do we."""
+        for _ in range(REDIRECTS + 1):
+            response = self._ask(method, url, headers, target, is_page=is_page, client=client)
+            location = find(response.head.headers, b"location")
+            if response.head.status not in _REDIRECTED or location is None:
+                return response
+            self.discard_body(response)
+            url = _redirected(response.url, location, target.layout, is_page=is_page)
+        raise UpstreamBroken(f"the registry redirects more than {REDIRECTS} times")
+
+    def open_upload(
+        self, url: str, headers: Headers, grant: Grant, length_header: tuple[bytes, bytes]
+    ) -> Wire:
+        """A connection on which the head of an upload is sent; a new one, for no upload can be sent twice."""
+        origin = origin_of(url)
+        wire = connect(origin, self._tls(origin, grant.ca, is_own=True))
+        with closing_on_error(wire):
+            fields = to_registry(
+                headers,
+                host=origin.netloc,
+                is_page=False,
+                authorization=basic_authorization(grant.credential),
+            )
+            wire.send(render_request("POST", target_of(url), [*fields, length_header]), SEND_SECONDS)
+            return wire
+
+    def release(self, response: Response) -> None:
+        """Give back the connection of a response that was read to its end; close an upload's (no key)."""
+        if response.key is not None and response.head.keeps_connection and not response.wire.ahead:
+            self._pool.put(response.key, response.wire)
+        else:
+            response.wire.close()
+
+    def discard_body(self, response: Response) -> None:
+        """Read a short body that nobody wants, so that the connection can be used again."""
+        if response.head.length == UNTIL_CLOSE or response.head.length > _SMALL_BODY:
+            response.wire.close()
+            return
+        buffer = memoryview(bytearray(16 * 1024))
+        with contextlib.suppress(WireClosed, WireTimeout, MalformedHead):
+            total = 0
+            for view in read_body(response.wire, response.head.length, buffer, 1.0):
+                total += len(view)
+                if total > _SMALL_BODY:
+                    break
+            else:
+                self.release(response)
+                return
+        response.wire.close()
+
+    def _ask(
+        self, method: str, url: str, headers: Headers, target: Target, *, is_page: bool, client: Wire
+    ) -> Response:
+        origin = origin_of(url)
+        authorization = basic_authorization(target.grant.credential) if target.is_authorized(origin) else None
+        fields = to_registry(headers, host=origin.netloc, is_page=is_page, authorization=authorization)
+        request = render_request(method, target_of(url), fields)
+        tls = self._tls(origin, target.grant.ca, is_own=origin == target.layout.origin)
+        key = (origin, target.grant.ca)
+        reused = self._pool.take(key)
+        if reused is not None:
+            with contextlib.suppress(UpstreamBroken):
+                return Response(_exchange(reused, method, request, client), url, reused, key)
+            # the registry closed it in this very moment: a GET is sent again, once, on a new one
+        wire = connect(origin, tls, is_declared=target.layout.trusts(origin))
+        return Response(_exchange(wire, method, request, client), url, wire, key)
+
+    def _tls(self, origin: Origin, ca: str | None, *, is_own: bool) -> ssl.SSLContext | None:
+        """The registry is verified with the Connector's CA alone; storage elsewhere may have a public one."""
+        if origin.scheme == "http":
+            return None
+        key = (ca, is_own or ca is None)
+        with self._lock:  # loading the system's bundle takes 5 to 20 ms: once, not once per thread
+            context = self._contexts.get(key)
+            if context is None:
+                context = self._contexts[key] = make_tls_context(ca)
+                if not is_own and ca is not None:
+                    context.load_default_certs()
+            return context
+
+
+def read_response_head(wire: Wire, method: str, seconds: float, client: Wire | None) -> ResponseHead:
+    """The final response's head; interim ones (RFC 9110 §15.2) are passed over."""
+    try:
+        while True:
+            head = wire.read_head(ResponseReader(method), seconds, client).head()
+            if head.status >= 200:
+                return head
+    except WireTimeout as error:
+        raise UpstreamUnreachable(f"the registry did not answer within {seconds:.0f} s") from error
+    except WatchedClosed as error:
+        raise ClientGone from error
+    except WireClosed as error:
+        raise UpstreamBroken(f"the registry broke off: {error}", started=error.started) from error
+    except MalformedHead as error:
+        raise UpstreamBroken(f"the registry's answer is no HTTP: {error}") from error
+
+
+def _exchange(wire: Wire, method: str, request: bytes, client: Wire) -> ResponseHead:
+    with closing_on_error(wire):
+        try:
+            wire.send(request, SEND_SECONDS)
+        except WireClosed as error:
+            raise UpstreamBroken(f"the registry broke off: {error}", started=False) from error
+        except WireTimeout as error:
+            raise UpstreamUnreachable("the registry takes no request") from error
+        return read_response_head(wire, method, RESPONSE_SECONDS, client)
+
+
+def _redirected(url: str, location: bytes, layout: Layout, *, is_page: bool) -> str:
+    """The next URL, or the refusal to go there."""
+    try:
+        found = urljoin(url, location.decode("ascii"))
+        origin = origin_of(found)
+        here = origin_of(url)
+    except ValueError as error:
+        raise UpstreamBroken("the registry redirects to no http or https URL") from error
+    if is_page and not layout.trusts(origin):
+        # GitLab, pypiserver and pypicloud send misses to pypi.org, where anybody may own a private name
+        raise Refusal(
+            404,
+            "redirect-not-followed",
+            f"the registry redirects to {origin}, which the Connector does not declare; "
+            "to take packages from there, add it as addressExtensions files",
+        )
+    if origin.scheme == "http" and (here.scheme == "https" or not layout.trusts(origin)):
+        raise UpstreamBroken(f"the registry redirects to {origin}, without TLS; not followed")
+    return urlsplit(found)._replace(fragment="").geturl()
