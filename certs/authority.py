@@ -1,0 +1,185 @@
+"""Certificate authority and the leaves it issues (RFC 5280), ECDSA P-256 throughout.
+
+Nothing here reads a clock or a file: the caller says what time it is. P-256 because every TLS stack of the
+last decade verifies it and issuing takes a millisecond; an RSA key takes a second of a small Pod's start.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from certs.errors import InvalidName, UnusablePair
+
+BACKDATE = timedelta(hours=1)
+"""A node whose clock is behind must not refuse a new certificate. An hour, as public authorities do: covers
+a virtual machine just resumed and a zone set wrong by one, and a leaf of 90 days loses nothing by it."""
+
+AUTHORITY_LIFE = timedelta(days=3650)
+LEAF_LIFE = timedelta(days=90)
+
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A certificate and its private key, both PEM."""
+
+    certificate: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ServingFiles:
+    """What a TLS server needs and its clients verify it with, all PEM."""
+
+    bundle: str
+    """Every authority to trust, the current one first; a successor joins it years before it signs"""
+    certificate: str
+    key: str = field(repr=False)
+
+
+def service_hosts(service: str, namespace: str) -> tuple[str, ...]:
+    """The names that a Service answers to inside a cluster of the default domain."""
+    short = f"{service}.{namespace}"
+    return service, short, f"{short}.svc", f"{short}.svc.cluster.local"
+
+
+def create_authority(now: datetime, *, life: timedelta = AUTHORITY_LIFE) -> KeyPair:
+    """A self-signed CA. Its subject holds its serial number, so that a successor is never mistaken for it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    serial = x509.random_serial_number()
+    subject = _subject(f"pypi-connector CA {serial:x}"[:64])
+    certificate = (
+        _builder(key, subject, subject, serial, now - BACKDATE, now + life)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(authority=True), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return _pem(certificate, key)
+
+
+def issue_leaf(
+    authority: KeyPair, hosts: Sequence[str], now: datetime, *, life: timedelta = LEAF_LIFE
+) -> KeyPair:
+    """A server certificate for `hosts` (DNS names, IP addresses), within the authority's own life."""
+    issuer, issuer_key = load_pair(authority)
+    if not issuer.not_valid_before_utc <= now < issuer.not_valid_after_utc:
+        raise UnusablePair(f"the authority is not valid at {now:%Y-%m-%d %H:%M} UTC: create a new one")
+    names = _alternative_names(hosts)
+    key = ec.generate_private_key(ec.SECP256R1())
+    start = max(now - BACKDATE, issuer.not_valid_before_utc)
+    end = min(now + life, issuer.not_valid_after_utc)
+    issuer_id = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    certificate = (
+        _builder(key, _subject("pypi-connector"), issuer.subject, x509.random_serial_number(), start, end)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(authority=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(names, critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_id), critical=False
+        )
+        .sign(issuer_key, hashes.SHA256())
+    )
+    return _pem(certificate, key)
+
+
+def join_bundle(bundles: Iterable[str]) -> str:
+    """One PEM bundle of all certificates in `bundles`, each once, in order."""
+    found = dict.fromkeys(block for bundle in bundles for block in split_bundle(bundle))
+    return "".join(block + "\n" for block in found)
+
+
+def split_bundle(bundle: str) -> tuple[str, ...]:
+    """The PEM certificates of a bundle; text between them is dropped."""
+    return tuple(_PEM.findall(bundle))
+
+
+def load_pair(pair: KeyPair | ServingFiles) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """Parse a pair, or raise `UnusablePair`. The causes are not chained: theirs may quote the input."""
+    try:
+        certificate = x509.load_pem_x509_certificate(pair.certificate.encode())
+    except ValueError:
+        raise UnusablePair("the certificate is not PEM") from None
+    try:
+        key = serialization.load_pem_private_key(pair.key.encode(), password=None)
+    except (ValueError, TypeError):
+        raise UnusablePair("the private key is not PEM without a passphrase") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise UnusablePair("the private key is not an elliptic curve key")
+    if key.public_key() != certificate.public_key():
+        raise UnusablePair("the private key is not the certificate's")
+    return certificate, key
+
+
+def _builder(
+    key: ec.EllipticCurvePrivateKey,
+    subject: x509.Name,
+    issuer: x509.Name,
+    serial: int,
+    start: datetime,
+    end: datetime,
+) -> x509.CertificateBuilder:
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(serial)
+        .not_valid_before(start)
+        .not_valid_after(end)
+        .add_extension(identifier, critical=False)
+    )
+
+
+def _subject(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _key_usage(*, authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _alternative_names(hosts: Sequence[str]) -> x509.SubjectAlternativeName:
+    if not hosts:
+        raise InvalidName("a certificate needs at least one host")
+    return x509.SubjectAlternativeName([_general_name(host) for host in dict.fromkeys(hosts)])
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        pass
+    if len(host) > 253 or not _HOST.fullmatch(host):
+        raise InvalidName(f"{host!r} is neither a DNS name in lower case (RFC 1123) nor an IP address")
+    return x509.DNSName(host)
+
+
+def _pem(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> KeyPair:
+    return KeyPair(
+        certificate.public_bytes(serialization.Encoding.PEM).decode(),
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode(),
+    )

@@ -1,0 +1,92 @@
+"""Where certificates are kept: a Secret manifest, or files in a directory."""
+
+import base64
+import binascii
+import contextlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from certs.authority import ServingFiles, load_pair, split_bundle
+from certs.errors import UnusablePair
+
+BUNDLE = "ca.crt"
+CERTIFICATE = "tls.crt"
+KEY = "tls.key"
+"""Names as in a Secret of type kubernetes.io/tls, so that a mounted Secret and a directory are the same."""
+
+SECRET_TYPE = "kubernetes.io/tls"  # noqa: S105 (a type)
+
+
+def to_secret(files: ServingFiles, *, name: str, namespace: str) -> dict[str, Any]:
+    data = {BUNDLE: files.bundle, CERTIFICATE: files.certificate, KEY: files.key}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace},
+        "type": SECRET_TYPE,
+        "data": {key: base64.b64encode(text.encode()).decode() for key, text in data.items()},
+    }
+
+
+def from_secret(manifest: Mapping[str, Any]) -> ServingFiles:
+    """Read a manifest, or raise `UnusablePair`. No cause is chained: it could quote the key."""
+    name = (manifest.get("metadata") or {}).get("name")
+    if manifest.get("type") != SECRET_TYPE:
+        raise UnusablePair(f"secret {name!r} is not of type {SECRET_TYPE}")
+    data = manifest.get("data") or {}
+    texts = []
+    for key in (BUNDLE, CERTIFICATE, KEY):
+        if key not in data:
+            raise UnusablePair(f"secret {name!r} has no key {key!r}")
+        try:
+            texts.append(base64.b64decode(data[key], validate=True).decode("ascii"))
+        except (binascii.Error, ValueError, TypeError):
+            raise UnusablePair(f"secret {name!r}: {key} is not base64 of PEM") from None
+    return _checked(ServingFiles(*texts))
+
+
+def write_files(directory: Path, files: ServingFiles) -> None:
+    """Write the three files, each whole or not at all. A reader between two of them sees a pair that does not
+    match, and `certs.reload` then keeps the old one."""
+    directory.mkdir(parents=True, exist_ok=True)
+    replace_file(directory / KEY, files.key, mode=0o600)
+    replace_file(directory / CERTIFICATE, files.certificate, mode=0o644)
+    replace_file(directory / BUNDLE, files.bundle, mode=0o644)
+
+
+def read_files(directory: Path) -> ServingFiles:
+    texts = []
+    for name in (BUNDLE, CERTIFICATE, KEY):
+        try:
+            texts.append((directory / name).read_text("ascii"))
+        except OSError as error:
+            raise UnusablePair(f"{directory / name} cannot be read: {error.strerror}") from error
+        except ValueError:
+            raise UnusablePair(f"{directory / name} is not PEM") from None
+    return _checked(ServingFiles(*texts))
+
+
+def replace_file(path: Path, text: str, *, mode: int) -> None:
+    """The new content appears under its name at once, with its mode from the first byte on."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
+
+
+def _checked(files: ServingFiles) -> ServingFiles:
+    load_pair(files)
+    if not split_bundle(files.bundle):
+        raise UnusablePair(f"{BUNDLE} holds no certificate")
+    return files
