@@ -2,8 +2,10 @@
 
 ConnectorsError
 ├── InputError           manifests, annotations or arguments that cannot be used; exit 2 on the command line
-│   └── InvalidConnector a Connector that breaks its contract
-└── Refusal              a grant that is refused; leaves the broker as a problem document (RFC 9457)
+│   ├── InvalidConnector a Connector that breaks its contract
+│   └── InvalidSecret    a Secret that a Connector names and that cannot be used
+├── Refusal              a grant that is refused; leaves the broker as a problem document (RFC 9457)
+└── ClusterUnavailable   the cluster did not answer; not a refusal: a grant in hand serves on meanwhile
 
 A `Problem` is one wrong thing; an `InputError` carries all of them, so that nobody mends them one by one.
 """
@@ -42,6 +44,10 @@ class InvalidConnector(InputError):
     """A Connector that breaks its contract; `problems[0].reason` suits a condition."""
 
 
+class InvalidSecret(InputError):
+    """A Secret that a Connector names and that cannot be used; the sentences never quote a value."""
+
+
 class Refusal(ConnectorsError):
     """A grant refused for a named reason. `reason` is stable, `message` is a sentence with the fix."""
 
@@ -50,3 +56,7 @@ class Refusal(ConnectorsError):
         self.reason = reason
         self.message = message
         self.status = status
+
+
+class ClusterUnavailable(ConnectorsError):
+    """The cluster did not answer. The text says which question, never what it was about to answer."""

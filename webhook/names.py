@@ -63,6 +63,10 @@ NAMESPACE = "pypi-connector-system"
 ADMISSION = "pypi-connector-admission"
 BROKER = "pypi-connector-broker"
 SIDECAR_IMAGE = "pypi-connector-sidecar"
+USER_ROLE = "pypi-connector-user"
+"""ClusterRole: install through a Connector of another namespace."""
+PUBLISHER_ROLE = "pypi-connector-publisher"
+"""ClusterRole: upload as well."""
 
 # -- the field's vocabulary
 CONNECTOR_CLASS = "pypi"

@@ -1,0 +1,209 @@
+"""Admission's HTTP edge: `POST /mutate`, and two probes. It holds no policy.
+
+Every input is answered, by an AdmissionReview with the request's uid or, where there is no uid to answer to,
+by a 4xx on which `failurePolicy` decides. The raw request is taken: a typed body would be answered 422 by
+FastAPI.
+"""
+
+import asyncio
+import json
+import logging
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from starlette.requests import ClientDisconnect
+
+from webhook import review
+from webhook.decide import Decision, Found, connectors_of, decide
+from webhook.errors import ClusterUnavailable
+from webhook.patch import operations
+from webhook.reasons import Reason
+from webhook.settings import Settings
+
+MOST_BYTES = 7 * 1024 * 1024
+"""The API server accepts objects up to 3 MiB; a review holds the object, for other operations the old one
+too, and 1 MiB is left for the envelope."""
+
+Connectors = Callable[[str], Awaitable[Found]]
+"""`namespace/name` → Connector; from a cache, or by one question with a limit of its own."""
+NamespaceLabels = Callable[[str], Awaitable[Mapping[str, str]]]
+
+_log = logging.getLogger(__name__)
+
+
+async def _no_labels(namespace: str) -> Mapping[str, str]:
+    return {}
+
+
+def create_app(
+    settings: Settings,
+    connectors: Connectors,
+    *,
+    namespaces: NamespaceLabels = _no_labels,
+    is_ready: Callable[[], bool] = lambda: True,
+) -> FastAPI:
+    """`is_ready` says whether the caches behind the other two are filled."""
+    app = FastAPI(title="pypi-connector admission", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.post("/mutate")
+    async def mutate(http: Request) -> Response:
+        try:
+            document = _parse(await _body(http))
+            request, uid = _request(document)
+        except _Unusable as error:
+            _log.warning("admission review not usable", extra={"status": error.status, "cause": str(error)})
+            return Response(f"{error}\n", error.status, media_type="text/plain")
+        return _answer(await _review(request, uid, settings, connectors, namespaces))
+
+    @app.get("/healthz")
+    async def healthz() -> Response:
+        return Response("ok\n", media_type="text/plain")
+
+    @app.get("/readyz")
+    async def readyz() -> Response:
+        if is_ready():
+            return Response("ok\n", media_type="text/plain")
+        return Response("connectors are not listed yet\n", 503, media_type="text/plain")
+
+    return app
+
+
+class _Unusable(Exception):
+    """There is nothing to answer to with a review; the text says why."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+async def _body(http: Request) -> bytes:
+    kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise _Unusable(415, f"content type must be application/json, not {kind!r}")
+    body = bytearray()
+    try:
+        async for chunk in http.stream():
+            body += chunk
+            if len(body) > MOST_BYTES:
+                raise _Unusable(413, f"an admission review has at most {MOST_BYTES} bytes")
+    except ClientDisconnect:
+        raise _Unusable(400, "the client has gone before its request was complete") from None
+    return bytes(body)
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _Unusable(400, f"the body is not JSON ({type(error).__name__})") from None
+    if not isinstance(document, dict) or document.get("kind") != review.KIND:
+        raise _Unusable(400, f"the body is no {review.KIND}")
+    if document.get("apiVersion") != review.API_VERSION:
+        version = str(document.get("apiVersion"))[:64]
+        raise _Unusable(400, f"the review is of {version!r}; only {review.API_VERSION} is answered")
+    return document
+
+
+def _request(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    request = document.get("request")
+    uid = request.get("uid") if isinstance(request, dict) else None
+    if not isinstance(request, dict) or not isinstance(uid, str) or not uid:
+        raise _Unusable(400, "the review has no request with a uid")
+    return request, uid
+
+
+async def _review(
+    request: Mapping[str, Any],
+    uid: str,
+    settings: Settings,
+    connectors: Connectors,
+    namespaces: NamespaceLabels,
+) -> review.Review:
+    started = time.monotonic()
+    reason = "InternalError"
+    try:
+        ignored = _ignored(request)
+        if ignored:
+            reason, answer = ignored, review.allowed(uid)
+        elif not isinstance(request.get("object"), dict):
+            reason = "BadRequest"
+            answer = review.errored(uid, 400, reason, "the request holds no object: nothing can be decided")
+        else:
+            decision = await _decide(request, settings, connectors, namespaces)
+            reason, answer = decision.reason.value, _of_decision(uid, request["object"], decision)
+    except ClusterUnavailable as error:
+        reason = "ClusterUnavailable"
+        answer = review.errored(uid, 503, reason, f"{error}: try again")
+    except Exception as error:  # noqa: BLE001 (the edge: whatever failed leaves as a review, with the uid)
+        # where, and of what type; its text could quote the Pod
+        place = "".join(traceback.format_tb(error.__traceback__))
+        _log.error("admission failed", extra={"uid": uid, "error": type(error).__name__, "trace": place})
+        sentence = (
+            "the webhook has failed on this Pod: its log tells the cause, under the review's uid; try again"
+        )
+        answer = review.errored(uid, 500, reason, sentence)
+    _log.info("admission", extra=_fields(request, answer, reason, time.monotonic() - started))
+    return answer
+
+
+def _ignored(request: Mapping[str, Any]) -> str | None:
+    """What the registration should never send, and what would be none of our business if it did."""
+    resource = request.get("resource")
+    if request.get("operation") != "CREATE":
+        return "OperationIgnored"
+    if request.get("subResource"):
+        return "SubresourceIgnored"
+    if not isinstance(resource, dict) or (resource.get("group") or "", resource.get("resource")) != (
+        "",
+        "pods",
+    ):
+        return "ResourceIgnored"
+    return None
+
+
+async def _decide(
+    request: Mapping[str, Any], settings: Settings, connectors: Connectors, namespaces: NamespaceLabels
+) -> Decision:
+    pod = request["object"]
+    namespace = str(request.get("namespace") or "default")
+    keys = connectors_of(pod, namespace=namespace)
+    # together, for each may wait for its live question
+    found = dict(zip(keys, await asyncio.gather(*map(connectors, keys)), strict=True))
+    labels = await namespaces(namespace) if keys else {}
+    return decide(pod, namespace=namespace, lookup=found.get, settings=settings, namespace_labels=labels)
+
+
+def _of_decision(uid: str, pod: Mapping[str, Any], decision: Decision) -> review.Review:
+    if decision.pod is not None:
+        return review.patched(uid, operations(pod, decision.pod), warnings=decision.warnings)
+    if decision.allowed:
+        return review.allowed(uid, warnings=decision.warnings)
+    if decision.reason is Reason.INVALID_POD:
+        return review.errored(uid, 400, decision.reason.value, decision.message)
+    return review.denied(uid, decision.reason.value, decision.message, warnings=decision.warnings)
+
+
+def _fields(
+    request: Mapping[str, Any], answer: review.Review, reason: str, seconds: float
+) -> dict[str, object]:
+    """Never the Pod: its variables may hold anybody's secrets."""
+    pod = request.get("object")
+    metadata = pod.get("metadata") if isinstance(pod, dict) else None
+    names = metadata if isinstance(metadata, dict) else {}
+    return {
+        "uid": answer["response"]["uid"],
+        "operation": request.get("operation"),
+        "namespace": request.get("namespace"),
+        "pod": names.get("name") or names.get("generateName"),
+        "allowed": answer["response"]["allowed"],
+        "reason": reason,
+        "milliseconds": round(seconds * 1000, 1),
+    }
+
+
+def _answer(answer: review.Review) -> Response:
+    # json escapes what is not ASCII: a lone surrogate from the input could not be encoded otherwise
+    return Response(json.dumps(answer), media_type="application/json")

@@ -1,0 +1,213 @@
+"""A Pod's annotations as a typed request: defaults, allowed values, and every problem at once. Pure."""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from sidecar.contract import LOG_LEVELS
+from webhook import names
+from webhook.errors import InputError, Problem
+from webhook.quantities import parse_quantity
+from webhook.reasons import Reason
+
+T = TypeVar("T")
+
+CONFIGURATIONS = (names.PIPCONF_CONFIGURATION, names.PYPIRC_CONFIGURATION)
+
+MOST_CONNECTORS = 16
+"""Arbitrary. Each costs a look-up in admission and a listening socket in the sidecar."""
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_RESOURCES = (names.CPU_REQUEST, names.CPU_LIMIT, names.MEMORY_REQUEST, names.MEMORY_LIMIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The sidecar's resources as the author wishes them: quantities, None where nothing is said."""
+
+    cpu_request: str | None = None
+    cpu_limit: str | None = None
+    memory_request: str | None = None
+    memory_limit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a Pod asks for."""
+
+    connectors: tuple[str, ...] = ()
+    """Keys `namespace/name`; the first is the index. Empty: nothing is asked for"""
+    publish_connector: str | None = None
+    """Key, where uploads go elsewhere than to the first connector"""
+    configurations: tuple[str, ...] = CONFIGURATIONS
+    containers: tuple[str, ...] | None = None
+    """None: all"""
+    port: int | None = None
+    """Of the first connector; None: derived from its name"""
+    resources: Resources = field(default_factory=Resources)
+    log_level: str = "info"
+    is_opted_out: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def has_pipconf(self) -> bool:
+        return names.PIPCONF_CONFIGURATION in self.configurations
+
+    @property
+    def has_pypirc(self) -> bool:
+        return names.PYPIRC_CONFIGURATION in self.configurations
+
+    @property
+    def publish_target(self) -> str | None:
+        """The one connector that may be uploaded to; None without `pypirc`."""
+        if not self.has_pypirc or not self.connectors:
+            return None
+        return self.publish_connector or self.connectors[0]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every connector named, in the order of the listeners."""
+        further = [self.publish_connector] if self.publish_connector else []
+        return tuple(dict.fromkeys([*self.connectors, *further]))
+
+    def selects(self, container: str) -> bool:
+        return self.containers is None or container in self.containers
+
+
+def parse_annotations(annotations: Mapping[str, str], *, namespace: str) -> Request:
+    """Read the annotations, or raise `InputError` with everything that is wrong.
+
+    `namespace` is the admission request's: that of a Pod with a generated name may still be empty. Whoever
+    opts out is not told about the rest.
+    """
+    if annotations.get(names.INJECT) == "false":
+        return Request(is_opted_out=True)
+    reader = _Reader(annotations, namespace)
+    request = Request(
+        connectors=reader.read(names.CONNECTOR, (), reader.connectors),
+        publish_connector=reader.read(names.PUBLISH_CONNECTOR, None, reader.connector),
+        configurations=reader.read(names.CONFIGURATIONS, CONFIGURATIONS, reader.configurations),
+        containers=reader.read(names.CONTAINERS, None, reader.containers),
+        port=reader.read(names.PORT, None, reader.port),
+        resources=Resources(*(reader.read(name, None, reader.quantity) for name in _RESOURCES)),
+        log_level=reader.read(names.LOG_LEVEL, "info", reader.log_level),
+        warnings=_unknown(annotations),
+    )
+    reader.read(names.INJECT, None, reader.inject)
+    problems = [*reader.problems, *_contradictions(annotations, request)]
+    if problems:
+        raise InputError(problems)
+    return request
+
+
+class _Reader:
+    """Reads one annotation after another and keeps what is wrong with each."""
+
+    def __init__(self, annotations: Mapping[str, str], namespace: str) -> None:
+        self._annotations = annotations
+        self._namespace = namespace
+        self.problems: list[Problem] = []
+
+    def read(self, name: str, default: T, parse: Callable[[str], T]) -> T:
+        text = self._annotations.get(name)
+        if text is None:
+            return default
+        try:
+            return parse(text)
+        except _Wrong as wrong:
+            self.problems.append(Problem(Reason.INVALID_ANNOTATION, f"annotation {name} {wrong}"))
+            return default
+
+    def connectors(self, text: str) -> tuple[str, ...]:
+        found = tuple(dict.fromkeys(self.connector(part) for part in text.split(",")))
+        if len(found) > MOST_CONNECTORS:
+            raise _Wrong(f"names {len(found)} connectors; at most {MOST_CONNECTORS} are allowed")
+        return found
+
+    def connector(self, text: str) -> str:
+        namespace, slash, name = text.strip().rpartition("/")
+        if not slash:
+            namespace = self._namespace
+        if not (_LABEL.fullmatch(namespace) and _SUBDOMAIN.fullmatch(name)):
+            raise _Wrong(f"must read name or namespace/name in lower case, not {text.strip()!r}")
+        return f"{namespace}/{name}"
+
+    def configurations(self, text: str) -> tuple[str, ...]:
+        chosen = {part.strip() for part in text.split(",")}
+        if not chosen <= set(CONFIGURATIONS):
+            raise _Wrong(f"must be {', '.join(CONFIGURATIONS)} or both with a comma, not {text!r}")
+        return tuple(one for one in CONFIGURATIONS if one in chosen)
+
+    def containers(self, text: str) -> tuple[str, ...]:
+        found = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+        if not all(_LABEL.fullmatch(one) for one in found):
+            raise _Wrong(f"must be a comma list of container names, not {text!r}")
+        if names.SIDECAR in found:
+            raise _Wrong(f"must not name {names.SIDECAR!r}: it is the sidecar itself")
+        return found
+
+    def port(self, text: str) -> int:
+        # below 1024 only root may listen, and the sidecar is not root
+        if not re.fullmatch(r"[0-9]{4,5}", text) or not 1024 <= int(text) <= 65535:
+            raise _Wrong(f"must be a whole number from 1024 to 65535, not {text!r}")
+        return int(text)
+
+    def quantity(self, text: str) -> str:
+        if not parse_quantity(text):
+            raise _Wrong(f"must be a Kubernetes quantity above zero such as 50m or 64Mi, not {text!r}")
+        return text
+
+    def log_level(self, text: str) -> str:
+        if text not in LOG_LEVELS:
+            raise _Wrong(f"must be one of {', '.join(LOG_LEVELS)}, not {text!r}")
+        return text
+
+    def inject(self, text: str) -> None:
+        if text != "true":
+            raise _Wrong(f'must be "false" (opts out) or "true", not {text!r}')
+
+
+class _Wrong(Exception):
+    """The rest of a sentence that begins with the annotation's name."""
+
+
+def _contradictions(annotations: Mapping[str, str], request: Request) -> list[Problem]:
+    """Annotations that are right each by itself, and wrong together."""
+    found = []
+    if names.PUBLISH_CONNECTOR in annotations and names.CONNECTOR not in annotations:
+        sentence = (
+            f"annotation {names.PUBLISH_CONNECTOR} needs {names.CONNECTOR} beside it: "
+            "add the connector to install from"
+        )
+        found.append(Problem(Reason.PUBLISH_WITHOUT_CONNECTOR, sentence))
+    if names.PUBLISH_CONNECTOR in annotations and not request.has_pypirc:
+        sentence = (
+            f"annotation {names.PUBLISH_CONNECTOR} needs pypirc among {names.CONFIGURATIONS}: add it there, "
+            "or remove the publish connector"
+        )
+        found.append(Problem(Reason.PUBLISH_WITHOUT_PYPIRC, sentence))
+    wishes = request.resources
+    for request_name, low, limit_name, high in (
+        (names.CPU_REQUEST, wishes.cpu_request, names.CPU_LIMIT, wishes.cpu_limit),
+        (names.MEMORY_REQUEST, wishes.memory_request, names.MEMORY_LIMIT, wishes.memory_limit),
+    ):
+        if low and high and (parse_quantity(low) or 0) > (parse_quantity(high) or 0):
+            sentence = f"annotation {request_name} ({low}) must not be above {limit_name} ({high})"
+            found.append(Problem(Reason.INVALID_ANNOTATION, sentence))
+    return found
+
+
+def _unknown(annotations: Mapping[str, str]) -> tuple[str, ...]:
+    """Only a warning: other products of the same group may have annotations of their own."""
+    found = []
+    for name in annotations:
+        if not name.startswith(names.GROUP + "/") or name in (*names.AUTHOR_ANNOTATIONS, names.RESULT):
+            continue
+        known = [one.removeprefix(names.GROUP + "/") for one in names.AUTHOR_ANNOTATIONS]
+        near = difflib.get_close_matches(name.removeprefix(names.GROUP + "/")[:64], known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        found.append(f"annotation {name[:128]} is not known: {hint}")
+    return tuple(found)

@@ -1,0 +1,139 @@
+"""The decision on one Pod: what it asks for, whether it can be had, and the Pod that results. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from webhook import names, pods
+from webhook.annotations import Request, parse_annotations
+from webhook.connectors import Connector
+from webhook.errors import InputError, InvalidConnector, Problem
+from webhook.inject import inject
+from webhook.obstacles import obstacles
+from webhook.pods import Json
+from webhook.ports import allocate, declared
+from webhook.reasons import UNCHANGED, UNCONFINED, Reason
+from webhook.settings import Settings
+
+Found = Connector | InvalidConnector | None
+"""A Connector, one that breaks its contract, or none of that name."""
+Lookup = Callable[[str], Found]
+
+_MIRROR = "kubernetes.io/config.mirror"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of a Pod, as data."""
+
+    reason: Reason
+    message: str
+    """A sentence, with the fix where the Pod is refused; all that is wrong is in it"""
+    warnings: tuple[str, ...] = ()
+    pod: Json | None = None
+    """The injected Pod"""
+
+    @property
+    def allowed(self) -> bool:
+        return self.reason is Reason.INJECTED or self.reason in UNCHANGED
+
+
+def decide(
+    pod: Mapping[str, Any],
+    *,
+    namespace: str,
+    lookup: Lookup,
+    settings: Settings,
+    namespace_labels: Mapping[str, str] | None = None,
+) -> Decision:
+    """`namespace` is the request's: a Pod with a generated name may not carry its own yet."""
+    misshapen = pods.shape_problems(pod)
+    if misshapen:
+        return Decision(Reason.INVALID_POD, f"this is no Pod: {'; '.join(misshapen)}")
+    try:
+        request = parse_annotations(_annotations(pod), namespace=namespace)
+    except InputError as error:
+        return _refused(error.problems)
+    unchanged = _unchanged(pod, request)
+    if unchanged:
+        return unchanged
+    unconfined_allowed = (namespace_labels or {}).get(names.ALLOW_UNCONFINED) == "true"
+    found = obstacles(pod, request)
+    tolerated = [one for one in found if unconfined_allowed and one.reason in UNCONFINED]
+    problems = [one for one in found if one not in tolerated] + _connector_problems(request, lookup)
+    warnings = (*request.warnings, *_name_resolution(pod, settings))
+    if problems:
+        return _refused(problems, warnings)
+    try:
+        ports = allocate(request.keys, taken=declared(pod), first=request.port)
+    except LookupError as error:
+        return _refused([Problem(Reason.PORT_TAKEN, f"{error}: declare fewer ports")], warnings)
+    injection = inject(pod, request=request, ports=ports, settings=settings)
+    allowances = (
+        # what follows is the way out, which the label has taken
+        f"{one.message.partition(':')[0]}: allowed by the Namespace's label {names.ALLOW_UNCONFINED}"
+        for one in tolerated
+    )
+    return Decision(
+        Reason.INJECTED, injection.message, (*warnings, *allowances, *injection.warnings), injection.pod
+    )
+
+
+def connectors_of(pod: object, *, namespace: str) -> tuple[str, ...]:
+    """The keys that `decide` will look up: the edge fetches them before. Empty where it will refuse
+    anyway."""
+    if pods.shape_problems(pod) or not isinstance(pod, Mapping):
+        return ()
+    try:
+        return parse_annotations(_annotations(pod), namespace=namespace).keys
+    except InputError:
+        return ()
+
+
+def _annotations(pod: Mapping[str, Any]) -> Mapping[str, str]:
+    return (pod.get("metadata") or {}).get("annotations") or {}
+
+
+def _unchanged(pod: Mapping[str, Any], request: Request) -> Decision | None:
+    if request.is_opted_out:
+        return Decision(Reason.OPTED_OUT, f"annotation {names.INJECT} is false")
+    if not request.connectors:
+        return Decision(Reason.NOT_REQUESTED, f"there is no annotation {names.CONNECTOR}", request.warnings)
+    if _MIRROR in _annotations(pod):
+        message = "a static Pod cannot be injected: the kubelet runs it from a file"
+        return Decision(Reason.MIRROR_POD, message, (*request.warnings, message))
+    return None
+
+
+def _connector_problems(request: Request, lookup: Lookup) -> list[Problem]:
+    found = []
+    for key in request.keys:
+        connector = lookup(key)
+        namespace, _, name = key.partition("/")
+        if connector is None:
+            sentence = f"connector {name} not found in namespace {namespace}: create it, or name another"
+            found.append(Problem(Reason.CONNECTOR_NOT_FOUND, sentence))
+        elif isinstance(connector, InvalidConnector):
+            reasons = [problem.reason for problem in connector.problems]
+            is_class = Reason.CONNECTOR_CLASS_NOT_FOUND.value in reasons
+            reason = Reason.CONNECTOR_CLASS_NOT_FOUND if is_class else Reason.CONNECTOR_INVALID
+            found.append(Problem(reason, str(connector)))
+    return found
+
+
+def _name_resolution(pod: Mapping[str, Any], settings: Settings) -> list[str]:
+    """A warning only: `dnsConfig` or the node's own resolver may know the Service all the same."""
+    policy = pod["spec"].get("dnsPolicy")
+    host = urlsplit(settings.broker_url).hostname or ""
+    if policy not in ("Default", "None") or ".svc" not in host:
+        return []
+    return [
+        f"dnsPolicy {policy} may not resolve {host}: the sidecar then answers 503; use dnsPolicy ClusterFirst"
+    ]
+
+
+def _refused(problems: list[Problem] | tuple[Problem, ...], warnings: tuple[str, ...] = ()) -> Decision:
+    """The first problem's reason, and the sentences of all."""
+    message = "; ".join(problem.message for problem in problems)
+    return Decision(Reason(problems[0].reason), message, warnings)

@@ -1,0 +1,161 @@
+"""The sidecar container and its volumes in canonical form, and what others may have added to it. Pure.
+
+Every pass writes the canonical form anew: a copy from a restored Pod, or one that another webhook stripped
+(`restartPolicy` is the classic), is repaired. What others add for good reasons stays: resources, variables of
+theirs, mounts under /var/run/secrets, the user that OpenShift assigns.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sidecar import contract
+from webhook import names, start_gate
+from webhook.pods import Json
+from webhook.settings import Settings
+
+TOKEN_LIFE_SECONDS = 3600
+"""Kubernetes' default; the kubelet renews it at 80 %, the sidecar reads it at each use."""
+
+NOBODY = 65532
+"""The image's own user. Written only where the Pod says root, which `runAsNonRoot` would refuse to start."""
+
+HARMFUL_VARIABLES = re.compile(
+    r"(LD_|PYTHON|SSL|OPENSSL_|BASH_).*|.*_PROXY|GLIBC_TUNABLES|GCONV_PATH|GETCONF_DIR|HOSTALIASES|RES_OPTIONS"
+    r"|RESOLV_HOST_CONF|LOCALDOMAIN|LOCPATH|NLSPATH|MALLOC_TRACE|PATH|ENV",
+    re.IGNORECASE,
+)
+"""Would change which code or which peer gets the credential; the broker refuses a Pod that adds one to us."""
+
+_ENTRY_FIELDS = (
+    "image",
+    "imagePullPolicy",
+    "command",
+    "args",
+    "workingDir",
+    "env",
+    "envFrom",
+    "stdin",
+    "tty",
+)
+_LIFE_FIELDS = ("restartPolicy", "lifecycle", "livenessProbe", "readinessProbe", "startupProbe", "ports")
+_OTHER_FIELDS = ("resources", "securityContext", "terminationMessagePolicy", "volumeMounts", "volumeDevices")
+_DEFAULTS = {"terminationMessagePath": "/dev/termination-log"}
+_OWN_FIELDS = frozenset(("name", *_ENTRY_FIELDS, *_LIFE_FIELDS, *_OTHER_FIELDS))
+_SECRETS_DIR = "/var/run/secrets/"
+
+
+def sidecar_container(
+    environment: contract.Environment,
+    *,
+    image: str,
+    resources: Mapping[str, Mapping[str, str]],
+    is_root_pod: bool = False,
+) -> Json:
+    """Satisfies Pod Security "restricted" by itself, whatever the Pod says."""
+    return {
+        "name": names.SIDECAR,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": list(contract.COMMAND),
+        "restartPolicy": "Always",
+        "env": [{"name": name, "value": value} for name, value in environment.variables().items()],
+        "lifecycle": {
+            "postStart": {"exec": {"command": start_gate.command(one.port for one in environment.listeners)}}
+        },
+        "resources": {kind: dict(amounts) for kind, amounts in resources.items()},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            **({"runAsUser": NOBODY} if is_root_pod else {}),
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": names.CONFIG_VOLUME, "mountPath": contract.CONFIG_DIR},
+            {"name": names.TOKEN_VOLUME, "mountPath": contract.TOKEN_DIR, "readOnly": True},
+            {"name": names.EMPTY_VOLUME, "mountPath": names.SERVICE_ACCOUNT_DIR, "readOnly": True},
+        ],
+    }
+
+
+def sidecar_volumes() -> list[Json]:
+    """In memory, so that they do not keep the cluster autoscaler from removing a node. 1 MiB is arbitrary:
+    the files hold some hundred bytes. `defaultMode` is spelled out as the API server would add it."""
+    token = {
+        "audience": contract.TOKEN_AUDIENCE,
+        "expirationSeconds": TOKEN_LIFE_SECONDS,
+        "path": contract.TOKEN_FILE.removeprefix(contract.TOKEN_DIR + "/"),
+    }
+    return [
+        {"name": names.CONFIG_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+        {
+            "name": names.TOKEN_VOLUME,
+            "projected": {"defaultMode": 0o644, "sources": [{"serviceAccountToken": token}]},
+        },
+        {"name": names.EMPTY_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+    ]
+
+
+def repaired(canonical: Json, present: Mapping[str, Any], settings: Settings) -> Json:
+    """The canonical container with what others may have added to the present one."""
+    result = {**canonical}
+    result["image"] = _image(canonical["image"], present.get("image"), settings)
+    result["env"] = canonical["env"] + [
+        one for one in present.get("env") or [] if not _is_unwanted(str(one.get("name")))
+    ]
+    result["volumeMounts"] = canonical["volumeMounts"] + [
+        one for one in present.get("volumeMounts") or [] if _is_foreign_mount(one, canonical)
+    ]
+    result["resources"] = _resources(canonical["resources"], present.get("resources") or {})
+    result["securityContext"] = _security_context(
+        canonical["securityContext"], present.get("securityContext") or {}
+    )
+    # whatever Kubernetes adds to containers in years to come, and its defaults
+    further = {key: value for key, value in present.items() if key not in _OWN_FIELDS}
+    return result | {key: value for key, value in further.items() if value == _DEFAULTS.get(key, value)}
+
+
+def _image(current: str, present: object, settings: Settings) -> str:
+    """An allowed mirror of the current image stays: whoever rewrote it will not be asked again. Another one,
+    allowed or not, is stale."""
+    is_mirror = isinstance(present, str) and present.rpartition("/")[2] == current.rpartition("/")[2]
+    return str(present) if is_mirror and present in settings.allowed_images else current
+
+
+def _is_unwanted(name: str) -> bool:
+    return name.startswith("SIDECAR_") or HARMFUL_VARIABLES.fullmatch(name) is not None
+
+
+def _is_foreign_mount(mount: Mapping[str, Any], canonical: Json) -> bool:
+    path = str(mount.get("mountPath"))
+    taken = [one["mountPath"] for one in canonical["volumeMounts"]]
+    return (
+        path.startswith(_SECRETS_DIR)
+        and not any(_within(path, one) or _within(one, path) for one in taken)
+        and mount.get("name") not in (names.CONFIG_VOLUME, names.TOKEN_VOLUME, names.EMPTY_VOLUME)
+    )
+
+
+def _within(path: str, folder: str) -> bool:
+    return (path.rstrip("/") + "/").startswith(folder.rstrip("/") + "/")
+
+
+def _resources(canonical: Mapping[str, Any], present: Mapping[str, Any]) -> Json:
+    """A LimitRange or an autoscaler that ran after the first pass has the last word on amounts."""
+    kinds = dict.fromkeys([*canonical, *present])
+    return {
+        kind: {**canonical.get(kind, {}), **(present.get(kind) or {})}
+        if kind in ("limits", "requests")
+        else present[kind]
+        for kind in kinds
+    }
+
+
+def _security_context(canonical: Mapping[str, Any], present: Mapping[str, Any]) -> Json:
+    """OpenShift assigns a user and an SELinux level; nothing else of it is anybody's to change."""
+    kept = {key: present[key] for key in ("runAsUser", "runAsGroup") if present.get(key)}
+    level = (present.get("seLinuxOptions") or {}).get("level")
+    return {**canonical, **kept, **({"seLinuxOptions": {"level": level}} if level else {})}

@@ -1,0 +1,130 @@
+"""Why a Pod cannot be served: everything about its spec that leaves no room, or breaks the promise. Pure.
+
+The promise: no process in the workload's containers gets the credential. Whoever shares the node's network,
+can see other containers' processes or reaches the node's files could take it.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sidecar.contract import CONFIG_DIR
+from webhook import mounts, names, ports
+from webhook.annotations import Request
+from webhook.errors import Problem
+from webhook.pods import Json, containers
+from webhook.reasons import Reason
+
+CAPABILITIES = frozenset({"ALL", "SYS_ADMIN", "SYS_PTRACE"})
+"""Each lets a process look into those of other containers, or into the node."""
+
+
+def obstacles(pod: Mapping[str, Any], request: Request) -> list[Problem]:
+    """Every one of them; those in `reasons.UNCONFINED` are the Namespace's to allow."""
+    spec = pod["spec"]
+    found = [*_shared(spec), *_names(spec, request), *_port(pod, request), *_host_paths(spec)]
+    for container in containers(pod):
+        if container.get("name") != names.SIDECAR:
+            found += _security(container)
+            found += _mounts(container, request)
+    return found
+
+
+def _shared(spec: Mapping[str, Any]) -> Iterator[Problem]:
+    if spec.get("hostNetwork"):
+        yield Problem(
+            Reason.HOST_NETWORK,
+            "hostNetwork is set: the proxy would listen on the node's loopback interface; remove hostNetwork",
+        )
+    if spec.get("hostPID"):
+        yield Problem(
+            Reason.HOST_PID, "hostPID is set: the Pod could read the sidecar's memory; remove hostPID"
+        )
+    if spec.get("shareProcessNamespace"):
+        yield Problem(
+            Reason.SHARE_PROCESS_NAMESPACE,
+            "shareProcessNamespace is set: the Pod's containers could read the sidecar's memory; remove it",
+        )
+    system = (spec.get("os") or {}).get("name") or (spec.get("nodeSelector") or {}).get("kubernetes.io/os")
+    if system == "windows":
+        yield Problem(
+            Reason.WINDOWS,
+            f"the Pod is for Windows: the sidecar runs on Linux only; set {names.INJECT} to false",
+        )
+
+
+def _names(spec: Mapping[str, Any], request: Request) -> Iterator[Problem]:
+    if any(one.get("name") == names.SIDECAR for one in spec.get("containers") or []):
+        yield Problem(
+            Reason.NAME_TAKEN,
+            f"a container of the Pod is named {names.SIDECAR}, which is the sidecar's name: rename it",
+        )
+    known = [one.get("name", "") for one in containers({"spec": spec}) if one.get("name") != names.SIDECAR]
+    missing = [name for name in request.containers or () if name not in known]
+    if missing:
+        yield Problem(
+            Reason.UNKNOWN_CONTAINER,
+            f"annotation {names.CONTAINERS} names {', '.join(missing)}; the Pod has {', '.join(known)}",
+        )
+
+
+def _port(pod: Mapping[str, Any], request: Request) -> Iterator[Problem]:
+    if request.port in ports.declared(pod):
+        yield Problem(
+            Reason.PORT_TAKEN,
+            f"annotation {names.PORT} asks for {request.port}, which a container of the Pod declares: "
+            "take another",
+        )
+
+
+def _host_paths(spec: Mapping[str, Any]) -> Iterator[Problem]:
+    for volume in spec.get("volumes") or []:
+        if "hostPath" in volume:
+            yield Problem(
+                Reason.HOST_PATH_VOLUME,
+                f"volume {volume.get('name')} is a hostPath: the node's files lead to other containers; "
+                f"use another volume{_LIFTED}",
+            )
+
+
+def _security(container: Json) -> Iterator[Problem]:
+    context = container.get("securityContext") or {}
+    name = container.get("name")
+    if context.get("privileged"):
+        yield Problem(
+            Reason.PRIVILEGED_CONTAINER,
+            f"container {name} is privileged: it could read the sidecar's memory; remove privileged{_LIFTED}",
+        )
+    added = (context.get("capabilities") or {}).get("add") or []
+    harmful = [one for one in added if one.upper().removeprefix("CAP_") in CAPABILITIES]
+    if harmful:
+        yield Problem(
+            Reason.CAPABILITY_NOT_ALLOWED,
+            f"container {name} adds {', '.join(harmful)}: it could read the sidecar's memory; "
+            f"remove it{_LIFTED}",
+        )
+
+
+def _mounts(container: Json, request: Request) -> Iterator[Problem]:
+    name = container.get("name", "")
+    for mount in container.get("volumeMounts") or []:
+        volume, path = mount.get("name"), mount.get("mountPath")
+        if volume == names.TOKEN_VOLUME:
+            yield Problem(
+                Reason.VOLUME_MISUSED,
+                f"container {name} mounts {volume}, the sidecar's token: remove the mount",
+            )
+        elif volume == names.CONFIG_VOLUME and not mounts.is_ours(mount) and not mount.get("readOnly"):
+            yield Problem(
+                Reason.VOLUME_MISUSED,
+                f"container {name} mounts {volume} at {path} writable: set readOnly, "
+                "or name your volume otherwise",
+            )
+        elif request.selects(name) and not mounts.is_ours(mount) and mounts.lies_in(mount, CONFIG_DIR):
+            yield Problem(
+                Reason.MOUNT_PATH_TAKEN,
+                f"container {name} mounts {volume} at {path}, where the connector's files lie: "
+                f"mount it elsewhere, or leave the container out of {names.CONTAINERS}",
+            )
+
+
+_LIFTED = f", or label the Namespace {names.ALLOW_UNCONFINED}=true"

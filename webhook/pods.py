@@ -1,0 +1,69 @@
+"""A Pod as a plain dict: the shape of the places that admission reads, and ways to them. Pure.
+
+Typed models would drop the fields that they do not know, and the patch would remove them from the user's Pod.
+The API server sends well-formed Pods only; who else calls gets a sentence instead of a stack trace.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Json = dict[str, Any]
+
+_TEXTS = "an object of texts"
+_CONTAINER: Json = {
+    "name": str,
+    "env": [{"name": str}],
+    "ports": [{}],
+    "volumeMounts": [{"name": str, "mountPath": str}],
+    "securityContext": {"capabilities": {"add": [str]}},
+    "resources": {"limits": {}, "requests": {}},
+}
+_POD: Json = {
+    "metadata": {"annotations": _TEXTS, "labels": _TEXTS},
+    "spec": {
+        "containers": [_CONTAINER],
+        "initContainers": [_CONTAINER],
+        "volumes": [{"name": str, "hostPath": {}}],
+        "securityContext": {},
+        "nodeSelector": _TEXTS,
+        "os": {},
+        "resources": {},
+    },
+}
+
+
+def shape_problems(pod: object) -> list[str]:
+    """Where the Pod is not shaped as the API says, as sentences; absent and null are well-formed."""
+    found = list(_mismatches(pod, _POD, "the Pod"))
+    if not found and isinstance(pod, Mapping) and not (pod.get("spec") or {}).get("containers"):
+        found.append("spec.containers is empty")
+    return found
+
+
+def containers(pod: Mapping[str, Any]) -> Iterator[Json]:
+    """Init containers, then the others: the order in which they start."""
+    spec = pod.get("spec") or {}
+    yield from spec.get("initContainers") or []
+    yield from spec.get("containers") or []
+
+
+def _mismatches(value: object, shape: Any, path: str) -> Iterator[str]:
+    if shape is str:
+        if not isinstance(value, str):
+            yield f"{path} is not a text"
+    elif shape is _TEXTS:
+        if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+            yield f"{path} is not {_TEXTS}"
+    elif isinstance(shape, list):
+        if not isinstance(value, list):
+            yield f"{path} is not a list"
+            return
+        for index, item in enumerate(value):
+            yield from _mismatches(item, shape[0], f"{path}[{index}]")
+    elif not isinstance(value, dict):
+        yield f"{path} is not an object"
+    else:
+        prefix = "" if shape is _POD else path + "."
+        for key, inner in shape.items():
+            if value.get(key) is not None:
+                yield from _mismatches(value[key], inner, prefix + key)

@@ -1,0 +1,27 @@
+"""Kubernetes quantities (`100m`, `128Mi`, `1.5e3`) as exact numbers, for comparison only.
+
+The text that a user wrote is what goes into the Pod: the API server has its own canonical form.
+"""
+
+import re
+from decimal import Decimal
+
+# apimachinery pkg/api/resource: a signed number and a decimal, binary or exponent suffix
+_QUANTITY = re.compile(
+    r"([0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:([eE][-+]?[0-9]{1,2})|([numkMGTPE]|[KMGTPE]i)?)"
+)
+_SUFFIXES = {
+    "": Decimal(1),
+    **{letter: Decimal(10) ** (3 * (power - 3)) for power, letter in enumerate("num")},
+    **{letter: Decimal(10) ** (3 * power) for power, letter in enumerate("kMGTPE", start=1)},
+    **{letter + "i": Decimal(2) ** (10 * power) for power, letter in enumerate("KMGTPE", start=1)},
+}
+
+
+def parse_quantity(text: str) -> Decimal | None:
+    """The number, or None where the text is no quantity or has a sign: a resource is never negative."""
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        return None
+    number, exponent, suffix = match.groups()
+    return Decimal(number + exponent) if exponent else Decimal(number) * _SUFFIXES[suffix or ""]

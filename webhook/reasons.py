@@ -1,0 +1,45 @@
+"""Named reasons of admission's decisions: what users, logs and metrics see."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Stable CamelCase references; the sentence beside one may change, the name does not."""
+
+    INJECTED = "Injected"
+
+    # -- let through as it is
+    NOT_REQUESTED = "NotRequested"
+    OPTED_OUT = "OptedOut"
+    MIRROR_POD = "MirrorPod"
+
+    # -- the Pod asks for something that does not exist
+    INVALID_ANNOTATION = "InvalidAnnotation"
+    PUBLISH_WITHOUT_CONNECTOR = "PublishWithoutConnector"
+    PUBLISH_WITHOUT_PYPIRC = "PublishWithoutPypirc"
+    UNKNOWN_CONTAINER = "UnknownContainer"
+    CONNECTOR_NOT_FOUND = "ConnectorNotFound"
+    CONNECTOR_INVALID = "ConnectorInvalid"
+    CONNECTOR_CLASS_NOT_FOUND = "ConnectorClassNotFound"
+
+    # -- there is no room for the sidecar
+    NAME_TAKEN = "NameTaken"
+    PORT_TAKEN = "PortTaken"
+    MOUNT_PATH_TAKEN = "MountPathTaken"
+    VOLUME_MISUSED = "VolumeMisused"
+    INVALID_POD = "InvalidPod"
+
+    # -- the loopback interface or the sidecar's process would not be the Pod's alone
+    HOST_NETWORK = "HostNetwork"
+    HOST_PID = "HostPID"
+    SHARE_PROCESS_NAMESPACE = "ShareProcessNamespace"
+    WINDOWS = "Windows"
+
+    # -- lifted by the Namespace's label `names.ALLOW_UNCONFINED`
+    PRIVILEGED_CONTAINER = "PrivilegedContainer"
+    CAPABILITY_NOT_ALLOWED = "CapabilityNotAllowed"
+    HOST_PATH_VOLUME = "HostPathVolume"
+
+
+UNCONFINED = frozenset({Reason.PRIVILEGED_CONTAINER, Reason.CAPABILITY_NOT_ALLOWED, Reason.HOST_PATH_VOLUME})
+UNCHANGED = frozenset({Reason.NOT_REQUESTED, Reason.OPTED_OUT, Reason.MIRROR_POD})

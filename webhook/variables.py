@@ -1,0 +1,126 @@
+"""Client variables by groups: what each client is told, what is ours, what a user's own one keeps out. Pure.
+
+A group goes in whole or not at all: half of the user's settings and half of ours would send one registry's
+credentials, or a package, to another registry.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sidecar.contract import CONFIG_DIR
+from webhook import names, ports
+from webhook.endpoints import Endpoints, index_url, upload_url
+from webhook.render import PASSWORD, USERNAME
+
+_INDEX, _UPLOAD, _CHECK = "index", "upload", "check"
+_PIP_CONF = "pip.conf"
+_GROUPS: Mapping[str, Mapping[str, str]] = {
+    "pip": {"PIP_CONFIG_FILE": _PIP_CONF, "PIP_INDEX_URL": _INDEX},
+    # the second is for uv before 0.4.23; where both are set uv takes the first, silently
+    "uv index": {"UV_DEFAULT_INDEX": _INDEX, "UV_INDEX_URL": _INDEX},
+    # with a user name instead of a token, a user's own `--token` would be refused as a contradiction
+    "uv publish": {"UV_PUBLISH_URL": _UPLOAD, "UV_PUBLISH_CHECK_URL": _CHECK, "UV_PUBLISH_TOKEN": PASSWORD},
+    "twine": {
+        "TWINE_REPOSITORY_URL": _UPLOAD,
+        "TWINE_USERNAME": USERNAME,
+        "TWINE_PASSWORD": PASSWORD,
+        "TWINE_NON_INTERACTIVE": "1",
+    },
+    "flit": {"FLIT_INDEX_URL": _UPLOAD, "FLIT_USERNAME": USERNAME, "FLIT_PASSWORD": PASSWORD},
+    "hatch": {"HATCH_INDEX_REPO": _UPLOAD, "HATCH_INDEX_USER": USERNAME, "HATCH_INDEX_AUTH": PASSWORD},
+    "pdm index": {"PDM_PYPI_URL": _INDEX},
+    "pdm publish": {
+        "PDM_PUBLISH_REPO": _UPLOAD,
+        "PDM_PUBLISH_USERNAME": USERNAME,
+        "PDM_PUBLISH_PASSWORD": PASSWORD,
+    },
+    "pipenv": {"PIPENV_PYPI_MIRROR": _INDEX},
+}
+"""Group → variable → what it holds: a kind of URL, the path of pip.conf, or a constant."""
+
+RIVALS: Mapping[str, tuple[str, ...]] = {
+    "uv publish": ("UV_PUBLISH_USERNAME", "UV_PUBLISH_PASSWORD", "UV_PUBLISH_INDEX"),
+    "twine": ("TWINE_REPOSITORY",),
+}
+"""Variables that choose a target too, and that the client refuses or overrules beside ours."""
+
+_LOOPBACK = re.compile(r"http://127\.0\.0\.1:([0-9]{1,5})/")
+
+INDEX_VARIABLES = tuple(name for group in _GROUPS.values() for name, kind in group.items() if kind == _INDEX)
+
+
+def groups(endpoints: Endpoints, *, config_dir: str = CONFIG_DIR) -> dict[str, dict[str, str]]:
+    """Group → {name: value}; no group for what is not configured. `run` writes its files elsewhere."""
+    values = {
+        _INDEX: endpoints.index_url,
+        _UPLOAD: endpoints.upload_url,
+        _CHECK: endpoints.upload_check_url,
+        _PIP_CONF: f"{config_dir}/{names.PIP_CONF}",
+    }
+    found: dict[str, dict[str, str]] = {}
+    for group, kinds in _GROUPS.items():
+        texts = {name: values.get(kind, kind) for name, kind in kinds.items()}
+        complete = {name: text for name, text in texts.items() if text is not None}
+        if len(complete) == len(kinds):
+            found[group] = complete
+    return found
+
+
+def apply(
+    env: Sequence[Mapping[str, Any]], wanted: Mapping[str, Mapping[str, str]]
+) -> tuple[list[Any], list[str]]:
+    """The container's `env` with the wanted groups in it, and what of the user's kept which group out.
+
+    Ours keep their place and get today's value, missing ones come at the end, so a second pass changes
+    nothing. A complete group of ours that is no longer wanted is taken out: the copy of a Pod whose
+    annotation changed.
+    """
+    found: list[Any] = list(env)
+    theirs: list[str] = []
+    for group in _GROUPS:
+        values = wanted.get(group, {})
+        blocking = list(_blocking(found, group, values))
+        if blocking and values:
+            theirs += [f"{name} ({group})" for name in blocking]
+        elif values:
+            found = _set(found, values)
+        elif not blocking and _holds_whole_group(found, group):
+            found = [entry for entry in found if entry.get("name") not in _GROUPS[group]]
+    return found, theirs
+
+
+def _blocking(env: Iterable[Mapping[str, Any]], group: str, values: Mapping[str, str]) -> Iterator[str]:
+    for entry in env:
+        name = str(entry.get("name"))
+        if name in RIVALS.get(group, ()) or (name in _GROUPS[group] and not _is_ours(entry, group, values)):
+            yield name
+
+
+def _is_ours(entry: Mapping[str, Any], group: str, values: Mapping[str, str]) -> bool:
+    """On our list, and of our shape: today's value, or one that another pass, port or version has written."""
+    name, value = str(entry.get("name")), entry.get("value")
+    if not isinstance(value, str) or set(entry) != {"name", "value"}:
+        return False
+    kind = _GROUPS[group][name]
+    if value == values.get(name):
+        return True
+    if kind in (_INDEX, _UPLOAD, _CHECK):
+        match = _LOOPBACK.match(value)
+        # a user's own registry may listen on loopback too, on another port
+        if match is None or int(match[1]) not in ports.RANGE:
+            return False
+        return value == (upload_url if kind == _UPLOAD else index_url)(int(match[1]))
+    return value == (f"{CONFIG_DIR}/{names.PIP_CONF}" if kind == _PIP_CONF else kind)
+
+
+def _holds_whole_group(env: Iterable[Mapping[str, Any]], group: str) -> bool:
+    return set(_GROUPS[group]) <= {entry.get("name") for entry in env}
+
+
+def _set(env: Sequence[Any], values: Mapping[str, str]) -> list[Any]:
+    present = {entry.get("name") for entry in env}
+    kept = [
+        {**entry, "value": values[entry["name"]]} if entry.get("name") in values else entry for entry in env
+    ]
+    return [*kept, *({"name": name, "value": text} for name, text in values.items() if name not in present)]
