@@ -1,0 +1,82 @@
+"""The way from a token to a grant: asks the cluster, in an order that gives nothing away early.
+
+Nothing of a Connector is told before the Pod is known to name it, nothing of one in another namespace before
+an access review, and a Secret is read last. The rules themselves are in `webhook.grant_rules`.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from sidecar.contract import TOKEN_AUDIENCE, Grant, Secret
+from webhook import grant_rules as rules
+from webhook.connectors import Connector
+from webhook.isolation import violations
+from webhook.seam import Cluster, SecretManifest
+from webhook.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Trail:
+    """What is known of an exchange so far, for its one line in the audit log. Never a secret."""
+
+    connector: str | None = None
+    namespace: str | None = None
+    pod: str | None = None
+    uid: str | None = None
+    service_account: str | None = None
+    version: str | None = None
+    upload: bool | None = None
+    rejected: bool = False
+    """The sidecar says that the registry refused this very version"""
+
+    def met(self, caller: rules.Caller) -> None:
+        self.namespace, self.pod, self.uid = caller.namespace, caller.pod_name, caller.pod_uid
+        self.service_account = caller.service_account
+
+
+async def grant(
+    cluster: Cluster,
+    settings: Settings,
+    *,
+    token: Secret,
+    connector_key: str,
+    rejected: str | None,
+    trail: Trail,
+) -> Grant:
+    """Raises `errors.Refusal` and `errors.ClusterUnavailable`; `trail` is filled in either case."""
+    trail.connector = connector_key
+    namespace, _, name = connector_key.partition("/")
+    caller = rules.authenticate(await cluster.review_token(token, TOKEN_AUDIENCE), TOKEN_AUDIENCE)
+    trail.met(caller)
+    pod = rules.check_pod(caller, await cluster.pod(caller.namespace, caller.pod_name))
+    request = rules.find_request(caller, pod, connector_key)
+    rules.check_isolation(caller, violations(pod, settings=settings))
+    foreign = rules.is_foreign(caller, namespace)
+    if foreign:
+        allowed = await cluster.is_allowed(caller.identity, "get", namespace, name)
+        rules.check_install(caller, connector_key, allowed=allowed)
+    connector = rules.find_connector(connector_key, await cluster.connector(namespace, name))
+    reviewed = foreign or connector.authorization == "rbac"
+    if reviewed and not foreign:
+        allowed = await cluster.is_allowed(caller.identity, "get", namespace, name)
+        rules.check_install(caller, connector_key, allowed=allowed)
+    may_create = not reviewed or await cluster.is_allowed(caller.identity, "create", namespace, name)
+    target = request.publish_target == connector_key
+    upload = rules.may_upload(connector, is_publish_target=target, allowed=may_create)
+    secret, ca_secret = await _secrets(cluster, connector)
+    found = rules.compose(
+        connector, secret=secret, ca_secret=ca_secret, upload=upload, broker_ca=settings.broker_ca
+    )
+    trail.version, trail.upload, trail.rejected = found.version, upload, rejected == found.version
+    return found
+
+
+async def _secrets(
+    cluster: Cluster, connector: Connector
+) -> tuple[SecretManifest | None, SecretManifest | None]:
+    async def read(name: str | None) -> SecretManifest | None:
+        return await cluster.secret(connector.namespace, name) if name else None
+
+    return await read(connector.secret_name), await read(connector.ca_secret_name)

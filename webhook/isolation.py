@@ -1,0 +1,180 @@
+"""Whether a Pod still keeps the credential apart from its workload. Pure.
+
+Between our patch and the running Pod stand other webhooks, and its author, who may write our container by
+hand. Refused is whatever could make it another program, make it talk to others, or let others read it; edits
+that other webhooks make for good reasons pass: resources, variables of theirs, mounts below /var/run/secrets.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sidecar.contract import COMMAND
+from webhook import names
+from webhook.errors import Problem
+from webhook.settings import Settings
+from webhook.shapes import KNOWN, Shape, listened_ports
+from webhook.surroundings import mappings, surrounding_violations
+
+_SECRETS_DIR = "/var/run/secrets"
+"""Where other products mount their own tokens (workload identity of the clouds)."""
+
+FORBIDDEN_VARIABLES = re.compile(
+    r"""
+    LD_.* | PYTHON.* | SSL.* | OPENSSL_.* | .*_PROXY
+    # glibc reads these as well (elf/unsecvars.h); PATH finds python3, and the start gate's shell and grep
+    | GLIBC_TUNABLES | GCONV_PATH | GETCONF_DIR | HOSTALIASES | RES_OPTIONS | RESOLV_HOST_CONF
+    | LOCALDOMAIN | LOCPATH | NLSPATH | MALLOC_TRACE | PATH | ENV | BASH_.*
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t")
+"""Of Pod Security "baseline"; OpenShift sets a level besides."""
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_TERMINALS = ("stdin", "stdinOnce", "tty")
+_PLAIN_MOUNT: Mapping[str, Any] = {
+    "readOnly": False,
+    "subPath": "",
+    "subPathExpr": "",
+    "mountPropagation": "None",
+}
+
+
+def violations(pod: Mapping[str, Any], *, settings: Settings) -> list[Problem]:
+    """What could let a process other than ours get the credential; empty for a Pod as admission leaves it."""
+    spec = pod.get("spec") or {}
+    ours = [one for one in mappings(spec.get("initContainers")) if one.get("name") == names.SIDECAR]
+    if len(ours) != 1:
+        sentence = f"init container {names.SIDECAR} is absent: was the Pod admitted by the webhook?"
+        return [Problem("SidecarAbsent", sentence)]
+    container = ours[0]
+    found = list(_container_violations(container, settings))
+    version = _variables(container).get("SIDECAR_SHAPE")
+    shape = KNOWN.get(str(version))
+    if shape is None:
+        known = ", ".join(KNOWN)
+        found.append(_problem("SidecarShapeUnknown", f"is of shape {version!r}; this broker knows {known}"))
+    else:
+        found += _shape_violations(container, shape, settings)
+    return [*found, *surrounding_violations(spec)]
+
+
+def _problem(reason: str, sentence: str) -> Problem:
+    return Problem(reason, f"container {names.SIDECAR} {sentence}")
+
+
+def _container_violations(container: Mapping[str, Any], settings: Settings) -> Iterator[Problem]:
+    """What no version of ours has."""
+    if container.get("image") not in settings.allowed_images:
+        yield _problem("SidecarImage", f"runs {container.get('image')!r}, which is not an allowed image")
+    if container.get("restartPolicy") != "Always":
+        yield _problem("SidecarRestartPolicy", "must have restartPolicy Always")
+    if container.get("args"):
+        yield _problem("SidecarArguments", "must not have args")
+    if container.get("workingDir"):
+        yield _problem("SidecarWorkingDirectory", "must not have a workingDir")
+    if container.get("envFrom"):
+        yield _problem("SidecarEnvFrom", "must not have envFrom: nobody sees what it brings")
+    if container.get("volumeDevices"):
+        yield _problem("SidecarDevice", "must not have volumeDevices")
+    for field in _PROBES:
+        if container.get(field):
+            yield _problem("SidecarProbe", f"must not have a {field}: it could run a command of others")
+    for field in _TERMINALS:
+        if container.get(field):
+            yield _problem("SidecarTerminal", f"must not have {field}: it could be attached to")
+    for entry in mappings(container.get("env")):
+        if FORBIDDEN_VARIABLES.fullmatch(str(entry.get("name"))):
+            yield _problem("SidecarVariableForbidden", f"must not have the variable {entry.get('name')}")
+    for sentence in _security_problems(container.get("securityContext") or {}):
+        yield _problem("SidecarSecurityContext", sentence)
+
+
+def _security_problems(context: Mapping[str, Any]) -> Iterator[str]:
+    """Weaker than what is injected (Pod Security "restricted", and a read-only root)."""
+    for field, wanted in (
+        ("allowPrivilegeEscalation", False),
+        ("readOnlyRootFilesystem", True),
+        ("runAsNonRoot", True),
+    ):
+        if context.get(field) is not wanted:
+            yield f"must have securityContext.{field} {str(wanted).lower()}"
+    capabilities = context.get("capabilities") or {}
+    if "ALL" not in (capabilities.get("drop") or []) or capabilities.get("add"):
+        yield "must drop all capabilities and add none"
+    if (context.get("seccompProfile") or {}).get("type") not in ("RuntimeDefault", "Localhost"):
+        yield "must have a seccompProfile"
+    if context.get("privileged") or context.get("runAsUser") == 0:
+        yield "must not be privileged or run as root"
+    if context.get("procMount", "Default") != "Default":
+        yield "must have the default procMount"
+    if (context.get("appArmorProfile") or {}).get("type") == "Unconfined":
+        yield "must not lift AppArmor"
+    options = context.get("seLinuxOptions") or {}
+    if options.get("user") or options.get("role") or options.get("type", "container_t") not in _SELINUX_TYPES:
+        yield "must not choose an SELinux user, role or type"
+
+
+def _shape_violations(container: Mapping[str, Any], shape: Shape, settings: Settings) -> Iterator[Problem]:
+    """Where the container is not what that version injected."""
+    if container.get("command") != list(shape.command):
+        yield _problem("SidecarCommand", f"must run {' '.join(COMMAND)}")
+    if container.get("terminationMessagePolicy", "File") != shape.termination_message_policy:
+        yield _problem("SidecarTermination", "has another terminationMessagePolicy")
+    if container.get("terminationMessagePath", "/dev/termination-log") != "/dev/termination-log":
+        yield _problem("SidecarTermination", "has another terminationMessagePath")
+    wrong = sorted(_wrong_variables(container, shape, settings))
+    if wrong:
+        yield _problem("SidecarVariable", f"has variables that are not as injected: {', '.join(wrong)}")
+    # the gate is told from the ports, so it can be judged only where they are right
+    if "SIDECAR_LISTEN" not in wrong:
+        ports = listened_ports(_variables(container)["SIDECAR_LISTEN"])
+        gate = {"postStart": {"exec": {"command": list(shape.start_gate(ports))}}}
+        if container.get("lifecycle") != gate:
+            yield _problem("SidecarLifecycle", "has another lifecycle than the start gate")
+    yield from _mount_violations(container, shape)
+
+
+def _wrong_variables(container: Mapping[str, Any], shape: Shape, settings: Settings) -> Iterator[str]:
+    entries = mappings(container.get("env"))
+    # in an environment the last one of a name wins, and Kubernetes keeps them all
+    counts = [str(entry.get("name")) for entry in entries]
+    found = _variables(container)
+    for name, check in shape.variables.items():
+        if counts.count(name) != 1 or name not in found or not check(found[name], settings):
+            yield name
+    yield from (name for name in counts if name.startswith("SIDECAR_") and name not in shape.variables)
+
+
+def _variables(container: Mapping[str, Any]) -> dict[str, str]:
+    """Plain texts only: what `valueFrom` brings, nobody sees."""
+    return {
+        str(entry.get("name")): entry["value"]
+        for entry in mappings(container.get("env"))
+        if isinstance(entry.get("value"), str) and not entry.get("valueFrom")
+    }
+
+
+def _mount_violations(container: Mapping[str, Any], shape: Shape) -> Iterator[Problem]:
+    mounts = mappings(container.get("volumeMounts"))
+    wanted: Mapping[str, Mapping[str, Any]] = {
+        volume: {**_PLAIN_MOUNT, **mount, "name": volume} for volume, mount in shape.mounts.items()
+    }
+    found: list[Mapping[str, Any]] = [{**_PLAIN_MOUNT, **mount} for mount in mounts]
+    for volume, mount in wanted.items():
+        if found.count(mount) != 1 or sum(one.get("name") == volume for one in mounts) != 1:
+            yield _problem("SidecarMount", f"must mount the volume {volume} once, as injected")
+    ours = [str(mount["mountPath"]) for mount in shape.mounts.values()]
+    for mount in mounts:
+        if mount.get("name") not in shape.mounts and not _is_harmless(str(mount.get("mountPath")), ours):
+            sentence = f"must not mount {mount.get('mountPath')}: others may mount below {_SECRETS_DIR} only"
+            yield _problem("SidecarForeignMount", sentence)
+
+
+def _is_harmless(path: str, ours: list[str]) -> bool:
+    """Below the directory for secrets, written plainly, and neither in, on nor above a mount of ours."""
+    if posixpath.normpath(path) != path.rstrip("/") or not path.startswith(_SECRETS_DIR + "/"):
+        return False
+    one = path.rstrip("/") + "/"
+    return not any(one.startswith(own + "/") or (own + "/").startswith(one) for own in ours)

@@ -1,0 +1,139 @@
+"""A cluster in memory, fed from manifests: what `demo` and the tests stand on instead of an API server.
+
+It does for an object what the API server would (uid, resourceVersion, generation) and answers about a token
+as TokenReview does. It holds no policy of the broker.
+"""
+
+import copy
+import itertools
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from sidecar.contract import Secret
+from webhook import access
+from webhook.seam import SecretManifest, TokenIdentity, TokenReview, Verb, parse_secret, parse_token_review
+from webhook.tokens import LIFE_SECONDS, Bound, TokenAuthority, TokenRejected
+
+_CLUSTER_SCOPED = ("Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "ConnectorClass")
+
+
+class MemoryCluster:
+    """Implements `seam.Cluster`. Manifests are copied in; what comes out is not to be changed."""
+
+    def __init__(
+        self, manifests: Iterable[Mapping[str, Any]] = (), *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._objects: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._versions = itertools.count(1)
+        self._tokens = TokenAuthority()
+        self._clock = clock
+        for manifest in manifests:
+            self.apply(manifest)
+
+    def apply(self, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Create or replace an object; a replaced one keeps its uid."""
+        found = copy.deepcopy(dict(manifest))
+        metadata = found.setdefault("metadata", {})
+        if found.get("kind") not in _CLUSTER_SCOPED:
+            metadata.setdefault("namespace", "default")
+        key = (str(found.get("kind")), str(metadata.get("namespace", "")), str(metadata.get("name")))
+        old = self._objects.get(key, {})
+        old_metadata = old.get("metadata", {})
+        metadata.setdefault("uid", old_metadata.get("uid") or str(uuid.uuid4()))
+        metadata["resourceVersion"] = str(next(self._versions))
+        changed = bool(old) and old.get("spec") != found.get("spec")
+        metadata.setdefault("generation", old_metadata.get("generation", 1) + changed)
+        self._objects[key] = found
+        return found
+
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        del self._objects[kind, namespace, name]
+
+    def issue_token(
+        self, namespace: str, pod_name: str, audience: str, *, life_seconds: int = LIFE_SECONDS
+    ) -> Secret:
+        """What the kubelet would project into that Pod. `KeyError` if there is no such Pod."""
+        pod = self._objects["Pod", namespace, pod_name]
+        spec = pod.get("spec") or {}
+        node = spec.get("nodeName")
+        return self._tokens.issue(
+            audience=audience,
+            namespace=namespace,
+            service_account=self._service_account(namespace, spec.get("serviceAccountName") or "default"),
+            pod=Bound(pod_name, pod["metadata"]["uid"]),
+            node=Bound(node, str(uuid.uuid5(uuid.NAMESPACE_DNS, node))) if node else None,
+            now=self._clock(),
+            life_seconds=life_seconds,
+        )
+
+    def issue_unbound_token(self, namespace: str, service_account: str, audience: str) -> Secret:
+        """What `kubectl create token --audience` would print."""
+        return self._tokens.issue(
+            audience=audience,
+            namespace=namespace,
+            service_account=self._service_account(namespace, service_account),
+            pod=None,
+            node=None,
+            now=self._clock(),
+        )
+
+    async def review_token(self, token: Secret, audience: str) -> TokenReview:
+        return parse_token_review(self.token_review_status(token, audience))
+
+    async def pod(self, namespace: str, name: str) -> Mapping[str, Any] | None:
+        return self._objects.get(("Pod", namespace, name))
+
+    async def is_allowed(self, who: TokenIdentity, verb: Verb, namespace: str, connector: str) -> bool:
+        return access.is_allowed(self._objects.values(), who, verb, namespace, connector)
+
+    async def secret(self, namespace: str, name: str) -> SecretManifest | None:
+        found = self._objects.get(("Secret", namespace, name))
+        return parse_secret(found) if found else None
+
+    async def connector(self, namespace: str, name: str) -> Mapping[str, Any] | None:
+        return self._objects.get(("Connector", namespace, name))
+
+    async def is_ready(self) -> bool:
+        return True
+
+    def token_review_status(self, token: Secret, audience: str) -> dict[str, Any]:
+        """`TokenReview.status` as the API server fills it."""
+        try:
+            claims = self._tokens.check(token, audience=audience, now=self._clock())
+            self._check_bound(claims["kubernetes.io"])
+        except TokenRejected as error:
+            return {"authenticated": False, "error": str(error), "user": {}}
+        private = claims["kubernetes.io"]
+        extra = {"authentication.kubernetes.io/credential-id": [f"JTI={claims['jti']}"]}
+        for kind in ("pod", "node"):
+            for field in ("name", "uid") if kind in private else ():
+                extra[f"authentication.kubernetes.io/{kind}-{field}"] = [private[kind][field]]
+        namespace = private["namespace"]
+        groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"]
+        user = {"username": claims["sub"], "uid": private["serviceaccount"]["uid"], "groups": groups}
+        return {"authenticated": True, "audiences": [audience], "user": {**user, "extra": extra}}
+
+    def _check_bound(self, private: Mapping[str, Any]) -> None:
+        namespace = private["namespace"]
+        for kind, title in (("serviceaccount", "ServiceAccount"), ("pod", "Pod")):
+            claim = private.get(kind)
+            if claim is None:
+                continue
+            bound = self._objects.get((title, namespace, claim["name"]))
+            if bound is None and kind == "pod":
+                raise TokenRejected("service account token has been invalidated")
+            if bound and bound["metadata"]["uid"] != claim["uid"]:
+                label = "pod UID" if kind == "pod" else "service account UID"
+                raise TokenRejected(
+                    f"{label} ({bound['metadata']['uid']}) does not match claim ({claim['uid']})"
+                )
+
+    def _service_account(self, namespace: str, name: str) -> Bound:
+        """One that no manifest declares has a uid all the same: every namespace has its `default`."""
+        found = self._objects.get(("ServiceAccount", namespace, name))
+        uid = (
+            found["metadata"]["uid"] if found else str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.{namespace}"))
+        )
+        return Bound(name, uid)

@@ -1,0 +1,152 @@
+"""The broker's narrow view of a cluster: five questions, and the typed answers to them.
+
+The Kubernetes API and `webhook.memory` both answer them. An implementation holds no policy: it raises
+`errors.ClusterUnavailable` when it has no answer, and returns None for what does not exist.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from sidecar.contract import Secret
+
+Verb = Literal["get", "create"]
+
+PROXY_RESOURCE = ("connectors", "proxy")
+"""Resource and sub-resource that an access is reviewed on: `get` installs, `create` uploads."""
+
+_SERVICE_ACCOUNT = "system:serviceaccount:"
+_POD_NAME = "authentication.kubernetes.io/pod-name"
+_POD_UID = "authentication.kubernetes.io/pod-uid"
+
+_NO_TEXT = "!"
+"""Stands for a value that is no text (in YAML, a number without quotes): no base64 begins so."""
+
+_REVISION_KEY = secrets.token_bytes(32)
+"""A revision stands in logs. Keyed, it is no means of trying passwords; one process compares its own only."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenIdentity:
+    """Whom a token stands for, as the API server answered: `TokenReview.status`."""
+
+    username: str
+    uid: str
+    groups: tuple[str, ...]
+    audiences: tuple[str, ...]
+    namespace: str | None
+    """None, as the next: not a ServiceAccount's token"""
+    service_account: str | None
+    pod_name: str | None
+    """None, as the next: not bound to a Pod"""
+    pod_uid: str | None
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenReview:
+    """An answer about a token; without an identity, `error` says why."""
+
+    identity: TokenIdentity | None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretManifest:
+    """A Secret object. Its values are still base64, as in the API, and secret already."""
+
+    name: str
+    type: str
+    data: Mapping[str, Secret]
+    revision: str
+    """Changes with the content: uid and resourceVersion, or a digest where a file has neither"""
+
+
+class Cluster(Protocol):
+    """What the broker asks."""
+
+    async def review_token(self, token: Secret, audience: str) -> TokenReview: ...
+
+    async def pod(self, namespace: str, name: str) -> Mapping[str, Any] | None: ...
+
+    async def is_allowed(self, who: TokenIdentity, verb: Verb, namespace: str, connector: str) -> bool:
+        """SubjectAccessReview on `connectors/proxy` of that Connector, groups included."""
+
+    async def secret(self, namespace: str, name: str) -> SecretManifest | None: ...
+
+    async def connector(self, namespace: str, name: str) -> Mapping[str, Any] | None: ...
+
+    async def is_ready(self) -> bool:
+        """Whether questions can be answered; a replica that cannot is taken out of its Service."""
+
+
+def parse_token_review(status: Mapping[str, Any]) -> TokenReview:
+    """Read `TokenReview.status`. Only a literal `true` authenticates."""
+    if status.get("authenticated") is not True:
+        return TokenReview(None, str(status.get("error") or "not authenticated"))
+    user = status.get("user") or {}
+    username = str(user.get("username") or "")
+    namespace = service_account = None
+    if username.startswith(_SERVICE_ACCOUNT):
+        namespace, _, service_account = username.removeprefix(_SERVICE_ACCOUNT).partition(":")
+    extra = {key: tuple(values) for key, values in (user.get("extra") or {}).items()}
+    return TokenReview(
+        TokenIdentity(
+            username=username,
+            uid=str(user.get("uid") or ""),
+            groups=tuple(user.get("groups") or ()),
+            audiences=tuple(status.get("audiences") or ()),
+            namespace=namespace,
+            service_account=service_account,
+            pod_name=_single(extra, _POD_NAME),
+            pod_uid=_single(extra, _POD_UID),
+            extra=extra,
+        )
+    )
+
+
+def parse_secret(manifest: Mapping[str, Any]) -> SecretManifest:
+    """Read a Secret; `stringData` wins over `data`, as the API server merges them."""
+    metadata = manifest.get("metadata") or {}
+    data = {
+        key: Secret(value if isinstance(value, str) else _NO_TEXT) for key, value in _items(manifest, "data")
+    }
+    for key, value in _items(manifest, "stringData"):
+        data[key] = Secret(_base64(value) if isinstance(value, str) else _NO_TEXT)
+    return SecretManifest(
+        name=str(metadata.get("name")),
+        type=str(manifest.get("type") or "Opaque"),
+        data=data,
+        revision=_revision(metadata, data),
+    )
+
+
+def _single(extra: Mapping[str, tuple[str, ...]], key: str) -> str | None:
+    """The value, if there is exactly one: of two, nobody knows which Pod is meant."""
+    values = extra.get(key, ())
+    return values[0] if len(values) == 1 and values[0] else None
+
+
+def _items(manifest: Mapping[str, Any], field_name: str) -> list[tuple[str, object]]:
+    value = manifest.get(field_name)
+    return [(str(key), one) for key, one in value.items()] if isinstance(value, Mapping) else []
+
+
+def _base64(text: str) -> str:
+    # surrogates, which a manifest can escape, fail where the text is decoded: an error here would quote it
+    return base64.b64encode(text.encode(errors="surrogatepass")).decode()
+
+
+def _revision(metadata: Mapping[str, Any], data: Mapping[str, Secret]) -> str:
+    uid, version = metadata.get("uid"), metadata.get("resourceVersion")
+    if uid and version:
+        return f"{uid}.{version}"
+    digest = hmac.new(_REVISION_KEY, digestmod=hashlib.sha256)
+    for key, value in sorted(data.items()):
+        for part in (key, value.reveal()):
+            digest.update(len(part).to_bytes(8, "big") + part.encode(errors="surrogatepass"))
+    return digest.hexdigest()[:16]

@@ -1,0 +1,129 @@
+"""What our container looks like, for every version of it that may still run in a Pod. Pure data.
+
+`contract.SHAPE` names what is injected today. A change that the broker could notice takes the next number;
+what was current is then written down here as it was, not as a reference to code that goes on changing, and an
+upgrade of the broker cuts off no running Pod. `tests/shapes/<version>/` holds a Pod of each earlier one.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from certs.authority import split_bundle
+from sidecar import contract
+from webhook import names, start_gate
+from webhook.settings import Settings
+
+Check = Callable[[str, Settings], bool]
+
+_KEY = r"[a-z0-9][-a-z0-9]*/[a-z0-9][-.a-z0-9]*"
+_LISTEN = re.compile(rf"{_KEY}=[1-9][0-9]{{0,4}}(,{_KEY}=[1-9][0-9]{{0,4}})*")
+_FILES = frozenset({names.PIP_CONF, names.PYPIRC, names.UV_TOML})
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One version of our container."""
+
+    command: tuple[str, ...]
+    start_gate: Callable[[Sequence[int]], Sequence[str]]
+    """Ports → the `postStart` command"""
+    termination_message_policy: str
+    variables: Mapping[str, Check]
+    """Each is there once, as a plain text that passes; no other variable begins with `SIDECAR_`"""
+    mounts: Mapping[str, Mapping[str, Any]]
+    """Volume → its mount"""
+
+
+def listened_ports(listen: str) -> tuple[int, ...]:
+    """The ports of `SIDECAR_LISTEN`, which has been checked."""
+    return tuple(int(part.rpartition("=")[2]) for part in listen.split(","))
+
+
+def _is(text: str) -> Check:
+    return lambda value, _: value == text
+
+
+def _is_listen(value: str, _: Settings) -> bool:
+    return bool(_LISTEN.fullmatch(value))
+
+
+def _is_files(value: str, _: Settings) -> bool:
+    """Their text configures the workload's own clients and is its own business; their names are ours."""
+    try:
+        files = json.loads(value)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(files, dict) and files.keys() <= _FILES
+
+
+def _is_log_level(value: str, _: Settings) -> bool:
+    return value in contract.LOG_LEVELS
+
+
+def _is_broker_url(value: str, settings: Settings) -> bool:
+    """Elsewhere, somebody would collect tokens."""
+    return value == settings.broker_url
+
+
+def _is_broker_ca(value: str, settings: Settings) -> bool:
+    """Each certificate is one of our authorities', past or present, and there is nothing else that a TLS
+    library would read (`BEGIN TRUSTED CERTIFICATE` is read as well)."""
+    ours = {_bare(certificate) for certificate in settings.broker_ca}
+    found = split_bundle(value)
+    only_certificates = value.count("-----BEGIN") == len(found)
+    return bool(found) and only_certificates and {_bare(one) for one in found} <= ours
+
+
+def _bare(certificate: str) -> str:
+    return "".join(certificate.split())
+
+
+_VARIABLES: Mapping[str, Check] = {
+    "SIDECAR_LISTEN": _is_listen,
+    "SIDECAR_FILES": _is_files,
+    "SIDECAR_CONFIG_DIR": _is("/etc/pypi-connector"),
+    "SIDECAR_LOG_LEVEL": _is_log_level,
+    "SIDECAR_BROKER_URL": _is_broker_url,
+    "SIDECAR_BROKER_CA": _is_broker_ca,
+    "SIDECAR_TOKEN_FILE": _is("/var/run/secrets/pypi-connector/token"),
+}
+
+_MOUNTS: Mapping[str, Mapping[str, Any]] = {
+    names.CONFIG_VOLUME: {"mountPath": "/etc/pypi-connector"},
+    names.TOKEN_VOLUME: {"mountPath": "/var/run/secrets/pypi-connector", "readOnly": True},
+    names.EMPTY_VOLUME: {"mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": True},
+}
+
+_GATE_0 = """\
+steps=$(($1 * 20)); shift
+for port in "$@"; do
+  until grep -Eq " (0100007F|7F000001):$(printf %04X "$port") [0-9A-F]+:[0-9A-F]+ 0A " /proc/net/tcp; do
+    if [ "$steps" -le 0 ]; then
+      echo "pypi-connector does not listen on 127.0.0.1:$port: see the log of this container" >&2
+      exit 1
+    fi
+    steps=$((steps - 1)); sleep 0.05
+  done
+done
+"""
+
+KNOWN: Mapping[str, Shape] = {
+    # before the first release: the gate watched the first port only, the last words were not kept
+    "0": Shape(
+        command=("python3", "-I", "-m", "sidecar"),
+        start_gate=lambda ports: ["sh", "-c", _GATE_0, "start-gate", "20", str(ports[0])],
+        termination_message_policy="File",
+        variables={**_VARIABLES, "SIDECAR_SHAPE": _is("0")},
+        mounts=_MOUNTS,
+    ),
+    "1": Shape(
+        command=("python3", "-I", "-m", "sidecar"),
+        start_gate=start_gate.command,
+        termination_message_policy="FallbackToLogsOnError",
+        variables={**_VARIABLES, "SIDECAR_SHAPE": _is("1")},
+        mounts=_MOUNTS,
+    ),
+}

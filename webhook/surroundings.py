@@ -1,0 +1,89 @@
+"""What a Pod's other parts must not do to our container: volumes, neighbours, namespaces. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sidecar.contract import TOKEN_AUDIENCE
+from webhook import names
+from webhook.errors import Problem
+from webhook.reasons import Reason
+
+_SHARED = {
+    "hostNetwork": (Reason.HOST_NETWORK, "the proxy would serve the whole node"),
+    "hostPID": (Reason.HOST_PID, "our process would be seen by others"),
+    "shareProcessNamespace": (Reason.SHARE_PROCESS_NAMESPACE, "our process would be seen by others"),
+}
+
+
+def surrounding_violations(spec: Mapping[str, Any]) -> Iterator[Problem]:
+    for field, (reason, consequence) in _SHARED.items():
+        if spec.get(field):
+            yield Problem(reason, f"{field} is set: {consequence}")
+    yield from _volume_violations(spec)
+    for container in _others(spec):
+        yield from _neighbour_violations(container)
+    for container in mappings(spec.get("ephemeralContainers")):
+        if container.get("targetContainerName") == names.SIDECAR:
+            sentence = f"ephemeral container {container.get('name')} targets {names.SIDECAR}"
+            yield Problem("EphemeralContainerTargetsSidecar", f"{sentence}: it sees its process")
+
+
+def mappings(value: object) -> list[Mapping[str, Any]]:
+    """The objects of a list; what is neither is not there."""
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _others(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Every container but the one of ours, which is among the init containers."""
+    for container in mappings(spec.get("initContainers")):
+        if container.get("name") != names.SIDECAR:
+            yield container
+    for field in ("containers", "ephemeralContainers"):
+        yield from mappings(spec.get(field))
+
+
+def _volume_violations(spec: Mapping[str, Any]) -> Iterator[Problem]:
+    volumes = {str(one.get("name")): one for one in mappings(spec.get("volumes"))}
+    token = volumes.pop(names.TOKEN_VOLUME, {})
+    if not _is_our_token(token):
+        sentence = f"volume {names.TOKEN_VOLUME} must project one token for {TOKEN_AUDIENCE} and nothing else"
+        yield Problem("TokenVolume", sentence)
+    for name in (names.CONFIG_VOLUME, names.EMPTY_VOLUME):
+        if set(volumes.get(name, {})) != {"name", "emptyDir"}:
+            yield Problem("ConfigVolume", f"volume {name} must be an emptyDir")
+    for name, volume in volumes.items():
+        if any(_audience(source) == TOKEN_AUDIENCE for source in _sources(volume)):
+            sentence = f"volume {name} projects a token for {TOKEN_AUDIENCE}: only our container may have one"
+            yield Problem("TokenProjectedElsewhere", sentence)
+
+
+def _is_our_token(volume: Mapping[str, Any]) -> bool:
+    sources = _sources(volume)
+    token = sources[0].get("serviceAccountToken") if len(sources) == 1 else None
+    return (
+        set(volume) == {"name", "projected"}
+        and isinstance(token, Mapping)
+        and set(sources[0]) == {"serviceAccountToken"}
+        and token.get("audience") == TOKEN_AUDIENCE
+        and token.get("path") == "token"
+    )
+
+
+def _sources(volume: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return mappings((volume.get("projected") or {}).get("sources"))
+
+
+def _audience(source: Mapping[str, Any]) -> object:
+    return (source.get("serviceAccountToken") or {}).get("audience")
+
+
+def _neighbour_violations(container: Mapping[str, Any]) -> Iterator[Problem]:
+    name = container.get("name")
+    if name == names.SIDECAR:
+        yield Problem("SidecarNameTaken", f"a second container is called {names.SIDECAR}")
+    for mount in mappings(container.get("volumeMounts")):
+        if mount.get("name") == names.TOKEN_VOLUME:
+            yield Problem("TokenMountedElsewhere", f"container {name} mounts the volume {names.TOKEN_VOLUME}")
+        if mount.get("name") == names.CONFIG_VOLUME and mount.get("readOnly") is not True:
+            sentence = f"container {name} mounts the volume {names.CONFIG_VOLUME}, and not read-only"
+            yield Problem("ConfigMountedWritable", sentence)
