@@ -1,0 +1,49 @@
+"""`pypi-connector check`: one look at the registry, told as the conditions that a cluster would show."""
+
+from webhook.conditions import Condition, Observed, conditions
+from webhook.console import Console, Style
+from webhook.endpoints import index_url
+from webhook.manifests import Registry
+from webhook.ports import default_port
+from webhook.probe import Probe, probe
+
+_STYLES: dict[str, Style] = {"True": "green", "False": "red", "Unknown": "yellow"}
+
+_FIXES = {
+    "refused": "the registry refuses the credential: correct user name and password in the Secret",
+    "certificate": "its certificate is not trusted: put its CA into a Secret (key ca.crt) and name it in "
+    "spec.caCertSecretRef",
+    "unreachable": "nothing answers there: check spec.address, and that this machine may reach it",
+    "unexpected": "it answers, but not as an index: check spec.address and the parameter indexPath",
+}
+
+
+def check(registry: Registry, console: Console) -> bool:
+    """Print the conditions and, where one is False, the fix. Whether the Connector is Ready."""
+    connector = registry.connector
+    seen = probe(registry)
+    found = conditions(
+        Observed(
+            problems=(),
+            has_secret=registry.credential is not None,
+            has_ca=registry.ca is not None,
+            probe=seen,
+            proxy_url=index_url(default_port(connector.key)),
+        )
+    )
+    console.line(f"Connector {connector.key}: {connector.index_url}", "bold")
+    for one in found:
+        _print(one, console)
+    if seen.outcome != "ok":
+        console.line(f"{connector.address}: {_fix(seen)}")
+    return found[-1].status == "True"
+
+
+def _print(one: Condition, console: Console) -> None:
+    status = console.paint(f"{one.status:8}", _STYLES[one.status])
+    console.line(f"  {one.type:20}{status}{one.reason:22}{one.message}")
+
+
+def _fix(seen: Probe) -> str:
+    is_certificate = seen.outcome == "unreachable" and "certificate" in seen.detail
+    return _FIXES["certificate" if is_certificate else seen.outcome]

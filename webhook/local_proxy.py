@@ -1,0 +1,186 @@
+"""A sidecar process of this machine: started from manifests, watched, and ended with its user."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from sidecar.contract import Environment, Grant, Listener
+from webhook.console import Console
+from webhook.endpoints import Endpoints, index_url, upload_url
+from webhook.errors import ConnectorsError
+from webhook.manifests import Registry
+from webhook.render import files
+
+_FOREVER = 10.0**9
+"""Seconds: the manifests are read once, and there is nobody to ask anew"""
+_PORT_TRIES = 3
+_START_SECONDS = 10.0
+_PASSED_ON = ("SSL_CERT_FILE", "SSL_CERT_DIR", "PATH", "LANG", "TZ")
+"""What the proxy needs of this machine: where its CAs are. Nothing else of the environment concerns it"""
+
+
+class ProxyFailed(ConnectorsError):
+    """The proxy did not start; the text is its own sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningProxy:
+    port: int
+    config_dir: str
+    endpoints: Endpoints
+
+
+@contextmanager
+def running_proxy(
+    registry: Registry, console: Console, *, port: int | None, is_verbose: bool = False
+) -> Iterator[RunningProxy]:
+    """A sidecar process that ends with the block, and with this process however that ends."""
+    folder = Path(tempfile.mkdtemp(prefix="pypi-connector-"))
+    try:
+        tries = 1 if port else _PORT_TRIES
+        for remaining in reversed(range(tries)):
+            chosen = port or _free_port()
+            endpoints = _endpoints(registry, chosen)
+            try:
+                process, lifeline = _start(
+                    registry, endpoints, chosen, folder, console, is_verbose=is_verbose
+                )
+                break
+            except ProxyFailed:
+                if not remaining:
+                    raise
+        try:
+            yield RunningProxy(chosen, str(folder), endpoints)
+        finally:
+            os.close(lifeline)
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(2.0)
+            process.kill()
+            process.wait()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _endpoints(registry: Registry, port: int) -> Endpoints:
+    may_upload = registry.connector.access == "readwrite"
+    return Endpoints(
+        index_url=index_url(port),
+        upload_url=upload_url(port) if may_upload else None,
+        upload_check_url=index_url(port) if may_upload else None,
+    )
+
+
+def _grant(registry: Registry) -> Grant:
+    connector = registry.connector
+    return Grant(
+        version="file",
+        index_url=connector.index_url,
+        upload_url=connector.upload_url if connector.access == "readwrite" else None,
+        file_origins=connector.file_origins,
+        ca=registry.ca,
+        credential=registry.credential,
+        soft_seconds=_FOREVER,
+        hard_seconds=_FOREVER,
+        broker_ca=(),
+    )
+
+
+def _start(
+    registry: Registry, endpoints: Endpoints, port: int, folder: Path, console: Console, *, is_verbose: bool
+) -> tuple["subprocess.Popen[str]", int]:
+    reading, lifeline = os.pipe()
+    settings = Environment(
+        listeners=(Listener(registry.connector.key, port),),
+        files=files(endpoints),
+        config_dir=str(folder),
+        grant_fd=reading,
+        peer_uid=os.getuid(),
+    )
+    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-m", "sidecar"],
+            env={**passed, **settings.variables()},
+            pass_fds=[reading],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the command; the proxy ends after it
+        )
+    finally:
+        os.close(reading)
+    watcher = _Watcher(process, console, is_verbose=is_verbose)
+    try:
+        # a CA bundle can be larger than a pipe: the reader runs already
+        with suppress(BrokenPipeError):
+            _write_all(lifeline, json.dumps(_grant(registry).document()).encode() + b"\n")
+        watcher.wait_until_listening()
+    except BaseException:
+        os.close(lifeline)
+        process.kill()
+        process.wait()
+        raise
+    return process, lifeline
+
+
+class _Watcher:
+    """Reads the proxy's log: when it listens, why it failed, and what people should hear of."""
+
+    def __init__(self, process: "subprocess.Popen[str]", console: Console, *, is_verbose: bool) -> None:
+        self._console = console
+        self._is_verbose = is_verbose
+        self._settled = threading.Event()
+        self._failure: str | None = "the proxy ended before it listened"
+        threading.Thread(target=self._read, args=(process.stderr,), daemon=True).start()
+
+    def wait_until_listening(self) -> None:
+        if not self._settled.wait(_START_SECONDS):
+            raise ProxyFailed(f"the proxy did not listen within {_START_SECONDS:.0f} s")
+        if self._failure:
+            raise ProxyFailed(self._failure)
+
+    def _read(self, stream: IO[str]) -> None:
+        for line in stream:
+            try:
+                self._take(json.loads(line))
+            except ValueError:
+                self._console.line(f"pypi-connector: {line.rstrip()}")
+        self._settled.set()
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        message = event.get("message")
+        if message == "listening":
+            self._failure = None
+            self._settled.set()
+        elif message == "cannot start":
+            self._failure = str(event.get("detail"))
+        elif message == "request" and (self._is_verbose or event.get("level") == "warning"):
+            what = event.get("file") or event.get("package") or ""
+            parts = [event.get("method"), event.get("action"), what, event.get("status"), event.get("detail")]
+            timing = [f"{event.get('bytes')} octets", f"{event.get('ms')} ms"] if self._is_verbose else []
+            self._console.line("pypi-connector: " + " ".join(str(one) for one in [*parts, *timing] if one))
+        elif event.get("level") in ("warning", "error") and message != "request":
+            self._console.line(f"pypi-connector: {message}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

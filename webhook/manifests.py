@@ -1,0 +1,160 @@
+"""Manifest files of the command line: YAML documents in, Connectors with their Secrets out, or the problems.
+
+The same files that `kubectl apply` takes: any number of documents, in any number of files, in any order.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sidecar.contract import Credential
+from webhook.connectors import Connector, parse_connector
+from webhook.credentials import parse_ca, parse_credential
+from webhook.errors import InputError, Problem
+from webhook.seam import SecretManifest, parse_secret
+
+STDIN = "-"
+DEFAULT_NAMESPACE = "default"
+_KINDS = ("Connector", "ConnectorClass", "Secret")
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """What the files hold, by kind. Keys are namespace and name."""
+
+    connectors: Mapping[tuple[str, str], Mapping[str, Any]]
+    secrets: Mapping[tuple[str, str], SecretManifest]
+    default_namespace: str = DEFAULT_NAMESPACE
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A Connector with what its Secrets hold."""
+
+    connector: Connector
+    credential: Credential | None
+    ca: str | None
+
+
+def read_yaml(source: str) -> list[Any]:
+    """The documents of one file, or of standard input for `-`. `InputError` tells line and column."""
+    name = "standard input" if source == STDIN else source
+    try:
+        text = sys.stdin.read() if source == STDIN else Path(source).read_text("utf-8")
+    except OSError as error:
+        cause = (error.strerror or type(error).__name__).lower()
+        raise InputError.of("FileUnreadable", f"{name} cannot be read: {cause}") from error
+    except UnicodeDecodeError as error:
+        raise InputError.of("FileUnreadable", f"{name} is not UTF-8 text") from error
+    try:
+        return [document for document in yaml.safe_load_all(text) if document is not None]
+    except yaml.YAMLError as error:
+        # the library's own text quotes the line, which may hold a password
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "an unknown place"
+        what = getattr(error, "problem", None) or "it is no YAML"
+        raise InputError.of("InvalidYAML", f"{name}: {where}: {what}") from None
+
+
+def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) -> Documents:
+    """Read all files; every problem of every file is reported together."""
+    problems: list[Problem] = []
+    connectors: dict[tuple[str, str], Mapping[str, Any]] = {}
+    secrets: dict[tuple[str, str], SecretManifest] = {}
+    for source in sources:
+        try:
+            documents = list(_flatten(read_yaml(source)))
+        except InputError as error:
+            problems += error.problems
+            continue
+        for number, document in enumerate(documents, start=1):
+            found = _identify(document, f"{source}: document {number}", default_namespace)
+            if isinstance(found, Problem):
+                problems.append(found)
+            elif document["kind"] == "Connector":
+                connectors[found] = document
+            elif document["kind"] == "Secret":
+                secrets[found] = parse_secret(document)
+    if problems:
+        raise InputError(problems)
+    return Documents(connectors, secrets, default_namespace)
+
+
+def choose(documents: Documents, wanted: str | None) -> tuple[str, str]:
+    """The key of the one Connector, or of the one called `name` or `namespace/name`."""
+    keys = sorted(documents.connectors)
+    listed = ", ".join("/".join(key) for key in keys)
+    if not keys:
+        raise InputError.of("ConnectorNotFound", "the files hold no Connector: add one with -f")
+    if wanted is None:
+        if len(keys) > 1:
+            sentence = f"the files hold several Connectors: choose one with --connector ({listed})"
+            raise InputError.of("ConnectorAmbiguous", sentence)
+        return keys[0]
+    found = [key for key in keys if wanted in (key[1], "/".join(key))]
+    if len(found) != 1:
+        how = "several Connectors are" if found else "no Connector is"
+        raise InputError.of("ConnectorNotFound", f"{how} called {wanted!r}; the files hold {listed}")
+    return found[0]
+
+
+def resolve(documents: Documents, key: tuple[str, str], *, insecure_allowed: bool = False) -> Registry:
+    """The Connector with credential and CA; `InputError` with all that is wrong in the three documents."""
+    connector = parse_connector(
+        documents.connectors[key],
+        default_namespace=documents.default_namespace,
+        insecure_allowed=insecure_allowed,
+    )
+    problems: list[Problem] = []
+    credential: Credential | None = None
+    ca: str | None = None
+    try:
+        credential = parse_credential(connector, _secret(documents, connector, connector.secret_name))
+    except InputError as error:
+        problems += error.problems
+    try:
+        ca = parse_ca(connector, _secret(documents, connector, connector.ca_secret_name))
+    except InputError as error:
+        problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return Registry(connector, credential, ca)
+
+
+def _secret(documents: Documents, connector: Connector, name: str | None) -> SecretManifest | None:
+    if name is None:
+        return None
+    found = documents.secrets.get((connector.namespace, name))
+    elsewhere = [namespace for namespace, other in documents.secrets if other == name]
+    if found is None and elsewhere:
+        raise InputError.of(
+            "SecretNotFound",
+            f'secret "{name}" lies in namespace "{elsewhere[0]}", and Connector {connector.key} needs it in '
+            f'its own, "{connector.namespace}": move one of them',
+        )
+    return found
+
+
+def _flatten(documents: Iterable[Any]) -> Iterable[Any]:
+    for document in documents:
+        if isinstance(document, Mapping) and document.get("kind") == "List":
+            yield from _flatten(document.get("items") or [])
+        else:
+            yield document
+
+
+def _identify(document: Any, where: str, default_namespace: str) -> tuple[str, str] | Problem:
+    if not isinstance(document, Mapping) or not document.get("kind"):
+        return Problem("InvalidDocument", f"{where} is no Kubernetes object: it has no kind")
+    kind = document["kind"]
+    if kind not in _KINDS:
+        sentence = f"{where} is of kind {kind}; here only {', '.join(_KINDS)} are read: leave it out"
+        return Problem("UnexpectedKind", sentence)
+    metadata = document.get("metadata")
+    if not isinstance(metadata, Mapping) or not metadata.get("name"):
+        return Problem("InvalidDocument", f"{where}: the {kind} has no metadata.name")
+    return str(metadata.get("namespace") or default_namespace), str(metadata["name"])

@@ -1,0 +1,100 @@
+"""`pypi-connector inject`: the Pod that admission would make, without a cluster."""
+
+import difflib
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import yaml
+
+from webhook import names
+from webhook.connectors import Connector, parse_connector
+from webhook.console import Console
+from webhook.decide import Decision, decide
+from webhook.errors import InputError, InvalidConnector
+from webhook.manifests import Documents, read_yaml
+from webhook.settings import Settings
+
+_TEMPLATES = (("spec", "template"), ("spec", "jobTemplate", "spec", "template"))
+
+
+def offline_settings(image: str | None) -> Settings:
+    """The broker's CA is the cluster's secret to make; its place stays empty."""
+    found = image or f"{names.SIDECAR_IMAGE}:{version('pypi-connector')}"
+    return Settings(sidecar_image=found, allowed_images=(found,), broker_ca=())
+
+
+def read_pod(source: str) -> dict[str, Any]:
+    """One Pod, or the Pod that a Deployment, Job, CronJob or the like would make from its template."""
+    documents = read_yaml(source)
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        sentence = f"{source} must hold one document, a Pod or an object with a Pod template"
+        raise InputError.of("InvalidDocument", sentence)
+    document: dict[str, Any] = documents[0]
+    if document.get("kind") == "Pod":
+        return document
+    for path in _TEMPLATES:
+        template: Any = document
+        for key in path:
+            template = template.get(key) if isinstance(template, Mapping) else None
+        if isinstance(template, Mapping) and isinstance(template.get("spec"), Mapping):
+            return {"apiVersion": "v1", "kind": "Pod", **template}
+    kind = document.get("kind") or "no kind"
+    raise InputError.of("UnexpectedKind", f"{source} is of kind {kind}; inject takes a Pod")
+
+
+def inject_offline(
+    pod: dict[str, Any], documents: Documents, settings: Settings, *, namespace: str | None
+) -> Decision:
+    """Decide as admission would, about a Pod in `namespace`, else in its own, else in the Connectors'."""
+
+    def lookup(key: str) -> Connector | InvalidConnector | None:
+        owner, _, name = key.partition("/")
+        manifest = documents.connectors.get((owner, name))
+        try:
+            return parse_connector(manifest, default_namespace=owner) if manifest else None
+        except InvalidConnector as error:
+            return error
+
+    metadata = pod.get("metadata")
+    own = metadata.get("namespace") if isinstance(metadata, Mapping) else None
+    found = namespace or own or documents.default_namespace
+    return decide(pod, namespace=str(found), lookup=lookup, settings=settings)
+
+
+def print_decision(
+    pod: dict[str, Any], decision: Decision, out: Console, errors: Console, *, as_diff: bool
+) -> bool:
+    """The Pod on standard output, everything said about it on standard error. Whether it was let through."""
+    for warning in decision.warnings:
+        errors.line(f"warning: {warning}", "yellow")
+    errors.line(f"{decision.reason.value}: {decision.message}", "dim" if decision.allowed else "red")
+    if not decision.allowed:
+        return False
+    before, after = dump(pod), dump(decision.pod or pod)
+    if as_diff:
+        out.diff(
+            list(
+                difflib.unified_diff(before.splitlines(), after.splitlines(), "before", "after", lineterm="")
+            )
+        )
+    else:
+        out.line(after.rstrip("\n"))
+    return True
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines as blocks: files and certificates are to be read."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def dump(document: Mapping[str, Any]) -> str:
+    """YAML as `kubectl get -o yaml` writes it, in the document's own order."""
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

@@ -1,0 +1,84 @@
+"""`pypi-connector run`: the same proxy for one command on this machine, from the same manifests."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, MutableMapping, Sequence
+
+from webhook import variables
+from webhook.console import Console
+from webhook.endpoints import index_url
+from webhook.local_proxy import RunningProxy, running_proxy
+from webhook.manifests import Registry
+from webhook.proxies import bypass_loopback
+
+NOT_FOUND, NOT_EXECUTABLE = 127, 126
+"""Exit codes of a shell (POSIX, Shell Command Language §2.8.2)"""
+
+_REMOVED = ("PIP_EXTRA_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX")
+"""A further index would win over the private one with any higher version (dependency confusion)"""
+_FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+
+
+def run_command(
+    command: Sequence[str],
+    registry: Registry,
+    environment: Mapping[str, str],
+    console: Console,
+    *,
+    port: int | None,
+    is_verbose: bool,
+) -> int:
+    """Run the command with clients configured; its exit code, 128 + N if signal N ended it."""
+    with running_proxy(registry, console, port=port, is_verbose=is_verbose) as proxy:
+        console.line(
+            f"pypi-connector: {registry.connector.key} is at {index_url(proxy.port)} "
+            f"for {command[0]} ({_describe(registry)})"
+        )
+        found, replaced = client_environment(environment, proxy)
+        if replaced:
+            console.line(f"pypi-connector: replaced in the environment: {', '.join(replaced)}")
+        return _execute(command, found, console)
+
+
+def client_environment(
+    environment: Mapping[str, str], proxy: RunningProxy
+) -> tuple[dict[str, str], list[str]]:
+    """The command's environment, and the names of variables that meant another registry."""
+    ours = {
+        name: value
+        for group in variables.groups(proxy.endpoints, config_dir=proxy.config_dir).values()
+        for name, value in group.items()
+    }
+    rivals = [name for group in variables.RIVALS.values() for name in group]
+    found: MutableMapping[str, str] = dict(environment)
+    replaced = [name for name in ours if environment.get(name) not in (None, ours[name])]
+    removed = [name for name in (*_REMOVED, *rivals) if found.pop(name, None) is not None]
+    found.update(ours)
+    entries = [{"name": name, "value": value} for name, value in found.items()]
+    entries, _ = bypass_loopback(entries)
+    return {entry["name"]: entry["value"] for entry in entries}, sorted([*replaced, *removed])
+
+
+def _execute(command: Sequence[str], environment: Mapping[str, str], console: Console) -> int:
+    try:
+        process = subprocess.Popen(command, env=environment)
+    except FileNotFoundError:
+        console.line(f"pypi-connector: {command[0]}: command not found")
+        return NOT_FOUND
+    except OSError as error:
+        console.line(f"pypi-connector: {command[0]}: {(error.strerror or 'cannot be run').lower()}")
+        return NOT_EXECUTABLE
+    for number in _FORWARDED:
+        signal.signal(number, lambda got, _: process.send_signal(got))
+    # at a terminal the command is in the same group and has its Ctrl-C already
+    forwards_interrupt = not sys.stdin.isatty()
+    signal.signal(signal.SIGINT, lambda got, _: process.send_signal(got) if forwards_interrupt else None)
+    code = process.wait()
+    return 128 - code if code < 0 else code
+
+
+def _describe(registry: Registry) -> str:
+    if registry.credential is None:
+        return "anonymous"
+    return f"credential of Secret {registry.connector.secret_name}, which the command does not see"
