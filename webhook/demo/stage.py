@@ -1,0 +1,121 @@
+"""What is there before the Pod comes: registry, cluster in memory, admission and broker over TLS."""
+
+import base64
+import contextlib
+import secrets
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from certs.authority import KeyPair, create_authority
+from sidecar.contract import TOKEN_AUDIENCE, Secret
+from webhook import admission, broker, names
+from webhook.connectors import parse_connector
+from webhook.decide import Found
+from webhook.demo import services
+from webhook.demo.packages import make_wheel
+from webhook.errors import InputError, InvalidConnector
+from webhook.manifests import read_yaml
+from webhook.memory import MemoryCluster
+from webhook.settings import Settings, split_certificates
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
+USERNAME = "ci-robot"
+_IMAGE = f"{names.SIDECAR_IMAGE}:demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    folder: Path
+    """Temporary; goes with the stage"""
+    packages: Path
+    """What the registry holds"""
+    address: str
+    admission_url: str
+    broker_url: str
+    cluster: MemoryCluster
+    authority: KeyPair
+    password: Secret
+
+    def needles(self) -> list[bytes]:
+        """What must be in nobody's reach: the password, plain and as basic auth writes it."""
+        pair = f"{USERNAME}:{self.password.reveal()}".encode()
+        return [self.password.reveal().encode(), base64.b64encode(pair)]
+
+    def create_pod(self, pod: Mapping[str, Any]) -> Secret:
+        """Create the reviewed Pod in the cluster; the token that the kubelet would project into it."""
+        metadata = pod["metadata"]
+        self.cluster.apply({**pod, "metadata": {**metadata, "uid": str(uuid.uuid4())}})
+        return self.cluster.issue_token(metadata["namespace"], metadata["name"], TOKEN_AUDIENCE)
+
+
+@contextlib.contextmanager
+def set_stage() -> Iterator[Stage]:
+    """Ended and removed with the block, however it ends."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pypi-connector-demo-")))
+        authority = create_authority(datetime.now(UTC))
+        password = Secret(secrets.token_urlsafe(24))
+        packages = folder / "packages"
+        packages.mkdir()
+        make_wheel(packages, "hello-connector", "1.0")
+        address = stack.enter_context(
+            services.registry(folder / "registry", packages, authority, USERNAME, password)
+        )
+        cluster = MemoryCluster(_manifests(address, authority, password))
+
+        def settings(broker_url: str) -> Settings:
+            bundle = split_certificates(authority.certificate)
+            return Settings(_IMAGE, allowed_images=(_IMAGE,), broker_ca=bundle, broker_url=broker_url)
+
+        broker_url = stack.enter_context(
+            services.serving(
+                lambda url: broker.create_app(settings(url), cluster), folder / "broker", authority
+            )
+        )
+        admission_url = stack.enter_context(
+            services.serving(
+                lambda _: admission.create_app(settings(broker_url), _lookup(cluster)),
+                folder / "admission",
+                authority,
+            )
+        )
+        yield Stage(folder, packages, address, admission_url, broker_url, cluster, authority, password)
+
+
+def example(name: str) -> list[Any]:
+    """The documents of a file in manifests/examples."""
+    path = EXAMPLES / name
+    if not path.exists():
+        sentence = f"{path} is missing: the demo runs from a checkout of the project"
+        raise InputError.of("FileUnreadable", sentence)
+    return read_yaml(str(path))
+
+
+def _manifests(address: str, authority: KeyPair, password: Secret) -> Iterator[Mapping[str, Any]]:
+    """The example's Secret and Connector, with this registry's address, credential and CA."""
+    for manifest in example("connector.yaml"):
+        if manifest["kind"] == "Secret":
+            manifest["stringData"] = {"username": USERNAME, "password": password.reveal()}
+        else:
+            manifest["spec"]["address"] = address
+            manifest["spec"]["caCertSecretRef"] = {"name": "team-pypi-ca"}
+        yield manifest
+    metadata = {"name": "team-pypi-ca", "namespace": manifest["metadata"]["namespace"]}
+    yield {"kind": "Secret", "metadata": metadata, "stringData": {"ca.crt": authority.certificate}}
+
+
+def _lookup(cluster: MemoryCluster) -> admission.Connectors:
+    async def lookup(key: str) -> Found:
+        namespace, _, name = key.partition("/")
+        manifest = await cluster.connector(namespace, name)
+        try:
+            return parse_connector(manifest) if manifest else None
+        except InvalidConnector as error:
+            return error
+
+    return lookup

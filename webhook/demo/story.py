@@ -1,0 +1,133 @@
+"""The main job, told step by step: a registry with a password, a reviewed Pod, its sidecar, its clients."""
+
+import json
+import re
+import signal
+import time
+from pathlib import Path
+
+import httpx
+
+from sidecar.contract import COMMAND
+from webhook.console import Console
+from webhook.demo import services
+from webhook.demo.containers import isolation_works
+from webhook.demo.kubelet import GateClosed, PodProcesses
+from webhook.demo.reviewing import ask_admission, verifying
+from webhook.demo.show import show_after, show_before
+from webhook.demo.stage import Stage, example, set_stage
+from webhook.demo.workload import Outcome, run_and_search
+from webhook.errors import ConnectorsError
+
+_WORKLOAD = "build"
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class StoryFailed(ConnectorsError):
+    """A step did not go as it should; the text says which and why."""
+
+
+def tell(console: Console, *, isolate: bool) -> int:
+    """Exit code: 0 if packages were installed and uploaded and no password was in reach."""
+    started = time.monotonic()
+    signal.signal(signal.SIGTERM, _interrupt)
+    services.quiet_logs()
+    try:
+        with set_stage() as stage:
+            probe = stage.folder / "probe"
+            probe.mkdir()
+            _play(stage, console, isolate=isolate and isolation_works(probe))
+    except KeyboardInterrupt:
+        console.line("\nInterrupted; everything was ended and removed.", "yellow")
+        return 130
+    except (StoryFailed, GateClosed) as error:
+        console.line(f"\n{error}", "red")
+        return 1
+    console.line(f"Everything was ended and removed, {time.monotonic() - started:.0f} s in all.", "dim")
+    return 0
+
+
+def _play(stage: Stage, console: Console, *, isolate: bool) -> None:
+    _heading(console, "A registry that wants a password")
+    refused = httpx.get(f"{stage.address}/simple/", verify=verifying(stage), trust_env=False).status_code
+    console.line(f"pypiserver at {stage.address} answers {refused} without it.")
+
+    _heading(console, "A Pod that names it in one annotation")
+    pod = example("pod.yaml")[0]
+    show_before(pod, console)
+    _heading(console, "The Pod after admission, reviewed over TLS")
+    reviewed, warnings = ask_admission(stage, pod)
+    show_after(pod, reviewed, console)
+    for warning in warnings:
+        console.line(f"warning: {warning}", "yellow")
+
+    _heading(console, "Its sidecar")
+    token = stage.create_pod(reviewed)
+    with PodProcesses(reviewed, stage.folder / "pod", token, isolate=isolate) as processes:
+        processes.start_sidecar()
+        console.line(f"{' '.join(COMMAND)} listens; the start gate has opened.")
+        if not isolate:
+            console.line(
+                "This machine makes no user namespaces: paths have a prefix, isolation is not shown.",
+                "yellow",
+            )
+        _heading(console, "Its workload, with the container's own variables and files")
+        outcome = _run_workload(stage, processes, console, isolate=isolate)
+        _check_registry(stage, console)
+        _heading(console, "What the workload can reach of the password")
+        _show_search(outcome, console, isolate=isolate)
+        _show_log(processes.sidecar_log, console)
+
+
+def _run_workload(stage: Stage, processes: PodProcesses, console: Console, *, isolate: bool) -> Outcome:
+    def print_line(line: str) -> None:
+        # what a progress bar paints and overwrites is no line of its own
+        text = _ESCAPES.sub("", line).rstrip().rpartition("\r")[2]
+        if text and "━" not in text:
+            console.line("  " + text, *(("bold",) if text.startswith("+ ") else ("dim",)))
+
+    outcome = run_and_search(processes, _WORKLOAD, stage.needles(), print_line, isolate=isolate)
+    if outcome.exit_code != 0:
+        raise StoryFailed(f"the workload ended with exit code {outcome.exit_code}")
+    return outcome
+
+
+def _check_registry(stage: Stage, console: Console) -> None:
+    uploaded = sorted(path.name for path in stage.packages.glob("hello_upload-*.whl"))
+    if not uploaded:
+        raise StoryFailed("the registry does not hold the package that was uploaded")
+    console.line(f"The registry now holds {', '.join(uploaded)}.")
+
+
+def _show_search(outcome: Outcome, console: Console, *, isolate: bool) -> None:
+    seen = outcome.seen
+    if seen["found"]:
+        raise StoryFailed(f"the password is in reach: {', '.join(seen['found'])}")
+    others = f", and the memory of {seen['processes']} other process(es)" if isolate else ""
+    console.line(
+        f"Searched, from inside: {seen['variables']} variables, {seen['files']} files{others}, "
+        "for the password and its base64."
+    )
+    console.line("It is not there.", "green", "bold")
+    if not isolate:
+        console.line("Processes were left out: without isolation it sees all of this user's.", "yellow")
+
+
+def _show_log(log: Path, console: Console) -> None:
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    requests = [one for one in lines if one["message"] == "request" and one.get("status", 500) < 300]
+    _heading(console, "What the sidecar logged")
+    for one in requests:
+        what = one.get("file") or one.get("package") or ""
+        console.line(
+            f"  {one['method']:5}{one['action']:8}{what:42}{one['status']}  {one['ms']:6.1f} ms", "dim"
+        )
+
+
+def _heading(console: Console, text: str) -> None:
+    console.line()
+    console.line(text, "bold", "cyan")
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
