@@ -17,7 +17,7 @@ REFUSED_SECONDS = 5.0
 BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 5.0)
 """Pauses between fetches while the broker cannot be reached; the last one repeats"""
 RENEW_SECONDS = 30.0
-"""After a 401 that the broker had nothing newer for, it is asked again this much later, not per request"""
+"""After a refusal that the broker had nothing newer for, it is asked again so much later"""
 
 
 class GrantStore:
@@ -34,8 +34,10 @@ class GrantStore:
         self._failure: BrokerRefused | BrokerUnreachable | None = None
         self._failures = 0
         self._retry_at = 0.0
-        self._rejected: dict[tuple[str, str], float] = {}
-        """(action, version) that the registry answered 401 to → when the broker is asked for a newer one"""
+        self._rejected: set[tuple[str, str]] = set()
+        """(action, version) that the registry answered 401 to"""
+        self._ask_at: dict[str, float] = {}
+        """Version that the registry refused → when the broker is asked for a newer one again"""
 
     def get(self, action: str) -> Grant:
         """A grant that the registry has not rejected for this action ("install", "upload").
@@ -43,36 +45,40 @@ class GrantStore:
         Raises BrokerRefused, BrokerUnreachable or CredentialRefused.
         """
         grant = self._current()
-        ask_at = self._rejected.get((action, grant.version))
-        if ask_at is None:
+        if (action, grant.version) not in self._rejected:
             return grant
-        if self._clock() >= ask_at:
-            newer = self.renew(action, grant)
-            if newer is not None:
-                return newer
-        raise CredentialRefused(self._connector)
+        newer = self.renew(grant, rejected_for=action)
+        if newer is None:
+            raise CredentialRefused(self._connector)
+        return newer
 
-    def renew(self, action: str, rejected: Grant) -> Grant | None:
-        """The registry said 401 to `rejected`: a grant of another version, or None if there is none now.
+    def renew(self, refused: Grant, *, rejected_for: str | None = None) -> Grant | None:
+        """The registry refused `refused`: a grant of another version, or None if there is none now.
 
-        Raises like `get`. Many requests get their 401 at once; the broker is asked for one of them.
+        `rejected_for` names the action where it said 401; that version is never tried for it again, which
+        could lock the account. A 403 can as well be about one package: the version stays in use.
+        Raises BrokerRefused or BrokerUnreachable. Of many requests refused at once, one asks the broker.
         """
-        key = (action, rejected.version)
         with self._changed:
+            if rejected_for is not None:
+                self._rejected.add((rejected_for, refused.version))
             while self._is_fetching:
                 self._changed.wait(WAIT_SECONDS)
             current = self._grant
-            if current is not None and current.version != rejected.version:
-                return None if (action, current.version) in self._rejected else current
-            if self._clock() < self._rejected.get(key, 0.0):
+            if current is not None and current.version != refused.version:
+                return self._unless_rejected(current, rejected_for)
+            if self._clock() < self._ask_at.get(refused.version, 0.0):
                 return None
-            self._rejected[key] = self._clock() + RENEW_SECONDS
+            self._ask_at[refused.version] = self._clock() + RENEW_SECONDS
             self._is_fetching = True
         try:
-            grant = self._run_fetch(rejected.version)
+            grant = self._run_fetch(refused.version)
         except BrokerUnreachable:
-            self._rejected[key] = self._clock()  # nobody has said that there is nothing newer
+            del self._ask_at[refused.version]  # nobody has said that there is nothing newer
             raise
+        return None if grant.version == refused.version else self._unless_rejected(grant, rejected_for)
+
+    def _unless_rejected(self, grant: Grant, action: str | None) -> Grant | None:
         return None if (action, grant.version) in self._rejected else grant
 
     def _current(self) -> Grant:

@@ -4,13 +4,13 @@ import time
 
 from sidecar.answers import Answer, answer_of
 from sidecar.client import Exchange
-from sidecar.contract import Grant
-from sidecar.errors import ClientGone, CredentialRefused, Refusal, SidecarError
+from sidecar.errors import ClientGone, SidecarError
 from sidecar.grants import GrantStore
 from sidecar.links import PageLinks
 from sidecar.log import Log
 from sidecar.origins import origin_of
 from sidecar.pages import relay_page
+from sidecar.refusals import refusal_of
 from sidecar.relay import relay
 from sidecar.routes import Layout, Route, route
 from sidecar.uploads import send_upload
@@ -59,11 +59,6 @@ class Proxy:
 
     def _download(self, exchange: Exchange, chosen: Route, target: Target) -> None:
         response, target = self._fetch(exchange, chosen, target)
-        if response.head.status == 403:
-            self._upstream.discard_body(response)
-            raise Refusal(
-                403, "registry-forbids", f"the registry forbids this to the credential of {self._connector}"
-            )
         if chosen.action == "index" and response.head.status == 200:
             links = PageLinks(target.layout, chosen.url, response.url, self._local)
             relay_page(exchange, response, self._upstream, links)
@@ -71,7 +66,7 @@ class Proxy:
             relay(exchange, response, self._upstream, target.grant.credential)
 
     def _fetch(self, exchange: Exchange, chosen: Route, target: Target) -> tuple[Response, Target]:
-        """GET or HEAD; a 401 is answered by one newer grant and one more try."""
+        """GET or HEAD; a 401 or 403 is answered by one newer grant, if there is one, and one more try."""
         for is_last in (False, True):
             response = self._upstream.fetch(
                 exchange.head.method,
@@ -81,20 +76,15 @@ class Proxy:
                 is_page=chosen.action == "index",
                 client=exchange.wire,
             )
-            if response.head.status != 401 or not target.is_authorized(origin_of(response.url)):
+            status = response.head.status
+            if status not in (401, 403) or not target.is_authorized(origin_of(response.url)):
                 return response, target
             self._upstream.discard_body(response)
-            newer = self._renew(target.grant)
+            newer = self._grants.renew(target.grant, rejected_for="install" if status == 401 else None)
             if is_last or newer is None:
                 break
             target = Target(newer, Layout.of(newer))
-        raise CredentialRefused(self._connector)
-
-    def _renew(self, grant: Grant) -> Grant | None:
-        if grant.credential is None:
-            sentence = f"the registry wants a credential, and connector {self._connector} has none"
-            raise Refusal(403, "credential-missing", sentence)
-        return self._grants.renew("install", grant)
+        raise refusal_of(status, target.grant, self._connector)
 
     def _refuse(self, exchange: Exchange, answer: Answer) -> None:
         if exchange.status:  # the response is on its way: all that is left is to break it

@@ -6,9 +6,10 @@ from typing import NoReturn
 from sidecar.client import Exchange
 from sidecar.connections import closing_on_error
 from sidecar.contract import Grant
-from sidecar.errors import CredentialRefused, Refusal, UpstreamBroken, UpstreamUnreachable
+from sidecar.errors import Refusal, UpstreamBroken, UpstreamUnreachable
 from sidecar.grants import GrantStore
 from sidecar.http1 import CHUNKED, ResponseHead, find
+from sidecar.refusals import refusal_of
 from sidecar.relay import relay
 from sidecar.upstream import SEND_SECONDS, Response, Upstream, read_response_head
 from sidecar.wire import Wire, WireClosed, WireTimeout
@@ -31,8 +32,8 @@ def send_upload(
     with closing_on_error(wire):
         _stream(exchange, wire, is_chunked=is_chunked)
         head = read_response_head(wire, "POST", ANSWER_SECONDS, exchange.wire)
-        if head.status == 401:
-            _refuse_credential(grant, grants, connector)
+        if head.status in (401, 403):
+            _refuse_credential(head.status, grant, grants, connector)  # a 403 in the registry's own words
         if 300 <= head.status < 400:
             _refuse_redirect(head)
         relay(exchange, Response(head, url, wire, None), upstream, grant.credential)
@@ -67,20 +68,16 @@ def _send_unless_answered(wire: Wire, view: memoryview) -> bool:
         return False  # it may have said why before it closed
 
 
-def _refuse_credential(grant: Grant, grants: GrantStore, connector: str) -> NoReturn:
+def _refuse_credential(status: int, grant: Grant, grants: GrantStore, connector: str) -> None:
     """The credential may have been rotated. The body is gone, so the client is asked to send it again."""
-    if grant.credential is None:
-        raise Refusal(
-            403, "credential-missing", f"the registry wants a credential, and connector {connector} has none"
-        )
-    if grants.renew("upload", grant) is None:
-        raise CredentialRefused(connector)
-    raise Refusal(
-        503,
-        "credential-renewed",
-        "the registry's credential was renewed: send the upload again",
-        retry_after=1,
+    newer = (
+        grants.renew(grant, rejected_for="upload" if status == 401 else None) if grant.credential else None
     )
+    if newer is not None:
+        sentence = "the registry's credential was renewed: send the upload again"
+        raise Refusal(503, "credential-renewed", sentence, retry_after=1)
+    if status == 401:
+        raise refusal_of(status, grant, connector)
 
 
 def _refuse_redirect(head: ResponseHead) -> NoReturn:

@@ -12,7 +12,7 @@ LEAST = {"WEBHOOK_SIDECAR_IMAGE": "r.example/s:1", "WEBHOOK_BROKER_CA": CERTIFIC
 
 def test_the_least() -> None:
     assert from_environment(LEAST) == Settings(
-        "r.example/s:1", ("r.example/s:1",), (CERTIFICATE,), BROKER_URL
+        "r.example/s:1", ("r.example/s:1",), (CERTIFICATE.strip(),), BROKER_URL
     )
     assert BROKER_URL == "https://pypi-connector-broker.pypi-connector-system.svc"
 
@@ -27,7 +27,7 @@ def test_a_bundle_is_split_and_comments_are_dropped() -> None:
     found = from_environment(
         {**LEAST, "WEBHOOK_BROKER_CA": f"# old\r\n{CERTIFICATE}\n# new\n{OTHER}".strip()}
     )
-    assert found.broker_ca == (CERTIFICATE, OTHER)
+    assert found.broker_ca == (CERTIFICATE.strip(), OTHER.strip())
 
 
 def test_every_problem_is_reported_at_once() -> None:

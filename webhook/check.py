@@ -1,11 +1,11 @@
 """`pypi-connector check`: one look at the registry, told as the conditions that a cluster would show."""
 
-from webhook.conditions import Condition, Observed, conditions
+from webhook.conditions import Condition, Observed, Probe, conditions
 from webhook.console import Console, Style
 from webhook.endpoints import index_url
 from webhook.manifests import Registry
 from webhook.ports import default_port
-from webhook.probe import Probe, probe
+from webhook.probe import probe
 
 _STYLES: dict[str, Style] = {"True": "green", "False": "red", "Unknown": "yellow"}
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from webhook.errors import Problem
-from webhook.probe import Probe
 
 Status = Literal["True", "False", "Unknown"]
+Outcome = Literal["ok", "unreachable", "refused", "unexpected"]
 
 _CLASS_REASONS = ("ConnectorClassNotFound",)
 _SECRET_REASONS = ("Secret", "ForeignSecret", "InvalidAuth")
@@ -25,6 +25,14 @@ class Condition:
     status: Status
     reason: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What one look at the registry showed. `detail` is the true cause, without any secret."""
+
+    outcome: Outcome
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)

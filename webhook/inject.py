@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from certs.authority import join_bundle
 from sidecar.contract import CONFIG_DIR, Environment, Listener
 from webhook import mounts, names, proxies, render, variables
 from webhook.annotations import Request
@@ -54,7 +55,7 @@ def sidecar_environment(
         files=render.files(told),
         log_level=request.log_level,
         broker_url=settings.broker_url,
-        broker_ca="".join(settings.broker_ca),
+        broker_ca=join_bundle(settings.broker_ca),
     )
 
 

@@ -6,13 +6,13 @@ that other webhooks make for good reasons pass: resources, variables of theirs, 
 """
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sidecar.contract import COMMAND
 from webhook import names
 from webhook.errors import Problem
+from webhook.native_sidecar import FORBIDDEN_VARIABLES
 from webhook.settings import Settings
 from webhook.shapes import KNOWN, Shape, listened_ports
 from webhook.surroundings import mappings, surrounding_violations
@@ -20,15 +20,6 @@ from webhook.surroundings import mappings, surrounding_violations
 _SECRETS_DIR = "/var/run/secrets"
 """Where other products mount their own tokens (workload identity of the clouds)."""
 
-FORBIDDEN_VARIABLES = re.compile(
-    r"""
-    LD_.* | PYTHON.* | SSL.* | OPENSSL_.* | .*_PROXY
-    # glibc reads these as well (elf/unsecvars.h); PATH finds python3, and the start gate's shell and grep
-    | GLIBC_TUNABLES | GCONV_PATH | GETCONF_DIR | HOSTALIASES | RES_OPTIONS | RESOLV_HOST_CONF
-    | LOCALDOMAIN | LOCPATH | NLSPATH | MALLOC_TRACE | PATH | ENV | BASH_.*
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
 _SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t")
 """Of Pod Security "baseline"; OpenShift sets a level besides."""
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")

@@ -20,10 +20,14 @@ TOKEN_LIFE_SECONDS = 3600
 NOBODY = 65532
 """The image's own user. Written only where the Pod says root, which `runAsNonRoot` would refuse to start."""
 
-HARMFUL_VARIABLES = re.compile(
-    r"(LD_|PYTHON|SSL|OPENSSL_|BASH_).*|.*_PROXY|GLIBC_TUNABLES|GCONV_PATH|GETCONF_DIR|HOSTALIASES|RES_OPTIONS"
-    r"|RESOLV_HOST_CONF|LOCALDOMAIN|LOCPATH|NLSPATH|MALLOC_TRACE|PATH|ENV",
-    re.IGNORECASE,
+FORBIDDEN_VARIABLES = re.compile(
+    r"""
+    LD_.* | PYTHON.* | SSL.* | OPENSSL_.* | .*_PROXY
+    # glibc reads these as well (elf/unsecvars.h); PATH finds python3, and the start gate's shell and grep
+    | GLIBC_TUNABLES | GCONV_PATH | GETCONF_DIR | HOSTALIASES | RES_OPTIONS | RESOLV_HOST_CONF
+    | LOCALDOMAIN | LOCPATH | NLSPATH | MALLOC_TRACE | PATH | ENV | BASH_.*
+    """,
+    re.VERBOSE | re.IGNORECASE,
 )
 """Would change which code or which peer gets the credential; the broker refuses a Pod that adds one to us."""
 
@@ -126,7 +130,7 @@ def _image(current: str, present: object, settings: Settings) -> str:
 
 
 def _is_unwanted(name: str) -> bool:
-    return name.startswith("SIDECAR_") or HARMFUL_VARIABLES.fullmatch(name) is not None
+    return name.startswith("SIDECAR_") or FORBIDDEN_VARIABLES.fullmatch(name) is not None
 
 
 def _is_foreign_mount(mount: Mapping[str, Any], canonical: Json) -> bool:

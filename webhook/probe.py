@@ -2,11 +2,10 @@
 
 import logging
 import ssl
-from dataclasses import dataclass
-from typing import Literal
 
 import httpx
 
+from webhook.conditions import Probe
 from webhook.manifests import Registry
 
 TIMEOUT_SECONDS = 10.0
@@ -16,16 +15,6 @@ _PROBED = "pypi-connector-probe"
 
 # it logs every URL at INFO
 logging.getLogger("httpx").setLevel(logging.WARNING)
-
-Outcome = Literal["ok", "unreachable", "refused", "unexpected"]
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """What the look showed. `detail` is the true cause, without any secret."""
-
-    outcome: Outcome
-    detail: str
 
 
 def probe(registry: Registry) -> Probe:

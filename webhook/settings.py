@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from certs.authority import split_bundle
 from webhook import names
 from webhook.errors import InputError, Problem
 
@@ -13,7 +14,6 @@ PREFIX = "WEBHOOK_"
 BROKER_URL = f"https://{names.BROKER}.{names.NAMESPACE}.svc"
 
 _IMAGE = re.compile(r"[a-z0-9][-a-zA-Z0-9._/:]*(@sha256:[0-9a-f]{64})?")
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+\n-----END CERTIFICATE-----\n?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def from_environment(variables: Mapping[str, str]) -> Settings:
     image = variables.get(PREFIX + "SIDECAR_IMAGE", "")
     further = [one.strip() for one in variables.get(PREFIX + "ALLOWED_IMAGES", "").split(",") if one.strip()]
     url = variables.get(PREFIX + "BROKER_URL", BROKER_URL)
-    certificates = split_certificates(variables.get(PREFIX + "BROKER_CA", ""))
+    certificates = split_bundle(variables.get(PREFIX + "BROKER_CA", ""))
     if not image:
         wrong("SIDECAR_IMAGE", "is not set: give the sidecar's image, best with its digest")
     for name, text in [("SIDECAR_IMAGE", image or "x"), *(("ALLOWED_IMAGES", one) for one in further)]:
@@ -58,8 +58,3 @@ def from_environment(variables: Mapping[str, str]) -> Settings:
         broker_ca=certificates,
         broker_url=url.rstrip("/"),
     )
-
-
-def split_certificates(bundle: str) -> tuple[str, ...]:
-    """The certificates of a PEM bundle, each with its final newline; comments between them are dropped."""
-    return tuple(one.rstrip("\n") + "\n" for one in _CERTIFICATE.findall(bundle.replace("\r\n", "\n")))

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from certs.authority import KeyPair, create_authority
+from certs.authority import KeyPair, create_authority, split_bundle
 from sidecar.contract import TOKEN_AUDIENCE, Secret
 from webhook import admission, broker, names
 from webhook.connectors import parse_connector
@@ -21,7 +21,7 @@ from webhook.demo.packages import make_wheel
 from webhook.errors import InputError, InvalidConnector
 from webhook.manifests import read_yaml
 from webhook.memory import MemoryCluster
-from webhook.settings import Settings, split_certificates
+from webhook.settings import Settings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
 USERNAME = "ci-robot"
@@ -69,7 +69,7 @@ def set_stage() -> Iterator[Stage]:
         cluster = MemoryCluster(_manifests(address, authority, password))
 
         def settings(broker_url: str) -> Settings:
-            bundle = split_certificates(authority.certificate)
+            bundle = split_bundle(authority.certificate)
             return Settings(_IMAGE, allowed_images=(_IMAGE,), broker_ca=bundle, broker_url=broker_url)
 
         broker_url = stack.enter_context(

@@ -1,0 +1,24 @@
+"""What to say when the registry refuses the credential. Pure.
+
+Registries differ: most answer 401 to a wrong password; pypiserver 403, which others mean for one package.
+"""
+
+from sidecar.contract import Grant
+from sidecar.errors import CredentialRefused, Refusal
+
+
+def refusal_of(status: int, grant: Grant, connector: str) -> Refusal:
+    """The refusal for a 401 or 403 for which there is no newer credential."""
+    if grant.credential is None:
+        sentence = (
+            f"the registry wants a credential (status {status}), and connector {connector} has none: "
+            "name a Secret in its spec.auth.secretRef"
+        )
+        return Refusal(403, "credential-missing", sentence)
+    if status == 401:
+        return CredentialRefused(connector)
+    sentence = (
+        f"the registry forbids this to the credential of connector {connector} (status 403): user name or "
+        "password are wrong, or it may not read this"
+    )
+    return Refusal(403, "registry-forbids", sentence)

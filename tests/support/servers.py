@@ -1,0 +1,164 @@
+"""Real registries with a password: pypiserver and devpi-server, on ports of their own."""
+
+import base64
+import json
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from environments import clean, environment
+
+from webhook.demo.services import htpasswd_line
+
+START_SECONDS = 60.0  # devpi makes a database first, on a machine that may be three times slower
+
+
+@dataclass(frozen=True)
+class RegistryServer:
+    """A running registry and what a Connector says about it."""
+
+    address: str
+    username: str
+    password: str
+    index_path: str
+    packages: Path | None = None
+    """Where pypiserver keeps its files"""
+
+    def manifests(self, name: str = "registry", namespace: str = "default") -> str:
+        """Secret and Connector, as an administrator would write them."""
+        metadata = {"name": name, "namespace": namespace}
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": metadata,
+            "type": "kubernetes.io/basic-auth",
+            "stringData": {"username": self.username, "password": self.password},
+        }
+        connector = {
+            "apiVersion": "connectors.alauda.io/v1alpha1",
+            "kind": "Connector",
+            "metadata": metadata,
+            "spec": {
+                "connectorClassName": "pypi",
+                "address": self.address,
+                "auth": {"name": "basicAuth", "secretRef": {"name": name}},
+                "params": [{"name": "indexPath", "value": self.index_path}],
+            },
+        }
+        return f"{json.dumps(secret)}\n---\n{json.dumps(connector)}\n"
+
+
+@contextmanager
+def pypiserver(folder: Path) -> Iterator[RegistryServer]:
+    """Everything needs the password: listing, downloading, uploading."""
+    password = "canary-" + secrets.token_hex(8)
+    packages = folder / "packages"
+    packages.mkdir(parents=True)
+    (folder / "htpasswd").write_text(htpasswd_line("robot", password))
+    port = free_port()
+    program = Path(sys.executable).with_name("pypi-server")
+    options = [
+        "-p",
+        str(port),
+        "-i",
+        "127.0.0.1",
+        "-P",
+        str(folder / "htpasswd"),
+        "-a",
+        "list,download,update",
+    ]
+    options += ["--disable-fallback", str(packages)]
+    with _running([str(program), "run", *options], folder / "pypiserver.log"):
+        address = f"http://127.0.0.1:{port}"
+        wait_for_answer(address + "/simple/")
+        yield RegistryServer(address, "robot", password, "simple/", packages)
+
+
+@contextmanager
+def devpi(folder: Path) -> Iterator[RegistryServer]:
+    """An index that wants the password for uploads; its links leave the index path."""
+    password = "canary-" + secrets.token_hex(8)
+    home = environment("devpi")
+    store = folder / "devpi"
+    store.mkdir(parents=True)
+    (folder / "root-password").write_text(password)
+    data = ["--serverdir", str(store)]
+    init = [str(home / "bin" / "devpi-init"), *data, "--no-root-pypi", "--root-passwd", password]
+    subprocess.run(init, check=True, env=clean(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    port = free_port()
+    serve = [str(home / "bin" / "devpi-server"), *data, "--host", "127.0.0.1", "--port", str(port)]
+    with _running(serve, folder / "devpi.log"):
+        address = f"http://127.0.0.1:{port}"
+        wait_for_answer(address + "/+api")
+        _make_index(address, password)
+        yield RegistryServer(f"{address}/root/team/", "root", password, "+simple/")
+    shutil.rmtree(store, ignore_errors=True)
+
+
+def _make_index(address: str, password: str) -> None:
+    """An index `root/team` on top of `root/base`, so that inherited links point out of it."""
+    token = _call(f"{address}/+login", "POST", {"user": "root", "password": password})["result"]["password"]
+    login = base64.b64encode(f"root:{token}".encode()).decode()
+    base = {"type": "stage", "volatile": True, "bases": [], "acl_upload": ["root"]}
+    _call(f"{address}/root/base", "PUT", base, login)
+    _call(f"{address}/root/team", "PUT", {**base, "bases": ["root/base"]}, login)
+
+
+def _call(
+    url: str, method: str, body: dict[str, object], login: str | None = None
+) -> dict[str, dict[str, str]]:
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    if login:
+        headers["X-Devpi-Auth"] = login
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method=method)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        found: dict[str, dict[str, str]] = json.loads(answer.read())
+        return found
+
+
+@contextmanager
+def _running(command: list[str], log: Path) -> Iterator[None]:
+    with log.open("w") as stream:
+        process = subprocess.Popen(command, env=clean(HOME=str(log.parent)), stdout=stream, stderr=stream)
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_for_answer(url: str) -> None:
+    """Any answer, a refusal too."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except urllib.error.HTTPError as error:
+            error.close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
