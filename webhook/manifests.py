@@ -42,7 +42,7 @@ class Registry:
 
 def read_yaml(source: str) -> list[Any]:
     """The documents of one file, or of standard input for `-`. `InputError` tells line and column."""
-    name = "standard input" if source == STDIN else source
+    name = _label(source)
     try:
         text = sys.stdin.read() if source == STDIN else Path(source).read_text("utf-8")
     except OSError as error:
@@ -72,7 +72,7 @@ def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) 
             problems += error.problems
             continue
         for number, document in enumerate(documents, start=1):
-            found = _identify(document, f"{source}: document {number}", default_namespace)
+            found = _identify(document, f"{_label(source)}: document {number}", default_namespace)
             if isinstance(found, Problem):
                 problems.append(found)
             elif document["kind"] == "Connector":
@@ -137,6 +137,10 @@ def _secret(documents: Documents, connector: Connector, name: str | None) -> Sec
             f'its own, "{connector.namespace}": move one of them',
         )
     return found
+
+
+def _label(source: str) -> str:
+    return "standard input" if source == STDIN else source
 
 
 def _flatten(documents: Iterable[Any]) -> Iterable[Any]:

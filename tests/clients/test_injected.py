@@ -1,0 +1,227 @@
+"""The injected Pod, run as the patch says: real clients through it, and proofs that the proofs can fail."""
+
+import copy
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from environments import clean
+
+from webhook.demo.containers import isolation_works
+from webhook.demo.kubelet import GateClosed, PodProcesses
+from webhook.demo.reviewing import ask_admission
+from webhook.demo.stage import Stage, example, set_stage
+from webhook.demo.workload import Outcome, run_and_search
+
+pytestmark = pytest.mark.clients
+
+PROGRAM = str(Path(sys.executable).with_name("pypi-connector"))
+INSTALL = "pip install --no-cache-dir --retries 0 --target site hello-connector"
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with set_stage() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def isolate(tmp_path_factory: pytest.TempPathFactory) -> bool:
+    return isolation_works(tmp_path_factory.mktemp("probe"))
+
+
+class Runner:
+    """Reviews a Pod, runs it, and keeps what its workload printed."""
+
+    def __init__(self, stage: Stage, folder: Path, *, isolate: bool) -> None:
+        self._stage = stage
+        self._folder = folder
+        self._isolate = isolate
+        self.printed = ""
+        self.log = ""
+
+    def run(
+        self, script: str, change: Callable[[dict[str, Any]], None] = lambda pod: None, **variables: str
+    ) -> Outcome:
+        pod = copy.deepcopy(example("pod.yaml")[0])
+        container = pod["spec"]["containers"][0]
+        container["args"] = [script]
+        container["env"] = [{"name": name, "value": value} for name, value in variables.items()]
+        reviewed, _ = ask_admission(self._stage, pod)
+        change(reviewed)
+        token = self._stage.create_pod(reviewed)
+        lines: list[str] = []
+        with PodProcesses(reviewed, self._folder / "pod", token, isolate=self._isolate) as processes:
+            processes.start_sidecar()
+            needles = self._stage.needles()
+            outcome = run_and_search(processes, "build", needles, lines.append, isolate=self._isolate)
+        self.printed = "".join(lines)
+        self.log = processes.sidecar_log.read_text()
+        return outcome
+
+
+@pytest.fixture
+def pod(stage: Stage, isolate: bool, tmp_path: Path) -> Runner:
+    return Runner(stage, tmp_path, isolate=isolate)
+
+
+def set_variable(name: str, value: str) -> Callable[[dict[str, Any]], None]:
+    """Change one variable of the injected sidecar or workload."""
+
+    def change(pod: dict[str, Any]) -> None:
+        found = [
+            entry
+            for container in [*pod["spec"]["initContainers"], *pod["spec"]["containers"]]
+            for entry in container.get("env", [])
+            if entry["name"] == name
+        ]
+        assert found, name
+        for entry in found:
+            entry["value"] = value
+
+    return change
+
+
+def test_pip_uv_and_twine_work_and_no_password_is_in_reach(pod: Runner, stage: Stage) -> None:
+    outcome = pod.run(example("pod.yaml")[0]["spec"]["containers"][0]["args"][0])
+    assert outcome.exit_code == 0, pod.printed + pod.log
+    assert outcome.seen["found"] == []
+    assert outcome.seen["variables"] > 20
+    assert outcome.seen["files"] > 3
+    assert list(stage.packages.glob("hello_upload-*.whl"))
+    assert stage.password.reveal() not in pod.printed + pod.log
+
+
+def test_clients_without_environment_find_the_files(pod: Runner, isolate: bool) -> None:
+    if not isolate:
+        pytest.skip("the system's paths are real in a namespace only")
+    outcome = pod.run(
+        "env -i PATH=$PATH pip install --no-cache-dir --target a hello-connector\n"
+        "env -i PATH=$PATH uv pip install --no-cache --target b hello-connector\n"
+    )
+    assert outcome.exit_code == 0, pod.printed + pod.log
+
+
+def test_a_password_planted_in_the_environment_is_found(pod: Runner, stage: Stage) -> None:
+    outcome = pod.run("true", LEAK=f"x{stage.password.reveal()}x")
+    assert "variable LEAK" in outcome.seen["found"]
+
+
+def test_a_password_planted_in_a_file_is_found(pod: Runner, stage: Stage) -> None:
+    encoded = stage.needles()[1].decode()
+    outcome = pod.run(f"mkdir -p deep; echo machine {encoded} > deep/.netrc")
+    assert any(place.endswith("deep/.netrc") for place in outcome.seen["found"])
+
+
+@pytest.mark.parametrize("where", ["cmdline", "environ", "memory"])
+def test_a_password_planted_in_another_process_is_found(
+    pod: Runner, stage: Stage, isolate: bool, where: str
+) -> None:
+    if not isolate:
+        pytest.skip("without namespaces the search leaves processes out, and says so")
+    password = stage.password.reveal()
+    halves = f"{password[:9]} {password[9:]}"
+    joined = 'import sys, time; x = "".join(sys.argv[1:]); time.sleep(60)'
+    hide = {
+        "cmdline": f"sh -c 'sleep 60; exit' {password}",
+        "environ": f"LEAK={password} sleep 60",
+        # joined at run time: neither the arguments nor the environment hold it whole
+        "memory": f"python3 -c '{joined}' {halves}",
+    }[where]
+    hide += " & sleep 1"  # until the other process has begun
+    outcome = pod.run(hide)
+    assert any(place.startswith("process ") and place.endswith(where) for place in outcome.seen["found"])
+
+
+BREAKING = {
+    "SIDECAR_BROKER_URL": ("https://localhost:9", "no grant yet: the broker cannot be reached"),
+    "SIDECAR_TOKEN_FILE": ("/nowhere/token", "the Pod's token cannot be read"),
+    "SIDECAR_LISTEN": ("team-a/another=30257", "no grant: "),
+    "PIP_INDEX_URL": ("http://127.0.0.1:9/simple/", "No matching distribution"),
+}
+
+
+@pytest.mark.parametrize("name", BREAKING)
+def test_one_variable_of_the_patch_changed_breaks_the_run(pod: Runner, name: str) -> None:
+    value, sentence = BREAKING[name]
+    outcome = pod.run(INSTALL, set_variable(name, value))
+    assert outcome.exit_code != 0
+    assert sentence in pod.printed + pod.log
+
+
+def test_another_authority_than_the_brokers_is_not_believed(pod: Runner) -> None:
+    other = Path("tests/shapes/ca.crt").resolve().read_text()
+    outcome = pod.run(INSTALL, set_variable("SIDECAR_BROKER_CA", other))
+    assert outcome.exit_code != 0
+    assert "certificate verify failed" in pod.log
+
+
+def test_the_gate_stays_closed_where_nothing_listens(pod: Runner) -> None:
+    def change(found: dict[str, Any]) -> None:
+        sidecar: Mapping[str, Any] = found["spec"]["initContainers"][0]
+        hook = sidecar["lifecycle"]["postStart"]["exec"]["command"]
+        hook[-2:] = ["1", "9"]
+
+    with pytest.raises(GateClosed, match="does not listen on 127"):
+        pod.run("true", change)
+
+
+def test_a_pod_without_pypirc_cannot_upload(pod: Runner, stage: Stage) -> None:
+    def change(found: dict[str, Any]) -> None:
+        found["metadata"]["annotations"]["connectors.alauda.io/configurations"] = "pipconf"
+
+    script = (
+        "port=$(echo $PIP_INDEX_URL | tr -dc 0-9: | cut -d: -f3); curl -si -F a=b http://127.0.0.1:$port/"
+    )
+    outcome = pod.run(script, change)
+    assert outcome.exit_code == 0
+    assert "403 this Pod may not upload" in pod.printed
+
+
+def test_the_demo_tells_the_main_job_and_leaves_nothing(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [PROGRAM, "demo"],
+        env=clean(TMPDIR=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "It is not there." in result.stdout
+    assert "\x1b[" not in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_demo_leaves_nothing(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [PROGRAM, "demo"],
+        env=clean(TMPDIR=str(tmp_path), MARK_OF_THIS_DEMO="1"),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("Its workload"):
+                process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    assert list(tmp_path.iterdir()) == []
+    deadline = time.monotonic() + 10
+    while left := _processes_of(str(tmp_path)):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def _processes_of(mark: str) -> list[str]:
+    """Command lines that name the demo's temporary folder."""
+    if shutil.which("ps") is None:
+        return []
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listed.splitlines() if mark in line]
