@@ -1,9 +1,28 @@
-"""Switches of the test run."""
+"""Switches of the test run, and the canary that goes through all of it."""
+
+import logging
+from collections.abc import Iterator
 
 import pytest
+
+CANARY = "canary"
+"""Every password in these tests holds it; no log record may, at any level."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rewrite-cases", action="store_true", help="rewrite the expectations of tests/cases; read the diff"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "plants_canary: logs a password on purpose, to see that it is found")
+
+
+@pytest.fixture(autouse=True)
+def no_password_in_logs(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Everything that is logged in this process, with all fields, from DEBUG on."""
+    caplog.set_level(logging.DEBUG)
+    yield
+    if request.node.get_closest_marker("plants_canary") is None:
+        assert [record.name for record in caplog.get_records("call") if CANARY in str(vars(record))] == []

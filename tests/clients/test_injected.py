@@ -6,13 +6,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from environments import clean
+from servers import RegistryServer
 
+from webhook import names
 from webhook.demo.containers import isolation_works
 from webhook.demo.kubelet import GateClosed, PodProcesses
 from webhook.demo.reviewing import ask_admission
@@ -47,9 +50,16 @@ class Runner:
         self.log = ""
 
     def run(
-        self, script: str, change: Callable[[dict[str, Any]], None] = lambda pod: None, **variables: str
+        self,
+        script: str,
+        change: Callable[[dict[str, Any]], None] = lambda pod: None,
+        *,
+        connector: str = "team-pypi",
+        further_image: Sequence[Path] = (),
+        **variables: str,
     ) -> Outcome:
         pod = copy.deepcopy(example("pod.yaml")[0])
+        pod["metadata"]["annotations"] = {names.CONNECTOR: connector, names.LOG_LEVEL: "debug"}
         container = pod["spec"]["containers"][0]
         container["args"] = [script]
         container["env"] = [{"name": name, "value": value} for name, value in variables.items()]
@@ -57,7 +67,9 @@ class Runner:
         change(reviewed)
         token = self._stage.create_pod(reviewed)
         lines: list[str] = []
-        with PodProcesses(reviewed, self._folder / "pod", token, isolate=self._isolate) as processes:
+        with PodProcesses(
+            reviewed, self._folder / "pod", token, isolate=self._isolate, further_image=further_image
+        ) as processes:
             processes.start_sidecar()
             needles = self._stage.needles()
             outcome = run_and_search(processes, "build", needles, lines.append, isolate=self._isolate)
@@ -96,6 +108,29 @@ def test_pip_uv_and_twine_work_and_no_password_is_in_reach(pod: Runner, stage: S
     assert outcome.seen["files"] > 3
     assert list(stage.packages.glob("hello_upload-*.whl"))
     assert stage.password.reveal() not in pod.printed + pod.log
+
+
+def test_the_oldest_and_the_newest_pip_install(pod: Runner, pip: Path) -> None:
+    script = f"{pip} install --no-cache-dir --target site hello-connector"
+    outcome = pod.run(script, further_image=[pip.parents[1]])
+    assert outcome.exit_code == 0, pod.printed + pod.log
+    assert outcome.seen["found"] == []
+
+
+def test_devpi_takes_an_upload_and_serves_it(pod: Runner, stage: Stage, devpi: RegistryServer) -> None:
+    for document in yaml.safe_load_all(devpi.manifests("devpi", "team-a")):
+        if document["kind"] == "Connector":
+            document["spec"]["params"].append({"name": "allowInsecureHTTP", "value": "true"})
+        stage.cluster.apply(document)
+    outcome = pod.run(
+        "uv init --quiet --package to-devpi; uv build --quiet --wheel to-devpi --out-dir dist\n"
+        "twine upload dist/*.whl\n"
+        "pip install --no-cache-dir --target site to-devpi\n"
+        "uv pip install --no-cache --target site-of-uv to-devpi\n",
+        connector="devpi",
+    )
+    assert outcome.exit_code == 0, pod.printed + pod.log
+    assert devpi.password not in pod.printed + pod.log
 
 
 def test_clients_without_environment_find_the_files(pod: Runner, isolate: bool) -> None:

@@ -55,6 +55,8 @@ class Container:
     mounts: Sequence[Mount]
     working_dir: str | None = None
     is_root_read_only: bool = False
+    further_image: Sequence[Path] = ()
+    """Folders that this image has beside the common ones"""
 
 
 def image_folders() -> list[str]:
@@ -114,7 +116,7 @@ def _enter_script(container: Container, scratch: Path) -> str:
         "mount --make-rprivate /",
         f"mount -t tmpfs -o mode=755 tmpfs {shlex.quote(root)}",
     ]
-    for folder in image_folders():
+    for folder in [*image_folders(), *map(str, container.further_image)]:
         lines += _bind_image(Path(folder), root)
     for file in (*_SYSTEM_FILES, *_DEVICES):
         if Path(file).exists():

@@ -25,8 +25,17 @@ class GateClosed(Exception):
 class PodProcesses:
     """One Pod, run from its manifest. `folder` holds volumes and logs; use as a context manager."""
 
-    def __init__(self, pod: Mapping[str, Any], folder: Path, token: Secret, *, isolate: bool) -> None:
+    def __init__(
+        self,
+        pod: Mapping[str, Any],
+        folder: Path,
+        token: Secret,
+        *,
+        isolate: bool,
+        further_image: Sequence[Path] = (),
+    ) -> None:
         self._pod = pod
+        self._further_image = further_image
         self._isolate = isolate
         self._scratch = folder / "root"
         self._scratch.mkdir(parents=True)
@@ -79,6 +88,7 @@ class PodProcesses:
             mounts=[self._mount(one) for one in spec.get("volumeMounts") or []],
             working_dir=spec.get("workingDir"),
             is_root_read_only=bool((spec.get("securityContext") or {}).get("readOnlyRootFilesystem")),
+            further_image=self._further_image,
         )
 
     def _mount(self, one: Mapping[str, Any]) -> Mount:

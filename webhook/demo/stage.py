@@ -59,7 +59,7 @@ def set_stage() -> Iterator[Stage]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pypi-connector-demo-")))
         authority = create_authority(datetime.now(UTC))
-        password = Secret(secrets.token_urlsafe(24))
+        password = Secret("canary-" + secrets.token_urlsafe(24))
         packages = folder / "packages"
         packages.mkdir()
         make_wheel(packages, "hello-connector", "1.0")
