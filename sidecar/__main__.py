@@ -44,7 +44,7 @@ def main() -> int:
             grants = GrantStore(listener.connector, fetch)
             server.add_listener(listen(listener), Proxy(listener.connector, listener.port, grants, log))
             log.write("info", "listening", connector=listener.connector, port=listener.port)
-    except (SidecarError, ContractError, OSError) as error:
+    except (SidecarError, ValueError, OSError) as error:  # a ContractError is a ValueError
         log.write("error", "cannot start", detail=str(error))
         return 2
     server.run()

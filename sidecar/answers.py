@@ -50,7 +50,7 @@ def answer_of(error: SidecarError) -> Answer:
 
 
 def render_answer(answer: Answer, *, is_head: bool, closes: bool, extra: Headers | None = None) -> bytes:
-    body = (answer.sentence + "\n").encode()
+    body = (answer.sentence + "\n").encode("utf-8", "replace")
     phrase = answer.sentence.encode("ascii", "replace")[:_PHRASE_LIMIT]
     headers: Headers = [
         (b"content-type", b"text/plain; charset=utf-8"),

@@ -31,11 +31,15 @@ class Exchange:
         """Octets of body"""
         self.code: str | None = None
         self.sentence: str | None = None
+        self.is_started = False
+        """Whether octets of the response have been sent"""
         self.closes = head.wants_close or head.length == CHUNKED
         self._is_body_read = head.length == 0
+        self._is_body_lost = False
         self._is_chunked = False
         self._remaining = head.length
-        self._continues = has_token(head.headers, b"expect", b"100-continue")
+        # a client of HTTP/1.0 would take it for the answer (RFC 9110 §10.1.1)
+        self._continues = head.version == "1.1" and has_token(head.headers, b"expect", b"100-continue")
 
     def check(self) -> None:
         """Refuse what no package client sends: another host's name, or a web page's request."""
@@ -49,7 +53,7 @@ class Exchange:
     def read_body(self) -> Iterator[memoryview]:
         """The request's body. Raises ClientGone if it ends early, Refusal if it breaks its coding."""
         if self._continues:
-            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._continues = False
         try:
             for view in read_body(self.wire, self.head.length, self.buffer, BODY_SECONDS, is_request=True):
@@ -64,6 +68,7 @@ class Exchange:
             ) from error
         except MalformedHead as error:
             self.closes = True
+            self._is_body_lost = True
             raise Refusal(400, "bad-request", f"the upload's body is malformed: {error}") from error
         self._is_body_read = True
 
@@ -124,7 +129,7 @@ class Exchange:
         Closing with unread octets resets the connection (RFC 9112 §9.6), and the answer is lost: twine and uv
         read it only after they have sent everything.
         """
-        if self._is_body_read or self._continues:
+        if self._is_body_read or self._is_body_lost or self._continues:
             return
         try:
             if self.head.length == CHUNKED:
@@ -139,6 +144,10 @@ class Exchange:
             return
 
     def _write(self, data: bytes | memoryview) -> None:
+        self.is_started = True
+        self._send(data)
+
+    def _send(self, data: bytes | memoryview) -> None:
         try:
             self.wire.send(data, SEND_SECONDS)
         except (WireClosed, WireTimeout) as error:

@@ -119,7 +119,7 @@ class Environment(NamedTuple):
             text = variables.get("SIDECAR_" + name)
             if text is None:
                 return None
-            if not (text.isascii() and text.isdigit()):
+            if not _is_number(text):
                 problems.append(f"SIDECAR_{name} must be a whole number, not {text!r}")
                 return None
             return int(text)
@@ -149,11 +149,16 @@ class Environment(NamedTuple):
         return found
 
 
+def _is_number(text: str) -> bool:
+    """Whether `int` takes it: no other script's digits, no more of them than any number here has."""
+    return text.isascii() and text.isdigit() and len(text) <= 10
+
+
 def _parse_listeners(text: str, problems: list[str]) -> tuple[Listener, ...]:
     found = []
     for part in text.split(",") if text else []:
         connector, _, port = part.rpartition("=")
-        if connector.count("/") != 1 or not port.isdigit() or not 0 < int(port) < 65536:
+        if connector.count("/") != 1 or not _is_number(port) or not 0 < int(port) < 65536:
             problems.append(f"SIDECAR_LISTEN must read namespace/name=port, not {part!r}")
             continue
         found.append(Listener(connector, int(port)))
@@ -237,7 +242,7 @@ class Grant(NamedTuple):
                 hard_seconds=float(fields["hardSeconds"]),
                 broker_ca=tuple(_text(one) for one in fields["brokerCa"]),
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             # the cause could quote the document, which holds the password
             kind = type(error).__name__
             raise ContractError(f"the grant document is not of version 1 ({kind})") from None

@@ -47,28 +47,30 @@ class GrantStore:
         grant = self._current()
         if (action, grant.version) not in self._rejected:
             return grant
-        newer = self.renew(grant, rejected_for=action)
+        newer = self.renew(grant, action)
         if newer is None:
             raise CredentialRefused(self._connector)
         return newer
 
-    def renew(self, refused: Grant, *, rejected_for: str | None = None) -> Grant | None:
+    def renew(self, refused: Grant, action: str, *, is_rejected: bool = True) -> Grant | None:
         """The registry refused `refused`: a grant of another version, or None if there is none now.
 
-        `rejected_for` names the action where it said 401; that version is never tried for it again, which
-        could lock the account. A 403 can as well be about one package: the version stays in use.
+        `is_rejected`: it said 401; that version is never tried for this action again, which could lock the
+        account. A 403 can as well be about one package: the version stays in use.
         Raises BrokerRefused or BrokerUnreachable. Of many requests refused at once, one asks the broker.
         """
         with self._changed:
-            if rejected_for is not None:
-                self._rejected.add((rejected_for, refused.version))
+            if is_rejected:
+                self._rejected.add((action, refused.version))
             while self._is_fetching:
                 self._changed.wait(WAIT_SECONDS)
             current = self._grant
             if current is not None and current.version != refused.version:
-                return self._unless_rejected(current, rejected_for)
+                return self._unless_rejected(current, action)
             if self._clock() < self._ask_at.get(refused.version, 0.0):
                 return None
+            if self._failure is not None and self._clock() < self._retry_at:
+                raise self._failure
             self._ask_at[refused.version] = self._clock() + RENEW_SECONDS
             self._is_fetching = True
         try:
@@ -76,9 +78,9 @@ class GrantStore:
         except BrokerUnreachable:
             del self._ask_at[refused.version]  # nobody has said that there is nothing newer
             raise
-        return None if grant.version == refused.version else self._unless_rejected(grant, rejected_for)
+        return None if grant.version == refused.version else self._unless_rejected(grant, action)
 
-    def _unless_rejected(self, grant: Grant, action: str | None) -> Grant | None:
+    def _unless_rejected(self, grant: Grant, action: str) -> Grant | None:
         return None if (action, grant.version) in self._rejected else grant
 
     def _current(self) -> Grant:

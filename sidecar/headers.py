@@ -51,7 +51,7 @@ _VIA = (b"via", b"1.1 pypi-connector")  # RFC 9110 §7.6.3
 
 def to_registry(headers: Headers, *, host: str, is_page: bool, authorization: bytes | None) -> Headers:
     """The request's headers as the registry gets them. Framing is added by whoever sends the body."""
-    passed = _TO_REGISTRY | _CONDITIONS | (frozenset() if is_page else _OF_FILES)
+    passed = (_TO_REGISTRY | _CONDITIONS | (frozenset() if is_page else _OF_FILES)) - _nominated(headers)
     found = [(b"host", host.encode("ascii"))]
     found += [header for header in headers if header[0] in passed]
     if is_page:
@@ -66,13 +66,16 @@ def to_registry(headers: Headers, *, host: str, is_page: bool, authorization: by
 
 def to_client(headers: Headers, *, is_rewritten: bool) -> Headers:
     """The response's headers as the client gets them, without framing."""
-    nominated = {
-        part.strip().lower() for name, value in headers if name == b"connection" for part in value.split(b",")
-    }
-    dropped = _NOT_TO_CLIENT | nominated
+    dropped = _NOT_TO_CLIENT | _nominated(headers)
     if is_rewritten:
         dropped |= _DIGESTS | {b"content-encoding", b"accept-ranges"}
     return [header for header in headers if header[0] not in dropped]
+
+
+def _nominated(headers: Headers) -> set[bytes]:
+    """What the sender wants to go no further (RFC 9110 §7.6.1)."""
+    lists = [value for name, value in headers if name == b"connection"]
+    return {part.strip().lower() for value in lists for part in value.split(b",")}
 
 
 def basic_authorization(credential: Credential | None) -> bytes | None:

@@ -139,6 +139,8 @@ class RequestReader(HeadReader):
         version = self._parser.get_http_version()
         if version not in ("1.0", "1.1"):
             raise MalformedHead(f"HTTP {version} is not spoken here")
+        if version == "1.0" and length == CHUNKED:  # RFC 9112 §6.1: somebody on the way did not understand it
+            raise MalformedHead("HTTP 1.0 has no transfer codings")
         method = self._parser.get_method().decode("ascii")
         return RequestHead(method, found.target.decode("ascii"), version, found.headers, length or 0)
 
@@ -172,7 +174,9 @@ class ChunkedReader:
         make = httptools.HttpRequestParser if is_request else httptools.HttpResponseParser
         self._parser = make(self._collector)
         start = b"POST / HTTP/1.1" if is_request else b"HTTP/1.1 200 OK"
-        self._parser.feed_data(start + b"\r\nTransfer-Encoding: chunked\r\n\r\n")
+        # without `close` llhttp would read what follows as a next message, whose body would join this one
+        fields = b"\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        self._parser.feed_data(start + fields)
 
     @property
     def is_complete(self) -> bool:
@@ -198,12 +202,13 @@ def body_length(headers: Headers) -> int | None:
     """
     coding = find(headers, b"transfer-encoding")
     if coding is not None:
-        if coding.lower() != b"chunked":
+        if coding.lower() != b"chunked" or sum(name == b"transfer-encoding" for name, _ in headers) > 1:
             raise MalformedHead("the only transfer coding taken is chunked")
         return CHUNKED
     length = find(headers, b"content-length")
     if length is None:
         return None
+    length = length.strip(b" \t")  # no part of the value (RFC 9112 §5.1), but llhttp leaves it there
     if not length.isdigit():
         raise MalformedHead("Content-Length is not a number")
     return int(length)

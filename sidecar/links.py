@@ -8,6 +8,7 @@ A page arrives in pieces of any size. Each is cut where no match can cross: in H
 stands in no match; in JSON before a brace, likewise. So the result is the same however the page was cut.
 """
 
+import contextlib
 import html
 import json
 import re
@@ -15,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
+from sidecar.errors import UpstreamBroken
 from sidecar.origins import Origin, origin_of
 from sidecar.routes import FOREIGN, Layout
 
@@ -26,10 +28,11 @@ _JSON_TYPES = ("application/vnd.pypi.simple.v1+json",)
 
 _HTML_LINK = re.compile(
     rb"""(?P<start>(?<=[\s"'/])(?:href|data-provenance)\s*=\s*)"""
-    rb"""(?:"(?P<double>[^"<]*)"|'(?P<single>[^'<]*)'|(?P<bare>[^\s"'<>`=]+))""",
+    rb"""(?:"(?P<double>[^"<]*)"|'(?P<single>[^'<]*)'|(?P<bare>[^\s"'<>`=][^\s"'<>`]*))""",
     re.IGNORECASE,
 )
-_JSON_LINK = re.compile(rb'(?P<start>"(?:url|provenance)"\s*:\s*)"(?P<text>(?:[^"\\{}]|\\.)*)"', re.DOTALL)
+_JSON_LINK = re.compile(rb'(?P<start>"(?:url|provenance)"\s*:\s*)"(?P<text>(?:[^"\\{}]|\\[^{}])*)"')
+_NEITHER_ASCII_NOR_OCTET = re.compile("[^\x00-\x7f\udc80-\udcff]")
 
 
 class PageLinks(NamedTuple):
@@ -59,10 +62,12 @@ class PageLinks(NamedTuple):
         if prefix is None:
             return link if parts.scheme else absolute.geturl()
         # from the third slash on, as it was written: urlsplit and urljoin keep percent-encodings
-        path = absolute._replace(scheme="", netloc="").geturl() or "/"
-        return (
-            (self.local if must_be_absolute else "") + prefix + (path if path.startswith("/") else "/" + path)
+        path = prefix + "/" + absolute.path.removeprefix("/")
+        path += ("?" + absolute.query if absolute.query else "") + (
+            "#" + absolute.fragment if absolute.fragment else ""
         )
+        # two slashes at the start would be another host; as an absolute link it is refused here, by name
+        return self.local + path if must_be_absolute or path.startswith("//") else path
 
     def _local_prefix(self, origin: Origin) -> str | None:
         if origin == self.layout.origin:
@@ -92,7 +97,7 @@ class PageRewriter:
         if cut < 0:
             self._carry += piece
             if len(self._carry) > CARRY_LIMIT:
-                raise ValueError("the index page has no end of a link in 4 MiB")
+                raise UpstreamBroken("the registry's index page has no end of a link in 4 MiB")
             return b""
         ready = self._carry + piece[:cut]
         self._carry = piece[cut:]
@@ -130,15 +135,25 @@ class _HtmlSubstitute:
         if rewritten == value:
             return match[0]
         quote = b"'" if single is not None else b'"'
+        if bare is not None and not re.search(rb"\s", rewritten):
+            quote = b""  # it may stand inside another attribute's text
         return start + quote + rewritten + quote
 
     def _long_way(self, match: re.Match[bytes], value: bytes, *, is_link: bool) -> bytes:
-        text = html.unescape(value.decode("latin-1")).strip()
+        # octets beyond ASCII pass as they are, whatever the page's charset is
+        text = html.unescape(value.decode("ascii", "surrogateescape")).strip()
         new = self._links.rewrite(text, self._base_url, must_be_absolute=not is_link)
         if self._moved and _stands_in_base_tag(match):
             # later relative links are resolved here, so they must follow the page's own base
-            self._base_url = urljoin(self._links.final_url, text)
-        return value if new == text else html.escape(new).encode("latin-1", "xmlcharrefreplace")
+            with contextlib.suppress(ValueError):  # a base that is no URL counts for nothing
+                self._base_url = urljoin(self._links.final_url, text)
+        return value if new == text else _escape(new)
+
+
+def _escape(text: str) -> bytes:
+    """An attribute's value; what an entity stood for is one again, in ASCII."""
+    escaped = _NEITHER_ASCII_NOR_OCTET.sub(lambda found: f"&#{ord(found[0])};", html.escape(text))
+    return escaped.encode("ascii", "surrogateescape")
 
 
 def _stands_in_base_tag(match: re.Match[bytes]) -> bool:
@@ -170,6 +185,6 @@ def _plain(value: bytes, prefixes: Mapping[bytes, bytes]) -> bytes | None:
     if b"&" in value or b"\\" in value:
         return None
     for prefix, replacement in prefixes.items():
-        if value.startswith(prefix):
+        if value.startswith(prefix) and value[len(prefix) : len(prefix) + 1] != b"/":
             return replacement + value[len(prefix) :]
     return value if value.startswith((b"../", b"./")) else None

@@ -4,6 +4,7 @@ import time
 
 from sidecar.answers import Answer, answer_of
 from sidecar.client import Exchange
+from sidecar.connections import closing_on_error
 from sidecar.errors import ClientGone, SidecarError
 from sidecar.grants import GrantStore
 from sidecar.links import PageLinks
@@ -34,6 +35,7 @@ class Proxy:
         try:
             exchange.check()
             self._handle(exchange, found)
+            exchange.drain()
         except ClientGone:
             exchange.closes = True
             exchange.code = "client-gone"
@@ -59,11 +61,12 @@ class Proxy:
 
     def _download(self, exchange: Exchange, chosen: Route, target: Target) -> None:
         response, target = self._fetch(exchange, chosen, target)
-        if chosen.action == "index" and response.head.status == 200:
-            links = PageLinks(target.layout, chosen.url, response.url, self._local)
-            relay_page(exchange, response, self._upstream, links)
-        else:
-            relay(exchange, response, self._upstream, target.grant.credential)
+        with closing_on_error(response.wire):
+            if chosen.action == "index" and response.head.status == 200:
+                links = PageLinks(target.layout, chosen.url, response.url, self._local)
+                relay_page(exchange, response, self._upstream, links)
+            else:
+                relay(exchange, response, self._upstream, target.grant.credential)
 
     def _fetch(self, exchange: Exchange, chosen: Route, target: Target) -> tuple[Response, Target]:
         """GET or HEAD; a 401 or 403 is answered by one newer grant, if there is one, and one more try."""
@@ -80,14 +83,14 @@ class Proxy:
             if status not in (401, 403) or not target.is_authorized(origin_of(response.url)):
                 return response, target
             self._upstream.discard_body(response)
-            newer = self._grants.renew(target.grant, rejected_for="install" if status == 401 else None)
+            newer = self._grants.renew(target.grant, "install", is_rejected=status == 401)
             if is_last or newer is None:
                 break
             target = Target(newer, Layout.of(newer))
         raise refusal_of(status, target.grant, self._connector)
 
     def _refuse(self, exchange: Exchange, answer: Answer) -> None:
-        if exchange.status:  # the response is on its way: all that is left is to break it
+        if exchange.is_started:  # all that is left is to break it
             exchange.break_off()
             exchange.code, exchange.sentence = answer.code, answer.sentence
             return

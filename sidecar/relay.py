@@ -8,7 +8,7 @@ from sidecar.contract import Credential
 from sidecar.errors import ClientGone, UpstreamBroken
 from sidecar.headers import to_client
 from sidecar.http1 import MalformedHead, find
-from sidecar.redaction import redact
+from sidecar.redaction import decode, redact
 from sidecar.upstream import BODY_SECONDS, Response, Upstream
 from sidecar.wire import WatchedClosed, WireClosed, WireTimeout
 
@@ -74,17 +74,14 @@ def _relay_error(
         body += view
         if len(body) > ERROR_LIMIT:
             break
-    else:
-        upstream.release(response)
-    if len(body) > ERROR_LIMIT:
-        response.wire.close()
-        body = body[:ERROR_LIMIT]
+    is_whole = len(body) <= ERROR_LIMIT
+    coding = find(response.head.headers, b"content-encoding")
+    body = redact(decode(body[:ERROR_LIMIT], coding, ERROR_LIMIT), credential)
     status = _STATUSES.get(response.head.status, response.head.status)
     headers = [
         (name, redact(value, credential))
-        for name, value in to_client(response.head.headers, is_rewritten=False)
+        for name, value in to_client(response.head.headers, is_rewritten=True)
     ]
-    body = redact(body, credential)
     is_head = exchange.head.method == "HEAD"
     head = exchange.start(
         status,
@@ -94,3 +91,7 @@ def _relay_error(
         has_body=not is_head,
     )
     exchange.send(head, body)
+    if is_whole:
+        upstream.release(response)
+    else:
+        response.wire.close()

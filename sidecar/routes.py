@@ -25,8 +25,9 @@ Action = Literal["redirect", "index", "file", "upload"]
 # RFC 3986 characters of a path, without `;`: servlet containers cut "..;" to ".."
 _PATH = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,=:@-]|%[0-9A-Fa-f]{2})*)+")
 _QUERY = re.compile(r"([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
-# An encoded slash, backslash, dot, percent sign or control is a path in disguise: some servers decode twice
-_DISGUISED = re.compile(r"%(2[EeFf5]|5[Cc]|[01][0-9A-Fa-f]|7[Ff])")
+# An encoded slash, backslash, dot, percent sign or control is a path in disguise: some servers decode twice.
+# So are # ; ? where a server in front decodes them and the one behind cuts the path there
+_DISGUISED = re.compile(r"%(2[EeFf35]|3[BbFf]|5[Cc]|[01][0-9A-Fa-f]|7[Ff])")
 _LONGEST = 4096  # half of what nginx takes for a request line
 
 
@@ -72,14 +73,16 @@ def route(method: str, target: str, layout: Layout) -> Route:
         )
     if path.startswith(FOREIGN):
         return _foreign_file(path, question + query, layout)
+    in_alias = path == ALIAS[:-1] or path.startswith(ALIAS)
     in_index = path.startswith(layout.index_path) or path == layout.index_path[:-1]
-    if in_index:
+    if in_index and not (in_alias and layout.index_path == "/"):  # below "/" lies everything
         page = _index_page(path, question + query, layout)
         if page:
             return page
-    elif path == ALIAS[:-1] or path.startswith(ALIAS):
+    elif in_alias:
         rest = path[len(ALIAS) :]
-        return Route("redirect", layout.index_path + rest + question + query, rest.strip("/"))
+        project = parse_project(rest.removesuffix("/")) or ""
+        return Route("redirect", layout.index_path + rest + question + query, project)
     distribution = parse_distribution(path.rpartition("/")[2])
     if distribution is None:
         raise Refusal(

@@ -99,7 +99,8 @@ class Server:
     def _accept(self, listener: socket.socket, proxy: Proxy) -> None:
         try:
             sock, peer = listener.accept()
-        except OSError:  # gone again, or out of descriptors: the next round tries anew
+        except OSError:  # gone again, or out of descriptors: then those at rest must give way
+            self._sweep(oldest=1)
             return
         if self._peer_uid is not None and not is_allowed_peer(peer, sock.getsockname(), self._peer_uid):
             self._log.write("warning", "connection of another user refused")

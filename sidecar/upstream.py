@@ -91,7 +91,7 @@ class Upstream:
                 is_page=False,
                 authorization=basic_authorization(grant.credential),
             )
-            wire.send(render_request("POST", target_of(url), [*fields, length_header]), SEND_SECONDS)
+            _send_head(wire, render_request("POST", target_of(url), [*fields, length_header]))
             return wire
 
     def release(self, response: Response) -> None:
@@ -168,13 +168,17 @@ def read_response_head(wire: Wire, method: str, seconds: float, client: Wire | N
 
 def _exchange(wire: Wire, method: str, request: bytes, client: Wire) -> ResponseHead:
     with closing_on_error(wire):
-        try:
-            wire.send(request, SEND_SECONDS)
-        except WireClosed as error:
-            raise UpstreamBroken(f"the registry broke off: {error}", started=False) from error
-        except WireTimeout as error:
-            raise UpstreamUnreachable("the registry takes no request") from error
+        _send_head(wire, request)
         return read_response_head(wire, method, RESPONSE_SECONDS, client)
+
+
+def _send_head(wire: Wire, request: bytes) -> None:
+    try:
+        wire.send(request, SEND_SECONDS)
+    except WireClosed as error:
+        raise UpstreamBroken(f"the registry broke off: {error}", started=False) from error
+    except WireTimeout as error:
+        raise UpstreamUnreachable("the registry takes no request") from error
 
 
 def _redirected(url: str, location: bytes, layout: Layout, *, is_page: bool) -> str:

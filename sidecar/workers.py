@@ -55,7 +55,14 @@ class Workers:
                 self._changed.notify()
                 return True
             self._count += 1
-        threading.Thread(target=self._work, daemon=True).start()
+        try:
+            threading.Thread(target=self._work, daemon=True).start()
+        except RuntimeError:  # the Pod's limit of processes: those that are there serve the queue
+            with self._changed:
+                self._count -= 1
+                if not self._count:
+                    self._queue.remove(connection)
+                return self._count > 0
         return True
 
     def _work(self) -> None:

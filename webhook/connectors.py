@@ -107,7 +107,7 @@ def parse_connector(
         name=name,
         generation=int(metadata.get("generation") or 0),
         address=base,
-        index_url=f"{base.rstrip('/')}/{index_path}",
+        index_url=f"{base.rstrip('/')}/{index_path.lstrip('/')}",
         upload_url=upload.geturl()
         if upload
         else PYPI_UPLOAD

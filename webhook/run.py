@@ -61,6 +61,7 @@ def client_environment(
 
 
 def _execute(command: Sequence[str], environment: Mapping[str, str], console: Console) -> int:
+    forwarder = _Forwarder()
     try:
         process = subprocess.Popen(command, env=environment)
     except FileNotFoundError:
@@ -69,13 +70,32 @@ def _execute(command: Sequence[str], environment: Mapping[str, str], console: Co
     except OSError as error:
         console.line(f"pypi-connector: {command[0]}: {(error.strerror or 'cannot be run').lower()}")
         return NOT_EXECUTABLE
-    for number in _FORWARDED:
-        signal.signal(number, lambda got, _: process.send_signal(got))
-    # at a terminal the command is in the same group and has its Ctrl-C already
-    forwards_interrupt = not sys.stdin.isatty()
-    signal.signal(signal.SIGINT, lambda got, _: process.send_signal(got) if forwards_interrupt else None)
+    forwarder.send_to(process)
     code = process.wait()
     return 128 - code if code < 0 else code
+
+
+class _Forwarder:
+    """Hands signals on to the command; those that come before it has started wait for it."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._waiting: list[int] = []
+        for number in _FORWARDED:
+            signal.signal(number, self._take)
+        # at a terminal the command is in the same group and has its Ctrl-C already
+        signal.signal(signal.SIGINT, (lambda *_: None) if sys.stdin.isatty() else self._take)
+
+    def send_to(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+        while self._waiting:
+            process.send_signal(self._waiting.pop(0))
+
+    def _take(self, number: int, _: object) -> None:
+        if self._process is None:
+            self._waiting.append(number)
+        else:
+            self._process.send_signal(number)
 
 
 def _describe(registry: Registry) -> str:

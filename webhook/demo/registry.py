@@ -4,9 +4,11 @@ Started as `python -m webhook.demo.registry FOLDER HTPASSWD CERTIFICATE KEY`; pr
 it is ended. pypiserver has no TLS of its own, so the standard library's WSGI server carries it.
 """
 
+import os
 import socketserver
 import ssl
 import sys
+import threading
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -41,5 +43,12 @@ def serve(packages: str, htpasswd: str, certificate: str, key: str) -> None:
     server.serve_forever()
 
 
+def _end_with_parent() -> None:
+    """Standard input is a pipe that the parent holds open; nothing is ever written to it."""
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     serve(*sys.argv[1:5])

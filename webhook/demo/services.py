@@ -72,6 +72,7 @@ def registry(
     arguments = [str(packages), str(folder / "htpasswd"), str(folder / CERTIFICATE), str(folder / KEY)]
     process = subprocess.Popen(
         [sys.executable, "-m", "webhook.demo.registry", *arguments],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

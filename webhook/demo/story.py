@@ -30,7 +30,8 @@ class StoryFailed(ConnectorsError):
 def tell(console: Console, *, isolate: bool) -> int:
     """Exit code: 0 if packages were installed and uploaded and no password was in reach."""
     started = time.monotonic()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     services.quiet_logs()
     try:
         with set_stage() as stage:
