@@ -1,6 +1,7 @@
 """The command line as a person meets it: bad input, each with its sentence, and exit codes."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -264,3 +265,33 @@ spec:
         )
         assert result.returncode == 0
         assert result.stdout.startswith("http://127.0.0.1:")
+
+
+def test_a_reader_that_has_enough_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "pod.yaml").write_text(POD)
+    (tmp_path / "c.yaml").write_text(GOOD)
+    # a pipe whose reader is gone before the first line
+    reading, writing = os.pipe()
+    os.close(reading)
+    result = subprocess.run(
+        [PROGRAM, "inject", "-f", "c.yaml", "pod.yaml"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean(),
+        cwd=tmp_path,
+        timeout=60,
+        check=False,
+    )
+    os.close(writing)
+    assert "Traceback" not in result.stderr
+    assert "BrokenPipe" not in result.stderr
+    assert result.returncode == 141
+
+
+def test_inject_warns_of_an_address_without_tls_and_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "pod.yaml").write_text(POD)
+    result = call("inject", "-f", "-", "pod.yaml", stdin=GOOD.replace("https:", "http:"), folder=tmp_path)
+    assert "a cluster would refuse this Connector" in result.stderr
+    assert "name: pypi-connector-token" in result.stdout
+    assert result.returncode == 0

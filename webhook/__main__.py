@@ -11,6 +11,9 @@ def main() -> None:
         code = cli.run(sys.argv[1:], os.environ)
     except KeyboardInterrupt:
         code = 130  # 128 + SIGINT
+    except BrokenPipeError:  # `… | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes at its end
+        code = 141  # 128 + SIGPIPE
     sys.exit(code)
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -46,20 +47,30 @@ def read_pod(source: str) -> dict[str, Any]:
 def inject_offline(
     pod: dict[str, Any], documents: Documents, settings: Settings, *, namespace: str | None
 ) -> Decision:
-    """Decide as admission would, about a Pod in `namespace`, else in its own, else in the Connectors'."""
+    """Decide as admission would, about a Pod in `namespace`, else in its own, else in the Connectors'.
+
+    One thing is only warned of: an address without TLS, which is how registries on a laptop are reached.
+    """
+    insecure: list[str] = []
 
     def lookup(key: str) -> Connector | InvalidConnector | None:
         owner, _, name = key.partition("/")
         manifest = documents.connectors.get((owner, name))
+        if manifest is None:
+            return None
         try:
-            return parse_connector(manifest, default_namespace=owner) if manifest else None
+            return parse_connector(manifest, default_namespace=owner)
         except InvalidConnector as error:
-            return error
+            if any(problem.reason != "InsecureAddress" for problem in error.problems):
+                return error
+            insecure.append(f"a cluster would refuse this Connector: {error}")
+            return parse_connector(manifest, default_namespace=owner, insecure_allowed=True)
 
     metadata = pod.get("metadata")
     own = metadata.get("namespace") if isinstance(metadata, Mapping) else None
     found = namespace or own or documents.default_namespace
-    return decide(pod, namespace=str(found), lookup=lookup, settings=settings)
+    decision = decide(pod, namespace=str(found), lookup=lookup, settings=settings)
+    return replace(decision, warnings=(*decision.warnings, *dict.fromkeys(insecure)))
 
 
 def print_decision(

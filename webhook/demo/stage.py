@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,12 @@ class Stage:
 
 @contextlib.contextmanager
 def set_stage() -> Iterator[Stage]:
-    """Ended and removed with the block, however it ends."""
+    """Ended and removed with the block, however it ends. `InputError` if its programs are not installed."""
+    missing = [name for name in ("pypiserver", "twine", "uv") if find_spec(name) is None]
+    if missing:
+        sentence = f"the demo needs {', '.join(missing)}: `make demo` in a checkout installs them"
+        raise InputError.of("ProgramMissing", sentence)
+    manifests = example("connector.yaml")
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pypi-connector-demo-")))
         authority = create_authority(datetime.now(UTC))
@@ -66,7 +72,7 @@ def set_stage() -> Iterator[Stage]:
         address = stack.enter_context(
             services.registry(folder / "registry", packages, authority, USERNAME, password)
         )
-        cluster = MemoryCluster(_manifests(address, authority, password))
+        cluster = MemoryCluster(_filled(manifests, address, authority, password))
 
         def settings(broker_url: str) -> Settings:
             bundle = split_bundle(authority.certificate)
@@ -96,9 +102,11 @@ def example(name: str) -> list[Any]:
     return read_yaml(str(path))
 
 
-def _manifests(address: str, authority: KeyPair, password: Secret) -> Iterator[Mapping[str, Any]]:
+def _filled(
+    manifests: list[Any], address: str, authority: KeyPair, password: Secret
+) -> Iterator[Mapping[str, Any]]:
     """The example's Secret and Connector, with this registry's address, credential and CA."""
-    for manifest in example("connector.yaml"):
+    for manifest in manifests:
         if manifest["kind"] == "Secret":
             manifest["stringData"] = {"username": USERNAME, "password": password.reveal()}
         else:
