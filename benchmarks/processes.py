@@ -1,0 +1,115 @@
+"""Processes under measurement: each in a session of its own, watched through /proc, ended for certain."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+_TICK = os.sysconf("SC_CLK_TCK")
+_END_SECONDS = 3.0
+
+
+class Memory(NamedTuple):
+    """MiB, summed over the processes of a service."""
+
+    rss: float
+    anonymous: float
+    """What one more copy on the same node really adds: no file pages, which copies share"""
+
+
+class Service:
+    """One program and whatever it starts: nginx is a master and its workers."""
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], log: Path, pass_fds: Sequence[int] = ()
+    ) -> None:
+        self._log = log
+        self._ending = ExitStack()
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=pass_fds,
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """SIGTERM, and SIGKILL to whatever of the session is still there; waits."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._ending.close()
+
+    def at_end(self, action: Callable[[], object]) -> None:
+        """Also do this in `end`."""
+        self._ending.callback(action)
+
+    def check(self) -> None:
+        """Raise if it ended by itself; its last words are in the message."""
+        if self._process.poll() is not None:
+            words = self._log.read_text(errors="replace")[-2000:]
+            raise RuntimeError(f"{self._process.args!r} ended with {self._process.returncode}: {words}")
+
+    def cpu_seconds(self) -> float:
+        return sum(_cpu_ticks(pid) for pid in self._pids()) / _TICK
+
+    def memory(self) -> Memory:
+        tables = [_kibibytes(f"/proc/{pid}/smaps_rollup") for pid in self._pids()]
+        return Memory(*(sum(table[name] for table in tables) / 1024 for name in ("Rss", "Anonymous")))
+
+    def forget_peak(self) -> None:
+        """Let `peak_rss` begin anew (proc_pid_clear_refs(5))."""
+        for pid in self._pids():
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+    def peak_rss(self) -> float:
+        """MiB; of several processes the sum of their peaks."""
+        return sum(_kibibytes(f"/proc/{pid}/status")["VmHWM"] for pid in self._pids()) / 1024
+
+    def _pids(self) -> list[int]:
+        self.check()
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with suppress(OSError, IndexError):  # it ended in the meantime
+                    if int(_stat(int(entry.name))[3]) == self._process.pid:
+                        found.append(int(entry.name))
+        return found
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of /proc/PID/stat from the third (state) on; the second may hold spaces."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def _cpu_ticks(pid: int) -> int:
+    fields = _stat(pid)
+    return int(fields[11]) + int(fields[12])  # utime, stime
+
+
+def _kibibytes(path: str) -> dict[str, int]:
+    found = {}
+    for line in Path(path).read_text().splitlines():
+        name, _, value = line.partition(":")
+        if value.endswith("kB"):
+            found[name] = int(value.split()[0])
+    return found

@@ -1,0 +1,99 @@
+"""Clients written for measuring: one connection, one reused buffer, next to no cost of their own."""
+
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+_BUFFER = memoryview(bytearray(1024 * 1024))
+_SECONDS = 120.0
+_TAIL = 16  # the end of a chunked body, or the whole count of an upload
+_TAIL = 16  # the end of a chunked body, or the whole count of an upload
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a client goes: a subject, or the registry itself with TLS and the credential."""
+
+    port: int
+    tls: ssl.SSLContext | None = None
+    authorization: str | None = None
+    upload_path: str = "/"
+
+    @property
+    def origin(self) -> str:
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    def connect(self) -> "Client":
+        return Client(self)
+
+
+class Client:
+    """One kept connection. Any status but 200 is an AssertionError."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        sock = socket.create_connection(("127.0.0.1", endpoint.port), _SECONDS)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = endpoint.tls.wrap_socket(sock, server_hostname="127.0.0.1") if endpoint.tls else sock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._socket.close()
+
+    def get(self, path: str) -> int:
+        """Octets of the body, as they came: chunks are not decoded."""
+        self._send_head("GET", path, [])
+        return self._read_answer()[0]
+
+    def post(self, size: int) -> int:
+        """Send `size` octets; the count that the registry's sink answers."""
+        self._send_head("POST", self._endpoint.upload_path, [f"Content-Length: {size}"])
+        left = size
+        while left:
+            piece = _BUFFER[: min(left, len(_BUFFER))]
+            self._socket.sendall(piece)
+            left -= len(piece)
+        return int(self._read_answer()[1])
+
+    def _send_head(self, method: str, path: str, more: list[str]) -> None:
+        lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{self._endpoint.port}", *more]
+        if self._endpoint.authorization:
+            lines.append(f"Authorization: {self._endpoint.authorization}")
+        self._socket.sendall("\r\n".join([*lines, "", ""]).encode())
+
+    def _read_answer(self) -> tuple[int, bytes]:
+        """Length of the body, and its last octets."""
+        head = b""
+        while b"\r\n\r\n" not in head:
+            piece = self._socket.recv(16384)
+            assert piece, "the connection was closed in place of an answer"
+            head += piece
+        head, _, body = head.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200"), head
+        lengths = [int(one[15:]) for one in head.lower().split(b"\r\n") if one.startswith(b"content-length:")]
+        count, tail = len(body), body[-_TAIL:]
+        while count < lengths[0] if lengths else not tail.endswith(b"\r\n0\r\n\r\n"):
+            received = self._socket.recv_into(_BUFFER)
+            assert received, "the body ended early"
+            count += received
+            tail = (tail + bytes(_BUFFER[max(0, received - _TAIL) : received]))[-_TAIL:]
+        return count, tail
+
+
+def seconds_to_first_answer(endpoint: Endpoint, path: str, began: float) -> float:
+    """Knock until somebody listens, then fetch once; seconds since `began`."""
+    while True:
+        try:
+            with endpoint.connect() as client:
+                client.get(path)
+                return time.perf_counter() - began
+        except ConnectionRefusedError:
+            assert time.perf_counter() - began < 30, "nobody listens after 30 s"
+            time.sleep(0.0005)
