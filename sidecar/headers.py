@@ -5,7 +5,7 @@ To the registry only what is listed crosses: a list of what to drop would miss t
 clients and registries add harmless fields of their own.
 """
 
-from base64 import b64encode
+from binascii import b2a_base64
 
 from sidecar.contract import Credential
 from sidecar.http1 import Headers
@@ -83,4 +83,4 @@ def basic_authorization(credential: Credential | None) -> bytes | None:
     if credential is None:
         return None
     pair = f"{credential.username}:{credential.password.reveal()}".encode()
-    return b"Basic " + b64encode(pair)
+    return b"Basic " + b2a_base64(pair, newline=False)

@@ -26,12 +26,14 @@ CARRY_LIMIT = 4 * 1024 * 1024
 _HTML_TYPES = ("text/html", "application/vnd.pypi.simple.v1+html")
 _JSON_TYPES = ("application/vnd.pypi.simple.v1+json",)
 
+_VALUE = rb"""(?:"(?P<double>[^"<]*)"|'(?P<single>[^'<]*)'|(?P<bare>[^\s"'<>`=][^\s"'<>`]*))"""
 _HTML_LINK = re.compile(
-    rb"""(?P<start>(?<=[\s"'/])(?:href|data-provenance)\s*=\s*)"""
-    rb"""(?:"(?P<double>[^"<]*)"|'(?P<single>[^'<]*)'|(?P<bare>[^\s"'<>`=][^\s"'<>`]*))""",
-    re.IGNORECASE,
+    rb"""(?P<start>(?<=[\s"'/])(?:href|data-provenance)\s*=\s*)""" + _VALUE, re.IGNORECASE
 )
-_JSON_LINK = re.compile(rb'(?P<start>"(?:url|provenance)"\s*:\s*)"(?P<text>(?:[^"\\{}]|\\[^{}])*)"')
+_HTML_HREF = re.compile(rb"""(?P<start>href(?<=[\s"'/]href)\s*=\s*)""" + _VALUE)
+"""The same for nearly all pages: a pattern that begins with a literal is found four times as fast"""
+_TEXT = rb'"(?P<text>[^"\\{}]*(?:\\[^{}][^"\\{}]*)*)"'
+_JSON_LINKS = [re.compile(rb'(?P<start>"%b"\s*:\s*)' % key + _TEXT) for key in (b"url", b"provenance")]
 _NEITHER_ASCII_NOR_OCTET = re.compile("[^\x00-\x7f\udc80-\udcff]")
 
 
@@ -88,9 +90,7 @@ class PageRewriter:
     def __init__(self, links: PageLinks, *, is_json: bool) -> None:
         self._carry = b""
         self._is_json = is_json
-        rewrite = _json_substitute(links) if is_json else _HtmlSubstitute(links)
-        pattern = _JSON_LINK if is_json else _HTML_LINK
-        self._rewrite: Callable[[bytes], bytes] = lambda piece: pattern.sub(rewrite, piece)
+        self._substitute = _json_substitute(links) if is_json else _HtmlSubstitute(links)
 
     def feed(self, piece: bytes) -> bytes:
         cut = max(piece.rfind(b"{"), piece.rfind(b"}")) if self._is_json else piece.rfind(b"<")
@@ -106,6 +106,15 @@ class PageRewriter:
     def finish(self) -> bytes:
         ready, self._carry = self._carry, b""
         return self._rewrite(ready)
+
+    def _rewrite(self, piece: bytes) -> bytes:
+        if not self._is_json:
+            lowered = piece.lower()
+            is_plain = lowered.count(b"href") == piece.count(b"href") and b"data-provenance" not in lowered
+            return (_HTML_HREF if is_plain else _HTML_LINK).sub(self._substitute, piece)
+        for pattern in _JSON_LINKS:
+            piece = pattern.sub(self._substitute, piece)
+        return piece
 
 
 def page_kind(content_type: bytes | None) -> str | None:

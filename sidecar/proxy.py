@@ -19,13 +19,14 @@ from sidecar.upstream import Response, Target, Upstream
 
 
 class Proxy:
-    """Thread-safe: it holds nothing of one request."""
+    """Thread-safe: it holds nothing of one request, and its target is replaced whole."""
 
     def __init__(self, connector: str, port: int, grants: GrantStore, log: Log) -> None:
         self._connector = connector
         self._local = f"http://127.0.0.1:{port}"
         self._grants = grants
         self._upstream = Upstream()
+        self._target: Target | None = None
         self._log = log
 
     def serve(self, exchange: Exchange) -> None:
@@ -47,7 +48,9 @@ class Proxy:
     def _handle(self, exchange: Exchange, found: list[Route]) -> None:
         is_upload = exchange.head.method == "POST"
         grant = self._grants.get("upload" if is_upload else "install")
-        target = Target(grant, Layout.of(grant))
+        target = self._target
+        if target is None or target.grant is not grant:  # once per grant: a tenth of a small request
+            target = self._target = Target(grant, Layout.of(grant))
         chosen = route(exchange.head.method, exchange.head.target, target.layout)
         found.append(chosen)
         if chosen.action == "redirect":
