@@ -70,7 +70,7 @@ class GrantStore:
             if self._clock() < self._ask_at.get(refused.version, 0.0):
                 return None
             if self._failure is not None and self._clock() < self._retry_at:
-                raise self._failure
+                raise self._failure.with_traceback(None)
             self._ask_at[refused.version] = self._clock() + RENEW_SECONDS
             self._is_fetching = True
         try:
@@ -95,7 +95,8 @@ class GrantStore:
                 if self._failure is not None and now < self._retry_at:
                     if usable is not None:
                         return usable
-                    raise self._failure
+                    # a traceback would grow with each raise, and hold the frames of every request
+                    raise self._failure.with_traceback(None)
                 if not self._is_fetching:
                     self._is_fetching = True
                     break

@@ -61,9 +61,14 @@ def response_body(exchange: Exchange, response: Response) -> Iterator[memoryview
 
 
 def _announced_length(response: Response) -> int | None:
-    """Content-Length of an answer to HEAD, which says how long a GET's body would be."""
+    """Content-Length of a response without a body: 0, or after HEAD how long a GET's body would be.
+
+    Without it the client of a kept connection waits for the end: Gitea says 201 and nothing to an upload.
+    """
+    if response.head.status in (204, 304):  # these end with their head (RFC 9112 §6.3)
+        return None
     length = find(response.head.headers, b"content-length")
-    return int(length) if length is not None and length.isdigit() and response.head.status == 200 else None
+    return int(length) if length is not None and length.isdigit() else None
 
 
 def _relay_error(

@@ -102,12 +102,21 @@ class Server:
         except OSError:  # gone again, or out of descriptors: then those at rest must give way
             self._sweep(oldest=1)
             return
-        if self._peer_uid is not None and not is_allowed_peer(peer, sock.getsockname(), self._peer_uid):
+        if not self._is_served(sock, peer):
             self._log.write("warning", "connection of another user refused")
             sock.close()
             return
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._enter_lobby(Connection(Wire(sock), proxy))
+
+    def _is_served(self, sock: socket.socket, peer: tuple[str, int]) -> bool:
+        if self._peer_uid is None:
+            return True
+        for _ in range(2):
+            with contextlib.suppress(OSError):  # the look-up takes a descriptor too, perhaps the last one
+                return is_allowed_peer(peer, sock.getsockname(), self._peer_uid)
+            self._sweep(oldest=1)
+        return False
 
     def _enter_lobby(self, connection: Connection) -> None:
         if len(self._resting) >= RESTING:
@@ -118,8 +127,9 @@ class Server:
 
     def _leave_lobby(self, connection: Connection) -> None:
         descriptor = connection.wire.sock.fileno()
+        if self._resting.pop(descriptor, None) is None:  # swept in the round in which it became readable
+            return
         self._selector.unregister(descriptor)
-        self._resting.pop(descriptor, None)
         if not self._workers.submit(connection):
             self._log.write("warning", "request", status=_BUSY.status, reason=_BUSY.code)
             with contextlib.suppress(OSError):  # never wait here: everybody waits for this thread

@@ -27,7 +27,7 @@ def send_upload(
     length = (
         (b"transfer-encoding", b"chunked")
         if is_chunked
-        else (b"content-length", find(exchange.head.headers, b"content-length") or b"0")
+        else (b"content-length", b"%d" % exchange.head.length)
     )
     wire = upstream.open_upload(url, exchange.head.headers, grant, length)
     with closing_on_error(wire):

@@ -4,7 +4,7 @@ import contextlib
 import ssl
 import threading
 from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from sidecar.bodies import read_body
 from sidecar.connections import Pool, closing_on_error, connect, make_tls_context
@@ -184,7 +184,8 @@ def _send_head(wire: Wire, request: bytes) -> None:
 def _redirected(url: str, location: bytes, layout: Layout, *, is_page: bool) -> str:
     """The next URL, or the refusal to go there."""
     try:
-        found = urljoin(url, location.decode("ascii"))
+        # some write a Location as a person would; a space in it would end our own request's target
+        found = urljoin(url, quote(location, safe="!#$%&'()*+,/:;=?@[]"))
         origin = origin_of(found)
         here = origin_of(url)
     except ValueError as error:

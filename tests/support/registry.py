@@ -6,7 +6,6 @@ Nothing here is shared with the code under test, heads are read and written by h
 
 import contextlib
 import gzip
-import select
 import socket
 import ssl
 import struct
@@ -88,7 +87,7 @@ class Call:
                 self._line()
             self._line()
         else:
-            self._take(int(self.request.header("content-length") or 0))
+            self._take(int(self.request.header("content-length") or 0) - self.request.body_size)
 
     def read_some(self) -> None:
         """At least one octet of the body."""
@@ -164,17 +163,18 @@ class Registry:
         """Set when a caller left in the middle of an exchange"""
         self.port: int = self._listener.getsockname()[1]
         self.origin = f"{'https' if tls else 'http'}://{host}:{self.port}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def __enter__(self) -> "Registry":
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close_idle()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+        self._accepting.join(PATIENCE_SECONDS)
         self._listener.close()
-        for sock in self._sockets:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-            sock.close()
 
     def on(self, path: str, script: Script) -> None:
         """`path` without its query, or `*` for all that have no script."""
@@ -193,7 +193,7 @@ class Registry:
         return self.seen(path)
 
     def close_idle(self) -> None:
-        """Close the connections that wait for their next request, as a server does after a while."""
+        """Close all connections, as a server does with those that have waited long."""
         for sock in self._sockets:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -201,9 +201,8 @@ class Registry:
     def _accept(self) -> None:
         while True:
             try:
-                select.select([self._listener], [], [])
                 sock, _ = self._listener.accept()
-            except (OSError, ValueError):
+            except OSError:
                 return
             self.connections += 1
             ordinal = self.connections
@@ -227,6 +226,9 @@ class Registry:
             if not piece:
                 return False
             data += piece
+            if data[0] == 0x16:  # a TLS hello on a plain port: what nginx and others do
+                sock.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+                return False
         head, _, ahead = data.partition(b"\r\n\r\n")
         start, *lines = head.decode("latin-1").split("\r\n")
         method, target, _ = start.split(" ")

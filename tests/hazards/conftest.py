@@ -1,0 +1,28 @@
+"""A registry over TLS, and a real sidecar in front of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from authority import server_context
+from registry import Registry
+from sidecars import Sidecar, grant, running_sidecar
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with Registry(server_context()) as found:
+        yield found
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Registry]:
+    """Another origin, with a certificate that the Connector's CA vouches for too."""
+    with Registry(server_context()) as found:
+        yield found
+
+
+@pytest.fixture
+def sidecar(registry: Registry, tmp_path: Path) -> Iterator[Sidecar]:
+    with running_sidecar(tmp_path, grant(registry)) as found:
+        yield found

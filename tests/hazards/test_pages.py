@@ -1,0 +1,117 @@
+"""Index pages through a real sidecar: the alias, codings, types, and pages larger than any buffer."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from registry import Call, Registry, gzipped
+from sidecars import Sidecar, grant, running_sidecar
+
+PAGE = "/simple/foo/"
+LINK = '<a href="{}">x</a>\n'
+
+
+def many_links(origin: str, count: int = 20_000) -> bytes:
+    files = [f"{origin}/p/foo-{number}.tar.gz#sha256=ab" for number in range(count)]
+    return "".join(map(LINK.format, files)).encode()
+
+
+def test_the_alias_leads_to_the_registrys_own_path(registry: Registry, tmp_path: Path) -> None:
+    registry.page("/root/pypi/+simple/foo/", b'<a href="../../+f/foo-1.0.tar.gz">')
+    devpi = grant(registry, index_url=f"{registry.origin}/root/pypi/+simple/")
+    with running_sidecar(tmp_path, devpi) as sidecar:
+        reply = sidecar.get(PAGE)
+        assert (reply.status, reply.header("location")) == (302, "/root/pypi/+simple/foo/")
+        assert reply.header("cache-control") == "no-store"
+        assert registry.connections == 0
+        assert sidecar.get("/root/pypi/+simple/foo/").body == b'<a href="../../+f/foo-1.0.tar.gz">'
+
+
+def test_a_large_page_is_rewritten_while_it_streams(registry: Registry, sidecar: Sidecar) -> None:
+    page = many_links(registry.origin)
+    assert len(page) > 1_000_000
+    expected = page.replace(registry.origin.encode(), b"")
+
+    def in_pieces(call: Call) -> None:
+        call.start(200, {"Transfer-Encoding": "chunked", "Content-Type": "text/html"})
+        for at in range(0, len(page), 7777):
+            call.send_chunk(page[at : at + 7777])
+        call.send(b"0\r\n\r\n")
+
+    registry.page(PAGE, page)
+    assert sidecar.get(PAGE).body == expected
+    registry.on(PAGE, in_pieces)
+    assert sidecar.get(PAGE).body == expected
+
+
+def test_a_packed_page_is_unpacked_and_rewritten(registry: Registry, sidecar: Sidecar) -> None:
+    page = many_links(registry.origin)
+    expected = page.replace(registry.origin.encode(), b"")
+    half = len(page) // 2
+    for packed in (gzipped(page), gzipped(page[:half]) + gzipped(page[half:])):
+        registry.on(
+            PAGE,
+            lambda call, packed=packed: call.reply(
+                200, packed, {"Content-Type": "text/html", "Content-Encoding": "gzip"}
+            ),
+        )
+        reply = sidecar.get(PAGE)
+        assert reply.body == expected
+        assert reply.header("content-encoding") is None
+        assert registry.requests[-1].header("accept-encoding") == "gzip"
+
+
+def test_what_packs_extremely_well_costs_time_and_not_memory(registry: Registry, sidecar: Sidecar) -> None:
+    bomb = gzip.compress(b"<a>" * 20_000_000, 9)
+    registry.on(
+        PAGE, lambda call: call.reply(200, bomb, {"Content-Type": "text/html", "Content-Encoding": "gzip"})
+    )
+    assert len(sidecar.get(PAGE).body) == 60_000_000
+    status = Path(f"/proc/{sidecar.process.pid}/status").read_text()
+    (peak,) = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")]
+    assert peak < 40_000
+
+
+def test_a_json_page_keeps_its_type_and_its_validators(registry: Registry, sidecar: Sidecar) -> None:
+    kind = "application/vnd.pypi.simple.v1+json"
+    page = {"files": [{"url": f"{registry.origin}/p/foo-1.0.tar.gz", "hashes": {}}], "name": "foo"}
+    registry.page(PAGE, json.dumps(page).encode(), kind, ETag='"a"', Vary="Accept")
+    reply = sidecar.get(PAGE, Accept=kind)
+    assert json.loads(reply.body)["files"][0]["url"] == "/p/foo-1.0.tar.gz"
+    assert [reply.header(name) for name in ("content-type", "etag", "vary")] == [kind, '"a"', "Accept"]
+    assert registry.requests[0].header("accept") == kind
+
+
+def test_what_is_no_index_page_passes_unchanged(registry: Registry, sidecar: Sidecar) -> None:
+    body = LINK.format(f"{registry.origin}/x").encode()
+    registry.page(PAGE, body, "text/plain")
+    assert sidecar.get(PAGE).body == body
+
+
+def test_head_of_a_page_has_no_body(registry: Registry, sidecar: Sidecar) -> None:
+    headers = {"Content-Type": "text/html", "Content-Encoding": "gzip"}
+    registry.on(PAGE, lambda call: call.reply(200, gzipped(b"<a>"), headers))
+    reply = sidecar.ask("HEAD", PAGE)
+    assert (reply.status, reply.body, reply.header("content-type")) == (200, b"", "text/html")
+
+
+def test_a_page_without_a_place_to_cut_is_given_up(registry: Registry, sidecar: Sidecar) -> None:
+    registry.page(PAGE, b"x" * 6_000_000)
+    reply = sidecar.get(PAGE)
+    assert reply.status == 502
+    assert "4 MiB" in reply.reason
+
+
+@pytest.mark.parametrize("status", [404, 410, 429, 500, 503])
+def test_an_error_instead_of_a_page_is_passed_on(registry: Registry, sidecar: Sidecar, status: int) -> None:
+    registry.on(PAGE, lambda call: call.reply(status, b"sorry", {"Retry-After": "7"}))
+    reply = sidecar.get(PAGE)
+    assert (reply.status, reply.body, reply.header("retry-after")) == (status, b"sorry", "7")
+
+
+def test_a_time_out_of_the_registrys_own_becomes_one_that_pip_repeats(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    registry.on(PAGE, lambda call: call.reply(504, b"gateway"))
+    assert sidecar.get(PAGE).status == 503

@@ -1,0 +1,141 @@
+"""The credential comes back to nobody: not in a log, not in an answer, not through a registry's echo.
+
+Every sidecar of these tests runs at debug level, and every response and log line is searched for the canary
+(`sidecars.py`); here are the cases that try hardest, and the proof that the search finds something.
+"""
+
+import gzip
+import json
+from base64 import b64encode
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from registry import Call, Registry, gzipped
+from sidecars import AUTHORIZATION, PASSWORD, Sidecar, holds_credential, running_sidecar
+
+WHEEL = "/files/foo-1.0-py3-none-any.whl"
+SPELLINGS = {
+    "plain": PASSWORD,
+    "the whole header": f"Authorization: {AUTHORIZATION}",
+    "escaped for HTML": escape(PASSWORD),
+    "percent-encoded": quote(PASSWORD),
+    "escaped for JSON": json.dumps({"password": PASSWORD}),
+}
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 407, 500, 504])
+@pytest.mark.parametrize("echo", SPELLINGS.values(), ids=SPELLINGS.keys())
+def test_an_error_that_repeats_the_credential_is_hidden(
+    registry: Registry, sidecar: Sidecar, echo: str, status: int
+) -> None:
+    for is_packed in (False, True):
+
+        def script(call: Call, is_packed: bool = is_packed) -> None:
+            body = f"<p>You sent {echo}, which is wrong</p>".encode()
+            headers = {"Content-Encoding": "gzip"} if is_packed else {}
+            call.reply(status, gzipped(body) if is_packed else body, headers)
+
+        registry.on("*", script)
+        for method, path in (("GET", WHEEL), ("GET", "/simple/foo/"), ("POST", "/")):
+            reply = sidecar.ask(method, path, {"Accept-Encoding": "gzip"}, b"" if method == "POST" else None)
+            body = gzip.decompress(reply.body) if reply.body.startswith(b"\x1f\x8b") else reply.body
+            assert echo.encode() not in body
+            assert echo not in str(reply.headers)
+
+
+def test_headers_and_reason_phrases_that_repeat_the_credential_are_hidden(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    def script(call: Call) -> None:
+        call.read_body()
+        call.send(
+            f"HTTP/1.1 500 {AUTHORIZATION}\r\nX-Echo: {AUTHORIZATION}\r\nX-Other: {PASSWORD}\r\n"
+            "Content-Length: 0\r\n\r\n".encode()
+        )
+
+    registry.on("*", script)
+    assert sidecar.get(WHEEL).status == 500  # `get` looks for the canary
+    assert sidecar.ask("POST", "/", body=b"x").status == 500
+
+
+def test_an_error_of_the_registry_is_shown_where_it_repeats_nothing(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    registry.on(WHEEL, lambda call: call.reply(404, b"there is no foo here", {"X-Reason": "gone"}))
+    reply = sidecar.get(WHEEL)
+    assert (reply.status, reply.body, reply.header("x-reason")) == (404, b"there is no foo here", "gone")
+    registry.on(WHEEL, lambda call: call.reply(500, gzipped(b"packed"), {"Content-Encoding": "gzip"}))
+    assert sidecar.get(WHEEL, Accept_Encoding="gzip").status == 500
+
+
+def test_a_redirect_that_repeats_the_credential_is_not_quoted(registry: Registry, sidecar: Sidecar) -> None:
+    to = f"https://robot:{PASSWORD}@evil.example/"
+    registry.on("*", lambda call: call.reply(302, b"", {"Location": to}))
+    assert sidecar.ask("POST", "/", body=b"x").status == 502
+    assert sidecar.get("/simple/foo/").status == 404
+
+
+def test_a_huge_error_is_cut_and_not_gathered(registry: Registry, sidecar: Sidecar) -> None:
+    registry.on(WHEEL, lambda call: call.reply(500, b"x" * 10_000_000))
+    reply = sidecar.get(WHEEL)
+    assert (reply.status, len(reply.body)) == (500, 64 * 1024)
+
+
+def test_nothing_of_a_request_but_its_line_is_logged(registry: Registry, sidecar: Sidecar) -> None:
+    registry.on("*", lambda call: call.reply(200, b"body-of-the-registry"))
+    headers = {"X-Secret": "of-the-header", "Authorization": "of-the-client"}
+    sidecar.ask("GET", WHEEL + "?token=of-the-query", headers)
+    sidecar.ask("POST", "/", body=b"of-the-body")
+    sidecar.wait_line(message="request", action="upload", status=200)
+    text = json.dumps(sidecar.lines)
+    for canary in ("of-the-query", "of-the-header", "of-the-client", "of-the-body", "body-of-the-registry"):
+        assert canary not in text
+
+
+def test_each_request_is_one_line(registry: Registry, sidecar: Sidecar) -> None:
+    registry.on(WHEEL, lambda call: call.reply(200, b"12345"))
+    sidecar.get(WHEEL)
+    line = sidecar.wait_line(message="request")
+    assert {key: line[key] for key in line if key not in ("time", "ms")} == {
+        "level": "info",
+        "message": "request",
+        "connector": "team/pypi",
+        "method": "GET",
+        "action": "file",
+        "package": "foo",
+        "file": "foo-1.0-py3-none-any.whl",
+        "status": 200,
+        "bytes": 5,
+    }
+
+
+def test_the_credential_is_in_no_file_argument_or_variable(
+    registry: Registry, sidecar: Sidecar, tmp_path: Path
+) -> None:
+    registry.on("*", lambda call: call.reply(200, b"x"))
+    sidecar.get(WHEEL)
+    process = Path(f"/proc/{sidecar.process.pid}")
+    for path in [process / "cmdline", process / "environ", *tmp_path.rglob("*")]:
+        if path.is_file():
+            assert not holds_credential(path.read_bytes().decode("latin-1"))
+
+
+def test_a_document_that_is_none_ends_the_start_and_is_not_quoted(tmp_path: Path) -> None:
+    document = json.dumps({"version": 1, "credential": {"username": "robot", "password": PASSWORD}})
+    with pytest.raises(AssertionError, match="not of version 1"), running_sidecar(tmp_path, document):
+        pass
+
+
+def test_the_search_for_the_canary_finds_it(registry: Registry, sidecar: Sidecar, tmp_path: Path) -> None:
+    registry.on(WHEEL, lambda call: call.reply(200, PASSWORD.encode()))
+    with pytest.raises(AssertionError):
+        sidecar.get(WHEEL)
+    registry.on(WHEEL, lambda call: call.reply(200, b"", {"X": AUTHORIZATION}))
+    with pytest.raises(AssertionError):
+        sidecar.get(WHEEL)
+    assert holds_credential(b64encode(f"robot:{PASSWORD}".encode()).decode())
+    sidecar.leaks += holds_credential(f'{{"detail": "{PASSWORD}"}}')
+    assert sidecar.leaks == 1
+    sidecar.leaks = 0

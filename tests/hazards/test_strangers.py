@@ -1,0 +1,111 @@
+"""Who is not served: web pages, other hosts' names, TLS clients, other users of the machine."""
+
+import os
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+from registry import Registry
+from sidecars import Sidecar, grant, running_sidecar
+
+WHEEL = "/files/foo-1.0-py3-none-any.whl"
+
+
+@pytest.fixture(autouse=True)
+def _file(registry: Registry) -> None:
+    registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:28100", "localhost", "LocalHost:1", "[::1]", "[::1]:28100"]
+)
+def test_names_of_the_loopback_interface_are_served(sidecar: Sidecar, host: str) -> None:
+    request = f"GET {WHEEL} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    assert sidecar.exchange(request.encode()).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "Host: evil.example",
+        "Host: evil.example:28100",
+        "Host: 127.0.0.1.evil.example",
+        "Host: localhost.evil.example:80",
+        "Host: 127.0.0.2",
+        "Host: 0.0.0.0",
+        "Host: [::2]",
+        "Host: user@evil.example",
+        "Host:",
+        "X: y",
+        "Host: localhost\r\nHost: evil.example",
+        "Host: localhost\r\nHost: localhost",
+    ],
+)
+def test_another_hosts_name_is_refused(registry: Registry, sidecar: Sidecar, fields: str) -> None:
+    """DNS rebinding: a web page's own name, resolved to 127.0.0.1."""
+    raw = sidecar.exchange(f"GET {WHEEL} HTTP/1.1\r\n{fields}\r\nConnection: close\r\n\r\n".encode())
+    assert raw.startswith(b"HTTP/1.1 421 ")
+    assert registry.connections == 0
+
+
+@pytest.mark.parametrize("header", ["Origin", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-Dest"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_web_page_is_refused(registry: Registry, sidecar: Sidecar, header: str, method: str) -> None:
+    reply = sidecar.ask(method, "/" if method == "POST" else WHEEL, {header: "null"}, b"")
+    assert reply.status == 403
+    assert "web pages" in reply.reason
+    assert registry.connections == 0
+
+
+def test_a_tls_hello_is_closed_at_once_and_without_a_word(sidecar: Sidecar) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with sidecar.connect() as sock, pytest.raises((ssl.SSLError, ConnectionError)):
+        context.wrap_socket(sock)
+    with sidecar.connect() as sock:
+        sock.sendall(b"\x16\x03\x01")
+        assert sock.recv(100) == b""
+
+
+def test_the_proxy_listens_on_loopback_only(sidecar: Sidecar) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("192.0.2.99", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        address = sock.getsockname()[0]
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address, sidecar.port), 5)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to become another user")
+@pytest.mark.parametrize(
+    ("served", "asking", "is_answered"),
+    [(1234, 1234, True), (1234, 1235, False), (1234, 0, True), (0, 1234, False)],
+)
+def test_other_users_of_the_machine_are_refused(
+    registry: Registry, tmp_path: Path, served: int, asking: int, is_answered: bool
+) -> None:
+    # bash, because the interpreter of the tests may lie where other users cannot read
+    asks = (
+        'exec 3<>/dev/tcp/127.0.0.1/"$1"; '
+        f"printf 'GET {WHEEL} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3; cat <&3"
+    )
+    with running_sidecar(tmp_path, grant(registry), peer_uid=served) as sidecar:
+        found = subprocess.run(
+            ["/bin/bash", "-c", asks, "-", str(sidecar.port)],
+            user=asking,
+            cwd="/",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+        assert found.stdout.startswith("HTTP/1.1 200 ") is is_answered
+        if not is_answered:
+            sidecar.wait_line(message="connection of another user refused")
+    assert bool(registry.requests) is is_answered

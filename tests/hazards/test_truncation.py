@@ -1,0 +1,180 @@
+"""A body that breaks off upstream never looks complete to the client."""
+
+import http.client
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from registry import Call, Registry, gzipped
+from sidecars import Sidecar, grant, receive_all, running_sidecar
+
+WHEEL = "/files/foo-1.0-py3-none-any.whl"
+PAGE = "/simple/foo/"
+HTML = {"Content-Type": "text/html"}
+PART = b"<a href='x'>" * 5000
+
+
+def fixed(call: Call) -> None:
+    call.start(200, {"Content-Length": str(len(PART) + 1), **HTML})
+    call.send(PART)
+
+
+def chunked(call: Call) -> None:
+    call.start(200, {"Transfer-Encoding": "chunked", **HTML})
+    call.send_chunk(PART)
+
+
+def inside_a_chunk(call: Call) -> None:
+    call.start(200, {"Transfer-Encoding": "chunked", **HTML})
+    call.send(b"%x\r\n" % (len(PART) + 1) + PART)
+
+
+def until_close(call: Call) -> None:
+    call.start(200, HTML)
+    call.send(PART)
+
+
+def packed(call: Call) -> None:
+    data = gzipped(PART)[:-9]
+    call.start(200, {"Content-Length": str(len(data)), "Content-Encoding": "gzip", **HTML})
+    call.send(data)
+
+
+def looks_complete(sidecar: Sidecar, path: str, version: str) -> bool:
+    """Whether a client that goes by RFC 9112 §8 takes what it gets for a whole 200."""
+    with sidecar.connect() as sock:
+        sock.sendall(f"GET {path} HTTP/{version}\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        try:
+            response = http.client.HTTPResponse(sock)
+            response.begin()
+            body = response.read()
+            if response.status == 200 and response.length is None and not response.chunked:
+                body += receive_all(sock)  # a reset shows here
+        except (OSError, http.client.HTTPException):
+            return False
+    assert response.status == 502 or body
+    return response.status == 200
+
+
+ENDS: dict[str, Callable[[Call], None]] = {
+    "close": lambda call: None,
+    "cut": Call.cut,
+    "reset": Call.reset,
+}
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+@pytest.mark.parametrize("path", [WHEEL, PAGE])
+@pytest.mark.parametrize("script", [fixed, chunked, inside_a_chunk], ids=lambda one: one.__name__)
+def test_a_body_that_ends_early_is_seen_to(
+    registry: Registry, sidecar: Sidecar, script: Callable[[Call], None], path: str, version: str
+) -> None:
+    for end in ENDS.values():
+
+        def breaks(call: Call, end: Callable[[Call], None] = end) -> None:
+            script(call)
+            end(call)
+
+        registry.on(path, breaks)
+        assert not looks_complete(sidecar, path, version)
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+@pytest.mark.parametrize("path", [WHEEL, PAGE])
+def test_a_body_that_only_the_end_of_tls_ends_must_end_properly(
+    registry: Registry, sidecar: Sidecar, path: str, version: str
+) -> None:
+    registry.on(path, until_close)  # with close_notify
+    assert looks_complete(sidecar, path, version)
+
+    def cut(call: Call) -> None:
+        until_close(call)
+        call.cut()
+
+    for _ in range(5):  # data and end may arrive together or not
+        registry.on(path, cut)
+        assert not looks_complete(sidecar, path, version)
+
+
+def test_a_tls_stream_that_is_cut_right_after_its_data_is_not_complete(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    """Data and the bare end of the connection in one packet: the end must not pass for a proper one."""
+
+    def together(call: Call) -> None:
+        sock = call._sock
+        assert isinstance(sock, ssl.SSLSocket)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        call.start(200, HTML)
+        call.send(b"x" * 500)
+        sock.shutdown(socket.SHUT_WR)
+
+    registry.on(WHEEL, together)
+    for _ in range(20):
+        assert not looks_complete(sidecar, WHEEL, "1.1")
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_a_page_whose_gzip_ends_early_is_not_complete(
+    registry: Registry, sidecar: Sidecar, version: str
+) -> None:
+    registry.on(PAGE, packed)
+    assert not looks_complete(sidecar, PAGE, version)
+
+
+def test_what_is_whole_looks_complete(registry: Registry, sidecar: Sidecar) -> None:
+    """The detector of this file can say yes."""
+    registry.on("*", lambda call: call.reply(200, PART, HTML))
+    for path in (WHEEL, PAGE):
+        for version in ("1.1", "1.0"):
+            assert looks_complete(sidecar, path, version)
+
+
+def test_a_registry_that_breaks_off_before_its_head_is_502_with_a_sentence(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    for script in (Call.cut, Call.reset, lambda call: call.send(b"HTTP/1.1 200 OK\r\nX: y")):
+        registry.on(WHEEL, script)
+        reply = sidecar.get(WHEEL)
+        assert reply.status == 502
+        assert "the registry broke off" in reply.reason
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"<html>\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\nX: y\n\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 40_000 + b"\r\n\r\n",
+    ],
+)
+def test_an_answer_that_is_no_http_is_502_with_a_sentence(
+    registry: Registry, sidecar: Sidecar, head: bytes
+) -> None:
+    registry.on(WHEEL, lambda call: call.send(head))
+    reply = sidecar.get(WHEEL)
+    assert reply.status == 502
+    assert "is no HTTP" in reply.reason
+
+
+def test_a_page_that_is_broken_from_its_first_octet_is_502_with_a_sentence(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    headers = {"Content-Encoding": "gzip", **HTML}
+    registry.on(PAGE, lambda call: call.reply(200, b"no gzip at all", headers))
+    reply = sidecar.get(PAGE)
+    assert reply.status == 502
+    assert "no valid gzip" in reply.reason
+    registry.on(PAGE, lambda call: call.reply(200, b"x", {**headers, "Content-Encoding": "br"}))
+    assert "coding that was not asked for" in sidecar.get(PAGE).reason
+
+
+def test_over_plain_http_an_early_end_of_a_fixed_body_is_seen_to(tmp_path: Path) -> None:
+    with Registry() as plain:
+        plain.on(WHEEL, fixed)
+        with running_sidecar(tmp_path, grant(plain, ca=None)) as sidecar:
+            assert not looks_complete(sidecar, WHEEL, "1.1")

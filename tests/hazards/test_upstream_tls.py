@@ -1,0 +1,91 @@
+"""The registry's TLS is always verified, and what is wrong with it stands in the sentence."""
+
+import ssl
+from pathlib import Path
+
+import pytest
+from authority import ca, server_context
+from registry import Registry
+from sidecars import Broker, free_port, grant, running_sidecar, sidecar_of_broker
+
+WHEEL = "/files/foo-1.0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    ("context", "trusted", "cause"),
+    [
+        (server_context(signer="theirs"), ca(), "unable to get local issuer certificate"),
+        (server_context(), None, "unable to get local issuer certificate"),
+        (server_context(is_expired=True), ca(), "certificate has expired"),
+        (server_context(("other.example",)), ca(), "IP address mismatch"),
+        (server_context(), "no PEM", "the CA bundle is not usable"),
+    ],
+    ids=["another authority", "the system's authorities", "expired", "another host", "no bundle"],
+)
+def test_a_certificate_that_does_not_hold_is_502_with_its_cause(
+    tmp_path: Path, context: ssl.SSLContext, trusted: str | None, cause: str
+) -> None:
+    with Registry(context) as registry, running_sidecar(tmp_path, grant(registry, ca=trusted)) as sidecar:
+        for reply in (
+            sidecar.get(WHEEL),
+            sidecar.get("/simple/foo/"),
+            sidecar.ask("POST", "/", body=b"hello"),
+        ):
+            assert reply.status == 502
+            assert cause in reply.reason
+            assert cause in reply.body.decode()
+        sidecar.wait_line(message="request", status=502, reason="registry-unreachable")
+        assert registry.requests == []
+
+
+def test_the_same_certificates_hold_where_they_should(tmp_path: Path) -> None:
+    with Registry(server_context(signer="theirs")) as registry:
+        registry.on(WHEEL, lambda call: call.reply(200, b"x"))
+        with running_sidecar(tmp_path, grant(registry, ca=ca() + ca("theirs"))) as sidecar:
+            assert sidecar.get(WHEEL).status == 200
+
+
+def test_a_connection_is_not_shared_between_grants_of_another_trust(tmp_path: Path) -> None:
+    """A Connector whose CA was corrected must not live on old connections."""
+    with Registry(server_context()) as registry:
+        registry.on(WHEEL, lambda call: call.reply(200, b"x"))
+        answers = (
+            grant(registry, soft_seconds=0),
+            grant(registry, soft_seconds=0, version="v2", ca=ca("theirs")),
+        )
+        with Broker(*answers) as broker, sidecar_of_broker(tmp_path, broker) as sidecar:
+            assert sidecar.get(WHEEL).status == 200
+            assert sidecar.get(WHEEL).status == 502
+
+
+def test_tls_below_1_2_is_not_spoken(tmp_path: Path) -> None:
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        old.maximum_version = ssl.TLSVersion.TLSv1_1
+    with Registry(old) as registry, running_sidecar(tmp_path, grant(registry)) as sidecar:
+        reply = sidecar.get(WHEEL)
+        assert reply.status == 502
+        assert "cannot speak TLS" in reply.reason
+
+
+def test_a_registry_that_is_not_there_is_502_with_its_cause(tmp_path: Path) -> None:
+    with Registry(server_context()) as registry:
+        port = free_port()
+        nowhere = grant(registry, index_url=f"https://127.0.0.1:{port}/simple/")
+        unknown = grant(registry, index_url="https://no-such-host.invalid/simple/")
+    with running_sidecar(tmp_path, nowhere) as sidecar:
+        assert f"cannot connect to https://127.0.0.1:{port}: connection refused" in sidecar.get(WHEEL).reason
+    with running_sidecar(tmp_path, unknown) as sidecar:
+        reply = sidecar.get(WHEEL)
+        assert reply.status == 502
+        assert "cannot connect to https://no-such-host.invalid:" in reply.reason
+
+
+def test_a_registry_that_speaks_no_tls_is_502_with_its_cause(tmp_path: Path) -> None:
+    with Registry() as plain:
+        https = grant(plain, index_url=plain.origin.replace("http", "https") + "/simple/")
+        with running_sidecar(tmp_path, https) as sidecar:
+            reply = sidecar.get(WHEEL)
+            assert reply.status == 502
+            assert "cannot speak TLS" in reply.reason
