@@ -1,5 +1,6 @@
 """The broker's client: the Pod's token in, a grant out."""
 
+import contextlib
 import json
 import ssl
 from pathlib import Path
@@ -94,7 +95,10 @@ class BrokerClient:
     def _learn(self, newer: tuple[str, ...]) -> None:
         """Trust the authorities that a verified broker announces: a Pod may outlive its first CA."""
         for certificate in newer:
-            if certificate.strip() not in self._bundle:
+            if certificate.strip() in self._bundle:
+                continue
+            with contextlib.suppress(UpstreamUnreachable):  # a faulty one must not spoil the others
+                make_tls_context(certificate)
                 self._bundle += "\n" + certificate.strip() + "\n"
 
 

@@ -7,6 +7,7 @@ The one module of this package that the webhook may import, so it needs the stan
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 SHAPE = "1"
 """Version of what the webhook injects. A change that the broker could notice gets the next number."""
@@ -131,6 +132,9 @@ class Environment(NamedTuple):
         if level not in LOG_LEVELS:
             problems.append(f"SIDECAR_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, not {level!r}")
         url = None if grant_fd is not None else read("BROKER_URL")
+        if url and not variables.get("SIDECAR_BROKER_CA", "").strip():
+            # the system's authorities would be asked instead, and any of them could vouch for a broker
+            problems.append("SIDECAR_BROKER_CA holds no certificate")
         if url and not url.startswith("https://"):
             problems.append(f"SIDECAR_BROKER_URL must begin with https://, not {url!r}")
         found = cls(
@@ -231,9 +235,9 @@ class Grant(NamedTuple):
             credential = fields["credential"]
             return cls(
                 version=_text(fields["version"]),
-                index_url=_text(fields["indexUrl"]),
-                upload_url=None if fields["uploadUrl"] is None else _text(fields["uploadUrl"]),
-                file_origins=tuple(_text(one) for one in fields["fileOrigins"]),
+                index_url=_url(fields["indexUrl"]),
+                upload_url=None if fields["uploadUrl"] is None else _url(fields["uploadUrl"]),
+                file_origins=tuple(_url(one) for one in fields["fileOrigins"]),
                 ca=None if fields["ca"] is None else _text(fields["ca"]),
                 credential=None
                 if credential is None
@@ -246,6 +250,13 @@ class Grant(NamedTuple):
             # the cause could quote the document, which holds the password
             kind = type(error).__name__
             raise ContractError(f"the grant document is not of version 1 ({kind})") from None
+
+
+def _url(value: object) -> str:
+    parts = urlsplit(_text(value))
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError
+    return parts.geturl()
 
 
 def _text(value: object) -> str:

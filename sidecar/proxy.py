@@ -9,7 +9,6 @@ from sidecar.errors import ClientGone, SidecarError
 from sidecar.grants import GrantStore
 from sidecar.links import PageLinks
 from sidecar.log import Log
-from sidecar.origins import origin_of
 from sidecar.pages import relay_page
 from sidecar.refusals import refusal_of
 from sidecar.relay import relay
@@ -83,7 +82,7 @@ class Proxy:
                 client=exchange.wire,
             )
             status = response.head.status
-            if status not in (401, 403) or not target.is_authorized(origin_of(response.url)):
+            if status not in (401, 403) or not target.is_authorized(response.url):
                 return response, target
             self._upstream.discard_body(response)
             newer = self._grants.renew(target.grant, "install", is_rejected=status == 401)

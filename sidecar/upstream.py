@@ -8,7 +8,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from sidecar.bodies import read_body
 from sidecar.connections import Pool, closing_on_error, connect, make_tls_context
-from sidecar.contract import Grant
+from sidecar.contract import Credential, Grant
 from sidecar.errors import ClientGone, Refusal, UpstreamBroken, UpstreamUnreachable
 from sidecar.headers import basic_authorization, to_registry
 from sidecar.http1 import (
@@ -21,7 +21,7 @@ from sidecar.http1 import (
     render_request,
 )
 from sidecar.origins import Origin, origin_of, target_of
-from sidecar.routes import Layout
+from sidecar.routes import Layout, route
 from sidecar.wire import WatchedClosed, Wire, WireClosed, WireTimeout
 
 SEND_SECONDS = 60.0
@@ -44,8 +44,18 @@ class Target(NamedTuple):
     grant: Grant
     layout: Layout
 
-    def is_authorized(self, origin: Origin) -> bool:
-        return origin == self.layout.origin
+    def is_authorized(self, url: str) -> bool:
+        """Whether a redirect to this URL takes the credential along: to a path that a client may ask for.
+
+        The registry's origin alone is not enough: through an open redirect (Pulp has one by design) a Pod
+        would read the registry's API.
+        """
+        if origin_of(url) != self.layout.origin:
+            return False
+        try:
+            return route("GET", target_of(url), self.layout).action in ("index", "file")
+        except Refusal:
+            return False
 
 
 class Response(NamedTuple):
@@ -69,13 +79,16 @@ class Upstream:
         self, method: str, url: str, headers: Headers, target: Target, *, is_page: bool, client: Wire
     ) -> Response:
         """GET or HEAD, redirects followed. The client is watched: if it leaves, so do we."""
+        authorized = origin_of(url) == target.layout.origin
         for _ in range(REDIRECTS + 1):
-            response = self._ask(method, url, headers, target, is_page=is_page, client=client)
+            credential = target.grant.credential if authorized else None
+            response = self._ask(method, url, headers, target, credential, is_page=is_page, client=client)
             location = find(response.head.headers, b"location")
             if response.head.status not in _REDIRECTED or location is None:
                 return response
             self.discard_body(response)
             url = _redirected(response.url, location, target.layout, is_page=is_page)
+            authorized = target.is_authorized(url)
         raise UpstreamBroken(f"the registry redirects more than {REDIRECTS} times")
 
     def open_upload(
@@ -119,11 +132,20 @@ class Upstream:
         response.wire.close()
 
     def _ask(
-        self, method: str, url: str, headers: Headers, target: Target, *, is_page: bool, client: Wire
+        self,
+        method: str,
+        url: str,
+        headers: Headers,
+        target: Target,
+        credential: Credential | None,
+        *,
+        is_page: bool,
+        client: Wire,
     ) -> Response:
         origin = origin_of(url)
-        authorization = basic_authorization(target.grant.credential) if target.is_authorized(origin) else None
-        fields = to_registry(headers, host=origin.netloc, is_page=is_page, authorization=authorization)
+        fields = to_registry(
+            headers, host=origin.netloc, is_page=is_page, authorization=basic_authorization(credential)
+        )
         request = render_request(method, target_of(url), fields)
         tls = self._tls(origin, target.grant.ca, is_own=origin == target.layout.origin)
         key = (origin, target.grant.ca)

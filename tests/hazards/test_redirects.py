@@ -1,0 +1,90 @@
+"""Every spelling of an address inside the node, in a redirect nobody declared."""
+
+import pytest
+from registry import Registry
+from sidecars import AUTHORIZATION, Sidecar
+
+WHEEL = "/files/foo-1.0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.1",
+        "127.255.255.254",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "0.0.0.0",
+        "0",
+        "localhost",
+        "LOCALHOST",
+        "localhost.",
+        "user:password@127.0.0.1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::]",
+    ],
+)
+def test_no_spelling_of_loopback_is_reached(
+    registry: Registry, elsewhere: Registry, sidecar: Sidecar, host: str
+) -> None:
+    to = f"https://{host}:{elsewhere.port}/latest/meta-data"
+    registry.on(WHEEL, lambda call: call.reply(302, b"", {"Location": to}))
+    reply = sidecar.get(WHEEL)
+    assert reply.status == 502
+    assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize(
+    ("to", "target"),
+    [
+        ("/files/a b.whl", "/files/a%20b.whl"),
+        ("/x HTTP/1.1", "/x%20HTTP/1.1"),
+        ("/x?y= HTTP/1.0", "/x?y=%20HTTP/1.0"),
+        ("/files/a\tb.whl", "/files/a%09b.whl"),
+        ("/files/\u00e9.whl", "/files/%E9.whl"),  # as its octets are
+        ('/"<>`{}|\\^', "/%22%3C%3E%60%7B%7D%7C%5C%5E"),
+        ("/a%2Fb?c=%26&d=~#e", "/a%2Fb?c=%26&d=~"),
+        ("/a%0d%0aX:y", "/a%0d%0aX:y"),
+    ],
+)
+def test_a_redirect_is_followed_as_one_target_and_nothing_else(
+    registry: Registry, sidecar: Sidecar, to: str, target: str
+) -> None:
+    registry.on("*", lambda call: call.reply(200, b"there"))
+    registry.on(WHEEL, lambda call: call.reply(302, b"", {"Location": to}))
+    assert sidecar.get(WHEEL).body == b"there"
+    request = registry.requests[-1]
+    assert request.target == target
+    assert request.header("x") is None
+
+
+def test_a_user_in_a_redirect_is_no_credential(registry: Registry, sidecar: Sidecar) -> None:
+    to = registry.origin.replace("https://", "https://mallory:guess@") + "/there/foo-1.0.zip"
+    registry.on(WHEEL, lambda call: call.reply(302, b"", {"Location": to}))
+    registry.on("/there/foo-1.0.zip", lambda call: call.reply(200, b"there"))
+    assert sidecar.get(WHEEL).body == b"there"
+    request = registry.requests[-1]
+    assert request.header("authorization") == AUTHORIZATION
+    assert request.header("host") == registry.origin.removeprefix("https://")
+
+
+def test_a_redirect_to_the_registrys_own_api_takes_no_credential_along(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    registry.on(WHEEL, lambda call: call.reply(302, b"", {"Location": "/service/rest/v1/users"}))
+    registry.on("/service/rest/v1/users", lambda call: call.reply(403, b"who are you"))
+    assert sidecar.get(WHEEL).status == 403
+    assert registry.requests[-1].target == "/service/rest/v1/users"
+    assert registry.requests[-1].header("authorization") is None
+
+
+@pytest.mark.parametrize("path", ["/simple/foo/", WHEEL])
+def test_a_redirect_without_a_place_is_passed_on_as_an_answer(
+    registry: Registry, sidecar: Sidecar, path: str
+) -> None:
+    registry.on(path, lambda call: call.reply(302, b"somewhere"))
+    reply = sidecar.get(path)
+    assert (reply.status, reply.body) == (302, b"somewhere")
