@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from environments import clean
-from servers import free_port
+
+from webhook.loopback import free_port
 
 PROGRAM = str(Path(sys.executable).with_name("pypi-connector"))
 MANIFESTS = """

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from sidecar.contract import Environment, Grant, Listener
 from webhook.console import Console
 from webhook.endpoints import Endpoints, index_url, upload_url
 from webhook.errors import ConnectorsError
+from webhook.loopback import free_port
 from webhook.manifests import Registry
 from webhook.render import files
 
@@ -49,7 +49,7 @@ def running_proxy(
     try:
         tries = 1 if port else _PORT_TRIES
         for remaining in reversed(range(tries)):
-            chosen = port or _free_port()
+            chosen = port or free_port()
             endpoints = _endpoints(registry, chosen)
             try:
                 process, lifeline = _start(
@@ -172,13 +172,6 @@ class _Watcher:
             self._console.line("pypi-connector: " + " ".join(str(one) for one in [*parts, *timing] if one))
         elif event.get("level") in ("warning", "error") and message != "request":
             self._console.line(f"pypi-connector: {message}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -21,6 +21,7 @@ from webhook.demo.kubelet import GateClosed, PodProcesses
 from webhook.demo.reviewing import ask_admission
 from webhook.demo.stage import Stage, example, set_stage
 from webhook.demo.workload import Outcome, run_and_search
+from webhook.loopback import free_port
 
 pytestmark = pytest.mark.clients
 
@@ -59,7 +60,8 @@ class Runner:
         **variables: str,
     ) -> Outcome:
         pod = copy.deepcopy(example("pod.yaml")[0])
-        pod["metadata"]["annotations"] = {names.CONNECTOR: connector, names.LOG_LEVEL: "debug"}
+        annotations = {names.CONNECTOR: connector, names.LOG_LEVEL: "debug", names.PORT: str(free_port())}
+        pod["metadata"]["annotations"] = annotations
         container = pod["spec"]["containers"][0]
         container["args"] = [script]
         container["env"] = [{"name": name, "value": value} for name, value in variables.items()]
@@ -84,7 +86,7 @@ def pod(stage: Stage, isolate: bool, tmp_path: Path) -> Runner:
 
 
 def set_variable(name: str, value: str) -> Callable[[dict[str, Any]], None]:
-    """Change one variable of the injected sidecar or workload."""
+    """Change one variable of the injected sidecar or workload; `PORT` stands for the Pod's own."""
 
     def change(pod: dict[str, Any]) -> None:
         found = [
@@ -95,7 +97,7 @@ def set_variable(name: str, value: str) -> Callable[[dict[str, Any]], None]:
         ]
         assert found, name
         for entry in found:
-            entry["value"] = value
+            entry["value"] = value.replace("PORT", pod["metadata"]["annotations"][names.PORT])
 
     return change
 
@@ -177,7 +179,7 @@ def test_a_password_planted_in_another_process_is_found(
 BREAKING = {
     "SIDECAR_BROKER_URL": ("https://localhost:9", "no grant yet: the broker cannot be reached"),
     "SIDECAR_TOKEN_FILE": ("/nowhere/token", "the Pod's token cannot be read"),
-    "SIDECAR_LISTEN": ("team-a/another=30257", "no grant: "),
+    "SIDECAR_LISTEN": ("team-a/another=PORT", "no grant: "),
     "PIP_INDEX_URL": ("http://127.0.0.1:9/simple/", "No matching distribution"),
 }
 

@@ -4,7 +4,6 @@ import base64
 import json
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from environments import clean, environment
 
 from webhook.demo.services import htpasswd_line
+from webhook.loopback import free_port
 
 START_SECONDS = 60.0  # devpi makes a database first, on a machine that may be three times slower
 
@@ -155,10 +155,3 @@ def wait_for_answer(url: str) -> None:
             time.sleep(0.05)
         else:
             return
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

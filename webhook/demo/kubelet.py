@@ -1,8 +1,10 @@
 """The part of a kubelet that an injected Pod needs: volumes, sidecar, its start gate, then the workload."""
 
+import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -61,7 +63,17 @@ class PodProcesses:
         _, said = gate.communicate()
         if gate.returncode != 0:
             raise GateClosed(said.strip())
+        self._check_listening(process)
         return process
+
+    def _check_listening(self, process: "subprocess.Popen[str]") -> None:
+        """The gate cannot tell whose socket it sees; unlike in a Pod, others use this loopback too."""
+        while not (lines := [json.loads(line) for line in self.sidecar_log.read_text().splitlines()]):
+            if process.poll() is not None:
+                raise GateClosed("the sidecar ended without a word")
+            time.sleep(0.01)
+        if lines[0]["message"] != "listening":
+            raise GateClosed(str(lines[0].get("detail")))
 
     def start_workload(
         self, name: str, argv: Sequence[str] | None = None, **streams: Any

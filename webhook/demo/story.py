@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 
 from sidecar.contract import COMMAND
+from webhook import names
 from webhook.console import Console
 from webhook.demo import services
 from webhook.demo.containers import isolation_works
@@ -18,8 +19,11 @@ from webhook.demo.show import show_after, show_before
 from webhook.demo.stage import Stage, example, set_stage
 from webhook.demo.workload import Outcome, run_and_search
 from webhook.errors import ConnectorsError
+from webhook.loopback import free_port, is_taken
+from webhook.ports import default_port
 
 _WORKLOAD = "build"
+_CONNECTOR = "team-a/team-pypi"
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -55,6 +59,9 @@ def _play(stage: Stage, console: Console, *, isolate: bool) -> None:
 
     _heading(console, "A Pod that names it in one annotation")
     pod = example("pod.yaml")[0]
+    if is_taken(default_port(_CONNECTOR)):
+        # in a Pod the loopback interface is the Pod's alone; here another demo may run
+        pod["metadata"]["annotations"][names.PORT] = str(free_port())
     show_before(pod, console)
     _heading(console, "The Pod after admission, reviewed over TLS")
     reviewed, warnings = ask_admission(stage, pod)

@@ -1,0 +1,17 @@
+"""Ports of this machine's loopback interface: free ones, and taken ones."""
+
+import socket
+
+
+def free_port() -> int:
+    """A port that nobody listens on now; somebody may a moment later."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_taken(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as probe:
+        return bool(probe.connect_ex(("127.0.0.1", port)) == 0)
