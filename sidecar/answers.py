@@ -43,7 +43,7 @@ def answer_of(error: SidecarError) -> Answer:
     if isinstance(error, BrokerUnreachable):
         return Answer(503, "broker-unreachable", f"no grant yet: {sentence}", retry_after=1)
     if isinstance(error, UpstreamUnreachable):
-        return Answer(502, "registry-unreachable", sentence)
+        return Answer(502, "registry-unreachable", f"{sentence}; {error.hint}" if error.hint else sentence)
     if isinstance(error, UpstreamBroken):
         return Answer(502, "registry-broke-off", sentence)
     return Answer(500, "internal-error", "the proxy failed; its log tells more")
@@ -62,6 +62,4 @@ def render_answer(answer: Answer, *, is_head: bool, closes: bool, extra: Headers
         headers.append((b"retry-after", b"%d" % answer.retry_after))
     if closes:
         headers.append((b"connection", b"close"))
-    # a sentence may quote what a registry sent: nothing in it may end the line
-    phrase = bytes(octet if 32 <= octet < 127 else 32 for octet in phrase)
     return render_response(answer.status, phrase, headers) + (b"" if is_head else body)

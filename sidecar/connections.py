@@ -21,6 +21,9 @@ IDLE_CONNECTIONS = 64
 """Kept per origin, as many as there are workers: with 16, uv's next phase shook hands again on up to 34 of
 its 50 connections, a quarter of an install's CPU time"""
 
+_ADDRESS = "check spec.address of the Connector, and that it can be reached from here"
+_AUTHORITY = "put the CA that signed its certificate into a Secret and name it in spec.caCertSecretRef"
+
 # Cloud metadata services outside 169.254.0.0/16: Alibaba, Oracle, Azure's wire server, AWS over IPv6
 _METADATA = frozenset({"100.100.100.200", "192.0.0.192", "168.63.129.16", "fd00:ec2::254"})
 
@@ -44,9 +47,13 @@ def connect(origin: Origin, tls: ssl.SSLContext | None, *, is_declared: bool = T
     """
     try:
         sock = socket.create_connection((origin.host, origin.port), CONNECT_SECONDS)
+    except UnicodeError as error:
+        raise UpstreamUnreachable(
+            f"cannot connect to {origin}: no host can have this name", _ADDRESS
+        ) from error
     except OSError as error:
         cause = error.strerror or str(error) or type(error).__name__
-        raise UpstreamUnreachable(f"cannot connect to {origin}: {cause.lower()}") from error
+        raise UpstreamUnreachable(f"cannot connect to {origin}: {cause.lower()}", _ADDRESS) from error
     try:
         if not is_declared and _is_internal(sock.getpeername()[0]):
             raise UpstreamUnreachable(f"a redirect led to {origin}, an address inside the node; not followed")
@@ -57,7 +64,8 @@ def connect(origin: Origin, tls: ssl.SSLContext | None, *, is_declared: bool = T
         return Wire(sock)
     except OSError as error:
         sock.close()
-        raise UpstreamUnreachable(f"cannot speak TLS with {origin}: {_tls_cause(error)}") from error
+        hint = _AUTHORITY if isinstance(error, ssl.SSLCertVerificationError) else _ADDRESS
+        raise UpstreamUnreachable(f"cannot speak TLS with {origin}: {_tls_cause(error)}", hint) from error
     except BaseException:
         sock.close()
         raise

@@ -37,7 +37,7 @@ class CredentialRefused(Refusal):
     def __init__(self, connector: str) -> None:
         sentence = (
             f"the registry refused the credential of connector {connector} (status 401); "
-            "correct the Secret it names, the next request uses it"
+            "correct the Secret that it names"
         )
         super().__init__(403, "credential-refused", sentence)
 
@@ -51,7 +51,11 @@ class UpstreamError(SidecarError):
 
 
 class UpstreamUnreachable(UpstreamError):
-    """No usable connection to the registry."""
+    """No usable connection to the registry; `hint` says what an administrator can do."""
+
+    def __init__(self, sentence: str, hint: str = "") -> None:
+        super().__init__(sentence)
+        self.hint = hint
 
 
 class UpstreamBroken(UpstreamError):

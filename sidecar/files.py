@@ -23,10 +23,7 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
         except OSError:
             pass
         fresh = folder / f".{name}.new"
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
-        try:
-            os.fchmod(descriptor, _MODE)  # whatever the umask is
-            os.write(descriptor, body)
-        finally:
-            os.close(descriptor)
+        with open(fresh, "wb") as stream:  # noqa: PTH123 (its fileno is needed)
+            os.fchmod(stream.fileno(), _MODE)  # whatever the umask is
+            stream.write(body)
         fresh.rename(target)

@@ -235,7 +235,9 @@ def render_request(method: str, target: str, headers: Iterable[tuple[bytes, byte
 
 
 def render_response(status: int, reason: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    return _render(b"HTTP/1.1 %d %b" % (status, reason), headers)
+    # it may quote what a registry sent, and clients print it: llhttp lets controls through, RFC 9112 §4 none
+    phrase = bytes(octet if 32 <= octet != 127 else 32 for octet in reason)
+    return _render(b"HTTP/1.1 %d %b" % (status, phrase), headers)
 
 
 def _render(start: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:

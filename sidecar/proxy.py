@@ -41,6 +41,9 @@ class Proxy:
             exchange.code = "client-gone"
         except SidecarError as error:
             self._refuse(exchange, answer_of(error))
+        except Exception as error:  # noqa: BLE001 (an edge: the client is to hear of our own faults too)
+            self._log.write("error", "internal error", error=type(error).__name__)
+            self._refuse(exchange, answer_of(SidecarError()))
         finally:
             self._note(exchange, found[0] if found else None, time.monotonic() - started)
 

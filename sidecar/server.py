@@ -52,8 +52,8 @@ def listen(listener: Listener) -> socket.socket:
         sock.close()
         raise PortTaken(
             f"port {listener.port} on {ADDRESS}, for connector {listener.connector}, cannot be taken: "
-            f"{error.strerror}; choose another one with the annotation connectors.alauda.io/port, "
-            "or with --port"
+            f"{(error.strerror or 'unknown cause').lower()}; choose another one: for a Pod with the "
+            "annotation connectors.alauda.io/port, for `run` with --port"
         ) from error
     return sock
 

@@ -1,4 +1,8 @@
-"""Switches of the test run, and the canary that goes through all of it."""
+"""Switches of the test run, and the search for a canary password in every log record of this process.
+
+Logs and answers of other processes are searched where they are started: `sidecars.py`, `tests/clients`,
+`test_command_line.py`.
+"""
 
 import logging
 from collections.abc import Iterator

@@ -197,7 +197,7 @@ def test_inject_refuses_as_admission_would_and_lists_what_is_allowed(name: str, 
     (tmp_path / "pod.yaml").write_text(POD.replace(old, new))
     result = call("inject", "-f", "-", "pod.yaml", stdin=GOOD, folder=tmp_path)
     assert sentence in result.stderr
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert result.stdout == ""
 
 
@@ -296,3 +296,53 @@ def test_inject_warns_of_an_address_without_tls_and_goes_on(tmp_path: Path) -> N
     assert "a cluster would refuse this Connector" in result.stderr
     assert "name: pypi-connector-token" in result.stdout
     assert result.returncode == 0
+
+
+def test_inject_tells_a_pod_that_may_not_be_injected_from_bad_input(tmp_path: Path) -> None:
+    (tmp_path / "pod.yaml").write_text(POD.replace("spec: {", "spec: {hostNetwork: true, "))
+    result = call("inject", "-f", "-", "pod.yaml", stdin=GOOD, folder=tmp_path)
+    assert "HostNetwork" in result.stderr
+    assert result.returncode == 1
+
+
+def test_the_problems_of_connector_and_secret_come_together() -> None:
+    manifest = GOOD.replace("https://", "ftp://").replace(", password: canary-password", "")
+    result = call("run", "-f", "-", "--", "true", stdin=manifest)
+    assert "must begin with https:// or http://" in result.stderr
+    assert 'secret "s" has no key "password"' in result.stderr
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["*canaryhunter2", "!!int canaryhunter2", "!canary x", "2024-99-99", "[canary, ", "'canary", "@canary"],
+)
+def test_a_password_that_yaml_stumbles_over_is_not_printed(value: str) -> None:
+    manifest = SECRET.replace("{username: robot, password: canary-password}", f"\n  password: {value}")
+    result = call("run", "-f", "-", "--", "true", stdin=manifest)  # looks for the canary and for tracebacks
+    assert result.returncode == 2
+    assert result.stderr.startswith("pypi-connector: ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("secretRef: {name: s}", "secretRef: s"),
+        ("auth: {name: basicAuth, secretRef: {name: s}}", "params: {access: read}"),
+        ("auth: {name: basicAuth, secretRef: {name: s}}", "params: [{access: read}]"),
+        ("auth: {name: basicAuth, secretRef: {name: s}}", "caCertSecretRef: {name: s, namespace: other}"),
+        ("metadata: {name: c}", "metadata: {name: C_}"),
+        ("https://pypi.example.com", "https://a..b/"),
+        ("https://pypi.example.com", f"https://{'a' * 64}.example/"),
+    ],
+)
+def test_a_connector_of_a_wrong_shape_is_not_taken_for_a_weaker_one(old: str, new: str) -> None:
+    manifest = f"{SECRET}---{CONNECTOR.replace(old, new)}"
+    result = call("run", "-f", "-", "--", "true", stdin=manifest)
+    assert "Connector default/" in result.stderr
+    assert result.returncode == 2
+
+
+def test_odd_but_harmless_fields_are_no_traceback() -> None:
+    manifest = GOOD.replace("metadata: {name: c}", "metadata: {name: c, generation: abc}")
+    assert call("run", "-f", "-", "--", "true", stdin=manifest).returncode == 0
+    assert call("run", "-f", "-", "--", "true", stdin="kind: List\nitems: 5").returncode == 2

@@ -3,10 +3,12 @@
 import os
 import sys
 
-from webhook import cli
-
 
 def main() -> None:
+    try:
+        from webhook import cli
+    except ModuleNotFoundError as error:  # the base install is the sidecar's, which needs none of it
+        sys.exit(f"pypi-connector: {error.name} is not installed: pip install 'pypi-connector[webhook]'")
     try:
         code = cli.run(sys.argv[1:], os.environ)
     except KeyboardInterrupt:

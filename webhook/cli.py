@@ -6,10 +6,11 @@ from importlib.metadata import version
 
 from webhook.check import check
 from webhook.console import Console, standard_error, standard_output
-from webhook.errors import ConnectorsError, InputError
+from webhook.errors import ConnectorsError, InputError, Problem
 from webhook.local_proxy import ProxyFailed
-from webhook.manifests import choose, load, resolve
+from webhook.manifests import Registry, choose, load, resolve
 from webhook.offline import inject_offline, offline_settings, print_decision, read_pod
+from webhook.reasons import UNUSABLE
 from webhook.run import run_command
 
 DONE, NOT_READY, BAD_INPUT = 0, 1, 2
@@ -49,7 +50,10 @@ def _inject(given: argparse.Namespace, environment: Mapping[str, str], errors: C
     pod = read_pod(given.pod)
     decision = inject_offline(pod, documents, offline_settings(given.image), namespace=given.namespace)
     out = standard_output(environment)
-    return DONE if print_decision(pod, decision, out, errors, as_diff=given.diff) else NOT_READY
+    print_decision(pod, decision, out, errors, as_diff=given.diff)
+    if decision.allowed:
+        return DONE
+    return BAD_INPUT if decision.reason in UNUSABLE else NOT_READY
 
 
 def _check(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
@@ -57,7 +61,15 @@ def _check(given: argparse.Namespace, environment: Mapping[str, str], errors: Co
     wanted = [choose(documents, given.connector)] if given.connector else sorted(documents.connectors)
     if not wanted:
         choose(documents, None)
-    registries = [resolve(documents, key, insecure_allowed=True) for key in wanted]
+    registries: list[Registry] = []
+    problems: list[Problem] = []
+    for key in wanted:
+        try:
+            registries.append(resolve(documents, key, insecure_allowed=True))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
     out = standard_output(environment)
     ready = [check(registry, out) for registry in registries]
     return DONE if all(ready) else NOT_READY

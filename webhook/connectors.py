@@ -1,12 +1,13 @@
 """Connector manifests as typed values: defaults, the shape of addresses, and every problem at once. Pure."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 from webhook import names
+from webhook.addresses import Wrong, parse_address
 from webhook.errors import InvalidConnector, Problem
 
 PYPI_UPLOAD = "https://upload.pypi.org/legacy/"
@@ -16,6 +17,7 @@ Access = Literal["read", "readwrite"]
 Authorization = Literal["namespace", "rbac"]
 
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_PAIR = {"name", "value"}
 _FILES_EXTENSION = re.compile(r"files(-[1-9][0-9]*)?")
 _PARAMETERS: Mapping[str, tuple[str, ...] | None] = {
     "indexPath": None,
@@ -58,8 +60,7 @@ def parse_connector(
 
     `insecure_allowed` lifts the refusal of http with a Secret: on a laptop nobody else writes hostAliases.
     """
-    metadata = _mapping(manifest.get("metadata"))
-    spec = _mapping(manifest.get("spec"))
+    metadata = _as_mapping(manifest.get("metadata"))
     name = str(metadata.get("name") or "")
     namespace = str(metadata.get("namespace") or default_namespace)
     problems: list[Problem] = []
@@ -69,76 +70,114 @@ def parse_connector(
 
     if not _DNS_NAME.fullmatch(name):
         wrong("InvalidName", "metadata.name", f"must be a DNS name (RFC 1123), not {name!r}")
-    class_name = spec.get("connectorClassName")
-    if class_name != names.CONNECTOR_CLASS:
-        wrong(
-            "ConnectorClassNotFound",
-            "spec.connectorClassName",
-            f"{class_name!r} is not known; the only class here is {names.CONNECTOR_CLASS!r}",
-        )
+    spec = _mapping(manifest.get("spec"), "spec", wrong)
+    _check_class(spec.get("connectorClassName"), wrong)
     parameters = _parameters(spec.get("params"), wrong)
-    address = _address(spec.get("address"), "spec.address", wrong)
+    address = parse_address(spec.get("address"), "spec.address", wrong)
     extensions = _extensions(spec.get("addressExtensions"), wrong)
-    secret_name = _auth(_mapping(spec.get("auth")), namespace, wrong)
-    index_path = parameters.get("indexPath", "simple/").strip("/") + "/"
+    secret_name = _auth(_mapping(spec.get("auth"), "spec.auth", wrong), namespace, wrong)
+    ca_secret_name = _reference(spec.get("caCertSecretRef"), "spec.caCertSecretRef", namespace, wrong)
     if address and "indexPath" not in parameters and address.path.rstrip("/").endswith("/simple"):
         wrong("InvalidAddress", "spec.address", "ends in /simple, which is added by itself: leave it out")
-    secure = insecure_allowed or parameters.get("allowInsecureHTTP") == "true"
-    if secret_name and not secure:
-        for field, url in [
-            ("spec.address", address),
-            ("spec.addressExtensions upload", extensions.get("upload")),
-        ]:
-            if url and url.scheme == "http":
-                wrong(
-                    "InsecureAddress",
-                    field,
-                    "is http, and a Secret would cross the network in clear text: use https, "
-                    'or set the parameter allowInsecureHTTP to "true"',
-                )
+    if secret_name and not insecure_allowed and parameters.get("allowInsecureHTTP") != "true":
+        urls = {"spec.address": address, "spec.addressExtensions upload": extensions.get("upload")}
+        _check_secure(urls, wrong)
     if problems or address is None:
         raise InvalidConnector(problems)
-    base = address.geturl()
-    is_pypi = address.hostname == "pypi.org" and address.path in ("", "/")
-    upload = extensions.get("upload")
-    files = [f"{url.scheme}://{url.netloc}" for key, url in extensions.items() if key != "upload"]
+    index_path = parameters.get("indexPath", "simple/").strip("/")
+    generation = metadata.get("generation")
     return Connector(
         namespace=namespace,
         name=name,
-        generation=int(metadata.get("generation") or 0),
-        address=base,
-        index_url=f"{base.rstrip('/')}/{index_path.lstrip('/')}",
-        upload_url=upload.geturl()
-        if upload
-        else PYPI_UPLOAD
-        if is_pypi
-        else base
-        if address.path
-        else base + "/",
-        file_origins=tuple(dict.fromkeys([*([PYPI_FILES] if is_pypi else []), *files])),
+        generation=generation if isinstance(generation, int) else 0,
+        address=address.geturl(),
+        index_url=address.geturl().rstrip("/") + (f"/{index_path}/" if index_path else "/"),
+        upload_url=_upload_url(address, extensions.get("upload")),
+        file_origins=_file_origins(address, extensions),
         secret_name=secret_name,
-        ca_secret_name=_mapping(spec.get("caCertSecretRef")).get("name"),
+        ca_secret_name=ca_secret_name,
         access="read" if parameters.get("access") == "read" else "readwrite",
         authorization="rbac" if parameters.get("authorization") == "rbac" else "namespace",
         probe_package=parameters.get("probePackage"),
     )
 
 
-_Wrong = Callable[[str, str, str], None]
+def _check_class(name: object, wrong: Wrong) -> None:
+    if name != names.CONNECTOR_CLASS:
+        sentence = f"{name!r} is not known; the only class here is {names.CONNECTOR_CLASS!r}"
+        wrong("ConnectorClassNotFound", "spec.connectorClassName", sentence)
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def _check_secure(urls: Mapping[str, SplitResult | None], wrong: Wrong) -> None:
+    for field, url in urls.items():
+        if url and url.scheme == "http":
+            wrong(
+                "InsecureAddress",
+                field,
+                "is http, and a Secret would cross the network in clear text: use https, "
+                'or set the parameter allowInsecureHTTP to "true"',
+            )
+
+
+def _is_pypi(address: SplitResult) -> bool:
+    return address.hostname == "pypi.org" and address.path in ("", "/")
+
+
+def _upload_url(address: SplitResult, extension: SplitResult | None) -> str:
+    if extension:
+        return extension.geturl()
+    if _is_pypi(address):
+        return PYPI_UPLOAD
+    # as it was written, for some registries want the slash and some do not; an empty path is one all the same
+    return address.geturl() if address.path else address.geturl() + "/"
+
+
+def _file_origins(address: SplitResult, extensions: Mapping[str, SplitResult]) -> tuple[str, ...]:
+    own = [PYPI_FILES] if _is_pypi(address) else []
+    named = [f"{url.scheme}://{url.netloc}" for key, url in extensions.items() if key != "upload"]
+    return tuple(dict.fromkeys([*own, *named]))
+
+
+def _as_mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _pairs(value: object) -> list[tuple[str, str]]:
-    items = value if isinstance(value, list) else []
-    return [(str(_mapping(item).get("name")), str(_mapping(item).get("value"))) for item in items]
+def _mapping(value: object, field: str, wrong: Wrong) -> Mapping[str, Any]:
+    """An object, or none; another shape is wrong, for what it means would be lost silently."""
+    if value is not None and not isinstance(value, Mapping):
+        wrong("InvalidShape", field, "must be an object")
+    return _as_mapping(value)
 
 
-def _parameters(value: object, wrong: _Wrong) -> dict[str, str]:
+def _pairs(value: object, field: str, wrong: Wrong) -> list[tuple[str, str]]:
+    if value is None:
+        return []
+    items = [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+    if not isinstance(value, list) or len(items) != len(value) or any(set(one) != _PAIR for one in items):
+        wrong("InvalidShape", field, "must be a list of objects with name and value")
+        return []
+    return [(str(item["name"]), str(item["value"])) for item in items]
+
+
+def _reference(value: object, field: str, namespace: str, wrong: Wrong) -> str | None:
+    """The name of a Secret beside the Connector."""
+    reference = _mapping(value, field, wrong)
+    foreign = reference.get("namespace")
+    if foreign and foreign != namespace:
+        wrong(
+            "ForeignSecret",
+            field,
+            f"names the namespace {foreign!r}: the Secret must lie beside the Connector, in {namespace!r}",
+        )
+    name = reference.get("name")
+    if reference and not isinstance(name, str):
+        wrong("InvalidShape", field, "must have a name")
+    return str(name) if name else None
+
+
+def _parameters(value: object, wrong: Wrong) -> dict[str, str]:
     found: dict[str, str] = {}
-    for name, text in _pairs(value):
+    for name, text in _pairs(value, "spec.params", wrong):
         if name not in _PARAMETERS:
             wrong("InvalidParameter", "spec.params", f"has no {name!r}; known are {', '.join(_PARAMETERS)}")
             continue
@@ -157,43 +196,9 @@ def _parameters(value: object, wrong: _Wrong) -> dict[str, str]:
     return found
 
 
-def _address(value: object, field: str, wrong: _Wrong) -> SplitResult | None:
-    """An http or https URL without userinfo, query and fragment. The sentence never quotes the userinfo."""
-    if not isinstance(value, str) or not value:
-        wrong("InvalidAddress", field, "is missing: give the registry's URL")
-        return None
-    try:
-        url = urlsplit(value)
-        port_known = url.port is None or url.port > 0
-    except ValueError:
-        wrong("InvalidAddress", field, "is not a URL")
-        return None
-    sentence = None
-    if url.username is not None or url.password is not None or "@" in url.netloc:
-        sentence = "must not hold a user name or password: put them into the Secret of spec.auth.secretRef"
-    elif url.scheme not in ("http", "https"):
-        sentence = f"must begin with https:// or http://, not {url.scheme or 'no scheme'!r}"
-    elif not url.hostname or not port_known:
-        sentence = "has no host"
-    elif url.query or "?" in value:
-        sentence = "must not have a query"
-    elif url.fragment or "#" in value:
-        sentence = "must not have a fragment"
-    elif not value.isascii() or re.search(r"[\s\\\x00-\x1f\x7f]", value):
-        sentence = "must be ASCII without spaces (an international host in its xn-- form)"
-    elif (
-        any(part.lower() in (".", "..", "%2e", "%2e%2e") for part in url.path.split("/")) or "//" in url.path
-    ):
-        sentence = "must not have empty or dot segments in its path"
-    if sentence:
-        wrong("InvalidAddress", field, sentence)
-        return None
-    return url
-
-
-def _extensions(value: object, wrong: _Wrong) -> dict[str, SplitResult]:
+def _extensions(value: object, wrong: Wrong) -> dict[str, SplitResult]:
     found: dict[str, SplitResult] = {}
-    for name, text in _pairs(value):
+    for name, text in _pairs(value, "spec.addressExtensions", wrong):
         if name != "upload" and not _FILES_EXTENSION.fullmatch(name):
             wrong(
                 "InvalidParameter",
@@ -201,23 +206,14 @@ def _extensions(value: object, wrong: _Wrong) -> dict[str, SplitResult]:
                 f"has no {name!r}; known are upload, files and files-2, files-3, …",
             )
             continue
-        url = _address(text, f"spec.addressExtensions {name}", wrong)
+        url = parse_address(text, f"spec.addressExtensions {name}", wrong)
         if url:
             found[name] = url
     return found
 
 
-def _auth(auth: Mapping[str, Any], namespace: str, wrong: _Wrong) -> str | None:
-    reference = _mapping(auth.get("secretRef"))
+def _auth(auth: Mapping[str, Any], namespace: str, wrong: Wrong) -> str | None:
     name = auth.get("name")
     if name is not None and name != names.AUTH_NAME:
         wrong("InvalidAuth", "spec.auth.name", f"must be {names.AUTH_NAME!r}, not {name!r}")
-    foreign = reference.get("namespace")
-    if foreign and foreign != namespace:
-        wrong(
-            "ForeignSecret",
-            "spec.auth.secretRef",
-            f"names the namespace {foreign!r}: the Secret must lie beside the Connector, in {namespace!r}",
-        )
-    secret = reference.get("name")
-    return str(secret) if secret else None
+    return _reference(auth.get("secretRef"), "spec.auth.secretRef", namespace, wrong)

@@ -42,7 +42,12 @@ class RunningProxy:
 
 @contextmanager
 def running_proxy(
-    registry: Registry, console: Console, *, port: int | None, is_verbose: bool = False
+    registry: Registry,
+    environment: Mapping[str, str],
+    console: Console,
+    *,
+    port: int | None,
+    is_verbose: bool = False,
 ) -> Iterator[RunningProxy]:
     """A sidecar process that ends with the block, and with this process however that ends."""
     folder = Path(tempfile.mkdtemp(prefix="pypi-connector-"))
@@ -53,7 +58,7 @@ def running_proxy(
             endpoints = _endpoints(registry, chosen)
             try:
                 process, lifeline = _start(
-                    registry, endpoints, chosen, folder, console, is_verbose=is_verbose
+                    registry, environment, endpoints, chosen, folder, console, is_verbose=is_verbose
                 )
                 break
             except ProxyFailed:
@@ -97,7 +102,14 @@ def _grant(registry: Registry) -> Grant:
 
 
 def _start(
-    registry: Registry, endpoints: Endpoints, port: int, folder: Path, console: Console, *, is_verbose: bool
+    registry: Registry,
+    environment: Mapping[str, str],
+    endpoints: Endpoints,
+    port: int,
+    folder: Path,
+    console: Console,
+    *,
+    is_verbose: bool,
 ) -> tuple["subprocess.Popen[str]", int]:
     reading, lifeline = os.pipe()
     settings = Environment(
@@ -107,7 +119,7 @@ def _start(
         grant_fd=reading,
         peer_uid=os.getuid(),
     )
-    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    passed = {name: environment[name] for name in _PASSED_ON if name in environment}
     try:
         process = subprocess.Popen(
             [sys.executable, "-I", "-m", "sidecar"],

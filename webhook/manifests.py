@@ -3,6 +3,7 @@
 The same files that `kubectl apply` takes: any number of documents, in any number of files, in any order.
 """
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +13,16 @@ from typing import Any
 import yaml
 
 from sidecar.contract import Credential
+from webhook import names
 from webhook.connectors import Connector, parse_connector
 from webhook.credentials import parse_ca, parse_credential
-from webhook.errors import InputError, Problem
+from webhook.errors import InputError, InvalidConnector, Problem
 from webhook.seam import SecretManifest, parse_secret
 
 STDIN = "-"
 DEFAULT_NAMESPACE = "default"
+_QUOTED = re.compile(r"'(?!<)[^']{3,}'")
+"""What the library quotes in its problems may be a password; single characters and its <names> are not"""
 _KINDS = ("Connector", "ConnectorClass", "Secret")
 
 
@@ -53,11 +57,17 @@ def read_yaml(source: str) -> list[Any]:
     try:
         return [document for document in yaml.safe_load_all(text) if document is not None]
     except yaml.YAMLError as error:
-        # the library's own text quotes the line, which may hold a password
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "an unknown place"
-        what = getattr(error, "problem", None) or "it is no YAML"
+        what = _QUOTED.sub("…", getattr(error, "problem", None) or "it is no YAML")
         raise InputError.of("InvalidYAML", f"{name}: {where}: {what}") from None
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+    ):  # a value that looks like a date or has a tag, and is none
+        sentence = f"{name} holds a value that YAML cannot read as what it looks like: put it into quotes"
+        raise InputError.of("InvalidYAML", sentence) from None
 
 
 def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) -> Documents:
@@ -104,12 +114,13 @@ def choose(documents: Documents, wanted: str | None) -> tuple[str, str]:
 
 def resolve(documents: Documents, key: tuple[str, str], *, insecure_allowed: bool = False) -> Registry:
     """The Connector with credential and CA; `InputError` with all that is wrong in the three documents."""
-    connector = parse_connector(
-        documents.connectors[key],
-        default_namespace=documents.default_namespace,
-        insecure_allowed=insecure_allowed,
-    )
+    manifest, default = documents.connectors[key], documents.default_namespace
     problems: list[Problem] = []
+    try:
+        connector = parse_connector(manifest, default_namespace=default, insecure_allowed=insecure_allowed)
+    except InvalidConnector as error:
+        problems += error.problems
+        connector = _with_its_secrets_only(manifest, default, error)
     credential: Credential | None = None
     ca: str | None = None
     try:
@@ -123,6 +134,23 @@ def resolve(documents: Documents, key: tuple[str, str], *, insecure_allowed: boo
     if problems:
         raise InputError(problems)
     return Registry(connector, credential, ca)
+
+
+def _with_its_secrets_only(
+    manifest: Mapping[str, Any], default_namespace: str, error: InvalidConnector
+) -> Connector:
+    """A stand-in for a broken Connector, by which its Secrets can be looked at all the same."""
+    spec = manifest.get("spec")
+    kept = (
+        {key: spec[key] for key in ("auth", "caCertSecretRef") if key in spec}
+        if isinstance(spec, dict)
+        else {}
+    )
+    stand_in = {"connectorClassName": names.CONNECTOR_CLASS, "address": "https://registry.invalid", **kept}
+    try:
+        return parse_connector({**manifest, "spec": stand_in}, default_namespace=default_namespace)
+    except InvalidConnector:
+        raise error from None
 
 
 def _secret(documents: Documents, connector: Connector, name: str | None) -> SecretManifest | None:
@@ -145,8 +173,9 @@ def _label(source: str) -> str:
 
 def _flatten(documents: Iterable[Any]) -> Iterable[Any]:
     for document in documents:
-        if isinstance(document, Mapping) and document.get("kind") == "List":
-            yield from _flatten(document.get("items") or [])
+        items = document.get("items") if isinstance(document, Mapping) else None
+        if isinstance(items, list) and document.get("kind") == "List":
+            yield from _flatten(items)
         else:
             yield document
 

@@ -47,7 +47,7 @@ def read_pod(source: str) -> dict[str, Any]:
 def inject_offline(
     pod: dict[str, Any], documents: Documents, settings: Settings, *, namespace: str | None
 ) -> Decision:
-    """Decide as admission would, about a Pod in `namespace`, else in its own, else in the Connectors'.
+    """Decide as admission would, about a Pod in `namespace`, else in its own, else in `default`.
 
     One thing is only warned of: an address without TLS, which is how registries on a laptop are reached.
     """
@@ -75,13 +75,13 @@ def inject_offline(
 
 def print_decision(
     pod: dict[str, Any], decision: Decision, out: Console, errors: Console, *, as_diff: bool
-) -> bool:
-    """The Pod on standard output, everything said about it on standard error. Whether it was let through."""
+) -> None:
+    """The Pod on standard output, unless it is refused; everything said about it on standard error."""
     for warning in decision.warnings:
         errors.line(f"warning: {warning}", "yellow")
     errors.line(f"{decision.reason.value}: {decision.message}", "dim" if decision.allowed else "red")
     if not decision.allowed:
-        return False
+        return
     before, after = dump(pod), dump(decision.pod or pod)
     if as_diff:
         out.diff(
@@ -91,7 +91,6 @@ def print_decision(
         )
     else:
         out.line(after.rstrip("\n"))
-    return True
 
 
 class _Dumper(yaml.SafeDumper):

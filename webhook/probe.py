@@ -10,6 +10,8 @@ from webhook.manifests import Registry
 
 TIMEOUT_SECONDS = 10.0
 
+_INDEX_TYPES = ("text/html", "application/vnd.pypi.simple.v1+html", "application/vnd.pypi.simple.v1+json")
+_ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 _PROBED = "pypi-connector-probe"
 """A name that hardly any registry has: 404 says as much as 200, and costs the registry less"""
 
@@ -18,28 +20,35 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def probe(registry: Registry) -> Probe:
-    """Ask for one page of the index. Redirects are not followed: being sent on is an answer too."""
+    """Ask for a package's page, and for the index itself where that says nothing: an index must be seen.
+
+    A 404 alone could come from any server at a wrong path. Redirects are not followed: a login page is none
+    of an index's answers, and a registry's own index does not redirect.
+    """
     connector, credential = registry.connector, registry.credential
-    url = f"{connector.index_url}{connector.probe_package or _PROBED}/"
+    pages = [f"{connector.index_url}{connector.probe_package or _PROBED}/", connector.index_url]
     auth = httpx.BasicAuth(credential.username, credential.password.reveal()) if credential else None
+    found = Probe("unexpected", "not asked")
     try:
         context = ssl.create_default_context(cadata=registry.ca)
-        with (
-            httpx.Client(verify=context, trust_env=False, timeout=TIMEOUT_SECONDS) as client,
-            client.stream("GET", url, auth=auth, headers={"Accept": "text/html"}) as response,
-        ):
-            return _judge(response.status_code)
-    except (httpx.HTTPError, ssl.SSLError) as error:
+        with httpx.Client(verify=context, trust_env=False, timeout=TIMEOUT_SECONDS) as client:
+            for url in pages:
+                with client.stream("GET", url, auth=auth, headers={"Accept": _ACCEPT}) as response:
+                    found = _judge(response.status_code, response.headers.get("content-type", ""))
+                if found.outcome != "unexpected":
+                    break
+    except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, UnicodeError) as error:
         return Probe("unreachable", _cause(error))
+    return found
 
 
-def _judge(status: int) -> Probe:
+def _judge(status: int, content_type: str) -> Probe:
     detail = f"status code {status}"
     if status in (401, 403):
         return Probe("refused", detail)
-    if 200 <= status < 400 or status == 404:
+    if status == 200 and content_type.partition(";")[0].strip().lower() in _INDEX_TYPES:
         return Probe("ok", detail)
-    return Probe("unexpected", detail)
+    return Probe("unexpected", detail if status != 200 else f"{detail}, content type {content_type!r}")
 
 
 def _cause(error: Exception) -> str:

@@ -42,4 +42,17 @@ class Reason(StrEnum):
 
 
 UNCONFINED = frozenset({Reason.PRIVILEGED_CONTAINER, Reason.CAPABILITY_NOT_ALLOWED, Reason.HOST_PATH_VOLUME})
+UNUSABLE = frozenset(
+    {
+        Reason.INVALID_ANNOTATION,
+        Reason.PUBLISH_WITHOUT_CONNECTOR,
+        Reason.PUBLISH_WITHOUT_PYPIRC,
+        Reason.UNKNOWN_CONTAINER,
+        Reason.CONNECTOR_NOT_FOUND,
+        Reason.CONNECTOR_INVALID,
+        Reason.CONNECTOR_CLASS_NOT_FOUND,
+        Reason.INVALID_POD,
+    }
+)
+"""What was written is wrong, whatever the Pod may do."""
 UNCHANGED = frozenset({Reason.NOT_REQUESTED, Reason.OPTED_OUT, Reason.MIRROR_POD})

@@ -30,7 +30,7 @@ def run_command(
     is_verbose: bool,
 ) -> int:
     """Run the command with clients configured; its exit code, 128 + N if signal N ended it."""
-    with running_proxy(registry, console, port=port, is_verbose=is_verbose) as proxy:
+    with running_proxy(registry, environment, console, port=port, is_verbose=is_verbose) as proxy:
         console.line(
             f"pypi-connector: {registry.connector.key} is at {index_url(proxy.port)} "
             f"for {command[0]} ({_describe(registry)})"

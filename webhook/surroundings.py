@@ -70,11 +70,13 @@ def _is_our_token(volume: Mapping[str, Any]) -> bool:
 
 
 def _sources(volume: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return mappings((volume.get("projected") or {}).get("sources"))
+    projected = volume.get("projected")
+    return mappings(projected.get("sources")) if isinstance(projected, Mapping) else []
 
 
 def _audience(source: Mapping[str, Any]) -> object:
-    return (source.get("serviceAccountToken") or {}).get("audience")
+    token = source.get("serviceAccountToken")
+    return token.get("audience") if isinstance(token, Mapping) else None
 
 
 def _neighbour_violations(container: Mapping[str, Any]) -> Iterator[Problem]:
