@@ -14,7 +14,7 @@ WITH_CREDENTIAL = ANONYMOUS._replace(credential=Credential("user", Secret(CANARY
 @pytest.mark.parametrize(
     ("status", "grant", "code", "words"),
     [
-        (401, WITH_CREDENTIAL, "credential-refused", "correct the Secret it names"),
+        (401, WITH_CREDENTIAL, "credential-refused", "correct the Secret that it names"),
         (
             403,
             WITH_CREDENTIAL,
