@@ -3,6 +3,7 @@
 import contextlib
 import json
 import ssl
+import time
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -72,8 +73,10 @@ class BrokerClient:
             raise MalformedHead("the broker's answer is too long")
         buffer = bytearray(answer.length)
         filled = 0
+        deadline = time.monotonic() + ANSWER_SECONDS  # for all of it: everybody waits for this one fetch
         while filled < answer.length:
-            count = wire.receive(memoryview(buffer)[filled:], ANSWER_SECONDS)
+            left = max(0.0, deadline - time.monotonic())
+            count = wire.receive(memoryview(buffer)[filled:], left)
             if not count:
                 raise WireClosed
             filled += count

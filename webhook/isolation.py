@@ -5,20 +5,16 @@ hand. Refused is whatever could make it another program, make it talk to others,
 that other webhooks make for good reasons pass: resources, variables of theirs, mounts below /var/run/secrets.
 """
 
-import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sidecar.contract import COMMAND
 from webhook import names
 from webhook.errors import Problem
-from webhook.native_sidecar import FORBIDDEN_VARIABLES
+from webhook.native_sidecar import FORBIDDEN_VARIABLES, SECRETS_DIR, is_harmless_mount
 from webhook.settings import Settings
 from webhook.shapes import KNOWN, Shape, listened_ports
 from webhook.surroundings import mappings, surrounding_violations
-
-_SECRETS_DIR = "/var/run/secrets"
-"""Where other products mount their own tokens (workload identity of the clouds)."""
 
 _SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t")
 """Of Pod Security "baseline"; OpenShift sets a level besides."""
@@ -158,14 +154,6 @@ def _mount_violations(container: Mapping[str, Any], shape: Shape) -> Iterator[Pr
             yield _problem("SidecarMount", f"must mount the volume {volume} once, as injected")
     ours = [str(mount["mountPath"]) for mount in shape.mounts.values()]
     for mount in mounts:
-        if mount.get("name") not in shape.mounts and not _is_harmless(str(mount.get("mountPath")), ours):
-            sentence = f"must not mount {mount.get('mountPath')}: others may mount below {_SECRETS_DIR} only"
+        if mount.get("name") not in shape.mounts and not is_harmless_mount(str(mount.get("mountPath")), ours):
+            sentence = f"must not mount {mount.get('mountPath')}: others may mount below {SECRETS_DIR} only"
             yield _problem("SidecarForeignMount", sentence)
-
-
-def _is_harmless(path: str, ours: list[str]) -> bool:
-    """Below the directory for secrets, written plainly, and neither in, on nor above a mount of ours."""
-    if posixpath.normpath(path) != path.rstrip("/") or not path.startswith(_SECRETS_DIR + "/"):
-        return False
-    one = path.rstrip("/") + "/"
-    return not any(one.startswith(own + "/") or (own + "/").startswith(one) for own in ours)

@@ -5,8 +5,9 @@ Every pass writes the canonical form anew: a copy from a restored Pod, or one th
 theirs, mounts under /var/run/secrets, the user that OpenShift assigns.
 """
 
+import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sidecar import contract
@@ -46,7 +47,8 @@ _LIFE_FIELDS = ("restartPolicy", "lifecycle", "livenessProbe", "readinessProbe",
 _OTHER_FIELDS = ("resources", "securityContext", "terminationMessagePolicy", "volumeMounts", "volumeDevices")
 _DEFAULTS = {"terminationMessagePath": "/dev/termination-log"}
 _OWN_FIELDS = frozenset(("name", *_ENTRY_FIELDS, *_LIFE_FIELDS, *_OTHER_FIELDS))
-_SECRETS_DIR = "/var/run/secrets/"
+SECRETS_DIR = "/var/run/secrets"
+"""Where other products mount their own tokens (workload identity of the clouds)."""
 
 
 def sidecar_container(
@@ -134,17 +136,17 @@ def _is_unwanted(name: str) -> bool:
 
 
 def _is_foreign_mount(mount: Mapping[str, Any], canonical: Json) -> bool:
-    path = str(mount.get("mountPath"))
     taken = [one["mountPath"] for one in canonical["volumeMounts"]]
-    return (
-        path.startswith(_SECRETS_DIR)
-        and not any(_within(path, one) or _within(one, path) for one in taken)
-        and mount.get("name") not in (names.CONFIG_VOLUME, names.TOKEN_VOLUME, names.EMPTY_VOLUME)
-    )
+    is_ours = mount.get("name") in (names.CONFIG_VOLUME, names.TOKEN_VOLUME, names.EMPTY_VOLUME)
+    return not is_ours and is_harmless_mount(str(mount.get("mountPath")), taken)
 
 
-def _within(path: str, folder: str) -> bool:
-    return (path.rstrip("/") + "/").startswith(folder.rstrip("/") + "/")
+def is_harmless_mount(path: str, ours: Sequence[str]) -> bool:
+    """Below the directory for secrets, written plainly, and neither in, on nor above a mount of ours."""
+    if posixpath.normpath(path) != path.rstrip("/") or not path.startswith(SECRETS_DIR + "/"):
+        return False
+    one = path.rstrip("/") + "/"
+    return not any(one.startswith(own + "/") or (own + "/").startswith(one) for own in ours)
 
 
 def _resources(canonical: Mapping[str, Any], present: Mapping[str, Any]) -> Json:
