@@ -87,7 +87,6 @@ class Pool:
                     return None
                 since, wire = kept.pop()
             if time.monotonic() - since < IDLE_SECONDS and not wire.has_arrived():
-                wire.is_reused = True
                 return wire
             wire.close()
 

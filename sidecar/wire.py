@@ -37,14 +37,13 @@ class WatchedClosed(Exception):
 class Wire:
     """Not thread-safe: one thread at a time."""
 
-    __slots__ = ("ahead", "is_reused", "sock")
+    __slots__ = ("ahead", "sock")
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.sock = sock
         self.ahead = b""
         """Octets received beyond the last head"""
-        self.is_reused = False
 
     def close(self) -> None:
         self.sock.close()

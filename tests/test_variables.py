@@ -5,7 +5,7 @@ from typing import Any
 from webhook.annotations import Request
 from webhook.endpoints import Endpoints, endpoints
 from webhook.proxies import bypass_loopback
-from webhook.variables import INDEX_VARIABLES, apply, groups
+from webhook.variables import apply, groups
 
 KEY = "team-a/pypi"
 TOLD = endpoints(Request(connectors=(KEY,)), {KEY: 28200})
@@ -32,12 +32,6 @@ def test_without_pipconf_nothing_is_said_about_the_index() -> None:
 
 def test_the_files_may_lie_elsewhere() -> None:
     assert groups(TOLD, config_dir="/tmp/x")["pip"]["PIP_CONFIG_FILE"] == "/tmp/x/pip.conf"
-
-
-def test_the_variables_that_choose_an_index_are_known() -> None:
-    assert (
-        *("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "PDM_PYPI_URL", "PIPENV_PYPI_MIRROR"),
-    ) == INDEX_VARIABLES
 
 
 def test_uploads_go_to_the_publish_connector_alone() -> None:

@@ -45,16 +45,24 @@ class Observed:
     has_ca: bool
     probe: Probe | None
     """None: not asked"""
-    proxy_url: str | None
+    proxy_url: str
     """Where clients reach it"""
 
 
 def conditions(observed: Observed) -> list[Condition]:
     """All types, in a fixed order; `Ready` sums them up."""
+    secret = ("Valid", "user name and password are there")
+    if not observed.has_secret:
+        secret = ("SecretOptional", "no Secret is named: the registry is anonymous")
+    ca = ("Valid", "the bundle holds PEM certificates")
+    if not observed.has_ca:
+        ca = ("NoCACert", "no CA is named: the system's are trusted")
     found = [
-        _class_ready(observed),
-        _secret_ready(observed),
-        _ca_ready(observed),
+        _manifest_ready(
+            "ConnectorClassReady", observed, _CLASS_REASONS, ("Valid", "the class pypi is known")
+        ),
+        _manifest_ready("SecretReady", observed, _SECRET_REASONS, secret),
+        _manifest_ready("CACertReady", observed, _CA_REASONS, ca),
         _liveness_ready(observed),
         _auth_ready(observed),
         _proxy_ready(observed),
@@ -62,38 +70,21 @@ def conditions(observed: Observed) -> list[Condition]:
     return [*found, _ready(found, observed)]
 
 
-def _class_ready(observed: Observed) -> Condition:
-    problem = _first(observed, _CLASS_REASONS)
+def _manifest_ready(
+    kind: str, observed: Observed, prefixes: tuple[str, ...], otherwise: tuple[str, str]
+) -> Condition:
+    """False with the first problem whose reason begins so, else True with reason and message."""
+    problem = next((one for one in observed.problems if one.reason.startswith(prefixes)), None)
     if problem:
-        return Condition("ConnectorClassReady", "False", problem.reason, problem.message)
-    return Condition("ConnectorClassReady", "True", "Valid", "the class pypi is known")
-
-
-def _secret_ready(observed: Observed) -> Condition:
-    problem = _first(observed, _SECRET_REASONS)
-    if problem:
-        return Condition("SecretReady", "False", problem.reason, problem.message)
-    if not observed.has_secret:
-        return Condition(
-            "SecretReady", "True", "SecretOptional", "no Secret is named: the registry is anonymous"
-        )
-    return Condition("SecretReady", "True", "Valid", "user name and password are there")
-
-
-def _ca_ready(observed: Observed) -> Condition:
-    problem = _first(observed, _CA_REASONS)
-    if problem:
-        return Condition("CACertReady", "False", problem.reason, problem.message)
-    if not observed.has_ca:
-        return Condition("CACertReady", "True", "NoCACert", "no CA is named: the system's are trusted")
-    return Condition("CACertReady", "True", "Valid", "the bundle holds PEM certificates")
+        return Condition(kind, "False", problem.reason, problem.message)
+    return Condition(kind, "True", *otherwise)
 
 
 def _liveness_ready(observed: Observed) -> Condition:
     probe = observed.probe
     if probe is None:
         return Condition("LivenessReady", "Unknown", "NotProbed", "the registry was not asked")
-    if probe.outcome == "unreachable" or probe.outcome == "unexpected":
+    if probe.outcome in ("unreachable", "unexpected"):
         return Condition("LivenessReady", "False", "ConnectionFailed", probe.detail)
     return Condition("LivenessReady", "True", "Valid", probe.detail)
 
@@ -110,7 +101,7 @@ def _auth_ready(observed: Observed) -> Condition:
 
 
 def _proxy_ready(observed: Observed) -> Condition:
-    if observed.proxy_url is None or observed.problems:
+    if observed.problems:
         return Condition("ProxyServiceReady", "False", "ConnectorInvalid", "the Connector cannot be used")
     return Condition("ProxyServiceReady", "True", "Valid", observed.proxy_url)
 
@@ -126,7 +117,3 @@ def _ready(found: Sequence[Condition], observed: Observed) -> Condition:
     if unknown:
         return Condition("Ready", "Unknown", unknown[0].reason, unknown[0].message)
     return Condition("Ready", "True", "Valid", "the Connector can be used")
-
-
-def _first(observed: Observed, prefixes: Sequence[str]) -> Problem | None:
-    return next((one for one in observed.problems if one.reason.startswith(tuple(prefixes))), None)

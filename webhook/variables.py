@@ -47,8 +47,6 @@ RIVALS: Mapping[str, tuple[str, ...]] = {
 
 _LOOPBACK = re.compile(r"http://127\.0\.0\.1:([0-9]{1,5})/")
 
-INDEX_VARIABLES = tuple(name for group in _GROUPS.values() for name, kind in group.items() if kind == _INDEX)
-
 
 def groups(endpoints: Endpoints, *, config_dir: str = CONFIG_DIR) -> dict[str, dict[str, str]]:
     """Group → {name: value}; no group for what is not configured. `run` writes its files elsewhere."""
