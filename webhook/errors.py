@@ -5,7 +5,12 @@ ConnectorsError
 │   ├── InvalidConnector a Connector that breaks its contract
 │   └── InvalidSecret    a Secret that a Connector names and that cannot be used
 ├── Refusal              a grant that is refused; leaves the broker as a problem document (RFC 9457)
-└── ClusterUnavailable   the cluster did not answer; not a refusal: a grant in hand serves on meanwhile
+├── ClusterUnavailable   the cluster did not answer; not a refusal: a grant in hand serves on meanwhile
+└── ClusterRefused       the API server answered, and not with what was asked for
+    ├── Forbidden        401, 403: a right of ours is missing
+    ├── NotFound         404, where something was to be changed
+    ├── Conflict         409: it exists already, or was changed by another since it was read
+    └── Gone             410: a watch can not go on from that resourceVersion
 
 A `Problem` is one wrong thing; an `InputError` carries all of them, so that nobody mends them one by one.
 """
@@ -60,3 +65,23 @@ class Refusal(ConnectorsError):
 
 class ClusterUnavailable(ConnectorsError):
     """The cluster did not answer. The text says which question, never what it was about to answer."""
+
+
+class ClusterRefused(ConnectorsError):
+    """The API server's own sentence (`metav1.Status.message`) with what was asked for."""
+
+
+class Forbidden(ClusterRefused):
+    """A right of ours is missing."""
+
+
+class NotFound(ClusterRefused):
+    """What was to be changed does not exist."""
+
+
+class Conflict(ClusterRefused):
+    """It exists already, or was changed by another since it was read."""
+
+
+class Gone(ClusterRefused):
+    """A watch cannot go on from that resourceVersion: list anew."""

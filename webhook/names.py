@@ -63,6 +63,14 @@ NAMESPACE = "pypi-connector-system"
 ADMISSION = "pypi-connector-admission"
 BROKER = "pypi-connector-broker"
 SIDECAR_IMAGE = "pypi-connector-sidecar"
+WEBHOOK_CONFIGURATION = "pypi-connector"
+"""MutatingWebhookConfiguration; the broker keeps its `caBundle`."""
+CA_SECRET = "pypi-connector-ca"  # noqa: S105 (a name)
+ADMISSION_TLS_SECRET = "pypi-connector-admission-tls"  # noqa: S105 (a name)
+BROKER_TLS_SECRET = "pypi-connector-broker-tls"  # noqa: S105 (a name)
+CONTROLLER_LEASE = "pypi-connector-controller"
+SECRET_READER_ROLE = "pypi-connector-secret-reader"  # noqa: S105 (a name)
+"""ClusterRole: lets the broker read Secrets, everywhere or in chosen namespaces."""
 USER_ROLE = "pypi-connector-user"
 """ClusterRole: install through a Connector of another namespace."""
 PUBLISHER_ROLE = "pypi-connector-publisher"

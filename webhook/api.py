@@ -1,0 +1,233 @@
+"""The Kubernetes API as a handful of verbs on paths: dicts in, dicts out. The only import of `kubernetes`.
+
+Of that library serve credentials (in a cluster, or from a kubeconfig), TLS and the connection pool. Its typed
+models do not: they drop fields that they do not know, and cost a second reading of each answer.
+"""
+
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Literal, Protocol
+
+import aiohttp
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.config import ConfigException, load_kube_config
+from kubernetes.aio.config.incluster_config import (
+    SERVICE_CERT_FILENAME,
+    SERVICE_HOST_ENV_NAME,
+    SERVICE_TOKEN_FILENAME,
+    InClusterConfigLoader,
+)
+
+from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, Forbidden, Gone, InputError, NotFound
+
+Json = dict[str, Any]
+PatchKind = Literal["merge", "json", "strategic"]
+
+REQUEST_SECONDS = 2.0
+"""A grant takes up to six calls, and the sidecar waits 10 s for it; the API server answers a `get` in
+milliseconds, or it is in trouble."""
+
+WATCH_SECONDS = 300
+"""The server ends a watch after this time; a new one costs one request. The order of client-go's."""
+
+SILENCE_SECONDS = 90.0
+"""A bookmark comes about every minute: nothing for longer means that the connection is dead."""
+
+_CONNECTIONS = 64
+"""Per replica. The API server's own fairness allows a service account about that many at a time."""
+
+_PATCHES: Mapping[PatchKind, str] = {
+    "merge": "application/merge-patch+json",
+    "json": "application/json-patch+json",
+    "strategic": "application/strategic-merge-patch+json",
+}
+_REFUSALS = {401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone}
+_SENTENCE_LENGTH = 500
+
+# it logs requests, whose bodies may hold tokens, at DEBUG
+logging.getLogger("kubernetes").setLevel(logging.WARNING)
+
+
+class Api(Protocol):
+    """All raise `errors.ClusterUnavailable` and `errors.ClusterRefused`."""
+
+    async def get(self, path: str, *, seconds: float = REQUEST_SECONDS) -> Json | None:
+        """None: there is none (404)."""
+
+    async def list(self, path: str, **query: str) -> Json: ...
+
+    async def create(self, path: str, body: Mapping[str, Any]) -> Json:
+        """`errors.Conflict` where it exists already."""
+
+    async def replace(self, path: str, body: Mapping[str, Any]) -> Json:
+        """`errors.Conflict` where another changed it since `metadata.resourceVersion`."""
+
+    async def patch(self, path: str, body: object, kind: PatchKind = "merge") -> Json: ...
+
+    async def text(self, path: str, **query: str) -> str:
+        """What is no JSON: a container's log."""
+
+    def watch(self, path: str, **query: str) -> AsyncIterator[Json]:
+        """Events `{"type", "object"}`, until the server ends it. `errors.Gone` if it cannot begin there."""
+
+
+class KubernetesApi:
+    """Implements `Api` over one connection pool; to be closed."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        configuration.connection_pool_maxsize = _CONNECTIONS
+        self._client = ApiClient(configuration)
+        self._client.user_agent = "pypi-connector"
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def __aenter__(self) -> "KubernetesApi":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def get(self, path: str, *, seconds: float = REQUEST_SECONDS) -> Json | None:
+        try:
+            return await self._json("GET", path, seconds=seconds)
+        except NotFound:
+            return None
+
+    async def list(self, path: str, **query: str) -> Json:
+        # a list of thousands takes longer than one object
+        return await self._json("GET", path, query=query, seconds=10 * REQUEST_SECONDS)
+
+    async def create(self, path: str, body: Mapping[str, Any]) -> Json:
+        return await self._json("POST", path, body=body)
+
+    async def replace(self, path: str, body: Mapping[str, Any]) -> Json:
+        return await self._json("PUT", path, body=body)
+
+    async def patch(self, path: str, body: object, kind: PatchKind = "merge") -> Json:
+        return await self._json("PATCH", path, body=body, content_type=_PATCHES[kind])
+
+    async def text(self, path: str, **query: str) -> str:
+        return (await self._read("GET", path, query=query)).decode("utf-8", "replace")
+
+    async def watch(self, path: str, **query: str) -> AsyncIterator[Json]:
+        chosen = {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_SECONDS), **query}
+        timeout = aiohttp.ClientTimeout(total=None, connect=REQUEST_SECONDS, sock_read=SILENCE_SECONDS)
+        try:
+            response = await self._send("GET", path, query=chosen, timeout=timeout)
+            try:
+                if response.status != 200:
+                    raise _refusal("GET", path, response.status, await response.read())
+                async for line in response.content:
+                    yield _event(path, line)
+            finally:
+                response.close()
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            raise _unavailable("watch", path, error) from error
+
+    async def _json(self, method: str, path: str, **options: Any) -> Json:
+        body = await self._read(method, path, **options)
+        try:
+            document = json.loads(body)
+        except ValueError as error:
+            raise ClusterUnavailable(f"the API server answered {method} {path} without JSON") from error
+        if not isinstance(document, dict):
+            raise ClusterUnavailable(f"the API server answered {method} {path} without an object")
+        return document
+
+    async def _read(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = "application/json",
+        seconds: float = REQUEST_SECONDS,
+    ) -> bytes:
+        timeout = aiohttp.ClientTimeout(total=seconds)
+        try:
+            response = await self._send(
+                method, path, query=query, body=body, content_type=content_type, timeout=timeout
+            )
+            try:
+                data: bytes = await response.read()
+            finally:
+                response.release()
+        except (aiohttp.ClientError, ApiException, OSError, TimeoutError) as error:
+            raise _unavailable(method, path, error) from error
+        if not 200 <= response.status < 300:
+            raise _refusal(method, path, response.status, data)
+        return data
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: aiohttp.ClientTimeout,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = "application/json",
+    ) -> aiohttp.ClientResponse:
+        try:
+            _, url, headers, _, _ = await self._client.param_serialize(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                header_params={"Accept": "application/json", "Content-Type": content_type},
+                auth_settings=["BearerToken"],
+            )
+        except (ConfigException, OSError) as error:  # the token's file, read anew each minute
+            raise _unavailable(method, path, error) from error
+        # the library adds a retry of its own where `_request_timeout` is none; it takes aiohttp's as well
+        answer = await self._client.call_api(method, url, headers, body=body, _request_timeout=timeout)
+        response: aiohttp.ClientResponse = answer.response
+        return response
+
+
+async def in_cluster_or_kubeconfig(
+    environment: Mapping[str, str], *, context: str | None = None
+) -> KubernetesApi:
+    """Credentials of the Pod where there is one, else of the kubeconfig. `InputError` if neither is there."""
+    configuration = Configuration()
+    try:
+        if environment.get(SERVICE_HOST_ENV_NAME):
+            loader = InClusterConfigLoader(
+                SERVICE_TOKEN_FILENAME, SERVICE_CERT_FILENAME, environ=dict(environment)
+            )
+            loader.load_and_set(configuration)
+        else:
+            file = environment.get("KUBECONFIG")  # else ~/.kube/config
+            await load_kube_config(file, context, configuration, persist_config=False)
+    except (ConfigException, OSError) as error:
+        sentence = f"no access to a cluster: {error}; set KUBECONFIG, or run inside a Pod"
+        raise InputError.of("ClusterNotConfigured", sentence) from error
+    return KubernetesApi(configuration)
+
+
+def _event(path: str, line: bytes) -> Json:
+    """One line of a watch. An error event ends it, as the refusal that it stands for."""
+    event: Json = json.loads(line)
+    if event.get("type") == "ERROR":
+        status = event.get("object") or {}
+        raise _refusal("watch", path, int(status.get("code") or 500), json.dumps(status).encode())
+    return event
+
+
+def _refusal(method: str, path: str, status: int, body: bytes) -> ClusterRefused | ClusterUnavailable:
+    try:
+        message = str(json.loads(body).get("message") or "")
+    except (ValueError, AttributeError):
+        message = ""
+    sentence = f"the API server answered {method} {path} with {status}: {message}"[:_SENTENCE_LENGTH]
+    if status == 429 or status >= 500:
+        return ClusterUnavailable(sentence)
+    return _REFUSALS.get(status, ClusterRefused)(sentence)
+
+
+def _unavailable(method: str, path: str, error: BaseException) -> ClusterUnavailable:
+    cause = " in time" if isinstance(error, TimeoutError) else f": {str(error) or type(error).__name__}"
+    return ClusterUnavailable(f"the API server did not answer {method} {path}{cause}")

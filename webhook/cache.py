@@ -1,0 +1,132 @@
+"""Objects of one kind, kept equal to the API server's by list and watch.
+
+https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+
+While the API server is away, what was seen last is kept: Pods are admitted on, and a changed Connector
+arrives late. `kubernetes` has an informer, but none for asyncio, and its threaded one spins on errors.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from webhook.api import Api
+from webhook.errors import ClusterRefused, ClusterUnavailable, Gone
+
+logger = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+Key = tuple[str, str]
+"""Namespace ("" for what has none) and name"""
+OnChange = Callable[[Key, Json | None], None]
+"""Called with each new state of an object, None when it is gone; it must not block"""
+
+PAGE = "500"
+"""Objects per page of a list, as client-go asks for"""
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 20.0
+"""After an API server's restart everybody comes back: each pause is drawn between half and all of it."""
+
+
+class Cache:
+    """Run `run` in a task of its own; everything else may be asked at any time."""
+
+    def __init__(
+        self, api: Api, path: str, *, on_change: OnChange = lambda _key, _object: None, jitter: bool = True
+    ) -> None:
+        self._api = api
+        self._path = path
+        self._on_change = on_change
+        self._shortest_part = 0.5 if jitter else 1.0
+        self._objects: dict[Key, Json] = {}
+        self._version = ""
+        self._failures = 0
+        self.synced = asyncio.Event()
+        """Set once the first list is complete, and ever after"""
+
+    def get(self, namespace: str, name: str) -> Json | None:
+        return self._objects.get((namespace, name))
+
+    def __iter__(self) -> Iterator[Json]:
+        return iter(tuple(self._objects.values()))
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                if not self._version:
+                    await self._list()
+                await self._watch()
+            except Gone:
+                # after a long absence; not an error, and nothing to wait for the first time
+                self._version = ""
+                await self._pause("watch expired")
+            except (ClusterUnavailable, ClusterRefused) as error:
+                await self._pause(str(error))
+
+    async def _list(self) -> None:
+        query = {"limit": PAGE}
+        found: dict[Key, Json] = {}
+        while True:
+            page = await self._api.list(self._path, **query)
+            for one in page.get("items") or []:
+                found[_key(one)] = _slim(one)
+            metadata = page.get("metadata") or {}
+            if not metadata.get("continue"):
+                break
+            query = {"limit": PAGE, "continue": metadata["continue"]}
+        for key in self._objects.keys() - found.keys():
+            self._put(key, None)
+        for key, one in found.items():
+            if _version(self._objects.get(key)) != _version(one):
+                self._put(key, one)
+        self._version = str(metadata.get("resourceVersion") or "")
+        self._failures = 0
+        if not self.synced.is_set():
+            logger.info("cache synced", extra={"path": self._path, "objects": len(found)})
+        self.synced.set()
+
+    async def _watch(self) -> None:
+        async for event in self._api.watch(self._path, resourceVersion=self._version):
+            one = event.get("object") or {}
+            kind = event.get("type")
+            if kind in ("ADDED", "MODIFIED"):
+                self._put(_key(one), _slim(one))
+            elif kind == "DELETED":
+                self._put(_key(one), None)
+            elif kind != "BOOKMARK":
+                continue
+            self._version = _version(one) or self._version
+            self._failures = 0
+
+    def _put(self, key: Key, one: Json | None) -> None:
+        if one is None:
+            self._objects.pop(key, None)
+        else:
+            self._objects[key] = one
+        self._on_change(key, one)
+
+    async def _pause(self, cause: str) -> None:
+        part = random.uniform(self._shortest_part, 1.0)  # noqa: S311 (spreads load)
+        seconds = part * min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**self._failures)
+        self._failures = min(self._failures + 1, 16)
+        logger.warning("watch interrupted", extra={"path": self._path, "cause": cause, "seconds": seconds})
+        await asyncio.sleep(seconds)
+
+
+def _key(one: Mapping[str, Any]) -> Key:
+    metadata = one.get("metadata") or {}
+    return str(metadata.get("namespace") or ""), str(metadata.get("name"))
+
+
+def _version(one: Mapping[str, Any] | None) -> str:
+    return str(((one or {}).get("metadata") or {}).get("resourceVersion") or "")
+
+
+def _slim(one: Json) -> Json:
+    """Without the bookkeeping of appliers, which is often larger than the object."""
+    one.get("metadata", {}).pop("managedFields", None)
+    return one

@@ -1,0 +1,116 @@
+"""The broker's and admission's questions, answered by the Kubernetes API: `seam.Cluster` for real.
+
+Connectors and Namespaces come from watched caches, with one live question on a miss. Pods, Secrets, tokens
+and accesses are asked for each time: what they say must be true now. Secrets are read by `get` alone.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sidecar.contract import Secret
+from webhook import names, paths
+from webhook.api import REQUEST_SECONDS, Api
+from webhook.cache import Cache
+from webhook.connectors import parse_connector
+from webhook.decide import Found
+from webhook.errors import InvalidConnector
+from webhook.seam import (
+    PROXY_RESOURCE,
+    SecretManifest,
+    TokenIdentity,
+    TokenReview,
+    Verb,
+    parse_secret,
+    parse_token_review,
+)
+
+LIVE_SECONDS = 1.0
+"""For what a cache misses while the API server waits 5 s for admission's answer."""
+
+
+class KubernetesCluster:
+    """Implements `seam.Cluster`. `connectors` is run and ended by its owner."""
+
+    def __init__(self, api: Api, connectors: Cache) -> None:
+        self._api = api
+        self._connectors = connectors
+
+    async def review_token(self, token: Secret, audience: str) -> TokenReview:
+        """https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1/"""
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenReview",
+            "spec": {"token": token.reveal(), "audiences": [audience]},
+        }
+        answer = await self._api.create(paths.TOKEN_REVIEWS, body)
+        return parse_token_review(answer.get("status") or {})
+
+    async def pod(self, namespace: str, name: str) -> Mapping[str, Any] | None:
+        return await self._api.get(paths.pod(namespace, name))
+
+    async def is_allowed(self, who: TokenIdentity, verb: Verb, namespace: str, connector: str) -> bool:
+        resource, subresource = PROXY_RESOURCE
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {
+                "user": who.username,
+                "uid": who.uid,
+                "groups": list(who.groups),
+                "extra": {key: list(values) for key, values in who.extra.items()},
+                "resourceAttributes": {
+                    "group": names.GROUP,
+                    "version": names.API_VERSION.rpartition("/")[2],
+                    "resource": resource,
+                    "subresource": subresource,
+                    "verb": verb,
+                    "namespace": namespace,
+                    "name": connector,
+                },
+            },
+        }
+        status = (await self._api.create(paths.ACCESS_REVIEWS, body)).get("status") or {}
+        return status.get("allowed") is True and status.get("denied") is not True
+
+    async def secret(self, namespace: str, name: str) -> SecretManifest | None:
+        found = await self._api.get(paths.secret(namespace, name))
+        return parse_secret(found) if found else None
+
+    async def connector(self, namespace: str, name: str) -> Mapping[str, Any] | None:
+        return await find_connector(self._api, self._connectors, namespace, name)
+
+    async def is_ready(self) -> bool:
+        return self._connectors.synced.is_set()
+
+
+class AdmissionView:
+    """What admission asks: Connectors, and the labels of Namespaces."""
+
+    def __init__(self, api: Api, connectors: Cache, namespaces: Cache) -> None:
+        self._api = api
+        self._connectors = connectors
+        self._namespaces = namespaces
+
+    async def connector(self, key: str) -> Found:
+        namespace, _, name = key.partition("/")
+        manifest = await find_connector(self._api, self._connectors, namespace, name, seconds=LIVE_SECONDS)
+        try:
+            return parse_connector(manifest) if manifest else None
+        except InvalidConnector as error:
+            return error
+
+    async def namespace_labels(self, name: str) -> Mapping[str, str]:
+        found = self._namespaces.get("", name)
+        if found is None:
+            found = await self._api.get(paths.namespace(name), seconds=LIVE_SECONDS) or {}
+        return (found.get("metadata") or {}).get("labels") or {}
+
+    def is_ready(self) -> bool:
+        return self._connectors.synced.is_set() and self._namespaces.synced.is_set()
+
+
+async def find_connector(
+    api: Api, cache: Cache, namespace: str, name: str, *, seconds: float = REQUEST_SECONDS
+) -> Mapping[str, Any] | None:
+    """On a miss one live question: it may have been created in this very second, together with the Pod."""
+    return cache.get(namespace, name) or await api.get(paths.connector(namespace, name), seconds=seconds)
