@@ -75,7 +75,7 @@ async def post(
     **options: Any,
 ) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    transport = httpx.ASGITransport(create_app(SETTINGS, find, **options))
+    transport = httpx.ASGITransport(create_app(lambda: SETTINGS, find, **options))
     async with httpx.AsyncClient(transport=transport, base_url="https://webhook") as client:
         return await client.post("/mutate", content=content, headers={"content-type": content_type})
 
@@ -227,7 +227,7 @@ def test_there_is_one_log_line_for_an_admission_and_never_the_pod(caplog: pytest
 
 def test_the_probes() -> None:
     async def get(path: str, *, ready: bool) -> int:
-        transport = httpx.ASGITransport(create_app(SETTINGS, find, is_ready=lambda: ready))
+        transport = httpx.ASGITransport(create_app(lambda: SETTINGS, find, is_ready=lambda: ready))
         async with httpx.AsyncClient(transport=transport, base_url="https://webhook") as client:
             return (await client.get(path)).status_code
 

@@ -1,42 +1,65 @@
-"""Admission's settings from the environment."""
+"""The settings of admission and broker from their environment."""
+
+from pathlib import Path
 
 import pytest
 
 from webhook.errors import InputError
-from webhook.settings import BROKER_URL, Settings, from_environment
+from webhook.settings import BROKER_URL, ProcessSettings, Settings, from_environment
 
-CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
-OTHER = CERTIFICATE.replace("MIIB", "MIIC")
-LEAST = {"WEBHOOK_SIDECAR_IMAGE": "r.example/s:1", "WEBHOOK_BROKER_CA": CERTIFICATE}
+LEAST = {"WEBHOOK_SIDECAR_IMAGE": "r.example/s:1"}
+
+
+def read(variables: dict[str, str]) -> ProcessSettings:
+    return from_environment(variables, port=10250, tls_directory="/tls")
 
 
 def test_the_least() -> None:
-    assert from_environment(LEAST) == Settings(
-        "r.example/s:1", ("r.example/s:1",), (CERTIFICATE.strip(),), BROKER_URL
+    assert read(LEAST) == ProcessSettings(
+        sidecar_image="r.example/s:1",
+        allowed_images=("r.example/s:1",),
+        pull_secrets=(),
+        broker_url=BROKER_URL,
+        port=10250,
+        tls_directory=Path("/tls"),
+        namespace="pypi-connector-system",
+        pod_name="pypi-connector",
+        log_level="info",
     )
     assert BROKER_URL == "https://pypi-connector-broker.pypi-connector-system.svc"
 
 
+def test_the_authorities_of_the_day_complete_them() -> None:
+    found = read({**LEAST, "WEBHOOK_PULL_SECRETS": "mirror, mirror,other"})
+    assert found.with_authorities(("A", "B")) == Settings(
+        "r.example/s:1", ("r.example/s:1",), ("A", "B"), BROKER_URL, ("mirror", "other")
+    )
+
+
 def test_the_current_image_comes_first_and_once() -> None:
     digest = "mirror.example:5000/s@sha256:" + "a" * 64
-    found = from_environment({**LEAST, "WEBHOOK_ALLOWED_IMAGES": f" {digest} ,r.example/s:1,"})
+    found = read({**LEAST, "WEBHOOK_ALLOWED_IMAGES": f" {digest} ,r.example/s:1,"})
     assert found.allowed_images == ("r.example/s:1", digest)
 
 
-def test_a_bundle_is_split_and_comments_are_dropped() -> None:
-    found = from_environment(
-        {**LEAST, "WEBHOOK_BROKER_CA": f"# old\r\n{CERTIFICATE}\n# new\n{OTHER}".strip()}
-    )
-    assert found.broker_ca == (CERTIFICATE.strip(), OTHER.strip())
-
-
 def test_every_problem_is_reported_at_once() -> None:
+    wrong = {
+        "BROKER_URL": "http://b",
+        "ALLOWED_IMAGES": "a b,-x",
+        "PULL_SECRETS": "A_b",
+        "NAMESPACE": "a.b",
+        "LOG_LEVEL": "loud",
+        "PORT": "70000",
+    }
     with pytest.raises(InputError) as caught:
-        from_environment({"WEBHOOK_BROKER_URL": "http://b", "WEBHOOK_ALLOWED_IMAGES": "a b,-x"})
+        read({f"WEBHOOK_{name}": text for name, text in wrong.items()})
     assert [one.message for one in caught.value.problems] == [
         "WEBHOOK_SIDECAR_IMAGE is not set: give the sidecar's image, best with its digest",
         "WEBHOOK_ALLOWED_IMAGES must be an image reference, not 'a b'",
         "WEBHOOK_ALLOWED_IMAGES must be an image reference, not '-x'",
+        "WEBHOOK_PULL_SECRETS must be names of Secrets, not 'A_b'",
         "WEBHOOK_BROKER_URL must read https://host or https://host:port, not 'http://b'",
-        "WEBHOOK_BROKER_CA holds no PEM certificate: give the bundle that the broker's certificate chains to",
+        "WEBHOOK_NAMESPACE must be a namespace, not 'a.b'",
+        "WEBHOOK_LOG_LEVEL must be one of debug, info, warning, error, not 'loud'",
+        "WEBHOOK_PORT must be a number from 1 to 65535, not '70000'",
     ]

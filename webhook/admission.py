@@ -39,13 +39,14 @@ async def _no_labels(namespace: str) -> Mapping[str, str]:
 
 
 def create_app(
-    settings: Settings,
+    settings: Callable[[], Settings],
     connectors: Connectors,
     *,
     namespaces: NamespaceLabels = _no_labels,
     is_ready: Callable[[], bool] = lambda: True,
 ) -> FastAPI:
-    """`is_ready` says whether the caches behind the other two are filled."""
+    """`settings` is asked for each Pod, for authorities come and go; `is_ready` says whether the caches
+    behind the other two are filled."""
     app = FastAPI(title="pypi-connector admission", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.post("/mutate")
@@ -118,7 +119,7 @@ def _request(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
 async def _review(
     request: Mapping[str, Any],
     uid: str,
-    settings: Settings,
+    settings: Callable[[], Settings],
     connectors: Connectors,
     namespaces: NamespaceLabels,
 ) -> review.Review:
@@ -132,7 +133,7 @@ async def _review(
             reason = "BadRequest"
             answer = review.errored(uid, 400, reason, "the request holds no object: nothing can be decided")
         else:
-            decision = await _decide(request, settings, connectors, namespaces)
+            decision = await _decide(request, settings(), connectors, namespaces)
             reason, answer = decision.reason.value, _of_decision(uid, request["object"], decision)
     except ClusterUnavailable as error:
         reason = "ClusterUnavailable"

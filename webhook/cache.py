@@ -34,12 +34,10 @@ LONGEST_PAUSE_SECONDS = 20.0
 class Cache:
     """Run `run` in a task of its own; everything else may be asked at any time."""
 
-    def __init__(
-        self, api: Api, path: str, *, on_change: OnChange = lambda _key, _object: None, jitter: bool = True
-    ) -> None:
+    def __init__(self, api: Api, path: str, *, jitter: bool = True) -> None:
         self._api = api
         self._path = path
-        self._on_change = on_change
+        self.on_change: OnChange = lambda _key, _object: None
         self._shortest_part = 0.5 if jitter else 1.0
         self._objects: dict[Key, Json] = {}
         self._version = ""
@@ -107,7 +105,7 @@ class Cache:
             self._objects.pop(key, None)
         else:
             self._objects[key] = one
-        self._on_change(key, one)
+        self.on_change(key, one)
 
     async def _pause(self, cause: str) -> None:
         part = random.uniform(self._shortest_part, 1.0)  # noqa: S311 (spreads load)

@@ -81,6 +81,20 @@ def _demo(given: argparse.Namespace, environment: Mapping[str, str], errors: Con
     return tell(standard_output(environment), isolate=not given.no_isolation)
 
 
+def _admission(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
+    from webhook.processes import run_admission  # its packages take half a second to import
+
+    run_admission(environment)
+    return DONE
+
+
+def _broker(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
+    from webhook.processes import run_broker
+
+    run_broker(environment)
+    return DONE
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pypi-connector",
@@ -117,6 +131,12 @@ def _parser() -> argparse.ArgumentParser:
     demo_parser = commands.add_parser("demo", help="the main job on a registry of its own")
     demo_parser.add_argument("--no-isolation", action="store_true", help="no user namespaces, prefixed paths")
     demo_parser.set_defaults(handler=_demo)
+
+    # what the images run; settings come from WEBHOOK_* (docs/install.md)
+    commands.add_parser("admission", help="serve the admission webhook").set_defaults(handler=_admission)
+    commands.add_parser("broker", help="serve grants, keep certificates and status").set_defaults(
+        handler=_broker
+    )
     return parser
 
 

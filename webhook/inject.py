@@ -41,6 +41,7 @@ def inject(
     warnings = _workload(result, request, told)
     _sidecar(result, request, told, ports, settings)
     _volumes(result)
+    _pull_secrets(result, settings)
     message = _message(request, told)
     _marks(result, message)
     return Injection(result, message, tuple(warnings))
@@ -124,6 +125,12 @@ def _volumes(pod: Json) -> None:
 
 
 _VOLUMES = frozenset(volume["name"] for volume in sidecar_volumes())
+
+
+def _pull_secrets(pod: Json, settings: Settings) -> None:
+    present = pod["spec"].get("imagePullSecrets") or []
+    missing = [name for name in settings.pull_secrets if {"name": name} not in present]
+    _put(pod["spec"], "imagePullSecrets", [*present, *({"name": name} for name in missing)])
 
 
 def _marks(pod: Json, message: str) -> None:

@@ -85,7 +85,7 @@ def set_stage() -> Iterator[Stage]:
         )
         admission_url = stack.enter_context(
             services.serving(
-                lambda _: admission.create_app(settings(broker_url), _lookup(cluster)),
+                lambda _: admission.create_app(lambda: settings(broker_url), _lookup(cluster)),
                 folder / "admission",
                 authority,
             )

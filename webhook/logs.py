@@ -1,0 +1,35 @@
+"""The log of admission and broker: one JSON object per line on standard error, a constant message and fields."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """What was given as `extra` becomes fields. No traceback: its lines may quote a Pod or a Secret."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        if record.exc_info and record.exc_info[0]:
+            fields["error"] = record.exc_info[0].__name__
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **fields,
+        }
+        return json.dumps(line, default=str)
+
+
+def set_up(level: str) -> None:
+    """For the whole process, once."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # theirs would double ours; at DEBUG they quote requests
+    for name in ("uvicorn", "asyncio", "httpx", "httpcore", "aiohttp", "kubernetes"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,101 @@
+"""An app served over TLS until the process is told to stop, and then drained.
+
+When a Pod ends, its address leaves the Service within a second or two, but whoever holds a connection goes on
+using it: the API server its HTTP keep-alive connections to admission, where one broken request refuses a Pod.
+So for a while every answer says `Connection: close`, new connections are still taken, and only then is the
+listener closed.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from certs.reload import Reloader
+from certs.store import CERTIFICATE, KEY
+
+logger = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 8.0
+"""Endpoints are withdrawn in one or two seconds, by every kube-proxy; the rest is for slow nodes. Together with
+the answers under way below the 30 s after which the kubelet kills."""
+
+ANSWER_SECONDS = 10
+"""For answers under way at the end: admission's callers wait 5 s, the broker's 10 s."""
+
+KEEP_ALIVE_SECONDS = 120
+"""Above the 90 s after which the API server's client drops an idle connection: the one who closes first must be
+the one who sends, or a request can meet a closed door."""
+
+
+async def serve(app: ASGIApp, *, port: int, tls_directory: Path, stop: asyncio.Event) -> None:
+    """Serve until `stop`, drain, return. `UnusablePair` if there is no certificate to begin with."""
+    drain = _Drain(app)
+    config = uvicorn.Config(
+        drain,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        proxy_headers=False,
+        server_header=False,
+        ssl_certfile=str(tls_directory / CERTIFICATE),
+        ssl_keyfile=str(tls_directory / KEY),
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=ANSWER_SECONDS,
+    )
+    config.load()
+    if not isinstance(config.ssl, ssl.SSLContext):
+        raise TypeError("uvicorn was given a certificate")
+    server = _Server(config)
+    with listening(port) as listener, Reloader(config.ssl, tls_directory / CERTIFICATE, tls_directory / KEY):
+        serving = asyncio.create_task(server.serve([listener]))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done():
+            logger.info("draining", extra={"seconds": DRAIN_SECONDS})
+            drain.has_begun = True
+            await asyncio.sleep(DRAIN_SECONDS)
+            server.should_exit = True
+        stopping.cancel()
+        await serving
+
+
+@contextlib.contextmanager
+def listening(port: int) -> Iterator[socket.socket]:
+    """On every address of both families, where the node has both."""
+    if socket.has_dualstack_ipv6():
+        sock = socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
+    else:
+        sock = socket.create_server(("", port), backlog=1024)
+    with sock:
+        yield sock
+
+
+class _Drain:
+    """Tells callers to leave, once it has begun."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.has_begun = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_on(message: Message) -> None:
+            if self.has_begun and message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
+            await send(message)
+
+        await self._app(scope, receive, send_on)
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the process, which has more to end than this server."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
