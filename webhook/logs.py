@@ -1,4 +1,4 @@
-"""The log of admission and broker: one JSON object per line on standard error, a constant message and fields."""
+"""The log of admission and broker: a JSON object per line on standard error, constant message and fields."""
 
 import json
 import logging

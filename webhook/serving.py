@@ -23,15 +23,15 @@ from certs.store import CERTIFICATE, KEY
 logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 8.0
-"""Endpoints are withdrawn in one or two seconds, by every kube-proxy; the rest is for slow nodes. Together with
-the answers under way below the 30 s after which the kubelet kills."""
+"""Endpoints are withdrawn in one or two seconds, by every kube-proxy; the rest is for slow nodes. With the
+answers under way it stays below the 30 s after which the kubelet kills."""
 
 ANSWER_SECONDS = 10
 """For answers under way at the end: admission's callers wait 5 s, the broker's 10 s."""
 
 KEEP_ALIVE_SECONDS = 120
-"""Above the 90 s after which the API server's client drops an idle connection: the one who closes first must be
-the one who sends, or a request can meet a closed door."""
+"""Above the 90 s after which the API server's client drops an idle connection: the one who closes first must
+be the one who sends, or a request can meet a closed door."""
 
 
 async def serve(app: ASGIApp, *, port: int, tls_directory: Path, stop: asyncio.Event) -> None:

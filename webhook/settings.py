@@ -1,4 +1,4 @@
-"""Settings of admission and broker: environment to frozen objects, once, with every problem reported together."""
+"""Settings of admission and broker: environment to frozen objects, once, every problem reported together."""
 
 import re
 from collections.abc import Mapping
