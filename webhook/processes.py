@@ -17,6 +17,7 @@ from webhook.api import in_cluster_or_kubeconfig
 from webhook.cache import Cache
 from webhook.certificates import CertificateKeeper
 from webhook.cluster import AdmissionView, KubernetesCluster
+from webhook.connector_class import ensure_class
 from webhook.controller import Controller
 from webhook.events import EventRecorder
 from webhook.serving import serve
@@ -83,7 +84,9 @@ async def _broker(environment: Mapping[str, str]) -> None:
         if not await _first_of(keeper.start(), stop):
             return
         serving = serve(app, port=chosen.port, tls_directory=chosen.tls_directory, stop=stop)
-        await _together(serving, connectors.run(), keeper.run(), recorder.run(), controller.run())
+        await _together(
+            serving, connectors.run(), keeper.run(), recorder.run(), controller.run(), ensure_class(api)
+        )
 
 
 async def _first_of(start: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:

@@ -1,0 +1,45 @@
+"""The ConnectorClass `pypi`, created at the broker's first start.
+
+Not a manifest: `kubectl apply` in one command cannot create a kind and an object of that kind. Whoever edits
+or deletes it afterwards is not contradicted.
+"""
+
+import asyncio
+import logging
+
+from webhook import names, paths
+from webhook.api import Api, Json
+from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5.0
+"""Arbitrary: the kind is served a second after its definition was applied, normally long before."""
+
+PYPI: Json = {
+    "apiVersion": names.API_VERSION,
+    "kind": "ConnectorClass",
+    "metadata": {"name": names.CONNECTOR_CLASS},
+    "spec": {
+        "auth": {"types": [{"name": names.AUTH_NAME, "secretType": names.SECRET_TYPE, "optional": True}]},
+        "configurations": [
+            {"name": names.PIPCONF_CONFIGURATION, "file": names.PIP_CONF},
+            {"name": names.PYPIRC_CONFIGURATION, "file": names.PYPIRC},
+        ],
+    },
+}
+
+
+async def ensure_class(api: Api) -> None:
+    """Returns once it exists."""
+    while True:
+        try:
+            await api.create(paths.CONNECTOR_CLASSES, PYPI)
+            logger.info("connector class created", extra={"class": names.CONNECTOR_CLASS})
+        except Conflict:
+            pass
+        except (ClusterUnavailable, ClusterRefused) as error:
+            logger.warning("connector class not created", extra={"cause": str(error)})
+            await asyncio.sleep(RETRY_SECONDS)
+            continue
+        return
