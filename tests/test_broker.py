@@ -24,7 +24,7 @@ from webhook import broker
 from webhook.broker import create_app
 from webhook.connectors import parse_connector
 from webhook.decide import decide
-from webhook.errors import ClusterUnavailable
+from webhook.errors import ClusterUnavailable, Forbidden
 from webhook.granting import Trail, grant
 from webhook.memory import MemoryCluster
 from webhook.seam import SecretManifest
@@ -98,17 +98,30 @@ def request(
     given: Any, *, bearer: str | None = None, key: str = "team/pypi", **options: Any
 ) -> httpx.Response:
     """One request for a grant; `options` overrides parts of it."""
+    return requests(given, 1, bearer=bearer, key=key, **options)[0]
+
+
+def requests(
+    given: Any,
+    count: int,
+    *,
+    bearer: str | None = None,
+    key: str = "team/pypi",
+    recorder: "Told | None" = None,
+    **options: Any,
+) -> list[httpx.Response]:
+    """The same request several times, to one broker."""
     headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
     options.setdefault("headers", headers)
     if "content" not in options:
         options.setdefault("json", {"connector": key, "rejected": None})
 
-    async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(create_app(SETTINGS, given))
+    method, url = options.pop("method", "POST"), options.pop("url", "/v1/grants")
+
+    async def send() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(create_app(lambda: SETTINGS, given, recorder))
         async with httpx.AsyncClient(transport=transport, base_url="https://broker") as client:
-            return await client.request(
-                options.pop("method", "POST"), options.pop("url", "/v1/grants"), **options
-            )
+            return [await client.request(method, url, **options) for _ in range(count)]
 
     return asyncio.run(send())
 
@@ -367,7 +380,7 @@ def test_a_body_that_does_not_arrive_is_503_for_a_4xx_would_end_the_grant(
             "headers": headers,
             "query_string": b"",
         }
-        await create_app(SETTINGS, given)(scope, stall, send)
+        await create_app(lambda: SETTINGS, given)(scope, stall, send)
 
     asyncio.run(run())
     assert sent[0]["status"] == 503
@@ -534,6 +547,123 @@ def test_no_exception_on_the_way_holds_the_canary() -> None:
             error = error.__cause__ or error.__context__
 
 
+# -- Events
+
+
+class Told:
+    """Keeps what the Pods are told."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    async def record(self, regarding: Mapping[str, str], **fields: Any) -> None:
+        self.events.append({"regarding": dict(regarding), **fields})
+
+    def lines(self) -> list[tuple[str, str, bool]]:
+        """Kind with reason, message, and whether others may have said it."""
+        return [(f"{one['kind']} {one['reason']}", one["message"], one["once"]) for one in self.events]
+
+
+def test_a_pod_hears_of_its_first_grant_and_of_no_renewal() -> None:
+    told, given = Told(), cluster()
+    requests(given, 3, bearer=token(given), recorder=told)
+    assert told.lines() == [("Normal Granted", "Connector team/pypi: install and upload", True)]
+    pod = asyncio.run(given.pod("team", "job"))
+    assert pod
+    assert told.events[0]["regarding"] == {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "namespace": "team",
+        "name": "job",
+        "uid": pod["metadata"]["uid"],
+    }
+    assert told.events[0]["related"] == {
+        "apiVersion": "connectors.alauda.io/v1alpha1",
+        "kind": "Connector",
+        "namespace": "team",
+        "name": "pypi",
+    }
+
+
+def test_a_grant_without_upload_says_so() -> None:
+    told, given = Told(), cluster(connector(access="read"))
+    requests(given, 1, bearer=token(given), recorder=told)
+    assert told.lines() == [("Normal Granted", "Connector team/pypi: install", True)]
+
+
+def test_each_refusal_is_told_and_a_grant_after_it_is_news_again() -> None:
+    told = Told()
+    given = Changing([injected(), connector(), login()], after=1, change={**login(), "type": "Opaque"})
+    given.apply_after(3, login())
+    requests(given, 4, bearer=token(given), recorder=told)
+    sentence = 'secret "login" is of type Opaque: create it anew with type kubernetes.io/basic-auth'
+    refused = ("Warning SecretTypeMismatch", f"Connector team/pypi: {sentence}", False)
+    granted = "Connector team/pypi: install and upload"
+    assert told.lines() == [
+        ("Normal Granted", granted, True),
+        refused,
+        refused,
+        ("Normal Granted", granted, False),
+    ]
+
+
+class Changing(MemoryCluster):
+    """Changes between one request and the next."""
+
+    def __init__(self, manifests: Any, *, after: int, change: Mapping[str, Any]) -> None:
+        super().__init__(manifests)
+        self._changes = {after: change}
+        self._reviews = 0
+
+    def apply_after(self, requests: int, change: Mapping[str, Any]) -> None:
+        self._changes[requests] = change
+
+    async def review_token(self, token: Secret, audience: str) -> Any:
+        if self._reviews in self._changes:
+            self.apply(self._changes[self._reviews])
+        self._reviews += 1
+        return await super().review_token(token, audience)
+
+
+def test_a_pod_that_only_a_bad_token_claims_is_told_nothing() -> None:
+    told, given = Told(), cluster()
+    foreign = given.issue_token("team", "job", "https://kubernetes.default.svc").reveal()
+    for bearer in (foreign, None, "a.b.c"):
+        requests(given, 1, bearer=bearer, recorder=told)
+    assert told.events == []
+
+
+def test_an_unavailable_cluster_is_one_event_whatever_its_detail() -> None:
+    told = Told()
+    failing = Failing(ClusterUnavailable("the API server did not answer GET /x in time"), "secret")
+    requests(failing, 1, bearer=token(failing), recorder=told)
+    sentence = "Connector team/pypi: the broker cannot ask the API server; the sidecar asks again by itself"
+    assert told.lines() == [("Warning ClusterUnavailable", sentence, False)]
+
+
+def test_a_secret_that_the_broker_may_not_read_is_a_refusal_with_the_fix(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "webhook")
+    told = Told()
+    failing = Failing(Forbidden("GET /api/v1/namespaces/team/secrets/login answered 403"), "secret")
+    response = requests(failing, 1, bearer=token(failing), recorder=told)[0]
+    assert problem(response) == (403, "SecretForbidden")
+    assert "bind the ClusterRole pypi-connector-secret-reader" in response.json()["detail"]
+    assert [line[0] for line in told.lines()] == ["Warning SecretForbidden"]
+    assert [record.reason for record in audit(caplog)] == ["SecretForbidden"]
+
+
+def test_a_missing_right_of_the_broker_ends_no_grant(caplog: pytest.LogCaptureFixture) -> None:
+    """A 4xx would: the sidecar takes it for a refusal of this Pod."""
+    failing = Failing(Forbidden("tokenreviews is forbidden"), "review_token")
+    response = ask(failing)
+    assert problem(response) == (503, "ClusterRefused")
+    assert "tokenreviews" not in response.text
+    assert "tokenreviews is forbidden" in everything(caplog)
+    assert [record.result for record in audit(caplog) if record.msg == "grant"] == ["unavailable"]
+
+
 # -- over TLS
 
 
@@ -544,7 +674,7 @@ def served(tmp_path: Path) -> Iterator[tuple[MemoryCluster, str, Path]]:
     leaf = issue_leaf(CA, ["127.0.0.1"], datetime.now(UTC))
     store.write_files(tmp_path, ServingFiles(CA.certificate, leaf.certificate, leaf.key))
     config = uvicorn.Config(
-        create_app(SETTINGS, given),
+        create_app(lambda: SETTINGS, given),
         ssl_certfile=tmp_path / "tls.crt",
         ssl_keyfile=str(tmp_path / "tls.key"),
         log_config=None,

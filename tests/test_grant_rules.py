@@ -108,7 +108,21 @@ def compose(
 
 WITH_CA = {"caCertSecretRef": {"name": "ca"}}
 
+
+def fail(refusal: Refusal) -> None:
+    raise refusal
+
+
 REFUSALS: Mapping[str, list[tuple[Callable[[], object], str]]] = {
+    "SecretForbidden": [
+        (
+            lambda: fail(rules.secret_forbidden("team", "login", is_ca=False)),
+            "bind the ClusterRole pypi-connector-secret-reader to ServiceAccount",
+        )
+    ],
+    "CASecretForbidden": [
+        (lambda: fail(rules.secret_forbidden("team", "ca", is_ca=True)), 'secret "ca" in namespace "team"')
+    ],
     "TokenNotAuthenticated": [
         (lambda: authenticate(authenticated=False, error="token has expired"), "token has expired"),
         (lambda: authenticate(authenticated="true"), "not authenticated"),

@@ -9,7 +9,7 @@ import json
 import logging
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from http import HTTPStatus
 
@@ -18,8 +18,10 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from sidecar.contract import GRANTS_PATH, Secret
-from webhook.errors import ClusterUnavailable, Refusal
+from sidecar.contract import GRANTS_PATH, Grant, Secret
+from webhook.errors import ClusterRefused, ClusterUnavailable, Refusal
+from webhook.events import Recorder
+from webhook.grant_events import GRANTED, Outcomes, Told
 from webhook.granting import Trail, grant
 from webhook.seam import Cluster
 from webhook.settings import Settings
@@ -38,28 +40,61 @@ DEADLINE_SECONDS = 8.0
 RETRY_SECONDS = 5
 """Arbitrary; longer than an API server takes to elect a leader would keep Pods waiting for nothing."""
 
+_UNAVAILABLE = "the broker cannot ask the API server; the sidecar asks again by itself"
+_REFUSED = (
+    "the API server refuses what the broker asks, and the broker's log says what: if a right is missing, "
+    "apply the product's manifests anew"
+)
+
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+) *", re.IGNORECASE)
 _CONNECTOR = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
-def create_app(settings: Settings, cluster: Cluster) -> FastAPI:
+def create_app(
+    settings: Callable[[], Settings], cluster: Cluster, recorder: Recorder | None = None
+) -> FastAPI:
+    """`settings` is asked for each grant, for authorities come and go; `recorder` tells the Pods."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    outcomes = Outcomes()
+
+    async def tell(told: Told | None) -> None:
+        if recorder is not None and told is not None:
+            await recorder.record(
+                told.regarding,
+                reason=told.reason,
+                message=told.message,
+                kind="Warning" if told.is_warning else "Normal",
+                related=told.related,
+                once=told.once,
+            )
 
     @app.post(GRANTS_PATH)
     async def grants(request: Request) -> Response:
         trail = Trail()
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                return await _grant(request, settings, cluster, trail)
+                found = await _grant(request, settings(), cluster, trail)
+            _audit(trail, "granted", GRANTED)
+            await tell(outcomes.granted(trail, found))
+            return JSONResponse(found.document(), headers={"Cache-Control": "no-store"})
         except Refusal as error:
             _audit(trail, "refused", error.reason)
+            await tell(outcomes.refused(trail, error.reason, error.message))
             return _problem(error.status, error.reason, error.message)
         except ClientDisconnect:
             return Response(status_code=400)  # to nobody
         except (ClusterUnavailable, TimeoutError) as error:
             detail = str(error) or f"no answer from the cluster within {DEADLINE_SECONDS:g} seconds"
             _audit(trail, "unavailable", "ClusterUnavailable")
+            # without the detail, which differs from time to time: repeats are to be one Event
+            await tell(outcomes.refused(trail, "ClusterUnavailable", _UNAVAILABLE))
             return _problem(503, "ClusterUnavailable", detail)
+        except ClusterRefused as error:
+            # 503 and not 403, which would end the grants in hand: nobody has said no to this Pod
+            logger.error("the API server refuses the broker", extra={"cause": str(error)})
+            _audit(trail, "unavailable", "ClusterRefused")
+            await tell(outcomes.refused(trail, "ClusterRefused", _REFUSED))
+            return _problem(503, "ClusterRefused", _REFUSED)
         except Exception as error:  # noqa: BLE001 (an edge)
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = {"error": type(error).__name__, "place": f"{frame.filename}:{frame.lineno}"}
@@ -89,14 +124,12 @@ def create_app(settings: Settings, cluster: Cluster) -> FastAPI:
     return app
 
 
-async def _grant(request: Request, settings: Settings, cluster: Cluster, trail: Trail) -> Response:
+async def _grant(request: Request, settings: Settings, cluster: Cluster, trail: Trail) -> Grant:
     token = _bearer(request)
     connector_key, rejected = _parse_body(await _read_body(request))
-    found = await grant(
+    return await grant(
         cluster, settings, token=token, connector_key=connector_key, rejected=rejected, trail=trail
     )
-    _audit(trail, "granted", "Granted")
-    return JSONResponse(found.document(), headers={"Cache-Control": "no-store"})
 
 
 def _bearer(request: Request) -> Secret:

@@ -126,6 +126,16 @@ def may_upload(connector: Connector, *, is_publish_target: bool, allowed: bool) 
     return connector.access == "readwrite" and is_publish_target and allowed
 
 
+def secret_forbidden(namespace: str, name: str, *, is_ca: bool) -> Refusal:
+    """The broker may not read this Secret: an administrator chose in which namespaces it may."""
+    return Refusal(
+        "CASecretForbidden" if is_ca else "SecretForbidden",
+        f'the broker may not read secret "{name}" in namespace "{namespace}": bind the ClusterRole '
+        f"{names.SECRET_READER_ROLE} to ServiceAccount {names.NAMESPACE}/{names.BROKER} by a RoleBinding in "
+        f"namespace {namespace}",
+    )
+
+
 def compose(
     connector: Connector,
     *,

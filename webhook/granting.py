@@ -4,17 +4,15 @@ Nothing of a Connector is told before the Pod is known to name it, nothing of on
 an access review, and a Secret is read last. The rules themselves are in `webhook.grant_rules`.
 """
 
-import logging
 from dataclasses import dataclass
 
 from sidecar.contract import TOKEN_AUDIENCE, Grant, Secret
 from webhook import grant_rules as rules
 from webhook.connectors import Connector
+from webhook.errors import Forbidden
 from webhook.isolation import violations
 from webhook.seam import Cluster, SecretManifest
 from webhook.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -45,7 +43,8 @@ async def grant(
     rejected: str | None,
     trail: Trail,
 ) -> Grant:
-    """Raises `errors.Refusal` and `errors.ClusterUnavailable`; `trail` is filled in either case."""
+    """Raises `errors.Refusal`, `errors.ClusterUnavailable` and `errors.ClusterRefused`, which means that
+    a right of the broker itself is missing; `trail` is filled in each case."""
     trail.connector = connector_key
     namespace, _, name = connector_key.partition("/")
     caller = rules.authenticate(await cluster.review_token(token, TOKEN_AUDIENCE), TOKEN_AUDIENCE)
@@ -76,7 +75,15 @@ async def grant(
 async def _secrets(
     cluster: Cluster, connector: Connector
 ) -> tuple[SecretManifest | None, SecretManifest | None]:
-    async def read(name: str | None) -> SecretManifest | None:
-        return await cluster.secret(connector.namespace, name) if name else None
+    async def read(name: str | None, *, is_ca: bool) -> SecretManifest | None:
+        if not name:
+            return None
+        try:
+            return await cluster.secret(connector.namespace, name)
+        except Forbidden as error:
+            raise rules.secret_forbidden(connector.namespace, name, is_ca=is_ca) from error
 
-    return await read(connector.secret_name), await read(connector.ca_secret_name)
+    return (
+        await read(connector.secret_name, is_ca=False),
+        await read(connector.ca_secret_name, is_ca=True),
+    )

@@ -80,7 +80,7 @@ def set_stage() -> Iterator[Stage]:
 
         broker_url = stack.enter_context(
             services.serving(
-                lambda url: broker.create_app(settings(url), cluster), folder / "broker", authority
+                lambda url: broker.create_app(lambda: settings(url), cluster), folder / "broker", authority
             )
         )
         admission_url = stack.enter_context(

@@ -1,0 +1,87 @@
+"""What a Pod is told about its grants, as Events: each refusal, and a grant when it is a new one. Pure.
+
+Told are Pods that the API server has named. What a bad token says of itself could be any Pod's name.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from sidecar.contract import Grant
+from webhook import names
+
+GRANTED = "Granted"
+INSTALL, INSTALL_AND_UPLOAD = "install", "install and upload"
+
+MOST = 20_000
+"""Pods and connectors that are remembered, at about 200 octets each. Who is forgotten hears it once more."""
+
+
+class Subject(Protocol):
+    """What is known of an exchange (`granting.Trail`)."""
+
+    connector: str | None
+    namespace: str | None
+    pod: str | None
+    uid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One Event, in the words of `events.Recorder`."""
+
+    regarding: Mapping[str, str]
+    related: Mapping[str, str]
+    reason: str
+    message: str
+    is_warning: bool
+    once: bool
+    """Another replica may have said it, or this one before its restart"""
+
+
+class Outcomes:
+    """Remembers how the last request of each Pod for each connector ended: a grant is renewed every five
+    minutes, and only the first one, and one after a refusal, is news."""
+
+    def __init__(self) -> None:
+        self._last: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    def granted(self, subject: Subject, grant: Grant) -> Told | None:
+        """None where the Pod knows it already."""
+        rights = INSTALL_AND_UPLOAD if grant.upload_url else INSTALL
+        before = self._remember(subject, rights)
+        if before == rights:
+            return None
+        return _told(subject, GRANTED, rights, is_warning=False, once=before is None)
+
+    def refused(self, subject: Subject, reason: str, sentence: str) -> Told | None:
+        """None where nobody knows which Pod it was."""
+        if subject.uid is None:
+            return None
+        self._remember(subject, reason)
+        return _told(subject, reason, sentence, is_warning=True, once=False)
+
+    def _remember(self, subject: Subject, outcome: str) -> str | None:
+        key = (str(subject.uid), str(subject.connector))
+        before = self._last.pop(key, None)
+        self._last[key] = outcome
+        if len(self._last) > MOST:
+            self._last.popitem(last=False)
+        return before
+
+
+def _told(subject: Subject, reason: str, text: str, *, is_warning: bool, once: bool) -> Told | None:
+    if subject.namespace is None or subject.pod is None or subject.uid is None or subject.connector is None:
+        return None
+    pod = {"apiVersion": "v1", "kind": "Pod"}
+    place, _, name = subject.connector.partition("/")
+    connector = {"apiVersion": names.API_VERSION, "kind": "Connector", "namespace": place, "name": name}
+    return Told(
+        regarding={**pod, "namespace": subject.namespace, "name": subject.pod, "uid": subject.uid},
+        related=connector,
+        reason=reason,
+        message=f"Connector {subject.connector}: {text}",
+        is_warning=is_warning,
+        once=once,
+    )
