@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from certs.errors import InvalidName, UnusablePair
+from certs.errors import InvalidName, UnsupportedKey, UnusablePair
 
 BACKDATE = timedelta(hours=1)
 """A node whose clock is behind must not refuse a new certificate. An hour, as public authorities do: covers
@@ -25,6 +26,15 @@ AUTHORITY_LIFE = timedelta(days=3650)
 LEAF_LIFE = timedelta(days=90)
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
+_UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the parser raises at a certificate that is none, or a strange one"""
+
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 
@@ -106,19 +116,35 @@ def split_bundle(bundle: str) -> tuple[str, ...]:
 
 def load_pair(pair: KeyPair | ServingFiles) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     """Parse a pair, or raise `UnusablePair`. The causes are not chained: theirs may quote the input."""
-    try:
-        certificate = x509.load_pem_x509_certificate(pair.certificate.encode())
-    except ValueError:
-        raise UnusablePair("the certificate is not PEM") from None
-    try:
-        key = serialization.load_pem_private_key(pair.key.encode(), password=None)
-    except (ValueError, TypeError):
-        raise UnusablePair("the private key is not PEM without a passphrase") from None
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise UnusablePair("the private key is not an elliptic curve key")
+    certificate = load_certificate(pair.certificate)
+    key = load_key(pair.key)
     if key.public_key() != certificate.public_key():
         raise UnusablePair("the private key is not the certificate's")
     return certificate, key
+
+
+def load_certificate(text: str) -> x509.Certificate:
+    """The first of a PEM text, all of whose fields can be read, or `UnusablePair`."""
+    try:
+        certificate = x509.load_pem_x509_certificate(text.encode())
+        _ = certificate.public_key(), certificate.extensions  # parsed when first asked for
+    except _UNREADABLE:
+        raise UnusablePair("the certificate is not PEM") from None
+    return certificate
+
+
+def load_key(text: str) -> ec.EllipticCurvePrivateKey:
+    try:
+        key = serialization.load_pem_private_key(text.encode(), password=None)
+    except (*_UNREADABLE, TypeError):
+        raise UnusablePair("the private key is not PEM without a passphrase") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise UnsupportedKey("the private key is not an elliptic curve key")
+    return key
+
+
+def to_pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def _builder(
@@ -178,7 +204,7 @@ def _general_name(host: str) -> x509.GeneralName:
 
 def _pem(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> KeyPair:
     return KeyPair(
-        certificate.public_bytes(serialization.Encoding.PEM).decode(),
+        to_pem(certificate),
         key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ).decode(),

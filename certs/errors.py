@@ -2,7 +2,9 @@
 
 CertificateError
 ├── InvalidName      a host that no certificate can be issued for
-└── UnusablePair     a certificate and key that cannot serve: missing, not PEM, of different keys, expired
+├── UnusablePair     a certificate and key that cannot serve: missing, not PEM, of different keys, expired
+│   └── UnsupportedKey   a pair that belongs together, of a kind that this package does not sign with
+└── ClockBehind      the time is before an authority was made: a wrong clock, which must not make another one
 """
 
 
@@ -16,3 +18,11 @@ class InvalidName(CertificateError):
 
 class UnusablePair(CertificateError):
     """A certificate and key that cannot serve."""
+
+
+class UnsupportedKey(UnusablePair):
+    """A private key that is whole and no elliptic curve key. Somebody's own: not to be thrown away."""
+
+
+class ClockBehind(CertificateError):
+    """The time is before an authority was made."""

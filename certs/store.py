@@ -5,7 +5,7 @@ import binascii
 import contextlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,49 @@ CERTIFICATE = "tls.crt"
 KEY = "tls.key"
 """Names as in a Secret of type kubernetes.io/tls, so that a mounted Secret and a directory are the same."""
 
+KEYS = (BUNDLE, CERTIFICATE, KEY)
+
 SECRET_TYPE = "kubernetes.io/tls"  # noqa: S105 (a type)
 
 
 def to_secret(files: ServingFiles, *, name: str, namespace: str) -> dict[str, Any]:
-    data = {BUNDLE: files.bundle, CERTIFICATE: files.certificate, KEY: files.key}
+    return with_texts(None, texts_of(files), name=name, namespace=namespace)
+
+
+def texts_of(files: ServingFiles) -> dict[str, str]:
+    return {BUNDLE: files.bundle, CERTIFICATE: files.certificate, KEY: files.key}
+
+
+def with_texts(
+    manifest: Mapping[str, Any] | None,
+    texts: Mapping[str, str],
+    *,
+    name: str,
+    namespace: str,
+    without: Iterable[str] = (),
+) -> dict[str, Any]:
+    """A Secret of these texts: the one that there is, with what else it holds, or a new one."""
+    secret = dict(manifest or _new(name, namespace))
+    data = {key: value for key, value in (secret.get("data") or {}).items() if key not in set(without)}
+    secret["data"] = data | {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
+    return secret
+
+
+def read_texts(manifest: Mapping[str, Any] | None) -> dict[str, str]:
+    """What of a Secret is text. Lenient, where `from_secret` is strict: for looking at what is damaged."""
+    texts = {}
+    for key, value in ((manifest or {}).get("data") or {}).items():
+        with contextlib.suppress(binascii.Error, ValueError, TypeError):
+            texts[key] = base64.b64decode(value, validate=True).decode("ascii")
+    return texts
+
+
+def _new(name: str, namespace: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": name, "namespace": namespace},
         "type": SECRET_TYPE,
-        "data": {key: base64.b64encode(text.encode()).decode() for key, text in data.items()},
     }
 
 
