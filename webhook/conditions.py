@@ -1,6 +1,7 @@
 """A Connector's conditions: what is known of class, Secret, CA and registry, as Kubernetes tells it. Pure.
 
-Types and reasons are the reference system's, so that its users' scripts keep working.
+Types and reasons are the reference system's, so that its users' scripts keep working. All types are told from
+the first look on, in one order; what is not known yet is Unknown.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,19 @@ from webhook.errors import Problem
 
 Status = Literal["True", "False", "Unknown"]
 Outcome = Literal["ok", "unreachable", "refused", "unexpected"]
+
+CLASS = "ConnectorClassReady"
+SECRET = "SecretReady"  # noqa: S105 (a condition)
+CA_CERT = "CACertReady"
+LIVENESS = "LivenessReady"
+AUTH = "AuthReady"
+PROXY = "ProxyServiceReady"
+READY = "Ready"
+TYPES = (CLASS, SECRET, CA_CERT, LIVENESS, AUTH, PROXY, READY)
+
+NOT_PROBED = "NotProbed"
+CONNECTION_FAILED = "ConnectionFailed"
+AUTHENTICATION_FAILED = "AuthenticationFailed"
 
 _CLASS_REASONS = ("ConnectorClassNotFound",)
 _SECRET_REASONS = ("Secret", "ForeignSecret", "InvalidAuth")
@@ -41,8 +55,9 @@ class Observed:
 
     problems: Sequence[Problem]
     """Of its manifests, empty if they can be used"""
-    has_secret: bool
-    has_ca: bool
+    has_secret: bool | None
+    """Whether one is named; None, as the next: it was not looked at"""
+    has_ca: bool | None
     probe: Probe | None
     """None: not asked"""
     proxy_url: str
@@ -50,19 +65,22 @@ class Observed:
 
 
 def conditions(observed: Observed) -> list[Condition]:
-    """All types, in a fixed order; `Ready` sums them up."""
-    secret = ("Valid", "user name and password are there")
-    if not observed.has_secret:
-        secret = ("SecretOptional", "no Secret is named: the registry is anonymous")
-    ca = ("Valid", "the bundle holds PEM certificates")
-    if not observed.has_ca:
-        ca = ("NoCACert", "no CA is named: the system's are trusted")
+    """All types, in the order of `TYPES`; `Ready` sums them up."""
+    secret: tuple[Status, str, str] = ("True", "Valid", "user name and password are there")
+    if observed.has_secret is False:
+        secret = ("True", "SecretOptional", "no Secret is named: the registry is anonymous")
+    ca: tuple[Status, str, str] = ("True", "Valid", "the bundle holds PEM certificates")
+    if observed.has_ca is False:
+        ca = ("True", "NoCACert", "no CA is named: the system's are trusted")
+    unseen: tuple[Status, str, str] = (
+        "Unknown",
+        "NotChecked",
+        "the Connector itself cannot be used as it is",
+    )
     found = [
-        _manifest_ready(
-            "ConnectorClassReady", observed, _CLASS_REASONS, ("Valid", "the class pypi is known")
-        ),
-        _manifest_ready("SecretReady", observed, _SECRET_REASONS, secret),
-        _manifest_ready("CACertReady", observed, _CA_REASONS, ca),
+        _manifest_ready(CLASS, observed, _CLASS_REASONS, ("True", "Valid", "the class pypi is known")),
+        _manifest_ready(SECRET, observed, _SECRET_REASONS, unseen if observed.has_secret is None else secret),
+        _manifest_ready(CA_CERT, observed, _CA_REASONS, unseen if observed.has_ca is None else ca),
         _liveness_ready(observed),
         _auth_ready(observed),
         _proxy_ready(observed),
@@ -71,49 +89,56 @@ def conditions(observed: Observed) -> list[Condition]:
 
 
 def _manifest_ready(
-    kind: str, observed: Observed, prefixes: tuple[str, ...], otherwise: tuple[str, str]
+    kind: str, observed: Observed, prefixes: tuple[str, ...], otherwise: tuple[Status, str, str]
 ) -> Condition:
-    """False with the first problem whose reason begins so, else True with reason and message."""
+    """False with the first problem whose reason begins so."""
     problem = next((one for one in observed.problems if one.reason.startswith(prefixes)), None)
     if problem:
         return Condition(kind, "False", problem.reason, problem.message)
-    return Condition(kind, "True", *otherwise)
+    return Condition(kind, *otherwise)
 
 
 def _liveness_ready(observed: Observed) -> Condition:
     probe = observed.probe
     if probe is None:
-        return Condition("LivenessReady", "Unknown", "NotProbed", "the registry was not asked")
+        return Condition(LIVENESS, "Unknown", NOT_PROBED, _not_probed(observed))
     if probe.outcome in ("unreachable", "unexpected"):
-        return Condition("LivenessReady", "False", "ConnectionFailed", probe.detail)
-    return Condition("LivenessReady", "True", "Valid", probe.detail)
+        return Condition(LIVENESS, "False", CONNECTION_FAILED, probe.detail)
+    return Condition(LIVENESS, "True", "Valid", probe.detail)
 
 
 def _auth_ready(observed: Observed) -> Condition:
     probe = observed.probe
-    if probe is None or probe.outcome in ("unreachable", "unexpected"):
-        return Condition(
-            "AuthReady", "Unknown", "NotProbed", "the registry did not answer a request for its index"
-        )
+    if probe is None:
+        return Condition(AUTH, "Unknown", NOT_PROBED, _not_probed(observed))
+    if probe.outcome in ("unreachable", "unexpected"):
+        sentence = "the registry did not answer a request for its index"
+        return Condition(AUTH, "Unknown", NOT_PROBED, sentence)
     if probe.outcome == "refused":
-        return Condition("AuthReady", "False", "AuthenticationFailed", probe.detail)
-    return Condition("AuthReady", "True", "Valid", probe.detail)
+        return Condition(AUTH, "False", AUTHENTICATION_FAILED, probe.detail)
+    return Condition(AUTH, "True", "Valid", probe.detail)
+
+
+def _not_probed(observed: Observed) -> str:
+    if observed.problems:
+        return "the registry was not asked: the Connector, or a Secret that it names, cannot be used as it is"
+    return "the registry was not asked yet"
 
 
 def _proxy_ready(observed: Observed) -> Condition:
     if observed.problems:
-        return Condition("ProxyServiceReady", "False", "ConnectorInvalid", "the Connector cannot be used")
-    return Condition("ProxyServiceReady", "True", "Valid", observed.proxy_url)
+        return Condition(PROXY, "False", "ConnectorInvalid", "the Connector cannot be used")
+    return Condition(PROXY, "True", "Valid", observed.proxy_url)
 
 
 def _ready(found: Sequence[Condition], observed: Observed) -> Condition:
     for one in found:
-        if one.status == "False" and one.type != "ProxyServiceReady":
-            return Condition("Ready", "False", one.reason, one.message)
+        if one.status == "False" and one.type != PROXY:
+            return Condition(READY, "False", one.reason, one.message)
     if observed.problems:
         problem = observed.problems[0]
-        return Condition("Ready", "False", problem.reason, problem.message)
+        return Condition(READY, "False", problem.reason, problem.message)
     unknown = [one for one in found if one.status == "Unknown"]
     if unknown:
-        return Condition("Ready", "Unknown", unknown[0].reason, unknown[0].message)
-    return Condition("Ready", "True", "Valid", "the Connector can be used")
+        return Condition(READY, "Unknown", unknown[0].reason, unknown[0].message)
+    return Condition(READY, "True", "Valid", "the Connector can be used")

@@ -1,0 +1,300 @@
+"""Connectors' status, kept true by one replica, which looks at class, Secrets and registry.
+
+Each Connector is attended by a task of its own, so that a slow registry holds nobody back. A spec is looked
+at as soon as it changes. Secrets may not be watched, which would need the right to list those of everybody:
+each is read anew within the period, and compared. A registry is asked when `webhook.schedule` says so.
+"""
+
+import asyncio
+import logging
+import random
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from webhook import names, paths, schedule
+from webhook.api import Api
+from webhook.cache import Cache, Key
+from webhook.conditions import READY, TYPES, Condition, Observed, Probe, conditions
+from webhook.endpoints import index_url
+from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, NotFound
+from webhook.events import Recorder
+from webhook.inspection import Inspection, inspect
+from webhook.lease import Lease, Times
+from webhook.manifests import Registry
+from webhook.ports import default_port
+from webhook.probe import probe as probe_registry
+from webhook.seam import SecretManifest, parse_secret
+from webhook.status import Report, condition, is_current, status_patch, told_probe, told_versions
+
+logger = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+
+PERIOD_SECONDS = 25.0
+"""Longest time until a changed Secret is seen: what is promised is 30 s. A thousand Connectors with a Secret
+are 45 reads a second, each of an object in the API server's memory or etcd's."""
+
+CALLS = 16
+"""At the API server at once: a quarter of the connections that this process shares with grants"""
+
+PROBES = 64
+"""Registries asked at once. If a thousand hang, each is asked for 10 s in 300 s: 34 at once."""
+
+
+@dataclass(slots=True)
+class _Attendance:
+    """One Connector, while it is attended."""
+
+    manifest: Json
+    """As newest seen, by the watch or in the answer to a patch of ours"""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    answer: schedule.Answer | None = None
+    failures: int = 0
+    """Of the cluster, in a row"""
+    task: "asyncio.Task[None] | None" = None
+
+
+class Controller:
+    """Run `run` in a task of its own, and let the Cache of Connectors call `on_change`."""
+
+    def __init__(
+        self,
+        api: Api,
+        connectors: Cache,
+        *,
+        identity: str,
+        namespace: str,
+        recorder: Recorder | None = None,
+        probe: Callable[[Registry], Awaitable[Probe]] = probe_registry,
+        period_seconds: float = PERIOD_SECONDS,
+        times: Times | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._api = api
+        self._connectors = connectors
+        self._recorder = recorder
+        self._probe = probe
+        self._period_seconds = period_seconds
+        self._clock = clock
+        self._lease = Lease(
+            api, namespace=namespace, name=names.CONTROLLER_LEASE, identity=identity, times=times
+        )
+        self._classes: Cache | None = None
+        self._calls = asyncio.Semaphore(CALLS)
+        self._probes = asyncio.Semaphore(PROBES)
+        self._group: asyncio.TaskGroup | None = None
+        """While leading"""
+        self._attended: dict[Key, _Attendance] = {}
+
+    @property
+    def is_leading(self) -> bool:
+        return self._group is not None
+
+    async def run(self) -> None:
+        """Until cancelled; the Lease is released then."""
+        await self._lease.run(self._lead)
+
+    def on_change(self, key: Key, manifest: Json | None) -> None:
+        """A Connector is new, changed, or gone."""
+        attendance = self._attended.get(key)
+        if manifest is None:
+            gone = self._attended.pop(key, None)
+            if gone and gone.task:
+                gone.task.cancel()
+        elif attendance is None:
+            if self._group is not None:
+                self._attend(self._group, key, manifest, pause=0.0)
+        else:
+            # our own patches come by here too, and change no generation
+            is_new = _identity(attendance.manifest) != _identity(manifest)
+            attendance.manifest = manifest
+            if is_new:
+                attendance.changed.set()
+
+    async def _lead(self) -> None:
+        await self._connectors.synced.wait()
+        classes = Cache(self._api, paths.CONNECTOR_CLASSES)
+        classes.on_change = self._on_class_change
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(classes.run())
+                await classes.synced.wait()
+                self._classes, self._group = classes, group
+                for manifest in self._connectors:
+                    # what another replica told a moment ago is looked at in its turn, not all at once
+                    pause = random.uniform(0, self._period_seconds) if is_current(manifest) else 0.0  # noqa: S311
+                    self._attend(group, _key(manifest), manifest, pause)
+        finally:
+            self._group = None
+            self._attended.clear()
+
+    def _on_class_change(self, _key: Key, _manifest: Json | None) -> None:
+        for attendance in self._attended.values():
+            attendance.changed.set()
+
+    def _attend(self, group: asyncio.TaskGroup, key: Key, manifest: Json, pause: float) -> None:
+        attendance = _Attendance(manifest)
+        self._attended[key] = attendance
+        attendance.task = group.create_task(self._attend_for_ever(attendance, pause))
+
+    async def _attend_for_ever(self, attendance: _Attendance, pause: float) -> None:
+        while True:
+            await _wait(attendance.changed, pause)
+            attendance.changed.clear()
+            begun = self._clock()
+            try:
+                await self._visit(attendance)
+                attendance.failures = 0
+            except ClusterUnavailable as error:
+                attendance.failures += (
+                    1  # the status stays as it is; the watch's own line says it once for all
+                )
+                self._log(logging.DEBUG, "connector not looked at", attendance, cause=str(error))
+            except ClusterRefused as error:
+                attendance.failures += 1
+                self._log(logging.WARNING, "connector not looked at", attendance, cause=str(error))
+            except Exception as error:  # noqa: BLE001 (an edge: one Connector must not end the others)
+                attendance.failures += 1
+                frame = traceback.extract_tb(error.__traceback__)[-1]
+                place = f"{frame.filename}:{frame.lineno}"
+                kind = type(error).__name__
+                self._log(logging.ERROR, "internal error", attendance, error=kind, place=place)
+            pause = max(0.0, begun + self._next_look(attendance) - self._clock())
+
+    def _next_look(self, attendance: _Attendance) -> float:
+        """Seconds. Soon after a failure of the cluster, for a change may be waiting."""
+        longest = self._period_seconds
+        if attendance.failures:
+            longest = min(longest, 2.0 ** min(attendance.failures, 16))
+        return longest * random.uniform(0.8, 1.0)  # noqa: S311
+
+    async def _visit(self, attendance: _Attendance) -> None:
+        manifest = attendance.manifest
+        if manifest["metadata"].get("deletionTimestamp"):
+            return
+        assert self._classes is not None  # noqa: S101 (nothing is attended before)
+        class_exists = self._classes.get("", names.CONNECTOR_CLASS) is not None
+        found = await inspect(manifest, self._secret, class_exists=class_exists)
+        seen = await self._ask(attendance, manifest, found) if found.registry else None
+        await self._tell(attendance, manifest, found, seen)
+
+    async def _ask(self, attendance: _Attendance, manifest: Json, found: Inspection) -> Probe:
+        """What the registry shows, or showed when it was asked last."""
+        assert found.registry is not None  # noqa: S101
+        has_secret = bool(found.has_secret)
+        # by content: a label on the Secret is no reason to try a wrong password once more. `hash` is keyed
+        material = hash((found.registry.credential, found.registry.ca))
+        subject = schedule.Subject(*_identity(manifest), material)
+        before = attendance.answer
+        if before is None and told_versions(manifest) == found.versions:
+            told = told_probe(manifest)
+            if told:
+                now, spread = self._clock(), random.random()  # noqa: S311
+                before = schedule.taken_over(subject, told, has_secret=has_secret, now=now, spread=spread)
+                attendance.answer = before
+        if before and not schedule.is_due(before, subject, self._clock()):
+            return before.probe
+        if not all(condition(manifest, kind) for kind in TYPES):
+            await self._tell(attendance, manifest, found, None)
+        async with self._probes:
+            seen = await self._probe(found.registry)
+        now, spread = self._clock(), random.random()  # noqa: S311
+        attendance.answer = schedule.next_answer(
+            before, subject, seen, has_secret=has_secret, now=now, spread=spread
+        )
+        return seen
+
+    async def _tell(
+        self, attendance: _Attendance, manifest: Json, found: Inspection, seen: Probe | None
+    ) -> None:
+        """Write the status, unless it says so already, or the Connector is another by now."""
+        url = index_url(default_port("/".join(_key(manifest))))
+        told = conditions(Observed(found.problems, found.has_secret, found.has_ca, seen, url))
+        report = Report(told, url, found.versions)
+        try:
+            await self._patch(attendance, manifest, report)
+        except Conflict:
+            # another wrote to it, and the watch is behind
+            async with self._calls:
+                live = await self._api.get(paths.connector(*_key(manifest)))
+            if live:
+                attendance.manifest = live
+                await self._patch(attendance, manifest, report)
+
+    async def _patch(self, attendance: _Attendance, manifest: Json, report: Report) -> None:
+        current = attendance.manifest
+        if _identity(current) != _identity(manifest):
+            attendance.changed.set()
+            return
+        patch = status_patch(current, report, _wall_time())
+        if patch is None:
+            return
+        try:
+            async with self._calls:
+                written = await self._api.patch(paths.connector_status(*_key(manifest)), patch)
+        except NotFound:
+            return  # the watch will tell
+        attendance.manifest = written
+        await self._tell_event(current, report.conditions[-1])
+
+    async def _tell_event(self, before: Mapping[str, Any], ready: Condition) -> None:
+        """On the Connector, when it became ready, or is not for another reason than before."""
+        old = condition(before, READY)
+        if self._recorder is None or ready.status == "Unknown":
+            return
+        if (old.get("status"), old.get("reason")) == (ready.status, ready.reason):
+            return
+        is_ready = ready.status == "True"
+        await self._recorder.record(
+            _reference(before),
+            reason=READY if is_ready else ready.reason,
+            message=ready.message,
+            kind="Normal" if is_ready else "Warning",
+        )
+
+    async def _secret(self, namespace: str, name: str) -> SecretManifest | None:
+        async with self._calls:
+            found = await self._api.get(paths.secret(namespace, name))
+        return parse_secret(found) if found else None
+
+    def _log(self, level: int, message: str, attendance: _Attendance, **fields: object) -> None:
+        logger.log(level, message, extra={"connector": "/".join(_key(attendance.manifest)), **fields})
+
+
+async def _wait(changed: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await changed.wait()
+    except TimeoutError:
+        pass
+
+
+def _key(manifest: Mapping[str, Any]) -> Key:
+    return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+
+
+def _identity(manifest: Mapping[str, Any]) -> tuple[str, int]:
+    """Of one spec: a Connector that was deleted and created again begins at generation 1 too."""
+    metadata = manifest["metadata"]
+    return str(metadata.get("uid")), int(metadata.get("generation") or 0)
+
+
+def _reference(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """`ObjectReference`."""
+    metadata = manifest["metadata"]
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": "Connector",
+        "namespace": metadata["namespace"],
+        "name": metadata["name"],
+        "uid": str(metadata.get("uid")),
+    }
+
+
+def _wall_time() -> str:
+    """`metav1.Time`."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

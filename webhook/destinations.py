@@ -1,0 +1,49 @@
+"""Where a registry may lie: addresses that a probe never connects to, whatever name leads there. Pure.
+
+A probe is made by a process that may read Secrets, at an address that whoever writes Connectors chooses.
+Private ranges stay allowed: a registry in the cluster, or in the company's network, is the usual case.
+"""
+
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+Address = IPv4Address | IPv6Address
+
+# outside 169.254.0.0/16: Alibaba, Oracle, Azure's wire server, AWS over IPv6
+_METADATA = frozenset({"100.100.100.200", "192.0.0.192", "168.63.129.16", "fd00:ec2::254"})
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+_COMPATIBLE = IPv6Network("::/96")
+
+
+def why_forbidden(text: str, *, is_loopback_allowed: bool = False) -> str | None:
+    """What the address is, if nothing may be asked there; None if it may."""
+    try:
+        address: Address = _unwrapped(ip_address(text.partition("%")[0]))
+    except ValueError:
+        return "no IP address"
+    kinds = (
+        ("the address of a cloud's metadata service", str(address) in _METADATA),
+        ("a loopback address", address.is_loopback and not is_loopback_allowed),
+        ("a link-local address", address.is_link_local),
+        ("a multicast address", address.is_multicast),
+        ("the unspecified address", address.is_unspecified or _is_this_network(address)),
+        ("a broadcast address", str(address) == "255.255.255.255"),
+    )
+    return next((kind for kind, applies in kinds if applies), None)
+
+
+def _unwrapped(address: Address) -> Address:
+    """The IPv4 address within an IPv6 one: that is where packets go in the end."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address.ipv4_mapped or address.sixtofour:
+        return address.ipv4_mapped or address.sixtofour or address
+    # ::1 and :: are IPv6's own
+    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 0xFFFF):
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def _is_this_network(address: Address) -> bool:
+    """RFC 1122 §3.2.1.3: 0.0.0.0/8; Linux takes some of it for the machine itself."""
+    return isinstance(address, IPv4Address) and address.packed[0] == 0

@@ -1,0 +1,195 @@
+"""Leadership by a Lease: of all replicas one works, and another goes on when it ends or is cut off.
+
+The rules and times are client-go's (`tools/leaderelection`). A Lease holds the times of its holder's clock,
+which may be wrong: they are never compared with ours. What counts is how long, by our own monotonic clock, a
+Lease has not changed.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from webhook import paths
+from webhook.api import Api
+from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict
+
+logger = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """client-go's defaults. A leader stops 5 s before another may begin: time for a slow last request."""
+
+    lease_seconds: int = 15
+    renew_deadline_seconds: float = 10.0
+    retry_seconds: float = 2.0
+    release_seconds: float = 2.0
+    """Kubernetes waits 30 s for a Pod's end; one request takes milliseconds"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A Lease as it last was seen to change, and when, by our own clock."""
+
+    lease: Mapping[str, Any]
+    since: float
+
+    @property
+    def holder(self) -> str:
+        return str(self.lease["spec"].get("holderIdentity") or "")
+
+
+def sighted(previous: Sighting | None, lease: Mapping[str, Any], now: float) -> Sighting:
+    """The time stays that of the change. Only what a holder writes counts, a label does not."""
+    spec = lease.get("spec") or {}
+    is_same = previous is not None and previous.lease["spec"] == spec
+    return Sighting({**lease, "spec": spec}, previous.since if previous and is_same else now)
+
+
+def may_hold(sighting: Sighting, identity: str, now: float) -> bool:
+    """Whether it is ours, nobody's, or its holder let it run out."""
+    life = float(sighting.lease["spec"].get("leaseDurationSeconds") or 0)
+    return sighting.holder in ("", identity) or now >= sighting.since + life
+
+
+def held(spec: Mapping[str, Any], identity: str, seconds: int, wall_time: str) -> Json:
+    """The spec by which we hold it from now on."""
+    is_ours = spec.get("holderIdentity") == identity
+    transitions = spec.get("leaseTransitions") or 0
+    return {
+        **spec,
+        "holderIdentity": identity,
+        "leaseDurationSeconds": seconds,
+        "acquireTime": spec.get("acquireTime") if is_ours else wall_time,
+        "renewTime": wall_time,
+        "leaseTransitions": transitions if is_ours or not spec else transitions + 1,
+    }
+
+
+def released(spec: Mapping[str, Any], wall_time: str) -> Json:
+    """The spec by which anybody may take it at once."""
+    return {**spec, "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": wall_time}
+
+
+class Lease:
+    """One Lease, for one holder in this process."""
+
+    def __init__(
+        self,
+        api: Api,
+        *,
+        namespace: str,
+        name: str,
+        identity: str,
+        times: Times | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._name = name
+        self._identity = identity
+        self._times = times or Times()
+        self._clock = clock
+        self._sighting: Sighting | None = None
+
+    async def run(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Until cancelled: work while the Lease is held. It is released as soon as the work has ended."""
+        while True:
+            renewed = await self._acquire()
+            logger.info("leading", extra={"lease": self._name, "identity": self._identity})
+            working = asyncio.ensure_future(work())
+            try:
+                await self._hold(working, renewed)
+            finally:
+                working.cancel()
+                await asyncio.wait([working])
+                logger.info("leading no longer", extra={"lease": self._name, "identity": self._identity})
+                await self._release()
+            if not working.cancelled():
+                working.result()
+
+    async def _acquire(self) -> float:
+        """When it was acquired, by our clock."""
+        while True:
+            now = self._clock()
+            try:
+                if await self._try():
+                    return now
+            except (ClusterUnavailable, ClusterRefused) as error:
+                logger.warning("lease not acquired", extra={"lease": self._name, "cause": str(error)})
+            # client-go's jitter: replicas that started together do not ask together
+            await asyncio.sleep(self._times.retry_seconds * (1 + 1.2 * random.random()))  # noqa: S311
+
+    async def _hold(self, working: "asyncio.Future[None]", renewed: float) -> None:
+        """Until the work ends, another holds it, or it could not be renewed in time."""
+        while True:
+            left = renewed + self._times.renew_deadline_seconds - self._clock()
+            done, _ = await asyncio.wait([working], timeout=max(0, min(self._times.retry_seconds, left)))
+            if done:
+                return
+            now = self._clock()
+            left = renewed + self._times.renew_deadline_seconds - now
+            cause = f"not renewed within {self._times.renew_deadline_seconds:g} s"
+            try:
+                async with asyncio.timeout(left):
+                    if await self._try():
+                        renewed = now
+                        continue
+                holder = self._sighting.holder if self._sighting else ""
+                if holder != self._identity:
+                    logger.warning("lease lost", extra={"lease": self._name, "cause": f"held by {holder}"})
+                    return
+            except TimeoutError:
+                pass
+            except (ClusterUnavailable, ClusterRefused) as error:
+                cause = str(error)
+            if self._clock() >= renewed + self._times.renew_deadline_seconds:
+                logger.warning("lease lost", extra={"lease": self._name, "cause": cause})
+                return
+
+    async def _try(self) -> bool:
+        """Acquire or renew it. False: another holds it, or was faster."""
+        path = paths.lease(self._namespace, self._name)
+        found = await self._api.get(path)
+        try:
+            if found is None:
+                spec = held({}, self._identity, self._times.lease_seconds, _wall_time())
+                written = await self._api.create(paths.leases(self._namespace), self._manifest(spec))
+            else:
+                self._sighting = sighted(self._sighting, found, self._clock())
+                if not may_hold(self._sighting, self._identity, self._clock()):
+                    return False
+                spec = held(found.get("spec") or {}, self._identity, self._times.lease_seconds, _wall_time())
+                written = await self._api.replace(path, {**found, "spec": spec})
+        except Conflict:
+            return False
+        self._sighting = sighted(self._sighting, written, self._clock())
+        return True
+
+    async def _release(self) -> None:
+        """As far as it is ours; nothing is lost if it fails but the time until it runs out."""
+        sighting = self._sighting
+        if sighting is None or sighting.holder != self._identity:
+            return
+        body = {**sighting.lease, "spec": released(sighting.lease["spec"], _wall_time())}
+        with suppress(ClusterUnavailable, ClusterRefused, TimeoutError):
+            async with asyncio.timeout(self._times.release_seconds):
+                await self._api.replace(paths.lease(self._namespace, self._name), body)
+        self._sighting = None
+
+    def _manifest(self, spec: Json) -> Json:
+        metadata = {"namespace": self._namespace, "name": self._name}
+        return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
+
+
+def _wall_time() -> str:
+    """MicroTime, for people only."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
