@@ -34,10 +34,12 @@ LONGEST_PAUSE_SECONDS = 20.0
 class Cache:
     """Run `run` in a task of its own; everything else may be asked at any time."""
 
-    def __init__(self, api: Api, path: str, *, jitter: bool = True) -> None:
+    def __init__(
+        self, api: Api, path: str, *, on_change: OnChange = lambda _key, _object: None, jitter: bool = True
+    ) -> None:
         self._api = api
         self._path = path
-        self.on_change: OnChange = lambda _key, _object: None
+        self.on_change = on_change
         self._shortest_part = 0.5 if jitter else 1.0
         self._objects: dict[Key, Json] = {}
         self._version = ""

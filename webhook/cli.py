@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
+from certs.errors import CertificateError
 from webhook.check import check
 from webhook.console import Console, standard_error, standard_output
 from webhook.errors import ConnectorsError, InputError, Problem
@@ -29,7 +30,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     except ProxyFailed as error:
         errors.line(f"pypi-connector: {error}", "red")
         return BAD_INPUT
-    except ConnectorsError as error:
+    except (ConnectorsError, CertificateError) as error:
         errors.line(f"pypi-connector: {error}", "red")
         return NOT_READY
     return code
@@ -82,14 +83,14 @@ def _demo(given: argparse.Namespace, environment: Mapping[str, str], errors: Con
 
 
 def _admission(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
-    from webhook.processes import run_admission  # its packages take half a second to import
+    from webhook.admission_process import run_admission  # its packages take half a second to import
 
     run_admission(environment)
     return DONE
 
 
 def _broker(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
-    from webhook.processes import run_broker
+    from webhook.broker_process import run_broker
 
     run_broker(environment)
     return DONE

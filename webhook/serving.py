@@ -18,7 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from certs.reload import Reloader
-from certs.store import CERTIFICATE, KEY
+from certs.store import CERTIFICATE, KEY, read_files
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +34,16 @@ KEEP_ALIVE_SECONDS = 120
 be the one who sends, or a request can meet a closed door."""
 
 
-async def serve(app: ASGIApp, *, port: int, tls_directory: Path, stop: asyncio.Event) -> None:
+async def serve(
+    app: ASGIApp,
+    *,
+    port: int,
+    tls_directory: Path,
+    stop: asyncio.Event,
+    drain_seconds: float = DRAIN_SECONDS,
+) -> None:
     """Serve until `stop`, drain, return. `UnusablePair` if there is no certificate to begin with."""
+    read_files(tls_directory)  # says what is wrong in a sentence; the next line would not
     drain = _Drain(app)
     config = uvicorn.Config(
         drain,
@@ -58,9 +66,9 @@ async def serve(app: ASGIApp, *, port: int, tls_directory: Path, stop: asyncio.E
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
-            logger.info("draining", extra={"seconds": DRAIN_SECONDS})
+            logger.info("draining", extra={"seconds": drain_seconds})
             drain.has_begun = True
-            await asyncio.sleep(DRAIN_SECONDS)
+            await asyncio.sleep(drain_seconds)
             server.should_exit = True
         stopping.cancel()
         await serving

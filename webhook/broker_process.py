@@ -1,0 +1,52 @@
+"""The process `broker`: grants, and beside them the certificates and the Connectors' status."""
+
+import asyncio
+from collections.abc import Mapping
+
+from webhook import broker, logs, paths
+from webhook.api import in_cluster_or_kubeconfig
+from webhook.cache import Cache
+from webhook.certificates import CertificateKeeper
+from webhook.cluster import KubernetesCluster
+from webhook.connector_class import ensure_class
+from webhook.controller import Controller
+from webhook.events import EventRecorder
+from webhook.serving import serve
+from webhook.settings import ProcessSettings, from_environment
+from webhook.tasks import done_before, stop_on_signals, together
+
+PORT = 8443
+TLS_DIRECTORY = "/run/pypi-connector/tls"
+"""In memory: the key that it serves with lies in a Secret, and nowhere else"""
+
+
+def run_broker(environment: Mapping[str, str]) -> None:
+    """Serve grants, keep certificates and, on one replica, Connectors' status, until SIGTERM."""
+    chosen = from_environment(environment, port=PORT, tls_directory=TLS_DIRECTORY)
+    logs.set_up(chosen.log_level)
+    asyncio.run(_broker(chosen, environment))
+
+
+async def _broker(chosen: ProcessSettings, environment: Mapping[str, str]) -> None:
+    stop = stop_on_signals()
+    async with await in_cluster_or_kubeconfig(environment) as api:
+        recorder = EventRecorder(api, component="pypi-connector", instance=chosen.pod_name)
+        connectors = Cache(api, paths.connectors())
+        controller = Controller(
+            api,
+            connectors=connectors,
+            identity=chosen.pod_name,
+            namespace=chosen.namespace,
+            recorder=recorder,
+        )
+        connectors.on_change = controller.on_change
+        keeper = CertificateKeeper(api, namespace=chosen.namespace, directory=chosen.tls_directory)
+        app = broker.create_app(
+            lambda: chosen.with_authorities(keeper.bundle), KubernetesCluster(api, connectors), recorder
+        )
+        if not await done_before(keeper.start(), stop):
+            return
+        serving = serve(app, port=chosen.port, tls_directory=chosen.tls_directory, stop=stop)
+        await together(
+            serving, connectors.run(), keeper.run(), recorder.run(), controller.run(), ensure_class(api)
+        )

@@ -1,0 +1,38 @@
+"""Tasks of a process that end together, in good order on SIGTERM."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any
+
+Task = Coroutine[Any, Any, None]
+
+
+def stop_on_signals() -> asyncio.Event:
+    """Set at SIGTERM and at Ctrl-C."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def together(serving: Task, *others: Task) -> None:
+    """Until `serving` ends; the others are cancelled then. If one of them fails, all end: Kubernetes starts
+    the process anew."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one) for one in others]
+        await group.create_task(serving)
+        for task in tasks:
+            task.cancel()
+
+
+async def done_before(start: Task, stop: asyncio.Event) -> bool:
+    """Whether `start` is done before the process is told to stop; if not, it is cancelled."""
+    starting, stopping = asyncio.create_task(start), asyncio.create_task(stop.wait())
+    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+    is_done = starting.done()
+    starting.cancel()
+    stopping.cancel()
+    if is_done:
+        starting.result()
+    return is_done
