@@ -34,13 +34,10 @@ LONGEST_PAUSE_SECONDS = 20.0
 class Cache:
     """Run `run` in a task of its own; everything else may be asked at any time."""
 
-    def __init__(
-        self, api: Api, path: str, *, on_change: OnChange = lambda _key, _object: None, jitter: bool = True
-    ) -> None:
+    def __init__(self, api: Api, path: str, *, on_change: OnChange = lambda _key, _object: None) -> None:
         self._api = api
         self._path = path
         self.on_change = on_change
-        self._shortest_part = 0.5 if jitter else 1.0
         self._objects: dict[Key, Json] = {}
         self._version = ""
         self._failures = 0
@@ -110,7 +107,7 @@ class Cache:
         self.on_change(key, one)
 
     async def _pause(self, cause: str) -> None:
-        part = random.uniform(self._shortest_part, 1.0)  # noqa: S311 (spreads load)
+        part = random.uniform(0.5, 1.0)  # noqa: S311 (spreads load)
         seconds = part * min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**self._failures)
         self._failures = min(self._failures + 1, 16)
         logger.warning("watch interrupted", extra={"path": self._path, "cause": cause, "seconds": seconds})
