@@ -1,33 +1,74 @@
 """A real Kubernetes for the tests: `python tests/cluster COMMAND`."""
 
 import argparse
+import os
 import sys
 
 import api_server
 import binaries
+import images
+import lifecycle
+import session
+from node import Node
 from problems import Problem
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python tests/cluster", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("build", help="build the programs that are missing in the cache")
-    commands.add_parser("api-server", help="an API server alone, until standard input ends")
-    arguments = parser.parse_args()
+    arguments = parse()
+    node = Node(arguments.node)
     try:
         match arguments.command:
             case "build":
                 binaries.build(say)
+            case "up":
+                lifecycle.up(node, say)
+                images.load(node, images.build(say), say)
+                say(session.instructions(node))
+            case "down":
+                lifecycle.down(node, say)
+            case "load":
+                images.load(node, images.build(say), say)
+            case "restart":
+                lifecycle.restart(node, arguments.component, arguments.held_seconds)
+            case "run":
+                session.enter(node, arguments.program)
+            case "test":
+                return session.test(node, arguments.pytest, say)
             case "api-server":
                 api_server.serve()
+            case "keep":
+                lifecycle.keep(node)
     except Problem as problem:
         say(str(problem))
         return 1
     return 0
 
 
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python tests/cluster", description=__doc__)
+    parser.add_argument(
+        "--node", default=os.environ.get("NODE", "node"), help="which, where there are several"
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("build", help="build the programs that are missing in the cache")
+    commands.add_parser("up", help="bring up the node, build and load the images")
+    commands.add_parser("down", help="take it down")
+    commands.add_parser("load", help="build and load the images that changed")
+    restart = commands.add_parser("restart", help="kill a component (kube-apiserver, …); it is started again")
+    restart.add_argument("component")
+    restart.add_argument("held_seconds", type=float, nargs="?", default=0.0)
+    run = commands.add_parser("run", help="run a program inside, or a shell")
+    run.add_argument("program", nargs=argparse.REMAINDER)
+    test = commands.add_parser("test", help="bring up, run the tests, take down")
+    test.add_argument("pytest", nargs=argparse.REMAINDER)
+    commands.add_parser("api-server", help="an API server alone, until standard input ends")
+    commands.add_parser("keep")  # what `up` leaves behind
+    return parser.parse_args()
+
+
 def say(sentence: str) -> None:
     sys.stderr.write(f"cluster: {sentence}\n")
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import identities
 from binaries import KUBERNETES
-from certificates import Authority, kubeconfig, signing_pair
-from components import API_ONLY_CONTROLLERS, SERVICE_IP, Component, ControlPlane
+from components import API_ONLY_CONTROLLERS, Component, ControlPlane
 from problems import Broken, Missing
 
 READY_SECONDS = 120.0  # takes 4 s; a machine under load may be many times slower
@@ -33,7 +33,7 @@ def serve() -> None:
     with ExitStack() as stack:
         run = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pypi-connector-api-")))
         plane = _control_plane(run)
-        _write_identities(plane)
+        identities.write(plane)
         parts = [
             plane.etcd(),
             # Nobody here uses the Service `kubernetes`, and loopback would be refused as its endpoint.
@@ -58,24 +58,6 @@ def _control_plane(run: Path) -> ControlPlane:
             listener.bind(("127.0.0.1", 0))
         port, etcd_port, peer_port = (listener.getsockname()[1] for listener in sockets)
     return ControlPlane(KUBERNETES.folder, run, "127.0.0.1", port, etcd_port, peer_port)
-
-
-def _write_identities(plane: ControlPlane) -> None:
-    pki = plane.run / "pki"
-    pki.mkdir()
-    authority = Authority.create("test")
-    authority.pair.write(pki, "ca")
-    hosts = ("localhost", "kubernetes.default.svc", plane.address, SERVICE_IP)
-    authority.server("kube-apiserver", *hosts).write(pki, "apiserver")
-    private, public = signing_pair()
-    (pki / "sa.key").write_bytes(private)
-    (pki / "sa.pub").write_bytes(public)
-    clients = {
-        "admin": authority.client("admin", "system:masters"),
-        "controller-manager": authority.client("system:kube-controller-manager"),
-    }
-    for name, client in clients.items():
-        (plane.run / f"{name}.conf").write_text(kubeconfig(plane.server, authority, client))
 
 
 def _start(stack: ExitStack, component: Component, run: Path) -> "subprocess.Popen[bytes]":

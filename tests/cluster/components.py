@@ -18,6 +18,23 @@ API_ONLY_CONTROLLERS = (
 """What tests without a node need of the controller manager; all of its controllers would start slower"""
 
 
+def with_node(pki: Path) -> tuple[str, ...]:
+    """What more the API server needs where there are a kubelet and aggregated API servers."""
+    return (
+        f"--kubelet-client-certificate={pki}/kubelet-client.crt",
+        f"--kubelet-client-key={pki}/kubelet-client.key",
+        f"--kubelet-certificate-authority={pki}/ca.crt",
+        "--kubelet-preferred-address-types=InternalIP",
+        f"--requestheader-client-ca-file={pki}/front-proxy-ca.crt",
+        "--requestheader-allowed-names=front-proxy-client",
+        "--requestheader-username-headers=X-Remote-User",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+        f"--proxy-client-cert-file={pki}/front-proxy-client.crt",
+        f"--proxy-client-key-file={pki}/front-proxy-client.key",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Component:
     """A program to run."""
@@ -90,11 +107,31 @@ class ControlPlane:
             f"--cluster-signing-key-file={pki}/ca.key",
             "--use-service-account-credentials=true",
             "--leader-elect=false",
-            # With the defaults (20, 30) a fresh cluster has its default ServiceAccount after 12 s, so after 8.
+            # With the defaults (20, 30) a new cluster has its default ServiceAccount after 12 s, so after 8.
             "--kube-api-qps=500",
             "--kube-api-burst=1000",
             *more,
         )
+
+    def scheduler(self) -> Component:
+        return self._component(
+            "kube-scheduler",
+            *self._kubeconfigs("scheduler"),
+            "--leader-elect=false",
+            "--bind-address=127.0.0.1",
+        )
+
+    def kubelet(self) -> Component:
+        return self._component(
+            "kubelet",
+            f"--config={self.run}/kubelet.yaml",
+            f"--kubeconfig={self.run}/kubelet.conf",
+            "--hostname-override=node",
+            f"--node-ip={self.address}",
+        )
+
+    def kube_proxy(self) -> Component:
+        return self._component("kube-proxy", f"--config={self.run}/kube-proxy.yaml")
 
     def _kubeconfigs(self, user: str) -> tuple[str, ...]:
         path = self.run / f"{user}.conf"
