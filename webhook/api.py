@@ -78,6 +78,8 @@ class KubernetesApi:
 
     def __init__(self, configuration: Configuration) -> None:
         configuration.connection_pool_maxsize = _CONNECTIONS
+        # Python 3.13 demands extensions that the certificates of many clusters lack; client-go does not
+        configuration.disable_strict_ssl_verification = True
         self._client = ApiClient(configuration)
         self._client.user_agent = "pypi-connector"
 
