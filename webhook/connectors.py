@@ -1,6 +1,7 @@
 """Connector manifests as typed values: defaults, the shape of addresses, and every problem at once. Pure."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -156,7 +157,11 @@ def _pairs(value: object, field: str, wrong: Wrong) -> list[tuple[str, str]]:
     if not isinstance(value, list) or len(items) != len(value) or any(set(one) != _PAIR for one in items):
         wrong("InvalidShape", field, "must be a list of objects with name and value")
         return []
-    return [(str(item["name"]), str(item["value"])) for item in items]
+    pairs = [(str(item["name"]), str(item["value"])) for item in items]
+    counts = Counter(name for name, _ in pairs)
+    for name in (name for name, count in counts.items() if count > 1):
+        wrong("InvalidShape", field, f"has {name!r} twice: keep one")
+    return pairs
 
 
 def _reference(value: object, field: str, namespace: str, wrong: Wrong) -> str | None:
@@ -169,10 +174,14 @@ def _reference(value: object, field: str, namespace: str, wrong: Wrong) -> str |
             field,
             f"names the namespace {foreign!r}: the Secret must lie beside the Connector, in {namespace!r}",
         )
+    if not isinstance(value, Mapping):
+        return None
     name = reference.get("name")
-    if reference and not isinstance(name, str):
+    if not isinstance(name, str) or not name:
+        # an empty one, as a template may leave it, must not quietly mean anonymous
         wrong("InvalidShape", field, "must have a name")
-    return str(name) if name else None
+        return None
+    return name
 
 
 def _parameters(value: object, wrong: Wrong) -> dict[str, str]:

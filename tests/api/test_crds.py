@@ -1,0 +1,274 @@
+"""The kinds as an API server serves them: what they refuse, what they print, what they explain."""
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from connector_table import Case, cases
+from kube import Kube
+
+MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
+TABLE = cases()
+NAMESPACE = "team-a"  # the table's sentences name it
+
+SEED = {
+    "the simple Connector": """
+apiVersion: connectors.alauda.io/v1alpha1
+kind: Connector
+metadata:
+  name: pypi-connector
+spec:
+  connectorClassName: pypi
+  address: https://pypi.org
+""",
+    "the Connector with a description": """
+apiVersion: connectors.alauda.io/v1alpha1
+kind: Connector
+metadata:
+  name: pypi-connector
+  annotations:
+    cpaas.io/description: "Connect to team development PyPI registry"
+""",
+    "the Secret": """
+apiVersion: v1
+stringData:
+  username: your-pypi-registry-username
+  password: your-pypi-registry-password
+kind: Secret
+metadata:
+  name: pypi-secret
+type: kubernetes.io/basic-auth
+""",
+    "the Connector with a status": """
+apiVersion: connectors.alauda.io/v1alpha1
+kind: Connector
+metadata:
+  name: pypi-connector
+spec: {}
+status:
+  conditions:
+    - type: Ready
+      status: False
+      reason: "xxxxx"
+      message: "xxxx"
+""",
+    "the Connector without a secretRef": """
+apiVersion: connectors.alauda.io/v1alpha1
+kind: Connector
+metadata:
+  name: pypi-connector
+spec:
+  connectorClassName: pypi
+  address: https://pypi.org
+  auth:
+    name: basicAuth
+""",
+    "the Connector with a proxy": """
+apiVersion: connectors.alauda.io/v1alpha1
+kind: Connector
+metadata:
+  name: pypi-connector
+spec:
+  # connector spec fields
+status:
+  conditions:
+    # status conditions
+  proxy:
+    httpAddress:
+      url: http://c-pypi-connector.default.svc.cluster.local
+""",
+}
+"""Every manifest of the reference system's page, verbatim"""
+
+
+@pytest.fixture(scope="module")
+def served(kube: Kube) -> Kube:
+    """With the kinds, and the policy that sees what their rules cannot: the Connector's namespace."""
+    kube.run("apply", "-k", str(MANIFESTS / "crd"))
+    kube.run("apply", "-f", str(MANIFESTS / "policies" / "connector-secret.yaml"))
+    for kind in ("connectors", "connectorclasses"):
+        kube.wait_for_condition("crd", f"{kind}.connectors.alauda.io", "Established")
+    kube.run("create", "namespace", NAMESPACE, check=False)
+    foreign = connector("probe", auth={"secretRef": {"name": "s", "namespace": "elsewhere"}})
+    kube.wait_for(
+        lambda: (
+            kube.run(
+                "create", "--dry-run=server", "-f", "-", stdin=json.dumps(foreign), check=False
+            ).returncode
+        ),
+        what="the policy to be in force",
+    )
+    return kube
+
+
+def connector(name: str, **spec: object) -> dict[str, object]:
+    basis = {"connectorClassName": "pypi", "address": "https://pypi.example.com"}
+    return {
+        "apiVersion": "connectors.alauda.io/v1alpha1",
+        "kind": "Connector",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {**basis, **spec},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    accepted: frozenset[str]
+    sentences: Mapping[str, str]
+
+
+@pytest.fixture(scope="module")
+def verdicts(served: Kube) -> Verdicts:
+    """One call for the whole table: kubectl goes on after what is refused."""
+    named = {f"case-{number}": case for number, case in enumerate(TABLE)}
+    documents = [json.dumps(case.manifest(name=name, namespace=NAMESPACE)) for name, case in named.items()]
+    said = served.run(
+        "create", "--dry-run=server", "-f", "-", stdin="\n---\n".join(documents), check=False, timeout=120
+    )
+    sentences = {
+        match[1]: block
+        for block in re.split(r'(?="case-\d+" is)', said.stderr)
+        if (match := re.match(r'"(case-\d+)"', block))
+    }
+    return Verdicts(frozenset(re.findall(r"/(case-\d+) created", said.stdout)), sentences)
+
+
+@pytest.mark.parametrize(("number", "case"), list(enumerate(TABLE)), ids=[case.title for case in TABLE])
+def test_a_connector_is_stored_or_refused_as_the_table_says(
+    verdicts: Verdicts, number: int, case: Case
+) -> None:
+    name = f"case-{number}"
+    if case.schema is None:
+        assert name in verdicts.accepted, verdicts.sentences.get(name)
+        return
+    assert name not in verdicts.accepted
+    assert case.schema in verdicts.sentences[name]
+    assert "canary" not in verdicts.sentences[name], "a password must not be repeated"
+
+
+@pytest.mark.parametrize("title", SEED)
+def test_the_reference_systems_manifests_apply_verbatim(served: Kube, namespace: str, title: str) -> None:
+    for _ in range(2):
+        served.apply(SEED[title], namespace=namespace)
+
+
+def test_the_reference_systems_manifests_apply_server_side(served: Kube, namespace: str) -> None:
+    for title in ("the simple Connector", "the Secret", "the Connector without a secretRef"):
+        served.apply(SEED[title], namespace=namespace, server_side=True)
+
+
+def test_an_unknown_field_is_not_dropped_silently(served: Kube) -> None:
+    sentence = served.refused(connector("typo", adress="https://pypi.example.com"))
+    assert 'unknown field "spec.adress"' in sentence
+
+
+def test_a_wrong_spec_is_refused_on_update_too(served: Kube, namespace: str) -> None:
+    served.apply(SEED["the simple Connector"], namespace=namespace)
+    result = served.patch(
+        "connector", "pypi-connector", {"spec": {"address": "ftp://x"}}, namespace=namespace, check=False
+    )
+    assert "must begin with https:// or http://, not 'ftp'" in result.stderr
+
+
+def status(ready: str = "True") -> dict[str, object]:
+    condition = {
+        "type": "Ready",
+        "status": ready,
+        "reason": "Valid" if ready == "True" else "AuthenticationFailed",
+        "message": "the Connector can be used" if ready == "True" else "status code 401",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+        "observedGeneration": 1,
+    }
+    return {
+        "status": {
+            "observedGeneration": 1,
+            "conditions": [condition],
+            "proxy": {"httpAddress": {"url": "http://127.0.0.1:28100"}},
+        }
+    }
+
+
+def test_status_is_a_subresource_and_can_be_waited_for(served: Kube, namespace: str) -> None:
+    served.apply(SEED["the simple Connector"], namespace=namespace)
+    served.patch("connector", "pypi-connector", status(), namespace=namespace)
+    assert "status" not in served.get("connector", "pypi-connector", namespace)
+    served.patch("connector", "pypi-connector", status(), namespace=namespace, subresource="status")
+    served.wait_for_condition("connector", "pypi-connector", "Ready", namespace=namespace)
+    stored = served.get("connector", "pypi-connector", namespace)
+    assert stored["status"] == status()["status"]
+    assert stored["metadata"]["generation"] == 1
+
+
+def test_a_condition_without_a_reason_is_refused(served: Kube, namespace: str) -> None:
+    served.apply(SEED["the simple Connector"], namespace=namespace)
+    wrong = status()
+    wrong["status"]["conditions"][0]["reason"] = ""  # type: ignore[index]
+    result = served.patch(
+        "connector", "pypi-connector", wrong, namespace=namespace, subresource="status", check=False
+    )
+    assert "reason" in result.stderr
+
+
+def test_a_list_shows_what_an_administrator_asks_first(served: Kube, namespace: str) -> None:
+    served.apply(SEED["the simple Connector"], namespace=namespace)
+    served.patch("connector", "pypi-connector", status("False"), namespace=namespace, subresource="status")
+    heading, line = served.run("get", "conn", "-n", namespace).stdout.splitlines()
+    assert heading.split() == ["NAME", "CLASS", "ADDRESS", "READY", "REASON", "AGE"]
+    assert line.split()[:5] == ["pypi-connector", "pypi", "https://pypi.org", "False", "AuthenticationFailed"]
+    wide = served.run("get", "connectors", "-n", namespace, "-o", "wide").stdout
+    assert "status code 401" in wide
+    assert "http://127.0.0.1:28100" in wide
+
+
+def test_the_category_lists_both_kinds(served: Kube) -> None:
+    said = served.run("api-resources", "--categories=connectors", "-o", "name").stdout.split()
+    assert said == ["connectorclasses.connectors.alauda.io", "connectors.connectors.alauda.io"]
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("connector", "A PyPI registry, declared once by an administrator"),
+        ("connector.spec.address", "without the index path"),
+        ("connector.spec.auth.secretRef", "in the Connector's own namespace"),
+        ("connector.spec.params", "allowInsecureHTTP"),
+        ("connector.status.conditions", "SecretReady"),
+        ("connectorclass.spec.configurations", "connectors.alauda.io/configurations"),
+    ],
+)
+def test_explain_reads_like_documentation(served: Kube, path: str, sentence: str) -> None:
+    said = " ".join(served.run("explain", path).stdout.split())
+    assert sentence in said
+
+
+def test_every_field_is_explained(served: Kube) -> None:
+    """`apiVersion`, `kind` and `metadata` are Kubernetes' own."""
+    for kind in ("connectors", "connectorclasses"):
+        definition = served.get("crd", f"{kind}.connectors.alauda.io")
+        schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        assert list(_unexplained(schema, kind)) == [
+            f"{kind}.{own}" for own in ("apiVersion", "kind", "metadata")
+        ]
+
+
+def _unexplained(schema: Mapping[str, object], path: str) -> list[str]:
+    properties = schema.get("properties") or schema.get("items", {}).get("properties") or {}  # type: ignore[attr-defined]
+    found = []
+    for name, one in properties.items():
+        found += [] if one.get("description") else [f"{path}.{name}"]
+        found += _unexplained(one, f"{path}.{name}")
+    return found
+
+
+def test_the_largest_connector_is_judged_in_time(served: Kube) -> None:
+    """The rules' price is bounded by the schema's maxima: at them a Connector is still accepted."""
+    longest = "https://pypi.example.com/" + "a/" * 1011
+    extensions = [{"name": f"files-{number}", "value": longest} for number in range(1, 17)]
+    largest = json.dumps(connector("largest", address=longest, addressExtensions=extensions))
+    started = time.monotonic()
+    served.run("create", "--dry-run=server", "-f", "-", stdin=largest)
+    assert time.monotonic() - started < 10
