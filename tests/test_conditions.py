@@ -19,7 +19,7 @@ NOTHING = Probe("unreachable", "connection refused")
 
 
 def known(
-    *reasons: str, probe: Probe | None = OK, has_secret: bool = True, has_ca: bool = True
+    *reasons: str, probe: Probe | None = OK, has_secret: bool | None = True, has_ca: bool | None = True
 ) -> dict[str, tuple[str, str]]:
     """Type to status and reason."""
     problems = [Problem(reason, f"about {reason}") for reason in reasons]
@@ -51,6 +51,13 @@ def known(
         (known(probe=Probe("refused", "status code 401")), "AuthReady", ("False", "AuthenticationFailed")),
         (known(probe=Probe("refused", "status code 401")), "Ready", ("False", "AuthenticationFailed")),
         (known(probe=None), "Ready", ("Unknown", "NotProbed")),
+        (known(probe=None), "SecretReady", ("True", "Valid")),
+        (known("SecretForbidden", probe=None), "SecretReady", ("False", "SecretForbidden")),
+        (known("CASecretForbidden", probe=None), "CACertReady", ("False", "CASecretForbidden")),
+        (known("InvalidShape", has_secret=None, has_ca=None), "SecretReady", ("Unknown", "NotChecked")),
+        (known("InvalidShape", has_secret=None, has_ca=None), "CACertReady", ("Unknown", "NotChecked")),
+        (known("InvalidShape", has_secret=None, has_ca=None), "Ready", ("False", "InvalidShape")),
+        (known("ForeignSecret", has_secret=None, has_ca=None), "SecretReady", ("False", "ForeignSecret")),
     ],
 )
 def test_a_condition_says_what_is_known(

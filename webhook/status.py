@@ -99,23 +99,20 @@ def condition(manifest: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
 
 
 def _merged(stored: Mapping[str, Any], ours: Sequence[Condition], generation: int, now: str) -> list[Json]:
-    """Ours first, in their order, then those of others as they are."""
-    before = _by_type(stored)
-    merged = []
+    """Those of others stay as and where they are: whoever moved them would be contradicted for ever."""
+    merged = _by_type(stored)
     for one in ours:
-        old = before.pop(one.type, {})
+        old = merged.get(one.type, {})
         is_same = old.get("status") == one.status and old.get("lastTransitionTime")
-        merged.append(
-            {
-                "type": one.type,
-                "status": one.status,
-                "reason": one.reason,
-                "message": one.message[:MESSAGE_LENGTH],
-                "lastTransitionTime": old["lastTransitionTime"] if is_same else now,
-                "observedGeneration": generation,
-            }
-        )
-    return [*merged, *before.values()]
+        merged[one.type] = {
+            "type": one.type,
+            "status": one.status,
+            "reason": one.reason,
+            "message": one.message[:MESSAGE_LENGTH],
+            "lastTransitionTime": old["lastTransitionTime"] if is_same else now,
+            "observedGeneration": generation,
+        }
+    return list(merged.values())
 
 
 def _is_said(stored: object, wanted: object) -> bool:

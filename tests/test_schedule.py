@@ -1,0 +1,109 @@
+"""When a registry is asked again, by a clock that stands still."""
+
+import pytest
+
+from webhook.conditions import Probe
+from webhook.schedule import (
+    FAILED_SECONDS,
+    JITTER,
+    REFUSED_SECONDS,
+    WELL_SECONDS,
+    Answer,
+    Subject,
+    is_due,
+    next_answer,
+    taken_over,
+)
+
+SUBJECT = Subject("uid", 1, 7)
+OK = Probe("ok", "status code 200")
+GONE = Probe("unreachable", "connection refused")
+ODD = Probe("unexpected", "status code 500")
+REFUSED = Probe("refused", "status code 401")
+MIDDLE = 0.5  # no jitter
+DAY = 86400.0
+
+
+def pauses(*probes: Probe, has_secret: bool = True) -> list[float]:
+    """Seconds until the next question after each answer."""
+    answer: Answer | None = None
+    found = []
+    for probe in probes:
+        answer = next_answer(answer, SUBJECT, probe, has_secret=has_secret, now=0.0, spread=MIDDLE)
+        found.append(answer.due)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (pauses(OK, OK), [300, 300]),
+        (pauses(GONE, GONE, ODD, GONE, GONE, GONE, GONE), [15, 30, 60, 120, 240, 300, 300]),
+        (pauses(GONE, GONE, OK, GONE), [15, 30, 300, 15]),
+        (pauses(REFUSED, REFUSED, REFUSED, REFUSED, REFUSED), [600, 1200, 2400, 3600, 3600]),
+        # what lies between two refusals does not make the account forget
+        (pauses(REFUSED, GONE, REFUSED, GONE, REFUSED), [600, 15, 1200, 15, 2400]),
+        (pauses(REFUSED, REFUSED, OK, REFUSED), [600, 1200, 300, 600]),
+        # anonymous: no account could be locked
+        (pauses(REFUSED, REFUSED, REFUSED, has_secret=False), [15, 30, 60]),
+        (pauses(*[GONE] * 2000)[-1:], [300]),
+    ],
+)
+def test_a_registry_is_asked_seldom_and_ever_later_after_failures(
+    found: list[float], expected: list[float]
+) -> None:
+    assert found == expected
+
+
+def attempts(window: float, probe: Probe = REFUSED, spread: float = 0.0) -> int:
+    """Questions within the window that begins with the first, where all are answered alike."""
+    now, answer, count = 0.0, None, 0
+    while now < window:
+        count += 1
+        answer = next_answer(answer, SUBJECT, probe, has_secret=True, now=now, spread=spread)
+        now = answer.due
+    return count
+
+
+def test_a_wrong_password_is_tried_too_seldom_to_lock_an_account() -> None:
+    assert attempts(1800) <= 3
+    assert attempts(DAY) <= 32
+
+
+def test_a_new_generation_secret_or_connector_is_asked_about_at_once() -> None:
+    answer = next_answer(None, SUBJECT, REFUSED, has_secret=True, now=0.0, spread=MIDDLE)
+    assert not is_due(answer, SUBJECT, 599.0)
+    assert is_due(answer, SUBJECT, 600.0)
+    for other in (Subject("uid", 2, 7), Subject("uid", 1, 8), Subject("other", 1, 7)):
+        assert is_due(answer, other, 0.0)
+        again = next_answer(answer, other, REFUSED, has_secret=True, now=0.0, spread=MIDDLE)
+        assert again.due == REFUSED_SECONDS[0]
+    assert is_due(None, SUBJECT, 0.0)
+
+
+@pytest.mark.parametrize(("probe", "seconds"), [(OK, WELL_SECONDS), (GONE, FAILED_SECONDS[0])])
+def test_the_distance_is_jittered_around_its_middle(probe: Probe, seconds: float) -> None:
+    least, most = (
+        next_answer(None, SUBJECT, probe, has_secret=True, now=0.0, spread=spread).due
+        for spread in (0.0, 1.0)
+    )
+    assert (least, most) == (pytest.approx(seconds * (1 - JITTER)), pytest.approx(seconds * (1 + JITTER)))
+
+
+@pytest.mark.parametrize(
+    ("probe", "earliest", "latest"),
+    [
+        (OK, 0.0, 300.0),
+        (GONE, 0.0, 15.0),
+        # a broker that restarts every minute tries no password that was refused
+        (REFUSED, 600.0, 720.0),
+    ],
+)
+def test_what_another_replica_saw_is_not_asked_again_all_at_once(
+    probe: Probe, earliest: float, latest: float
+) -> None:
+    found = [
+        taken_over(SUBJECT, probe, has_secret=True, now=1000.0, spread=spread).due - 1000.0
+        for spread in (0.0, 1.0)
+    ]
+    assert found == [pytest.approx(earliest), pytest.approx(latest)]
