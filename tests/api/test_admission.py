@@ -1,0 +1,245 @@
+"""The admission process in front of a real API server: what becomes of Pods that people create."""
+
+import base64
+import contextlib
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kube import Kube
+
+from certs.authority import ServingFiles, create_authority, issue_leaf
+from certs.store import write_files
+from webhook import names
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGE = "registry.example/pypi-connector-sidecar:1"
+PATIENCE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One admission process, registered by its URL."""
+
+    popen: "subprocess.Popen[bytes]"
+    log: Path
+    port: int
+    ca: str
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def is_ready(self) -> bool:
+        context = ssl.create_default_context(cadata=self.ca)
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(
+                f"https://localhost:{self.port}/readyz", context=context, timeout=2
+            ) as answer,
+        ):
+            return bool(answer.status == 200)
+        return False
+
+
+def registration(process: Process) -> dict[str, Any]:
+    """The shipped one, by URL instead of by Service: there are no Services without a node."""
+    document: dict[str, Any] = yaml.safe_load((ROOT / "manifests/webhook/mutating.yaml").read_text())
+    document["webhooks"][0]["clientConfig"] = {
+        "url": f"https://localhost:{process.port}/mutate",
+        "caBundle": base64.b64encode(process.ca.encode()).decode(),
+    }
+    return document
+
+
+def start(kube: Kube, folder: Path, ca: ServingFiles) -> Process:
+    write_files(folder / "tls", ca)
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "KUBECONFIG": str(kube.kubeconfig),
+        "WEBHOOK_SIDECAR_IMAGE": IMAGE,
+        "WEBHOOK_PULL_SECRETS": "mirror",
+        "WEBHOOK_PORT": str(port),
+        "WEBHOOK_TLS_DIR": str(folder / "tls"),
+    }
+    log = folder / "log"
+    with log.open("wb") as file:
+        popen = subprocess.Popen(
+            [sys.executable, "-m", "webhook", "admission"], env=environment, stderr=file, cwd=ROOT
+        )
+    return Process(popen, log, port, ca.bundle)
+
+
+@pytest.fixture(scope="module")
+def admission(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    kube.apply((ROOT / "manifests/crd/connectors.yaml").read_text())
+    kube.wait_for_condition("crd", "connectors.connectors.alauda.io", "Established")
+    now = datetime.now(UTC)
+    authority = create_authority(now)
+    leaf = issue_leaf(authority, ["localhost"], now)
+    files = ServingFiles(authority.certificate, leaf.certificate, leaf.key)
+    process = start(kube, tmp_path_factory.mktemp("admission"), files)
+    try:
+        kube.wait_for(process.is_ready, what="the admission process to be ready")
+        kube.apply(registration(process))
+        kube.wait_for(lambda: _is_effective(kube), what="the registration to be in effect")
+        yield process
+    finally:
+        kube.run("delete", "mutatingwebhookconfiguration", "pypi-connector", "--ignore-not-found")
+        process.popen.kill()
+        process.popen.wait()
+
+
+def _is_effective(kube: Kube) -> bool:
+    """The API server reads registrations anew within a second or so."""
+    with kube.namespace() as namespace:
+        return "not found" in kube.create(pod(), namespace=namespace, check=False).stderr
+
+
+def pod(name: str = "build", annotations: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
+    chosen = {names.CONNECTOR: "team-pypi"} if annotations is None else annotations
+    containers = [{"name": "main", "image": "python:3.13-slim"}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "annotations": chosen},
+        "spec": {"containers": containers, **spec},
+    }
+
+
+CONNECTOR = {
+    "apiVersion": names.API_VERSION,
+    "kind": "Connector",
+    "metadata": {"name": "team-pypi"},
+    "spec": {"connectorClassName": "pypi", "address": "https://pypi.example.com"},
+}
+
+
+@pytest.mark.usefixtures("admission")
+def test_an_annotated_pod_is_injected(kube: Kube, namespace: str) -> None:
+    kube.create(CONNECTOR, namespace=namespace)
+    kube.create(pod(), namespace=namespace)
+    found = kube.get("pod", "build", namespace)
+    first = found["spec"]["initContainers"][0]
+    assert (first["name"], first["image"], first["restartPolicy"]) == (names.SIDECAR, IMAGE, "Always")
+    assert found["metadata"]["labels"] == {names.INJECTED_LABEL: "true"}
+    assert json.loads(found["metadata"]["annotations"][names.RESULT])["decision"] == "injected"
+    assert found["spec"]["imagePullSecrets"] == [{"name": "mirror"}]
+
+
+@pytest.mark.usefixtures("admission")
+def test_a_connector_of_the_same_apply_is_found_although_no_watch_has_told_of_it(
+    kube: Kube, namespace: str
+) -> None:
+    for number in range(10):
+        connector = {**CONNECTOR, "metadata": {"name": f"c-{number}"}}
+        kube.create(connector, pod(f"p-{number}", {names.CONNECTOR: f"c-{number}"}), namespace=namespace)
+    assert len(kube.list("pods", namespace)) == 10
+
+
+@pytest.mark.usefixtures("admission")
+def test_a_connector_that_is_not_there_is_a_sentence(kube: Kube, namespace: str) -> None:
+    said = kube.refused(pod(), namespace=namespace)
+    assert f"connector team-pypi not found in namespace {namespace}: create it, or name another" in said
+    kube.create(CONNECTOR, namespace=namespace)
+    kube.create(pod(), namespace=namespace)
+
+
+@pytest.mark.usefixtures("admission")
+def test_a_deleted_connector_is_not_found_any_more(kube: Kube, namespace: str) -> None:
+    kube.create(CONNECTOR, namespace=namespace)
+    kube.create(pod("before"), namespace=namespace)
+    kube.delete("connector", "team-pypi", namespace)
+    kube.wait_for(
+        lambda: "not found" in kube.create(pod("after"), namespace=namespace, check=False).stderr,
+        what="the deletion to be seen",
+    )
+
+
+@pytest.mark.usefixtures("admission")
+def test_the_namespaces_label_lifts_what_it_lifts_at_once(kube: Kube, namespace: str) -> None:
+    kube.create(CONNECTOR, namespace=namespace)
+    reaching = pod(volumes=[{"name": "node", "hostPath": {"path": "/"}}])
+    assert names.ALLOW_UNCONFINED in kube.refused(reaching, namespace=namespace)
+    kube.run("label", "namespace", namespace, f"{names.ALLOW_UNCONFINED}=true")
+    kube.wait_for(
+        lambda: kube.create(reaching, namespace=namespace, check=False).returncode == 0,
+        what="the label to be seen",
+    )
+
+
+def test_pods_that_ask_for_nothing_are_not_even_reviewed(
+    kube: Kube, namespace: str, admission: Process
+) -> None:
+    before = len(admission.lines())
+    for name, annotations in {
+        "plain": {},
+        "others": {"example.com/connector": "x"},
+        "opted-out": {names.CONNECTOR: "nowhere", names.INJECT: "false"},
+    }.items():
+        kube.create(pod(name, annotations), namespace=namespace)
+    kube.create({**pod("no-map"), "metadata": {"name": "no-map"}}, namespace=namespace)
+    assert [one for one in admission.lines()[before:] if one["message"] == "admission"] == []
+
+
+def test_with_the_webhook_down_annotated_pods_are_refused_and_others_start(
+    kube: Kube, namespace: str, admission: Process
+) -> None:
+    kube.create(CONNECTOR, namespace=namespace)
+    admission.popen.send_signal(signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        said = kube.refused(pod(), namespace=namespace)
+        assert 'failed calling webhook "pods.connectors.alauda.io"' in said
+        assert time.monotonic() - began < 8
+        kube.create(pod("plain", {}), namespace=namespace)
+    finally:
+        admission.popen.send_signal(signal.SIGCONT)
+    kube.create(pod("later"), namespace=namespace)
+
+
+@pytest.mark.usefixtures("admission")
+def test_what_another_webhook_strips_is_repaired_and_told(kube: Kube, namespace: str) -> None:
+    """A restored copy: all of ours is there, and stale."""
+    kube.create(CONNECTOR, namespace=namespace)
+    kube.create(pod(), namespace=namespace)
+    copy = kube.get("pod", "build", namespace)
+    copy["metadata"] = {
+        "name": "restored",
+        "annotations": copy["metadata"]["annotations"],
+        "labels": copy["metadata"]["labels"],
+    }
+    copy.pop("status")
+    ours = copy["spec"]["initContainers"][0]
+    del ours["restartPolicy"]
+    ours["image"] = "registry.example/pypi-connector-sidecar:0"
+    kube.create(json.dumps(copy), namespace=namespace)
+    found = kube.get("pod", "restored", namespace)["spec"]["initContainers"]
+    assert [one["name"] for one in found].count(names.SIDECAR) == 1
+    assert (found[0]["restartPolicy"], found[0]["image"]) == ("Always", IMAGE)
+
+
+def test_each_admission_is_one_line_in_the_log(kube: Kube, namespace: str, admission: Process) -> None:
+    kube.create(CONNECTOR, namespace=namespace)
+    before = len(admission.lines())
+    kube.create(pod(), namespace=namespace)
+    lines = [one for one in admission.lines()[before:] if one["message"] == "admission"]
+    # the API server asks again after changing the new container itself (reinvocationPolicy)
+    assert 1 <= len(lines) <= 2
+    assert {(one["namespace"], one["pod"], one["allowed"], one["reason"]) for one in lines} == {
+        (namespace, "build", True, "Injected")
+    }
