@@ -149,7 +149,7 @@ def _choose(
     if current and now >= current.end:
         notes.append(f"authority {current.serial} has ended")
         current = None
-    if successor and now >= successor.end:
+    if successor and (now >= successor.end or (current and successor.end <= current.end)):
         successor = None
     if current and not successor and now >= current.half:
         successor = _make(now)
@@ -212,7 +212,8 @@ def _read_bundle(text: str, notes: list[str]) -> list[x509.Certificate]:
         if _is_authority(certificate):
             found.append(certificate)
         else:
-            notes.append(f"certificate {certificate.serial_number:x} of {store.BUNDLE} is no authority's")
+            serial = f"{certificate.serial_number:x}"
+            notes.append(f"certificate {serial} of {store.BUNDLE} is no authority's, and was left out")
     return found
 
 
