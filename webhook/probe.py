@@ -9,6 +9,7 @@ import asyncio
 import functools
 import ipaddress
 import logging
+import os
 import socket
 import ssl
 import threading
@@ -36,8 +37,9 @@ _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 _PROBED = "pypi-connector-probe"
 """A name that hardly any registry has: 404 says as much as 200, and costs the registry less"""
 
-# it logs every URL at INFO
+# they log every URL at INFO, and the heads of answers at DEBUG
 logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 
 async def resolve_by_system(host: str, port: int) -> Sequence[str]:
@@ -177,8 +179,9 @@ def _cause(error: Exception) -> str:
             return f"certificate verify failed: {found.verify_message}"
         if isinstance(found, ssl.SSLError) and found.reason:
             return found.reason.replace("_", " ").lower()
-        if isinstance(found, OSError) and found.strerror:
-            return found.strerror.lower()
+        if isinstance(found, OSError) and found.errno and found.strerror:
+            # asyncio puts words of its own in place of the system's; a resolver's errors are negative
+            return (os.strerror(found.errno) if found.errno > 0 else found.strerror).lower()
     if isinstance(error, httpx.TimeoutException):
         return "no connection in time"
     if isinstance(error, httpx.ProtocolError):
