@@ -1,8 +1,8 @@
 """The guards on trial: who attacks, which Pod is attacked, and how it goes without the guard.
 
 Each attack is made twice. With the guards as they are shipped it must be refused, by the one that is meant
-and in its words. In a namespace from which that one is lifted it must succeed: so the refusal was not for want
-of permission, and the test can fail.
+and in its words. In a namespace from which that one is lifted it must succeed: so the refusal was not for
+want of permission, and the test can fail.
 """
 
 import json
@@ -212,13 +212,20 @@ def assert_passes(result: Result) -> None:
 
 
 def assert_succeeds_unguarded(policy: str, attack: Attack, kube: Kube, namespace: str) -> None:
-    """`namespace` is one where the guard has been lifted, which takes a second to come into effect."""
+    """`namespace` is one where the guard has been lifted."""
+    assert_passes(until(kube, attack.act, namespace, lambda result: not is_refused_by(policy, result)))
 
-    def attempt() -> Result | None:
-        result = attack.act(kube, namespace)
-        return None if is_refused_by(policy, result) else result
 
-    assert_passes(kube.wait_for(attempt, what=f"{policy} to be lifted"))
+def until(kube: Kube, act: Act, namespace: str, is_so: Callable[[Result], bool]) -> Result:
+    """The first result of which that can be said: a change of a policy takes a second to come into effect."""
+    results: list[Result] = []
+
+    def attempt() -> bool:
+        results.append(act(kube, namespace))
+        return is_so(results[-1])
+
+    kube.wait_for(attempt, what="a change of the guards")
+    return results[-1]
 
 
 @contextmanager

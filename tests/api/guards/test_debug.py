@@ -56,10 +56,7 @@ def test_it_alone_keeps_the_token_from_ephemeral_containers(kube: Kube) -> None:
     with kube.namespace() as namespace, guards.lifted(kube, ("pypi-connector-token-volume",), namespace):
         prepare(kube, namespace)
         act = mounting("pypi-connector-token", readOnly=True)
-        result = kube.wait_for(
-            lambda: guards.is_refused_by(GUARD, result := act(kube, namespace)) and result,
-            what="the other guard to be lifted",
-        )
+        result = guards.until(kube, act, namespace, lambda result: guards.is_refused_by(GUARD, result))
         assert "must not mount volume pypi-connector-token" in result.stderr
 
 

@@ -1,0 +1,137 @@
+"""Guard 5: whoever writes a Connector may read the Secrets that it names."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import guards
+import pytest
+from guards import Act, Attack, patch, title
+from kube import Kube
+
+GUARD = "pypi-connector-secret-access"
+
+WRITER = "connector-writer"
+"""May write Connectors, and read the Secret `readable`"""
+
+_RIGHTS = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: connector-writer}
+rules:
+  - {apiGroups: [connectors.alauda.io], resources: [connectors, connectors/status], verbs: ["*"]}
+  - {apiGroups: [""], resources: [secrets], resourceNames: [readable], verbs: [get]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: connector-writer}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: connector-writer}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: connector-writer}]
+"""
+
+
+def connector(name: str = "new", **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "connectors.alauda.io/v1alpha1",
+        "kind": "Connector",
+        "metadata": {"name": name},
+        "spec": {"connectorClassName": "pypi", "address": "https://pypi.example", **spec},
+    }
+
+
+def auth(secret: str, **reference: Any) -> dict[str, Any]:
+    return {"name": "basicAuth", "secretRef": {"name": secret, **reference}}
+
+
+def prepare(kube: Kube, namespace: str) -> None:
+    kube.apply(_RIGHTS, namespace=namespace)
+    kube.create(
+        connector("theirs", auth=auth("hidden")),
+        connector("ours", auth=auth("readable")),
+        connector("anonymous"),
+        namespace=namespace,
+    )
+
+
+def create(manifest: Mapping[str, Any]) -> Act:
+    return guards.create(dict(manifest))
+
+
+def change(name: str, **spec: Any) -> Act:
+    return patch({"spec": spec}, target=f"connector/{name}")
+
+
+WORDS = "connector-writer is not: ask for the verb get on Secret "
+ATTACKS = [
+    Attack("new Connector", create(connector(auth=auth("hidden"))), WORDS + "hidden in namespace"),
+    Attack("Secret of an existing Connector", change("ours", auth=auth("hidden")), WORDS + "hidden"),
+    Attack("Secret for an anonymous Connector", change("anonymous", auth=auth("hidden")), WORDS + "hidden"),
+    Attack("address of somebody's Connector", change("theirs", address="https://evil.example"), WORDS),
+    Attack("parameter", change("theirs", params=[{"name": "authorization", "value": "namespace"}]), WORDS),
+    Attack(
+        "CA from a hidden Secret",
+        create(connector(auth=auth("readable"), caCertSecretRef={"name": "hidden"})),
+        WORDS + "readable, hidden",
+    ),
+]
+FOREIGN = "a Connector uses Secrets of its own namespace only, which is "
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=title)
+def test_nobody_uses_a_secret_that_he_may_not_read(kube: Kube, guarded: str, attack: Attack) -> None:
+    guards.assert_refused(GUARD, attack, kube.as_user(WRITER, "system:authenticated"), guarded)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=title)
+def test_without_the_guard_he_would(kube: Kube, unguarded: str, attack: Attack) -> None:
+    writer = kube.as_user(WRITER, "system:authenticated")
+    guards.assert_succeeds_unguarded(GUARD, attack, writer, unguarded)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"auth": auth("readable", namespace="elsewhere")},
+        {"caCertSecretRef": {"name": "readable", "namespace": "elsewhere"}},
+    ],
+)
+def test_nobody_names_a_secret_of_another_namespace(kube: Kube, guarded: str, spec: dict[str, Any]) -> None:
+    result = create(connector(**spec))(kube, guarded)
+    assert guards.is_refused_by(GUARD, result), result
+    assert FOREIGN + guarded in result.stderr
+
+
+HARMLESS: Mapping[str, Act] = {
+    "anonymous": create(connector()),
+    "anonymous with a name of its auth": create(connector(auth={"name": "basicAuth"})),
+    "a readable Secret": create(connector(auth=auth("readable"), caCertSecretRef={"name": "readable"})),
+    "address of an own Connector": change("ours", address="https://other.example"),
+    "address of an anonymous one": change("anonymous", address="https://other.example"),
+    "annotation on somebody's Connector": patch(
+        {"metadata": {"annotations": {"cpaas.io/description": "x"}}}, target="connector/theirs"
+    ),
+    "status of somebody's Connector": patch(
+        {"status": {"conditions": []}}, "--subresource=status", target="connector/theirs"
+    ),
+    "taking a Secret away": change("theirs", auth=None),
+}
+
+
+@pytest.mark.parametrize("act", HARMLESS.values(), ids=list(HARMLESS))
+def test_all_else_needs_no_permission_on_secrets(kube: Kube, guarded: str, act: Act) -> None:
+    result = act(kube.as_user(WRITER, "system:authenticated"), guarded)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("who", ["namespace-administrator", "cluster-administrator"])
+def test_administrators_may_read_secrets_and_so_may_declare(kube: Kube, guarded: str, who: str) -> None:
+    aggregated = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "administrator-of-connectors"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "connector-writer"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": who}],
+    }
+    kube.apply(json.dumps(aggregated), namespace=guarded)
+    result = create(connector(auth=auth("hidden")))(guards.as_person(kube, who), guarded)
+    assert result.returncode == 0, result.stderr
