@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check format lock bench cases clean
+.PHONY: help demo test check format lock bench cases install-yaml clean
 
 help: ## Show what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 $(READY): pyproject.toml requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %d.%d: make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
@@ -38,6 +38,12 @@ bench: $(READY) ## Measure the proxy against nginx (Debian package) and a direct
 
 cases: $(READY) ## Rewrite the expectations of tests/cases; the diff is what a reviewer reads
 	@$(BIN)/python -m pytest tests/test_cases.py --rewrite-cases
+
+KUBECTL ?= kubectl
+install-yaml: ## Render manifests/overlays/default into build/install.yaml, for a release
+	@mkdir -p build
+	@$(KUBECTL) kustomize manifests/overlays/default > build/install.yaml.new
+	@mv build/install.yaml.new build/install.yaml
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links --no-annotate
