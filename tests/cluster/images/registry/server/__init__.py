@@ -1,0 +1,1 @@
+"""A registry for tests: settings from the environment, pypiserver or devpi-server behind one port."""
