@@ -225,8 +225,15 @@ def test_a_list_shows_what_an_administrator_asks_first(served: Kube, namespace: 
 
 
 def test_the_category_lists_both_kinds(served: Kube) -> None:
-    said = served.run("api-resources", "--categories=connectors", "-o", "name").stdout.split()
+    said = served.run("api-resources", "--categories=pypi-connector", "-o", "name").stdout.split()
     assert said == ["connectorclasses.connectors.alauda.io", "connectors.connectors.alauda.io"]
+
+
+def test_no_category_is_called_like_a_kind(served: Kube) -> None:
+    """`kubectl delete connectors --all` once deleted the ConnectorClass too: its category was `connectors`."""
+    for plural in ("connectors", "connectorclasses"):
+        spec = served.get("crd", f"{plural}.connectors.alauda.io")["spec"]["names"]
+        assert not {"connector", "connectors", "connectorclass", "connectorclasses"} & set(spec["categories"])
 
 
 @pytest.mark.parametrize(
