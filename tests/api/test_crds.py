@@ -230,7 +230,7 @@ def test_the_category_lists_both_kinds(served: Kube) -> None:
 
 
 def test_no_category_is_called_like_a_kind(served: Kube) -> None:
-    """`kubectl delete connectors --all` once deleted the ConnectorClass too: its category was `connectors`."""
+    """`kubectl delete connectors --all` deleted the ConnectorClass too: its category was `connectors`."""
     for plural in ("connectors", "connectorclasses"):
         spec = served.get("crd", f"{plural}.connectors.alauda.io")["spec"]["names"]
         assert not {"connector", "connectors", "connectorclass", "connectorclasses"} & set(spec["categories"])
