@@ -35,9 +35,7 @@ BROKER: Rights = {
     "get connectors",
     "list connectors",
     "watch connectors",
-    "get connectors/status",
     "patch connectors/status",
-    "update connectors/status",
     "get connectorclasses",
     "list connectorclasses",
     "watch connectorclasses",
@@ -57,7 +55,7 @@ BROKER_AT_HOME: Rights = {
         )
     ),
     "create leases",
-    *(f"{verb} leases={names.CONTROLLER_LEASE}" for verb in ("get", "update", "patch")),
+    *(f"{verb} leases={names.CONTROLLER_LEASE}" for verb in ("get", "update")),
 }
 
 
