@@ -95,18 +95,15 @@ class Succession:
 def succeed(kept: Mapping[str, str], now: datetime, remembered: Iterable[str] = ()) -> Succession:
     """What there should be.
 
-    `kept`: the texts of the authority's Secret, empty if there is none. `remembered`: bundles that were
-    handed out, believed where that Secret is damaged, so that Pods that know only a lost authority lose
-    nothing that can still be kept. `UnsupportedKey`, `ClockBehind`: a human has to look.
+    `kept`: the texts of the authority's Secret, empty if there is none. `remembered`: the bundles that the
+    leaves' Secrets hold. They are believed as well, so that an authority that was deleted or overwritten, and
+    that Pods were injected with, is not forgotten. To be rid of one: stop the broker, delete all three Secrets.
+    `UnsupportedKey`, `ClockBehind`: a human has to look.
     """
     notes: list[str] = []
     known = _read_bundle(kept.get(store.BUNDLE, ""), notes)
-    is_whole = kept.get(store.CERTIFICATE, "\0").strip() in {to_pem(one).strip() for one in known}
-    if not is_whole:
-        if kept:
-            notes.append(f"{store.BUNDLE} lacked the authority, and was put together anew")
-        for bundle in remembered:
-            known += _read_bundle(bundle, notes)
+    for bundle in remembered:
+        known += _read_bundle(bundle, [])
     for name in (store.CERTIFICATE, NEXT_CERTIFICATE):  # without their keys they still are to be believed
         known += _read_bundle(kept.get(name, ""), [])
     current = _read_signer(kept, store.CERTIFICATE, store.KEY, known, notes) if kept else None
@@ -151,20 +148,19 @@ def _choose(
         current = None
     if successor and (now >= successor.end or (current and successor.end <= current.end)):
         successor = None
-    if current and not successor and now >= current.half:
+    if not current and successor:
+        notes.append(f"authority {successor.serial} succeeds before its time")
+        current, successor = successor, None
+    if not current:
+        current = _make(now)
+        notes.append(f"authority {current.serial} was made")
+    if not successor and now >= current.half:
         successor = _make(now)
         notes.append(f"authority {successor.serial} was made, to succeed {current.serial}")
-    if current and successor and _is_time(current, successor, now):
+    if successor and _is_time(current, successor, now):
         notes.append(f"authority {successor.serial} succeeds {current.serial}")
         return successor, None
-    if current:
-        return current, successor
-    if successor:
-        notes.append(f"authority {successor.serial} succeeds before its time")
-        return successor, None
-    first = _make(now)
-    notes.append(f"authority {first.serial} was made")
-    return first, None
+    return current, successor
 
 
 def _is_time(current: _Signer, successor: _Signer, now: datetime) -> bool:

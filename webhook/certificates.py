@@ -118,7 +118,7 @@ class CertificateKeeper:
         broker = await self._get(names.BROKER_TLS_SECRET)
         remembered = [store.read_texts(one).get(store.BUNDLE, "") for one in (admission, broker)]
         succession = succeed(store.read_texts(authority), self._now(), remembered)
-        why = "; ".join(succession.notes) or "its layout, or what has long ended"
+        why = "; ".join(succession.notes) or "its bundle was not as it should be"
         await self._keep(names.CA_SECRET, authority, succession.texts(), KEYS, why)
         self.bundle = succession.known
         refusals = [
