@@ -76,6 +76,14 @@ def _check(given: argparse.Namespace, environment: Mapping[str, str], errors: Co
     return DONE if all(ready) else NOT_READY
 
 
+def _explain(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
+    from webhook.explain import explain_pod  # the API's client takes half a second to import
+
+    out = standard_output(environment)
+    is_served = explain_pod(environment, given.namespace, given.pod, context=given.context, console=out)
+    return DONE if is_served else NOT_READY
+
+
 def _demo(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
     from webhook.demo.story import tell  # its packages are an extra of their own
 
@@ -128,6 +136,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_files(check_parser)
     check_parser.add_argument("--connector", metavar="NAME", help="only this one")
     check_parser.set_defaults(handler=_check)
+
+    explain_parser = commands.add_parser("explain", help="say why a Pod is, or is not, served")
+    explain_parser.add_argument("--namespace", "-n", default="default", metavar="NS", help="default: default")
+    explain_parser.add_argument("--context", metavar="CONTEXT", help="of the kubeconfig")
+    explain_parser.add_argument("pod", metavar="POD", help="a Pod, or what makes Pods, as job/NAME")
+    explain_parser.set_defaults(handler=_explain)
 
     demo_parser = commands.add_parser("demo", help="the main job on a registry of its own")
     demo_parser.add_argument("--no-isolation", action="store_true", help="no user namespaces, prefixed paths")

@@ -25,6 +25,10 @@ def pod(namespace_name: str, name: str) -> str:
     return _core(namespace_name, "pods", name)
 
 
+def pods(namespace_name: str) -> str:
+    return _core(namespace_name, "pods")
+
+
 def pod_log(namespace_name: str, name: str) -> str:
     return pod(namespace_name, name) + "/log"
 

@@ -1,0 +1,79 @@
+"""`pypi-connector explain`: reads what a person may read of a Pod's surroundings, and prints what it means.
+
+It reads with the person's own rights, and what these do not allow is said, with whom to ask.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from webhook import workloads
+from webhook.api import in_cluster_or_kubeconfig
+from webhook.console import Console, Style
+from webhook.errors import InputError
+from webhook.explain_creation import failed_creations
+from webhook.explanation import Explanation, explain
+from webhook.fact_reader import read_facts
+from webhook.facts import Facts, Json, Unread
+from webhook.statements import Level
+from webhook.workloads import Target
+
+_STYLES: Mapping[Level, tuple[Style, ...]] = {
+    "ok": ("green",),
+    "note": (),
+    "waiting": ("yellow",),
+    "wrong": ("red",),
+}
+_MARKS: Mapping[Level, str] = {"ok": "+", "note": "-", "waiting": "~", "wrong": "!"}
+_CONTROL = {**dict.fromkeys(range(0x20), " "), **dict.fromkeys(range(0x7F, 0xA0), " ")}
+"""Events and logs hold words of the Pod's author, who is not to command the terminal of who reads them."""
+
+
+def explain_pod(
+    environment: Mapping[str, str], namespace: str, name: str, *, context: str | None, console: Console
+) -> bool:
+    """Whether the Pod is served. `InputError` if there is none, `ClusterRefused` if it may not be read."""
+    target = workloads.parse_target(name)
+    facts = asyncio.run(_facts(environment, context, namespace, target))
+    if facts.pod is None and facts.workload is None and not failed_creations(facts):
+        raise _absent(facts)
+    explanation = explain(facts)
+    print_explanation(explanation, console)
+    return explanation.is_served
+
+
+def print_explanation(explanation: Explanation, console: Console) -> None:
+    console.line(f"{_plain(explanation.subject)} {explanation.verdict}", "bold", *_STYLES[explanation.level])
+    before = ""
+    for one in explanation.statements:
+        title = "" if one.section == before else one.section
+        before = one.section
+        mark = console.paint(_MARKS[one.level], *_STYLES[one.level])
+        console.line(f"  {title:<11}{mark} {_plain(one.text)}")
+        if one.fix:
+            console.line(f"  {'':<11}  {console.paint('fix:', 'bold')} {_plain(one.fix)}")
+
+
+def _plain(text: str) -> str:
+    return text.translate(_CONTROL)
+
+
+def _absent(facts: Facts) -> InputError:
+    sentence = f'pods "{facts.name}" not found in namespace "{facts.namespace}"'
+    if not isinstance(facts.creations, Unread):
+        owners = {_owner(one): None for one in facts.creations}
+        if owners:
+            command = f"pypi-connector explain -n {facts.namespace} {next(iter(owners))}"
+            sentence += f"; Pods of {', '.join(owners)} could not be created: try `{_plain(command)}`"
+    return InputError.of("PodNotFound", sentence)
+
+
+def _owner(event: Json) -> str:
+    reference = event.get("involvedObject") or {}
+    return f"{str(reference.get('kind')).lower()}/{reference.get('name')}"
+
+
+async def _facts(
+    environment: Mapping[str, str], context: str | None, namespace: str, target: Target
+) -> Facts:
+    async with await in_cluster_or_kubeconfig(environment, context=context) as api:
+        return await read_facts(api, namespace, target)

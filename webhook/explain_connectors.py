@@ -1,0 +1,94 @@
+"""`explain`: what a Connector's conditions say, and what the registry answered to the Pod. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from webhook import names
+from webhook.conditions import (
+    AUTHENTICATION_FAILED,
+    CONNECTION_FAILED,
+    PROXY,
+    READY,
+    TYPES,
+)
+from webhook.explain_grants import is_broker_reason
+from webhook.facts import Facts, Unread, ago, condition, metadata
+from webhook.sidecar_lines import use_of
+from webhook.statements import Level, Statement
+
+_FIXES = {
+    AUTHENTICATION_FAILED: "correct user name and password in the Connector's Secret",
+    CONNECTION_FAILED: "check spec.address of the Connector, and that the registry runs; for a certificate "
+    "that is not trusted, name its CA in spec.caCertSecretRef",
+    "ConnectorClassNotFound": f"set spec.connectorClassName to {names.CONNECTOR_CLASS}",
+}
+
+MOST_MISSING = 5
+"""Packages that are named; arbitrary, a resolver may ask for hundreds"""
+
+
+def explain_connector(facts: Facts, key: str) -> Iterator[Statement]:
+    connector = facts.connectors.get(key)
+    namespace, _, name = key.partition("/")
+    if isinstance(connector, Unread):
+        yield Statement("connector", "note", f"{key}: {connector.sentence}")
+    elif connector is None:
+        text = f"{key}: there is no Connector {name} in namespace {namespace}"
+        yield Statement("connector", "wrong", text, "create it there, or correct the annotation")
+    else:
+        yield from _conditions(facts, key, connector)
+
+
+def _conditions(facts: Facts, key: str, connector: Mapping[str, Any]) -> Iterator[Statement]:
+    ready = condition(connector, READY)
+    called = f"{key} ({(connector.get('spec') or {}).get('address')})"
+    if not ready or ready.get("observedGeneration", 0) < metadata(connector).get("generation", 0):
+        text = f"{called}: the product has not looked at it as it is now"
+        yield Statement(
+            "connector", "note", text, f"if this lasts, see `kubectl get pods -n {names.NAMESPACE}`"
+        )
+        return
+    if ready.get("status") == "True":
+        yield Statement("connector", "ok", f"{called}: Ready")
+        return
+    # what the Pod has been served by is ready enough for it
+    is_used = not isinstance(facts.log, Unread) and _is_served(facts, key)
+    level: Level = "wrong" if ready.get("status") == "False" and not is_used else "note"
+    false = [kind for kind in TYPES if kind not in (READY, PROXY) and _status(connector, kind) == "False"]
+    for kind in false or [READY]:
+        found = condition(connector, kind)
+        reason = str(found.get("reason"))
+        text = f"{called}: {kind} is {found.get('status')} ({reason}): {found.get('message')}"
+        yield Statement("connector", level, text, _FIXES.get(reason, ""))
+
+
+def _status(connector: Mapping[str, Any], kind: str) -> object:
+    return condition(connector, kind).get("status")
+
+
+def _is_served(facts: Facts, key: str) -> bool:
+    if isinstance(facts.log, Unread):
+        return False
+    use = use_of(facts.log, key)
+    return bool(use.served) and not any(one.is_last_word for one in use.refusals)
+
+
+def explain_requests(facts: Facts, key: str) -> Iterator[Statement]:
+    """What the sidecar's log holds, save what the broker refused, which is told already."""
+    if isinstance(facts.log, Unread):
+        return
+    use = use_of(facts.log, key)
+    if use.served:
+        text = f"{key}: {use.served} served, the last {ago(facts.now, use.last_served)}"
+        yield Statement("requests", "ok", text)
+    for one in use.refusals:
+        if one.is_last_word and is_broker_reason(one.reason):
+            continue
+        times = f"{one.count} times, the last " if one.count > 1 else ""
+        text = f"{key}: refused {times}{ago(facts.now, one.last)} ({one.reason}): {one.detail}"
+        if not one.is_last_word:
+            text += "; served since"
+        yield Statement("requests", "wrong" if one.is_last_word else "note", text)
+    if use.missing:
+        listed = ", ".join(use.missing[:MOST_MISSING]) + (", …" if len(use.missing) > MOST_MISSING else "")
+        yield Statement("requests", "note", f"{key}: the registry does not have {listed} (404)")

@@ -1,0 +1,151 @@
+"""`explain`: what the broker granted or refused, from its Events on the Pod and the sidecar's log. Pure."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from webhook import names
+from webhook.annotations import Request
+from webhook.explain_sidecar import is_finished
+from webhook.facts import Facts, Json, Unread, ago, last_seen, metadata, time_of
+from webhook.grant_events import GRANTED, INSTALL
+from webhook.sidecar_lines import UNREACHABLE, Refusal, Use, use_of
+from webhook.statements import Statement
+
+_OWN = "pypi-connector"
+_KEPT_SECONDS = 3600
+"""API servers keep Events for an hour, unless they are told otherwise."""
+
+
+def explain_grant(facts: Facts, pod: Mapping[str, Any], request: Request, key: str) -> Iterator[Statement]:
+    use = _use(facts, key)
+    event = _newest_event(facts, key)
+    if event and event.get("reason") != GRANTED and not _served_since(use, last_seen(event)):
+        yield _refused(facts, pod, key, event)
+    elif use and (refusal := _refusal_in_log(use)):
+        yield _refused_in_log(facts, pod, key, refusal)
+    elif event:
+        yield from _granted(facts, request, key, event)
+    elif use and use.served:
+        yield Statement(
+            "granted", "ok", f"{key}: yes, since requests were served ({ago(facts.now, use.last_served)})"
+        )
+    else:
+        yield _unknown(facts, pod, key)
+
+
+def is_broker_reason(reason: str) -> bool:
+    """Whether a request was refused for want of a grant: the broker's reasons are in CamelCase, as those of
+    Kubernetes are, and the sidecar's own are not."""
+    return reason == UNREACHABLE or reason[:1].isupper()
+
+
+def _use(facts: Facts, key: str) -> Use | None:
+    return None if isinstance(facts.log, Unread) else use_of(facts.log, key)
+
+
+def _newest_event(facts: Facts, key: str) -> Json | None:
+    namespace, _, name = key.partition("/")
+    found = []
+    for event in () if isinstance(facts.events, Unread) else facts.events:
+        related = event.get("related") or {}
+        is_ours = (event.get("source") or {}).get("component") == _OWN
+        if is_ours and (related.get("namespace"), related.get("name")) == (namespace, name):
+            found.append(event)
+    # of two in the same second, the grant is the later one: a refusal is asked again, a grant is not
+    return max(found, key=lambda one: (str(last_seen(one)), one.get("reason") == GRANTED), default=None)
+
+
+def _served_since(use: Use | None, then: datetime | None) -> bool:
+    """A grant is told once, so one that another replica gave later may not show among the Events."""
+    return use is not None and use.last_served is not None and then is not None and use.last_served > then
+
+
+def _refused(facts: Facts, pod: Mapping[str, Any], key: str, event: Json) -> Statement:
+    reason, count = str(event.get("reason")), int(event.get("count") or 1)
+    sentence = str(event.get("message")).removeprefix(f"Connector {key}: ")
+    times = f", {count} times" if count > 1 else ""
+    text = f"{key}: refused {ago(facts.now, last_seen(event))}{times} ({reason}): {sentence}"
+    if reason == "PodFinished" and is_finished(pod):
+        return Statement("granted", "note", text)
+    return Statement("granted", "wrong", text, _fix(facts, pod, key, reason))
+
+
+def _fix(facts: Facts, pod: Mapping[str, Any], key: str, reason: str) -> str:
+    """A command to paste, where one mends it; the sentence says the rest."""
+    place = key.partition("/")[0]
+    account = str((pod.get("spec") or {}).get("serviceAccountName") or "default")
+    if reason == "AccessDenied":
+        return _binding(names.USER_ROLE, place, facts.namespace, account)
+    if reason in ("SecretForbidden", "CASecretForbidden"):
+        return _binding(names.SECRET_READER_ROLE, place, names.NAMESPACE, names.BROKER)
+    return ""
+
+
+def _binding(role: str, place: str, namespace: str, account: str) -> str:
+    return (
+        f"kubectl create rolebinding {role}-{namespace}-{account} -n {place} --clusterrole={role} "
+        f"--serviceaccount={namespace}:{account}"
+    )
+
+
+def _granted(facts: Facts, request: Request, key: str, event: Json) -> Iterator[Statement]:
+    rights = str(event.get("message")).removeprefix(f"Connector {key}: ")
+    yield Statement("granted", "ok", f"{key}: {rights}, {ago(facts.now, last_seen(event))}")
+    if rights != INSTALL or request.publish_target != key:
+        return
+    connector = facts.connectors.get(key)
+    account = str(((facts.pod or {}).get("spec") or {}).get("serviceAccountName") or "default")
+    if connector and not isinstance(connector, Unread) and _parameter(connector, "access") == "read":
+        yield Statement("granted", "note", f"{key}: no upload, for its parameter access is read")
+        return
+    command = _binding(names.PUBLISHER_ROLE, key.partition("/")[0], facts.namespace, account)
+    yield Statement("granted", "note", f"{key}: no upload without a role that allows it", command)
+
+
+def _parameter(connector: Mapping[str, Any], name: str) -> object:
+    parameters = (connector.get("spec") or {}).get("params") or []
+    return next((one.get("value") for one in parameters if one.get("name") == name), None)
+
+
+def _refusal_in_log(use: Use) -> Refusal | None:
+    return next((one for one in use.refusals if one.is_last_word and is_broker_reason(one.reason)), None)
+
+
+def _refused_in_log(facts: Facts, pod: Mapping[str, Any], key: str, refusal: Refusal) -> Statement:
+    when, detail = ago(facts.now, refusal.last), refusal.detail
+    if refusal.reason == UNREACHABLE:
+        text = f"{key}: the sidecar had no answer from the broker, {when}: {detail}"
+        return Statement("granted", "wrong", text, _broker_fix(facts))
+    text = f"{key}: refused {when} ({refusal.reason}): {detail}"
+    return Statement("granted", "wrong", text, _fix(facts, pod, key, refusal.reason))
+
+
+def _broker_fix(facts: Facts) -> str:
+    look = f"kubectl get pods -n {names.NAMESPACE}"
+    if isinstance(facts.broker, Unread):
+        return (
+            f"ask an administrator of namespace {names.NAMESPACE} whether the Deployment {names.BROKER} runs"
+        )
+    if facts.broker is None:
+        return f"there is no Deployment {names.BROKER} in namespace {names.NAMESPACE}: install the product"
+    ready = int((facts.broker.get("status") or {}).get("readyReplicas") or 0)
+    if not ready:
+        return f"no replica of the Deployment {names.BROKER} is ready: see `{look}`"
+    policy = (
+        "NetworkPolicies of this namespace must let the Pod reach it, and its dnsPolicy must resolve Services"
+    )
+    return f"{ready} replicas of the Deployment {names.BROKER} are ready: {policy}"
+
+
+def _unknown(facts: Facts, pod: Mapping[str, Any], key: str) -> Statement:
+    if isinstance(facts.events, Unread):
+        return Statement("granted", "note", f"{key}: {facts.events.sentence}")
+    created = time_of(metadata(pod).get("creationTimestamp"))
+    if created is not None and (facts.now - created).total_seconds() > _KEPT_SECONDS:
+        return Statement("granted", "note", f"{key}: no Event of it is left; they are kept for an hour")
+    if is_finished(pod):
+        return Statement("granted", "note", f"{key}: no client of the Pod has asked")
+    return Statement(
+        "granted", "note", f"{key}: nothing asked for yet; the first request of a client does that"
+    )

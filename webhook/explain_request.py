@@ -1,0 +1,76 @@
+"""`explain`: what a Pod asks for, and why one that seems to ask does not. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from webhook import names, workloads
+from webhook.annotations import Request, parse_annotations
+from webhook.errors import InputError
+from webhook.facts import Facts, annotations, metadata
+from webhook.statements import Statement
+
+
+def read_request(facts: Facts) -> tuple[Request | None, list[Statement]]:
+    """The request, None where nothing (or nothing that can be read) is asked for, and what to say of it."""
+    subject = facts.pod or workloads.template(facts.workload or {})
+    try:
+        request = parse_annotations(annotations(subject), namespace=facts.namespace)
+    except InputError as error:
+        return None, [
+            Statement("asked", "wrong", problem.message, "correct the annotation, and create the Pod anew")
+            for problem in error.problems
+        ]
+    if request.is_opted_out:
+        text = f'the Pod opted out: its annotation {names.INJECT} is "false"'
+        return None, [Statement("asked", "wrong", text, "remove the annotation, and create the Pod anew")]
+    if not request.connectors:
+        return None, [*_not_asked(facts, subject), *_warnings(request)]
+    return request, [Statement("asked", "ok", describe(request)), *_warnings(request)]
+
+
+def describe(request: Request) -> str:
+    """`install from team/pypi, upload to team/up`."""
+    first, *others = request.connectors
+    parts = [f"install from {first}" + (f", and beside it {', '.join(others)}" if others else "")]
+    if request.publish_target:
+        parts.append(f"upload to {request.publish_target}")
+    if request.containers is not None:
+        parts.append(f"in container {', '.join(request.containers)}")
+    return "; ".join(parts)
+
+
+def _warnings(request: Request) -> Iterator[Statement]:
+    for warning in request.warnings:
+        yield Statement("asked", "note", warning)
+
+
+def _not_asked(facts: Facts, subject: Mapping[str, Any]) -> list[Statement]:
+    workload = [facts.workload] if facts.workload else []
+    misplaced = [one for one in (*workload, *facts.owners) if names.CONNECTOR in annotations(one)]
+    if misplaced:
+        return [_misplaced(misplaced[-1])]
+    if names.CONNECTOR in (metadata(subject).get("labels") or {}):
+        text = f"{names.CONNECTOR} is a label of the Pod: nobody reads it there"
+        return [
+            Statement("asked", "wrong", text, "write it under metadata.annotations, and create the Pod anew")
+        ]
+    owner = next(iter((*workload, *facts.owners)), None)
+    place = (
+        f"under {workloads.template_field(owner)} of {_called(owner)}"
+        if owner
+        else "under metadata.annotations"
+    )
+    text = f"nothing: the Pod has no annotation {names.CONNECTOR}"
+    return [Statement("asked", "wrong", text, f"write it {place}, and create the Pod anew")]
+
+
+def _misplaced(owner: Mapping[str, Any]) -> Statement:
+    text = f"the annotation {names.CONNECTOR} stands on {_called(owner)} itself, where nobody reads it"
+    fix = f"move it to {workloads.template_field(owner)}"
+    if owner.get("kind") == "Job":
+        fix += ", and create the Job anew: the template of one that exists cannot be changed"
+    return Statement("asked", "wrong", text, fix)
+
+
+def _called(owner: Mapping[str, Any]) -> str:
+    return f"{owner.get('kind')} {metadata(owner).get('name')}"

@@ -1,0 +1,142 @@
+"""`explain`: the state of the injected sidecar, from the Pod's status and the kubelet's Events. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from webhook import names
+from webhook.facts import Facts, Unread, ago, condition, last_seen, metadata, parse_log, time_of
+from webhook.statements import Statement
+
+FINISHED = ("Succeeded", "Failed")
+
+_IMAGE_REASONS = (
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "ImageInspectError",
+)
+_STARTING = ("PodInitializing", "ContainerCreating")
+_KUBELET_REASONS = ("FailedMount", "FailedPostStartHook", "FailedCreatePodSandBox", "FailedScheduling")
+"""Of Events that say why a container does not start (Kubernetes' pkg/kubelet/events/event.go)"""
+
+
+def sidecar_of(pod: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    containers = (pod.get("spec") or {}).get("initContainers") or []
+    return next((one for one in containers if one.get("name") == names.SIDECAR), None)
+
+
+def is_finished(pod: Mapping[str, Any]) -> bool:
+    return (pod.get("status") or {}).get("phase") in FINISHED
+
+
+def explain_sidecar(
+    facts: Facts, pod: Mapping[str, Any], container: Mapping[str, Any]
+) -> Iterator[Statement]:
+    if container.get("restartPolicy") != "Always":
+        text = "another webhook took the sidecar's restartPolicy: Always, and the Pod waits for its end"
+        fix = "update that webhook (its client is older than Kubernetes 1.29), or exclude this Pod from it"
+        yield Statement("injected", "wrong", text, fix)
+        return
+    status = _status(pod)
+    image = container.get("image")
+    if is_finished(pod):
+        yield Statement("injected", "ok", f"sidecar {image}; the Pod has ended, and the sidecar with it")
+        yield from _restarts(status)
+        return
+    state = (status or {}).get("state") or {}
+    if status is None or not state:
+        yield from _not_started(facts, pod)
+    elif "running" in state:
+        yield _running(facts, image, state["running"], is_started=status.get("started") is not False)
+        yield from _restarts(status)
+    else:
+        yield from _not_running(facts, image, status)
+
+
+def _status(pod: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    statuses = (pod.get("status") or {}).get("initContainerStatuses") or []
+    return next((one for one in statuses if one.get("name") == names.SIDECAR), None)
+
+
+def _running(facts: Facts, image: object, running: Mapping[str, Any], *, is_started: bool) -> Statement:
+    since = ago(facts.now, time_of(running.get("startedAt")))
+    if not is_started:
+        text = f"sidecar {image}, started {since}; its start gate is not open yet: the Pod's containers wait"
+        return Statement("injected", "waiting", text, f"see `{_log_command(facts)}`")
+    return Statement("injected", "ok", f"sidecar {image}, started {since}, listens")
+
+
+def _not_started(facts: Facts, pod: Mapping[str, Any]) -> Iterator[Statement]:
+    scheduled = condition(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        text = f"the Pod is not on a node yet: {scheduled.get('message') or scheduled.get('reason')}"
+        yield Statement("injected", "waiting", text)
+        return
+    yield Statement("injected", "waiting", "the sidecar is injected, and its node has not started it yet")
+    yield from _kubelet_events(facts)
+
+
+def _not_running(facts: Facts, image: object, status: Mapping[str, Any]) -> Iterator[Statement]:
+    waiting = (status.get("state") or {}).get("waiting") or {}
+    reason, message = str(waiting.get("reason") or ""), str(waiting.get("message") or "")
+    if reason in _IMAGE_REASONS:
+        fix = "set the image's name, mirror and pull secrets where the product is installed (docs/install.md)"
+        yield Statement("injected", "wrong", f"the sidecar's image {image} cannot be pulled: {message}", fix)
+    elif reason in _STARTING or (not reason and not status.get("restartCount")):
+        yield Statement("injected", "waiting", "the sidecar is about to start")
+        yield from _kubelet_events(facts)
+    else:
+        ended = _end(status)
+        cause = _cause(ended) or message or reason
+        how = f"{reason or 'ended'}, {status.get('restartCount') or 0} restarts"
+        text = f"the sidecar does not stay up ({how}): {cause}"
+        yield Statement("injected", "wrong", text, _fix(ended) or f"see `{_log_command(facts)} --previous`")
+
+
+def _restarts(status: Mapping[str, Any] | None) -> Iterator[Statement]:
+    count = int((status or {}).get("restartCount") or 0)
+    if status is None or not count:
+        return
+    ended = (status.get("lastState") or {}).get("terminated") or {}
+    cause = _cause(ended) or f"exit code {ended.get('exitCode')}"
+    text = f"it was restarted {count} times; the last time: {cause}"
+    yield Statement("injected", "note", text, _fix(ended))
+
+
+def _end(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    for state in (status.get("state") or {}, status.get("lastState") or {}):
+        if state.get("terminated"):
+            found: Mapping[str, Any] = state["terminated"]
+            return found
+    return {}
+
+
+def _cause(ended: Mapping[str, Any]) -> str:
+    """The sidecar's own last sentence, which the kubelet keeps (`FallbackToLogsOnError`), or the kernel's."""
+    if ended.get("reason") == "OOMKilled":
+        return "it needed more memory than its limit (OOMKilled)"
+    details = [
+        one.get("detail") for one in parse_log(str(ended.get("message") or "")) if one.get("level") == "error"
+    ]
+    return str(details[-1]) if details and details[-1] else ""
+
+
+def _fix(ended: Mapping[str, Any]) -> str:
+    if ended.get("reason") == "OOMKilled":
+        return f"raise the annotation {names.MEMORY_LIMIT}"
+    return ""
+
+
+def _kubelet_events(facts: Facts) -> Iterator[Statement]:
+    if isinstance(facts.events, Unread):
+        return
+    found = [one for one in facts.events if one.get("reason") in _KUBELET_REASONS]
+    for event in sorted(found, key=lambda one: str(last_seen(one)))[-1:]:
+        text = f"{event.get('reason')}, {ago(facts.now, last_seen(event))}: {event.get('message')}"
+        yield Statement("injected", "note", text)
+
+
+def _log_command(facts: Facts) -> str:
+    name = metadata(facts.pod or {}).get("name")
+    return f"kubectl logs -n {facts.namespace} {name} -c {names.SIDECAR}"
