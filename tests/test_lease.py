@@ -155,6 +155,31 @@ def test_it_is_released_when_the_process_ends(store: ApiStore) -> None:
     assert store.get(PATH)["spec"]["holderIdentity"] == ""
 
 
+@pytest.mark.parametrize("verb", ["POST", "PUT"])
+def test_it_is_released_even_if_the_process_ends_while_it_writes(store: ApiStore, verb: str) -> None:
+    """What was on its way arrives, its answer is not read, and the version in hand is an old one."""
+    if verb == "PUT":
+        store.put(PATH, {"kind": "Lease", "metadata": {}, **lease("")})
+    replica = Replica(store, "first", LONG)
+    arrived: list[str] = []
+
+    def late(method: str, _path: str) -> int | None:
+        if method == verb and not arrived:
+            arrived.append(method)
+            store.reply_later(PATIENCE_SECONDS)
+        return None
+
+    store.refuses = late
+
+    async def story() -> None:
+        async with replica.running():
+            await until(lambda: PATH in store.paths and store.get(PATH)["spec"]["holderIdentity"] == "first")
+
+    run(story())
+    assert not replica.started
+    assert store.get(PATH)["spec"]["holderIdentity"] == ""
+
+
 def test_the_work_has_ended_before_the_lease_is_released(store: ApiStore) -> None:
     ends: list[str] = []
 

@@ -103,15 +103,17 @@ class Lease:
     async def run(self, work: Callable[[], Awaitable[None]]) -> None:
         """Until cancelled: work while the Lease is held. It is released as soon as the work has ended."""
         while True:
-            renewed = await self._acquire()
-            logger.info("leading", extra={"lease": self._name, "identity": self._identity})
-            working = asyncio.ensure_future(work())
+            working: asyncio.Future[None] | None = None
             try:
+                renewed = await self._acquire()
+                logger.info("leading", extra={"lease": self._name, "identity": self._identity})
+                working = asyncio.ensure_future(work())
                 await self._hold(working, renewed)
             finally:
-                working.cancel()
-                await asyncio.wait([working])
-                logger.info("leading no longer", extra={"lease": self._name, "identity": self._identity})
+                if working is not None:
+                    working.cancel()
+                    await asyncio.wait([working])
+                    logger.info("leading no longer", extra={"lease": self._name, "identity": self._identity})
                 await self._release()
             if not working.cancelled():
                 working.result()
@@ -175,15 +177,19 @@ class Lease:
         return True
 
     async def _release(self) -> None:
-        """As far as it is ours; nothing is lost if it fails but the time until it runs out."""
-        sighting = self._sighting
-        if sighting is None or sighting.holder != self._identity:
-            return
-        body = {**sighting.lease, "spec": released(sighting.lease["spec"], _wall_time())}
+        """As far as it is ours; nothing is lost if it fails but the time until it runs out.
+
+        It is read anew: what we were writing when we were cancelled may have arrived, or be on its way.
+        """
+        path = paths.lease(self._namespace, self._name)
         with suppress(ClusterUnavailable, ClusterRefused, TimeoutError):
             async with asyncio.timeout(self._times.release_seconds):
-                await self._api.replace(paths.lease(self._namespace, self._name), body)
-        self._sighting = None
+                while (found := await self._api.get(path)) is not None:
+                    spec = found.get("spec") or {}
+                    if spec.get("holderIdentity") != self._identity:
+                        return
+                    with suppress(Conflict):
+                        await self._api.replace(path, {**found, "spec": released(spec, _wall_time())})
 
     def _manifest(self, spec: Json) -> Json:
         metadata = {"namespace": self._namespace, "name": self._name}

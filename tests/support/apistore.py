@@ -28,6 +28,7 @@ class ApiStore:
         self._events: list[tuple[str, Json]] = []
         """Each change that was ever made: type and object"""
         self._changed = threading.Condition()
+        self._late = threading.local()
         registry.on("*", self._answer)
 
     def put(self, path: str, one: Json) -> Json:
@@ -47,6 +48,15 @@ class ApiStore:
     def get(self, path: str) -> Json:
         with self._changed:
             return copy.deepcopy(self._objects[path])
+
+    @property
+    def paths(self) -> set[str]:
+        with self._changed:
+            return set(self._objects)
+
+    def reply_later(self, seconds: float) -> None:
+        """From within `refuses`: this call acts at once, and is answered after that, or to nobody."""
+        self._late.seconds = seconds
 
     def delete(self, path: str) -> None:
         with self._changed:
@@ -79,6 +89,9 @@ class ApiStore:
         else:
             with self._changed:
                 status, answer = self._act(method, path, body)
+            if seconds := getattr(self._late, "seconds", 0.0):
+                self._late.seconds = 0.0
+                call.wait_gone(seconds)
             self._reply(call, status, answer)
 
     def _act(self, method: str, path: str, body: Any) -> tuple[int, Json]:
