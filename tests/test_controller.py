@@ -44,7 +44,7 @@ def connector(store: ApiStore, name: str = "pypi", **spec: Any) -> str:
     path = paths.connector("team", name)
     chosen = {
         "connectorClassName": "pypi",
-        "address": "https://registry.test",
+        "address": f"https://{name}.test",
         "auth": {"name": "basicAuth", "secretRef": {"name": "login"}},
         **spec,
     }

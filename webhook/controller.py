@@ -12,15 +12,14 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from webhook import names, paths, schedule
 from webhook.api import Api
 from webhook.cache import Cache, Key
-from webhook.conditions import READY, TYPES, Condition, Observed, Probe, conditions
+from webhook.conditions import TYPES, Observed, Probe, conditions
 from webhook.endpoints import index_url
-from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, NotFound
+from webhook.errors import ClusterRefused, ClusterUnavailable
 from webhook.events import Recorder
 from webhook.inspection import Inspection, inspect
 from webhook.lease import Lease, Times
@@ -28,7 +27,9 @@ from webhook.manifests import Registry
 from webhook.ports import default_port
 from webhook.probe import probe as probe_registry
 from webhook.seam import SecretManifest, parse_secret
-from webhook.status import Report, condition, is_current, status_patch, told_probe, told_versions
+from webhook.status import Report, condition, identity, is_current, told_probe, told_versions
+from webhook.status_writer import StatusWriter
+from webhook.trials import Trials
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +77,6 @@ class Controller:
     ) -> None:
         self._api = api
         self._connectors = connectors
-        self._recorder = recorder
         self._probe = probe
         self._period_seconds = period_seconds
         self._clock = clock
@@ -85,7 +85,9 @@ class Controller:
         )
         self._classes: Cache | None = None
         self._calls = asyncio.Semaphore(CALLS)
+        self._writer = StatusWriter(api, self._calls, recorder)
         self._probes = asyncio.Semaphore(PROBES)
+        self._trials = Trials(self._probe_in_turn, clock)
         self._group: asyncio.TaskGroup | None = None
         """While leading"""
         self._attended: dict[Key, _Attendance] = {}
@@ -110,7 +112,7 @@ class Controller:
                 self._attend(self._group, key, manifest, pause=0.0)
         else:
             # our own patches come by here too, and change no generation
-            is_new = _identity(attendance.manifest) != _identity(manifest)
+            is_new = identity(attendance.manifest) != identity(manifest)
             attendance.manifest = manifest
             if is_new:
                 attendance.changed.set()
@@ -188,7 +190,7 @@ class Controller:
         has_secret = bool(found.has_secret)
         # by content: a label on the Secret is no reason to try a wrong password once more. `hash` is keyed
         material = hash((found.registry.credential, found.registry.ca))
-        subject = schedule.Subject(*_identity(manifest), material)
+        subject = schedule.Subject(*identity(manifest), material)
         before = attendance.answer
         if before is None and told_versions(manifest) == found.versions:
             told = told_probe(manifest)
@@ -200,8 +202,8 @@ class Controller:
             return before.probe
         if not all(condition(manifest, kind) for kind in TYPES):
             await self._tell(attendance, manifest, found, None)
-        async with self._probes:
-            seen = await self._probe(found.registry)
+        is_changed = before is not None and before.subject.generation != subject.generation
+        seen = await self._trials.ask(found.registry, insists=is_changed)
         now, spread = self._clock(), random.random()  # noqa: S311
         attendance.answer = schedule.next_answer(
             before, subject, seen, has_secret=has_secret, now=now, spread=spread
@@ -211,50 +213,20 @@ class Controller:
     async def _tell(
         self, attendance: _Attendance, manifest: Json, found: Inspection, seen: Probe | None
     ) -> None:
-        """Write the status, unless it says so already, or the Connector is another by now."""
+        """Write the status, unless the Connector is another by now: then look again."""
         url = index_url(default_port("/".join(_key(manifest))))
         told = conditions(Observed(found.problems, found.has_secret, found.has_ca, seen, url))
-        report = Report(told, url, found.versions)
-        try:
-            await self._patch(attendance, manifest, report)
-        except Conflict:
-            # another wrote to it, and the watch is behind
-            async with self._calls:
-                live = await self._api.get(paths.connector(*_key(manifest)))
-            if live:
-                attendance.manifest = live
-                await self._patch(attendance, manifest, report)
-
-    async def _patch(self, attendance: _Attendance, manifest: Json, report: Report) -> None:
         current = attendance.manifest
-        if _identity(current) != _identity(manifest):
+        if identity(current) == identity(manifest):
+            written = await self._writer.write(current, Report(told, url, found.versions))
+            if attendance.manifest is current:  # else the watch was faster, and may know more
+                attendance.manifest = written
+        if identity(attendance.manifest) != identity(manifest):
             attendance.changed.set()
-            return
-        patch = status_patch(current, report, _wall_time())
-        if patch is None:
-            return
-        try:
-            async with self._calls:
-                written = await self._api.patch(paths.connector_status(*_key(manifest)), patch)
-        except NotFound:
-            return  # the watch will tell
-        attendance.manifest = written
-        await self._tell_event(current, report.conditions[-1])
 
-    async def _tell_event(self, before: Mapping[str, Any], ready: Condition) -> None:
-        """On the Connector, when it became ready, or is not for another reason than before."""
-        old = condition(before, READY)
-        if self._recorder is None or ready.status == "Unknown":
-            return
-        if (old.get("status"), old.get("reason")) == (ready.status, ready.reason):
-            return
-        is_ready = ready.status == "True"
-        await self._recorder.record(
-            _reference(before),
-            reason=READY if is_ready else ready.reason,
-            message=ready.message,
-            kind="Normal" if is_ready else "Warning",
-        )
+    async def _probe_in_turn(self, registry: Registry) -> Probe:
+        async with self._probes:
+            return await self._probe(registry)
 
     async def _secret(self, namespace: str, name: str) -> SecretManifest | None:
         async with self._calls:
@@ -275,26 +247,3 @@ async def _wait(changed: asyncio.Event, seconds: float) -> None:
 
 def _key(manifest: Mapping[str, Any]) -> Key:
     return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
-
-
-def _identity(manifest: Mapping[str, Any]) -> tuple[str, int]:
-    """Of one spec: a Connector that was deleted and created again begins at generation 1 too."""
-    metadata = manifest["metadata"]
-    return str(metadata.get("uid")), int(metadata.get("generation") or 0)
-
-
-def _reference(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """`ObjectReference`."""
-    metadata = manifest["metadata"]
-    return {
-        "apiVersion": names.API_VERSION,
-        "kind": "Connector",
-        "namespace": metadata["namespace"],
-        "name": metadata["name"],
-        "uid": str(metadata.get("uid")),
-    }
-
-
-def _wall_time() -> str:
-    """`metav1.Time`."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

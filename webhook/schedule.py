@@ -76,9 +76,18 @@ def taken_over(subject: Subject, probe: Probe, *, has_secret: bool, now: float, 
     return replace(first, due=now + (pause * (1 + JITTER * spread) if first.refusals else pause * spread))
 
 
+def shortest_refused_pause(count: int) -> float:
+    """Seconds after so many refusals, before which no Connector is due by itself."""
+    return _later(REFUSED_SECONDS, count) * (1 - JITTER)
+
+
 def _pause(probe: Probe, failures: int, refusals: int) -> float:
     if probe.outcome == "ok":
         return WELL_SECONDS
     # a refusal without a credential counts as a failure: there is no account that could be locked
-    (first, longest), count = (FAILED_SECONDS, failures) if failures else (REFUSED_SECONDS, refusals)
+    return _later(FAILED_SECONDS, failures) if failures else _later(REFUSED_SECONDS, refusals)
+
+
+def _later(limits: tuple[float, float], count: int) -> float:
+    first, longest = limits
     return float(min(longest, first * 2 ** min(count - 1, 16)))

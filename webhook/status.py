@@ -63,6 +63,11 @@ def status_patch(manifest: Mapping[str, Any], report: Report, now: str) -> Json 
     return {"metadata": {"resourceVersion": version}, "status": wanted}
 
 
+def identity(manifest: Mapping[str, Any]) -> tuple[str, int]:
+    """Of one spec: a Connector that was deleted and created again begins at generation 1 too."""
+    return str(_mapping(manifest.get("metadata")).get("uid")), _generation(manifest)
+
+
 def is_current(manifest: Mapping[str, Any]) -> bool:
     """Whether every condition is there and speaks of the spec as it is now."""
     generation = _generation(manifest)

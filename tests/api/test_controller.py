@@ -210,6 +210,18 @@ def test_a_wrong_password_is_never_hammered(place: Place, registry: Registry, ku
         assert len(registry.requests) <= 3
 
 
+def test_connectors_that_share_an_account_do_not_lock_it(
+    place: Place, registry: Registry, kubeconfig: Path
+) -> None:
+    place.login("canary-wrong")
+    for number in range(10):
+        place.connector(registry.origin, f"c-{number}")
+    with Replica(kubeconfig, "one", period_seconds=0.1):
+        for number in range(10):
+            place.wait_said("AuthReady", "False", "AuthenticationFailed", f"c-{number}")
+        assert len(registry.requests) == 1
+
+
 def test_a_changed_spec_is_looked_at_at_once(place: Place, registry: Registry, kubeconfig: Path) -> None:
     place.login()
     place.connector("http://127.0.0.1:9")  # discard: nobody listens

@@ -1,0 +1,84 @@
+"""Writes a Connector's status where it differs from what is known, and an Event when `Ready` changed."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from webhook import names, paths
+from webhook.api import Api
+from webhook.conditions import READY, Condition
+from webhook.errors import Conflict, NotFound
+from webhook.events import Recorder
+from webhook.status import Report, condition, identity, status_patch
+
+Json = dict[str, Any]
+
+
+class StatusWriter:
+    """`calls` bounds what is asked of the API server at once."""
+
+    def __init__(self, api: Api, calls: asyncio.Semaphore, recorder: Recorder | None) -> None:
+        self._api = api
+        self._calls = calls
+        self._recorder = recorder
+
+    async def write(self, manifest: Json, report: Report) -> Json:
+        """The Connector as it is now; it may be gone, or have another spec, of which nothing is told."""
+        try:
+            return await self._patch(manifest, report)
+        except Conflict:
+            # another wrote to it, and the watch is behind
+            path = paths.connector(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+            async with self._calls:
+                live = await self._api.get(path)
+            if live is None or identity(live) != identity(manifest):
+                return live or manifest
+            return await self._patch(live, report)
+
+    async def _patch(self, manifest: Json, report: Report) -> Json:
+        patch = status_patch(manifest, report, _wall_time())
+        if patch is None:
+            return manifest
+        metadata = manifest["metadata"]
+        try:
+            async with self._calls:
+                written = await self._api.patch(
+                    paths.connector_status(metadata["namespace"], metadata["name"]), patch
+                )
+        except NotFound:
+            return manifest  # the watch will tell
+        await self._tell(manifest, report.conditions[-1])
+        return written
+
+    async def _tell(self, before: Mapping[str, Any], ready: Condition) -> None:
+        """When it became ready, or is not for another reason than before."""
+        old = condition(before, READY)
+        if self._recorder is None or ready.status == "Unknown":
+            return
+        if (old.get("status"), old.get("reason")) == (ready.status, ready.reason):
+            return
+        is_ready = ready.status == "True"
+        await self._recorder.record(
+            _reference(before),
+            reason=READY if is_ready else ready.reason,
+            message=ready.message,
+            kind="Normal" if is_ready else "Warning",
+        )
+
+
+def _reference(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """`ObjectReference`."""
+    metadata = manifest["metadata"]
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": "Connector",
+        "namespace": metadata["namespace"],
+        "name": metadata["name"],
+        "uid": str(metadata.get("uid")),
+    }
+
+
+def _wall_time() -> str:
+    """`metav1.Time`."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
