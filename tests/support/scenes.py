@@ -46,7 +46,7 @@ class Registry:
         return "+simple/" if "/root/" in self.address else None
 
     def set_password(self, password: str) -> None:
-        """As an administrator would. A mounted Secret follows within a minute; in a new Pod it is there at once."""
+        """As an administrator would. A mounted Secret follows within a minute, or at once in a new Pod."""
         self.kube.apply(basic_auth("credential", password), namespace=self.namespace)
         self.kube.run("rollout", "restart", f"deployment/{self.name}", "-n", self.namespace)
         self.kube.run(
