@@ -222,7 +222,7 @@ def test_one_replica_can_always_be_missed(deployment: str) -> None:
     spec = find("Deployment", deployment)["spec"]
     assert spec["replicas"] == 2
     assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
-    assert find("PodDisruptionBudget", deployment)["spec"]["minAvailable"] == 1
+    assert find("PodDisruptionBudget", deployment)["spec"]["maxUnavailable"] == 1
     spread = spec["template"]["spec"]["topologySpreadConstraints"]
     assert {one["whenUnsatisfiable"] for one in spread} == {"ScheduleAnyway"}, "a single node must do"
 

@@ -3,10 +3,12 @@
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import clusters
 import pytest
 from connector_table import Case, cases
 from kube import Kube
@@ -86,23 +88,41 @@ status:
 
 
 @pytest.fixture(scope="module")
-def served(kube: Kube) -> Kube:
+def served(kube: Kube) -> Iterator[Kube]:
     """With the kinds, and the policy that sees what their rules cannot: the Connector's namespace."""
-    kube.run("apply", "-k", str(MANIFESTS / "crd"))
+    serve(kube)
     kube.run("apply", "-f", str(MANIFESTS / "policies" / "connector-secret.yaml"))
-    for kind in ("connectors", "connectorclasses"):
-        kube.wait_for_condition("crd", f"{kind}.connectors.alauda.io", "Established")
-    kube.run("create", "namespace", NAMESPACE, check=False)
+    made = kube.run("create", "namespace", NAMESPACE, check=False).returncode == 0
     foreign = connector("probe", auth={"secretRef": {"name": "s", "namespace": "elsewhere"}})
+    dry = ("create", "--dry-run=server", "-f", "-")
     kube.wait_for(
-        lambda: (
-            kube.run(
-                "create", "--dry-run=server", "-f", "-", stdin=json.dumps(foreign), check=False
-            ).returncode
-        ),
+        lambda: kube.run(*dry, stdin=json.dumps(foreign), check=False).returncode,
         what="the policy to be in force",
     )
-    return kube
+    yield kube
+    if made:
+        kube.run("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def alone(kube: Kube) -> Iterator[Kube]:
+    """Without a controller, which would write a status of its own; a given cluster may run the product."""
+    with ExitStack() as stack:
+        one = kube if clusters.given() is None else stack.enter_context(clusters.api_server())
+        serve(one)
+        yield one
+
+
+@pytest.fixture
+def place(alone: Kube) -> Iterator[str]:
+    with alone.namespace() as name:
+        yield name
+
+
+def serve(kube: Kube) -> None:
+    kube.run("apply", "-k", str(MANIFESTS / "crd"))
+    for kind in ("connectors", "connectorclasses"):
+        kube.wait_for_condition("crd", f"{kind}.connectors.alauda.io", "Established")
 
 
 def connector(name: str, **spec: object) -> dict[str, object]:
@@ -192,34 +212,34 @@ def status(ready: str = "True") -> dict[str, object]:
     }
 
 
-def test_status_is_a_subresource_and_can_be_waited_for(served: Kube, namespace: str) -> None:
-    served.apply(SEED["the simple Connector"], namespace=namespace)
-    served.patch("connector", "pypi-connector", status(), namespace=namespace)
-    assert "status" not in served.get("connector", "pypi-connector", namespace)
-    served.patch("connector", "pypi-connector", status(), namespace=namespace, subresource="status")
-    served.wait_for_condition("connector", "pypi-connector", "Ready", namespace=namespace)
-    stored = served.get("connector", "pypi-connector", namespace)
+def test_status_is_a_subresource_and_can_be_waited_for(alone: Kube, place: str) -> None:
+    alone.apply(SEED["the simple Connector"], namespace=place)
+    alone.patch("connector", "pypi-connector", status(), namespace=place)
+    assert "status" not in alone.get("connector", "pypi-connector", place)
+    alone.patch("connector", "pypi-connector", status(), namespace=place, subresource="status")
+    alone.wait_for_condition("connector", "pypi-connector", "Ready", namespace=place)
+    stored = alone.get("connector", "pypi-connector", place)
     assert stored["status"] == status()["status"]
     assert stored["metadata"]["generation"] == 1
 
 
-def test_a_condition_without_a_reason_is_refused(served: Kube, namespace: str) -> None:
-    served.apply(SEED["the simple Connector"], namespace=namespace)
+def test_a_condition_without_a_reason_is_refused(alone: Kube, place: str) -> None:
+    alone.apply(SEED["the simple Connector"], namespace=place)
     wrong = status()
     wrong["status"]["conditions"][0]["reason"] = ""  # type: ignore[index]
-    result = served.patch(
-        "connector", "pypi-connector", wrong, namespace=namespace, subresource="status", check=False
+    result = alone.patch(
+        "connector", "pypi-connector", wrong, namespace=place, subresource="status", check=False
     )
     assert "reason" in result.stderr
 
 
-def test_a_list_shows_what_an_administrator_asks_first(served: Kube, namespace: str) -> None:
-    served.apply(SEED["the simple Connector"], namespace=namespace)
-    served.patch("connector", "pypi-connector", status("False"), namespace=namespace, subresource="status")
-    heading, line = served.run("get", "conn", "-n", namespace).stdout.splitlines()
+def test_a_list_shows_what_an_administrator_asks_first(alone: Kube, place: str) -> None:
+    alone.apply(SEED["the simple Connector"], namespace=place)
+    alone.patch("connector", "pypi-connector", status("False"), namespace=place, subresource="status")
+    heading, line = alone.run("get", "conn", "-n", place).stdout.splitlines()
     assert heading.split() == ["NAME", "CLASS", "ADDRESS", "READY", "REASON", "AGE"]
     assert line.split()[:5] == ["pypi-connector", "pypi", "https://pypi.org", "False", "AuthenticationFailed"]
-    wide = served.run("get", "connectors", "-n", namespace, "-o", "wide").stdout
+    wide = alone.run("get", "connectors", "-n", place, "-o", "wide").stdout
     assert "status code 401" in wide
     assert "http://127.0.0.1:28100" in wide
 
