@@ -97,7 +97,7 @@ def succeed(kept: Mapping[str, str], now: datetime, remembered: Iterable[str] = 
 
     `kept`: the texts of the authority's Secret, empty if there is none. `remembered`: the bundles that the
     leaves' Secrets hold. They are believed as well, so that an authority that was deleted or overwritten, and
-    that Pods were injected with, is not forgotten. To be rid of one: stop the broker, delete all three Secrets.
+    that Pods were injected with, is not forgotten. To be rid of one, stop the broker and delete all three.
     `UnsupportedKey`, `ClockBehind`: a human has to look.
     """
     notes: list[str] = []

@@ -77,23 +77,26 @@ async def api_of(place: Place) -> AsyncIterator[KubernetesApi]:
         yield api
 
 
-async def soon(_seconds: float) -> None:
-    """A keeper's minute."""
-    await asyncio.sleep(0.1)
-
-
 @contextlib.asynccontextmanager
 async def kept(place: Place, directory: Path) -> AsyncIterator[CertificateKeeper]:
-    """A keeper that is at work."""
+    """A keeper that is at work; its minute is short. It is ended between two looks: a connection that is cut
+    off in mid-request lives on for a moment, and is found unclosed."""
+    stop = asyncio.Event()
+
+    async def pause(_seconds: float) -> None:
+        if stop.is_set():
+            raise asyncio.CancelledError
+        await asyncio.sleep(0.1)
+
     async with api_of(place) as api:
-        keeper = CertificateKeeper(api, namespace=names.NAMESPACE, directory=directory, pause=soon)
+        keeper = CertificateKeeper(api, namespace=names.NAMESPACE, directory=directory, pause=pause)
         async with asyncio.timeout(PATIENCE_SECONDS):
             await keeper.start()
         task = asyncio.create_task(keeper.run())
         try:
             yield keeper
         finally:
-            task.cancel()
+            stop.set()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
