@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check format lock bench cases install-yaml clean
+.PHONY: help demo test check format lock bench cases install-yaml clean \
+	e2e cluster-build cluster-up cluster-test cluster-shell cluster-down
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -20,8 +21,28 @@ $(READY): pyproject.toml requirements/dev.txt
 demo: $(READY) ## Run the main job on an embedded registry: a Pod is injected, installs and uploads
 	@$(BIN)/pypi-connector demo
 
-test: $(READY) ## Run all tests: real pip, uv, twine, pypiserver and devpi
-	@$(BIN)/python -m pytest
+test: $(READY) ## Run all tests that need no cluster: real pip, uv, twine, pypiserver and devpi
+	@$(BIN)/python -m pytest --ignore=tests/api --ignore=tests/e2e
+
+# On a real Kubernetes node, made here, or on the cluster of KUBECONFIG: docs/cluster.md.
+CLUSTER := $(BIN)/python tests/cluster
+e2e: $(READY) ## Run the tests that need a cluster: on a node that is brought up for them, or on KUBECONFIG's
+	@NODE=$${NODE:-e2e} $(CLUSTER) test $(TESTS)
+
+cluster-build: $(READY) ## Build Kubernetes for the node (once, about 15 minutes; needs Go)
+	@$(CLUSTER) build
+
+cluster-up: $(READY) ## Bring up a node to work with, or load the images that changed; needs root
+	@$(CLUSTER) up
+
+cluster-test: $(READY) ## Run tests on the node that is up: TESTS=tests/e2e/test_jobs.py
+	@$(CLUSTER) run -- $(BIN)/python -m pytest $(or $(TESTS),tests/api tests/e2e)
+
+cluster-shell: $(READY) ## Open a shell in the node's network, with kubectl: RUN='kubectl get pods -A' for one command
+	@$(CLUSTER) run $(if $(RUN),-- bash -c '$(subst ','\'',$(value RUN))')
+
+cluster-down: $(READY) ## Take the node down; nothing of it stays but images in the cache
+	@$(CLUSTER) down
 
 check: $(READY) ## Lint, format, types, import layers
 	@$(BIN)/ruff check

@@ -8,8 +8,9 @@ import api_server
 import binaries
 import images
 import lifecycle
+import packages
 import session
-from node import Node
+from node import DEFAULT, Node
 from problems import Problem
 
 
@@ -20,9 +21,13 @@ def main() -> int:
         match arguments.command:
             case "build":
                 binaries.build(say)
+                if arguments.images:
+                    packages.install(say)
+                    images.build(say)
             case "up":
                 lifecycle.up(node, say)
-                images.load(node, images.build(say), say)
+                if not arguments.bare:
+                    images.load(node, images.build(say), say)
                 say(session.instructions(node))
             case "down":
                 lifecycle.down(node, say)
@@ -41,17 +46,21 @@ def main() -> int:
     except Problem as problem:
         say(str(problem))
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python tests/cluster", description=__doc__)
     parser.add_argument(
-        "--node", default=os.environ.get("NODE", "node"), help="which, where there are several"
+        "--node", default=os.environ.get("NODE", DEFAULT), help="which, where there are several"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("build", help="build the programs that are missing in the cache")
-    commands.add_parser("up", help="bring up the node, build and load the images")
+    build = commands.add_parser("build", help="build the programs that are missing in the cache")
+    build.add_argument("--images", action="store_true", help="and the images")
+    up = commands.add_parser("up", help="bring up the node, build and load the images")
+    up.add_argument("--bare", action="store_true", help="without the images")
     commands.add_parser("down", help="take it down")
     commands.add_parser("load", help="build and load the images that changed")
     restart = commands.add_parser("restart", help="kill a component (kube-apiserver, …); it is started again")

@@ -200,6 +200,19 @@ def _last_words(node: Node) -> str:
 
 
 @contextmanager
+def claim(node: Node) -> Iterator[None]:
+    """For a run of tests, from up to down: a second one would end the node of the first."""
+    folder = node.run.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "claim").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Broken(f"another run of the tests uses the node {node.name}: NODE=other make e2e") from None
+        yield
+
+
+@contextmanager
 def _lock(node: Node) -> Iterator[None]:
     folder = node.run.parent
     folder.mkdir(parents=True, exist_ok=True)

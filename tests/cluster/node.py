@@ -16,6 +16,8 @@ from problems import Broken
 ADDRESS = "10.244.0.1"
 """Of the node, on the bridge that is also the Pods' gateway; nobody outside of its network sees it"""
 POD_NETWORK = "10.244.0.0/24"
+DEFAULT = "node"
+"""Its name where nobody gives another"""
 PAUSE_IMAGE = "localhost/pypi-connector-pause:own"
 
 
@@ -23,7 +25,7 @@ PAUSE_IMAGE = "localhost/pypi-connector-pause:own"
 class Node:
     """One of several that may exist, by name."""
 
-    name: str = "node"
+    name: str = DEFAULT
 
     @property
     def run(self) -> Path:
@@ -82,4 +84,5 @@ class Node:
         inherited = {key: value for key, value in os.environ.items() if key.lower() not in proxies}
         path = f"{KUBERNETES.folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         cache = str(self.run / "kubectl-cache")  # another run's cluster has the same address
-        return inherited | {"KUBECONFIG": str(self.kubeconfig), "PATH": path, "KUBECACHEDIR": cache}
+        ours = {"KUBECONFIG": str(self.kubeconfig), "PATH": path, "KUBECACHEDIR": cache}
+        return inherited | ours | {"PYPI_CONNECTOR_NODE": self.name}

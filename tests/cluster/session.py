@@ -23,10 +23,11 @@ def instructions(node: Node) -> str:
             "use it so:",
             "  make cluster-shell                                 a shell inside, with kubectl",
             "  make cluster-shell RUN='kubectl get pods -A'       one command",
-            "  .venv/bin/python tests/cluster run -- pytest tests/e2e",
-            f"  KUBECONFIG={node.kubeconfig} (inside only: the node has a network of its own)",
-            f"  logs: {node.log}",
+            "  make cluster-test TESTS=tests/e2e/test_images.py   tests on it; it stays up",
+            "  make cluster-up                                    once more: load the images that changed",
             "  make cluster-down                                  the end of it",
+            f"KUBECONFIG={node.kubeconfig} works inside only: the node has a network of its own",
+            f"logs: {node.log}",
         ]
     )
 
@@ -49,14 +50,16 @@ def test(node: Node, options: Sequence[str], say: Say) -> int:
         return 1 if os.environ.get("CI") == "true" else 0
     closing = ""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the node must not outlive this
-    try:
-        lifecycle.up(node, say)
-        images.load(node, images.build(say), say)
-        code, closing = _pytest(node.entering(), node.environment(), options)
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        lifecycle.down(node, say)
-        sys.stdout.write(closing)
+    with lifecycle.claim(node):
+        try:
+            lifecycle.down(node, say)  # of a run that was killed; tests begin with an empty database
+            lifecycle.up(node, say)
+            images.load(node, images.build(say), say)
+            code, closing = _pytest(node.entering(), node.environment(), options)
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            lifecycle.down(node, say)
+            sys.stdout.write(closing)
     return code
 
 
@@ -77,4 +80,7 @@ def _pytest(entering: Sequence[str], environment: dict[str, str], options: Seque
         except KeyboardInterrupt:
             # pytest got it too, from the terminal: let it report what it has.
             sys.stdout.write(process.stdout.read())
+        except BaseException:
+            process.send_signal(signal.SIGINT)  # so that its fixtures end what they have started
+            raise
     return process.returncode, closing

@@ -1,8 +1,8 @@
 """The first process of a node: makes its mounts and its network, starts its components, keeps them alive.
 
 Runs as `python supervisor.py NAME` in fresh mount, process id, network, host name, IPC namespaces. What ends
-is started again after a second, as the kubelet or systemd does on a real node; `held/NAME` in the folder of the
-run holds a component down.
+is started again after a second, as the kubelet or systemd does on a real node; `held/NAME` in the folder of
+the run holds a component down.
 """
 
 import os

@@ -184,7 +184,7 @@ class Kube:
             self.run("delete", "namespace", name, "--wait=false", "--ignore-not-found")
 
     def wait_for(
-        self, predicate: Callable[[], T], *, seconds: float = PATIENCE_SECONDS, what: str | None = None
+        self, predicate: Callable[[], T | None], *, seconds: float = PATIENCE_SECONDS, what: str | None = None
     ) -> T:
         """What the predicate first returned that is true; a failing kubectl or assert counts as not yet."""
         deadline = time.monotonic() + seconds
