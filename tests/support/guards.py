@@ -41,7 +41,7 @@ rules:
     resources: [pods, pods/exec, pods/attach, pods/ephemeralcontainers, pods/status, pods/binding]
     verbs: ["*"]
   - apiGroups: [""]
-    resources: [serviceaccounts/token]
+    resources: [serviceaccounts/token, pods/resize, bindings]
     verbs: ["*"]
   - apiGroups: [apps, batch]
     resources: ["*"]

@@ -37,7 +37,9 @@ def image(
     return {"spec": {kind: [{"name": container, "image": value}]}}
 
 
-def bound(annotations: Mapping[str, str], labels: Mapping[str, str]) -> Act:
+def bound(
+    annotations: Mapping[str, str], labels: Mapping[str, str], resource: str = "pods/stranger/binding"
+) -> Act:
     """As a scheduler would bind the Pod; it is not kept."""
     binding = {
         "apiVersion": "v1",
@@ -47,7 +49,7 @@ def bound(annotations: Mapping[str, str], labels: Mapping[str, str]) -> Act:
     }
 
     def act(kube: Kube, namespace: str) -> guards.Result:
-        path = f"/api/v1/namespaces/{namespace}/pods/stranger/binding?dryRun=All"
+        path = f"/api/v1/namespaces/{namespace}/{resource}?dryRun=All"
         return kube.run("create", "--raw", path, "-f", "-", stdin=json.dumps(binding), check=False)
 
     return act
@@ -107,6 +109,11 @@ ATTACKS = [
 ]
 BINDINGS = [
     Attack("annotation", bound({"connectors.alauda.io/connector": "pypi"}, {}), "a Binding must not bring"),
+    Attack(
+        "annotation in the old way",
+        bound({"connectors.alauda.io/connector": "pypi"}, {}, "bindings"),
+        "a Binding must not bring",
+    ),
     Attack("label", bound({}, {"connectors.alauda.io/injected": "true"}), "a Binding must not bring"),
 ]
 
@@ -132,6 +139,17 @@ def test_nor_does_a_binding(kube: Kube, guarded: str, who: str, attack: Attack) 
 def test_without_the_guard_a_binding_would(kube: Kube, unguarded: str, attack: Attack) -> None:
     policy = "pypi-connector-frozen-binding"
     guards.assert_succeeds_unguarded(policy, attack, guards.as_person(kube, AUTHOR), unguarded)
+
+
+@pytest.mark.parametrize("subresource", ["ephemeralcontainers", "resize"])
+def test_the_other_ways_to_write_a_pod_leave_its_annotations_out(
+    kube: Kube, guarded: str, subresource: str
+) -> None:
+    """The API server's own doing, on which the guard relies: it does not look at these."""
+    act = patch(annotated(connector="x"), f"--subresource={subresource}", "-o", "json", target="pod/stranger")
+    result = act(guards.as_person(kube, AUTHOR), guarded)
+    assert result.returncode == 0, result.stderr
+    assert guards.CONNECTOR not in json.loads(result.stdout)["metadata"].get("annotations", {})
 
 
 HARMLESS: Mapping[str, Act] = {

@@ -2,6 +2,7 @@
 
 import copy
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,12 @@ def adding(*capabilities: str) -> dict[str, Any]:
     return {"securityContext": {"capabilities": {"add": list(capabilities)}}}
 
 
+def copied(*options: str) -> Act:
+    """`kubectl debug` makes a copy that shares its process namespace, without annotations unless told."""
+    target = ("debug", "victim", f"--copy-to=copy-{secrets.token_hex(4)}", "--image=example.test/debug:1")
+    return guards.kubectl(*target, "--attach=false", *options)
+
+
 PRIVILEGED = {"securityContext": {"privileged": True}}
 CONFIG = {"name": "pypi-connector-config", "mountPath": "/c"}
 DEVICE = {"name": "theirs", "devicePath": "/dev/x"}
@@ -117,6 +124,7 @@ ATTACKS = [
     ),
     Attack("volume over our program", edited(volume(emptyDir={}), our_mount("/usr/lib")), MOUNT),
     Attack("volume beside the secrets", edited(volume(emptyDir={}), our_mount("/var/run/secrets-x")), MOUNT),
+    Attack("copy that shares its processes", copied("--keep-annotations"), SHARED),
     Attack("privileged debugger", add_ephemeral(ephemeral(**PRIVILEGED)), "container debugger is privileged"),
     Attack("debugger with SYS_ADMIN", add_ephemeral(ephemeral(**adding("SYS_ADMIN"))), UNCONFINED),
 ]
@@ -129,7 +137,7 @@ def test_nobody_looks_into_our_sidecar_or_alters_it(kube: Kube, guarded: str, at
 
 @pytest.mark.parametrize("who", PEOPLE)
 def test_not_even_an_administrator(kube: Kube, guarded: str, who: str) -> None:
-    for attack in (ATTACKS[0], ATTACKS[-1]):
+    for attack in (ATTACKS[0], ATTACKS[-1]):  # on creation, and later
         guards.assert_refused(GUARD, attack, guards.as_person(kube, who), guarded)
 
 
@@ -150,6 +158,7 @@ HARMLESS: Mapping[str, Act] = {
     "a stranger as he likes": create(
         guards.plain_pod("x", hostPID=True, containers=[{"name": "app", "image": "i", **PRIVILEGED}])
     ),
+    "a copy without our annotation, which gets no grant": copied(),
     "a privileged debugger of a stranger": add_ephemeral(ephemeral(**PRIVILEGED), target="pod/stranger"),
     "a debugger as kubectl makes it": add_ephemeral(
         ephemeral(targetContainerName="app", **adding("SYS_PTRACE"))
