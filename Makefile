@@ -58,7 +58,7 @@ bench: $(READY) ## Measure the proxy against nginx (Debian package) and a direct
 	@$(BIN)/python -m benchmarks
 
 cases: $(READY) ## Rewrite the expectations of tests/cases; the diff is what a reviewer reads
-	@$(BIN)/python -m pytest tests/test_cases.py --rewrite-cases
+	@$(BIN)/python -m pytest tests/test_cases.py tests/test_explain.py --rewrite-cases
 
 KUBECTL ?= kubectl
 install-yaml: ## Render manifests/overlays/default into build/install.yaml, for a release

@@ -20,16 +20,17 @@ _KEPT_SECONDS = 3600
 def explain_grant(facts: Facts, pod: Mapping[str, Any], request: Request, key: str) -> Iterator[Statement]:
     use = _use(facts, key)
     event = _newest_event(facts, key)
-    if event and event.get("reason") != GRANTED and not _served_since(use, last_seen(event)):
-        yield _refused(facts, pod, key, event)
+    is_refusal = event is not None and event.get("reason") != GRANTED
+    if event and is_refusal and not _served_since(use, last_seen(event)):
+        yield _refused(facts, key, event)
     elif use and (refusal := _refusal_in_log(use)):
-        yield _refused_in_log(facts, pod, key, refusal)
-    elif event:
+        yield _refused_in_log(facts, key, refusal)
+    elif event and not is_refusal:
         yield from _granted(facts, request, key, event)
     elif use and use.served:
-        yield Statement(
-            "granted", "ok", f"{key}: yes, since requests were served ({ago(facts.now, use.last_served)})"
-        )
+        before = f"; refused before ({event.get('reason')})" if event else ""
+        text = f"{key}: yes, for requests were served, the last {ago(facts.now, use.last_served)}{before}"
+        yield Statement("granted", "ok", text)
     else:
         yield _unknown(facts, pod, key)
 
@@ -50,6 +51,8 @@ def _newest_event(facts: Facts, key: str) -> Json | None:
     for event in () if isinstance(facts.events, Unread) else facts.events:
         related = event.get("related") or {}
         is_ours = (event.get("source") or {}).get("component") == _OWN
+        # an ended Pod that asks once more was refused for its end only
+        is_ours = is_ours and not (event.get("reason") == "PodFinished" and is_finished(facts.pod or {}))
         if is_ours and (related.get("namespace"), related.get("name")) == (namespace, name):
             found.append(event)
     # of two in the same second, the grant is the later one: a refusal is asked again, a grant is not
@@ -61,32 +64,34 @@ def _served_since(use: Use | None, then: datetime | None) -> bool:
     return use is not None and use.last_served is not None and then is not None and use.last_served > then
 
 
-def _refused(facts: Facts, pod: Mapping[str, Any], key: str, event: Json) -> Statement:
+def _refused(facts: Facts, key: str, event: Json) -> Statement:
     reason, count = str(event.get("reason")), int(event.get("count") or 1)
     sentence = str(event.get("message")).removeprefix(f"Connector {key}: ")
     times = f", {count} times" if count > 1 else ""
     text = f"{key}: refused {ago(facts.now, last_seen(event))}{times} ({reason}): {sentence}"
-    if reason == "PodFinished" and is_finished(pod):
-        return Statement("granted", "note", text)
-    return Statement("granted", "wrong", text, _fix(facts, pod, key, reason))
+    return Statement("granted", "wrong", text, _fix(facts, key, reason))
 
 
-def _fix(facts: Facts, pod: Mapping[str, Any], key: str, reason: str) -> str:
+def _fix(facts: Facts, key: str, reason: str) -> str:
     """A command to paste, where one mends it; the sentence says the rest."""
     place = key.partition("/")[0]
-    account = str((pod.get("spec") or {}).get("serviceAccountName") or "default")
     if reason == "AccessDenied":
-        return _binding(names.USER_ROLE, place, facts.namespace, account)
+        return _own_binding(facts, names.USER_ROLE, place)
     if reason in ("SecretForbidden", "CASecretForbidden"):
-        return _binding(names.SECRET_READER_ROLE, place, names.NAMESPACE, names.BROKER)
+        role = names.SECRET_READER_ROLE
+        return _binding(role, role, place, f"{names.NAMESPACE}:{names.BROKER}")
     return ""
 
 
-def _binding(role: str, place: str, namespace: str, account: str) -> str:
-    return (
-        f"kubectl create rolebinding {role}-{namespace}-{account} -n {place} --clusterrole={role} "
-        f"--serviceaccount={namespace}:{account}"
-    )
+def _own_binding(facts: Facts, role: str, place: str) -> str:
+    """For the Pod's ServiceAccount."""
+    account = str(((facts.pod or {}).get("spec") or {}).get("serviceAccountName") or "default")
+    name = f"{role}-{facts.namespace}-{account}"
+    return _binding(name, role, place, f"{facts.namespace}:{account}")
+
+
+def _binding(name: str, role: str, place: str, account: str) -> str:
+    return f"kubectl create rolebinding {name} -n {place} --clusterrole={role} --serviceaccount={account}"
 
 
 def _granted(facts: Facts, request: Request, key: str, event: Json) -> Iterator[Statement]:
@@ -95,11 +100,10 @@ def _granted(facts: Facts, request: Request, key: str, event: Json) -> Iterator[
     if rights != INSTALL or request.publish_target != key:
         return
     connector = facts.connectors.get(key)
-    account = str(((facts.pod or {}).get("spec") or {}).get("serviceAccountName") or "default")
     if connector and not isinstance(connector, Unread) and _parameter(connector, "access") == "read":
         yield Statement("granted", "note", f"{key}: no upload, for its parameter access is read")
         return
-    command = _binding(names.PUBLISHER_ROLE, key.partition("/")[0], facts.namespace, account)
+    command = _own_binding(facts, names.PUBLISHER_ROLE, key.partition("/")[0])
     yield Statement("granted", "note", f"{key}: no upload without a role that allows it", command)
 
 
@@ -112,13 +116,14 @@ def _refusal_in_log(use: Use) -> Refusal | None:
     return next((one for one in use.refusals if one.is_last_word and is_broker_reason(one.reason)), None)
 
 
-def _refused_in_log(facts: Facts, pod: Mapping[str, Any], key: str, refusal: Refusal) -> Statement:
-    when, detail = ago(facts.now, refusal.last), refusal.detail
+def _refused_in_log(facts: Facts, key: str, refusal: Refusal) -> Statement:
+    when = ago(facts.now, refusal.last)
+    detail = refusal.detail.removeprefix("no grant: ").removeprefix("no grant yet: ")
     if refusal.reason == UNREACHABLE:
         text = f"{key}: the sidecar had no answer from the broker, {when}: {detail}"
         return Statement("granted", "wrong", text, _broker_fix(facts))
     text = f"{key}: refused {when} ({refusal.reason}): {detail}"
-    return Statement("granted", "wrong", text, _fix(facts, pod, key, refusal.reason))
+    return Statement("granted", "wrong", text, _fix(facts, key, refusal.reason))
 
 
 def _broker_fix(facts: Facts) -> str:

@@ -24,7 +24,7 @@ def read_request(facts: Facts) -> tuple[Request | None, list[Statement]]:
         text = f'the Pod opted out: its annotation {names.INJECT} is "false"'
         return None, [Statement("asked", "wrong", text, "remove the annotation, and create the Pod anew")]
     if not request.connectors:
-        return None, [*_not_asked(facts, subject), *_warnings(request)]
+        return None, [*_warnings(request), *_not_asked(facts, subject)]
     return request, [Statement("asked", "ok", describe(request)), *_warnings(request)]
 
 

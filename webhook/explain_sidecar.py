@@ -34,7 +34,9 @@ def explain_sidecar(
     facts: Facts, pod: Mapping[str, Any], container: Mapping[str, Any]
 ) -> Iterator[Statement]:
     if container.get("restartPolicy") != "Always":
-        text = "another webhook took the sidecar's restartPolicy: Always, and the Pod waits for its end"
+        text = (
+            "another webhook took the sidecar's restartPolicy: Always, and the Pod waits for its end in vain"
+        )
         fix = "update that webhook (its client is older than Kubernetes 1.29), or exclude this Pod from it"
         yield Statement("injected", "wrong", text, fix)
         return
@@ -100,7 +102,8 @@ def _restarts(status: Mapping[str, Any] | None) -> Iterator[Statement]:
         return
     ended = (status.get("lastState") or {}).get("terminated") or {}
     cause = _cause(ended) or f"exit code {ended.get('exitCode')}"
-    text = f"it was restarted {count} times; the last time: {cause}"
+    times = "once" if count == 1 else f"{count} times, the last time"
+    text = f"it was restarted {times}: {cause}"
     yield Statement("injected", "note", text, _fix(ended))
 
 

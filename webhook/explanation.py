@@ -4,7 +4,7 @@ In the order in which a person reads: was it created, what does it ask for, what
 broker grant, what does the Connector say, how did requests end.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from webhook.explain_connectors import explain_connector, explain_requests
@@ -32,34 +32,43 @@ def explain(facts: Facts) -> Explanation:
     statements = tuple(_statements(facts))
     levels = [one.level for one in statements]
     level: Level = "wrong" if "wrong" in levels else "waiting" if "waiting" in levels else "ok"
-    return Explanation(_subject(facts), _verdict(facts, level), level, statements)
+    return Explanation(_subject(facts), _verdict(facts, level, statements), level, statements)
 
 
 def _statements(facts: Facts) -> Iterator[Statement]:
-    pod = facts.pod
-    request, said = read_request(facts)
-    if pod is None:
-        yield from explain_absence(facts)
-        yield from said
-        for key in request.keys if request else ():
-            yield from explain_connector(facts, key)
+    if facts.pod is None:
+        yield from _of_no_pod(facts)
         return
-    yield from said
-    container = sidecar_of(pod)
+    request, asked = read_request(facts)
+    yield from asked
     if request is None:
         return
+    container = sidecar_of(facts.pod)
     if container is None:
-        yield from explain_missing_sidecar(facts, pod)
+        yield from explain_missing_sidecar(facts, facts.pod)
     else:
-        yield from explain_sidecar(facts, pod, container)
-        for key in request.keys:
-            yield from explain_grant(facts, pod, request, key)
+        state = list(explain_sidecar(facts, facts.pod, container))
+        yield from state
+        runs = not {"wrong", "waiting"} & {one.level for one in state}
+        grants = (one for key in request.keys for one in explain_grant(facts, facts.pod, request, key))
+        # that a sidecar which does not run has asked for nothing goes without saying
+        yield from (one for one in grants if runs or one.level != "note")
     for key in request.keys:
         yield from explain_connector(facts, key)
     for key in request.keys if container else ():
         yield from explain_requests(facts, key)
     if container and isinstance(facts.log, Unread):
         yield Statement("requests", "note", facts.log.sentence)
+
+
+def _of_no_pod(facts: Facts) -> Iterator[Statement]:
+    yield from explain_absence(facts)
+    if facts.workload is None:
+        return
+    request, asked = read_request(facts)
+    yield from asked
+    for key in request.keys if request else ():
+        yield from explain_connector(facts, key)
 
 
 def _subject(facts: Facts) -> str:
@@ -70,9 +79,15 @@ def _subject(facts: Facts) -> str:
     return f"{pod} of {workload}" if facts.pod else workload
 
 
-def _verdict(facts: Facts, level: Level) -> str:
+def _verdict(facts: Facts, level: Level, statements: Sequence[Statement]) -> str:
+    has_ended = facts.pod is not None and is_finished(facts.pod)
     if level == "wrong":
-        return "was not served" if facts.pod and is_finished(facts.pod) else "is not served"
+        return "was not served" if has_ended else "is not served"
     if level == "waiting":
         return "is not served yet"
-    return "has ended, and was served" if facts.pod and is_finished(facts.pod) else "is served"
+    if any(one.section == "granted" and one.level == "ok" for one in statements):
+        return "has ended, and was served" if has_ended else "is served"
+    # no proof either way
+    unread = [one for one in (facts.events, facts.log, *facts.connectors.values()) if isinstance(one, Unread)]
+    verdict = "has ended, and nothing was wrong" if has_ended else "is ready to be served"
+    return f"{verdict}, as far as you may see" if unread else verdict
