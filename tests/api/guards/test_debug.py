@@ -62,6 +62,8 @@ def test_it_alone_keeps_the_token_from_ephemeral_containers(kube: Kube) -> None:
 
 HARMLESS: Mapping[str, Act] = {
     "kubectl debug of the workload's container": debug("victim", "--target=app"),
+    "kubectl debug of it, restricted": debug("victim", "--target=app", "--profile=restricted"),
+    "kubectl debug of it, with the network": debug("victim", "--target=app", "--profile=netadmin"),
     "kubectl debug without a target": debug("victim"),
     "kubectl debug of another Pod": debug("stranger", "--target=app"),
     "kubectl debug of another Pod, as root on everything": debug("stranger", "--profile=sysadmin"),
