@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from webhook.admission import MOST_BYTES, create_app
+from webhook.admission import MOST_BYTES, Place, create_app
 from webhook.connectors import parse_connector
 from webhook.decide import Found
 from webhook.errors import ClusterUnavailable
@@ -204,12 +204,12 @@ def test_an_internal_error_leaves_as_a_review_without_a_stack_trace(
 
 
 def test_the_namespaces_label_is_asked_for() -> None:
-    async def labels(namespace: str) -> Mapping[str, str]:
-        return {"connectors.alauda.io/allow-unconfined": "true"} if namespace == "team-a" else {}
+    async def places(namespace: str) -> Place:
+        return Place({"connectors.alauda.io/allow-unconfined": "true"} if namespace == "team-a" else {})
 
     body = with_container(securityContext={"privileged": True})
     assert post_now(body).json()["response"]["status"]["reason"] == "PrivilegedContainer"
-    response = post_now(body, namespaces=labels).json()["response"]
+    response = post_now(body, places=places).json()["response"]
     assert response["allowed"]
     assert "allow-unconfined" in response["warnings"][0]
 

@@ -1,8 +1,8 @@
 """Every directory of tests/cases: a whole Pod before, and the whole Pod or the decision after; and the laws.
 
 `pod.yaml` is what comes in; `after.yaml` what an injected Pod becomes; `decision.yaml` reason, message and
-warnings where there is more to say than "injected". `request.yaml` (namespace, labels of the Namespace) and
-`connectors.yaml` replace the defaults. `make cases` rewrites the expectations.
+warnings where there is more to say than "injected". `request.yaml` (namespace, its labels, what its
+quotas bound) and `connectors.yaml` replace the defaults. `make cases` rewrites the expectations.
 """
 
 import copy
@@ -47,6 +47,7 @@ class Case:
     pod: dict[str, Any]
     namespace: str
     namespace_labels: Mapping[str, str]
+    quotas: frozenset[str]
     connectors: Mapping[str, Found]
 
     def decide(self, pod: Mapping[str, Any]) -> Decision:
@@ -56,6 +57,7 @@ class Case:
             lookup=self.connectors.get,
             settings=SETTINGS,
             namespace_labels=self.namespace_labels,
+            quotas=self.quotas,
         )
 
 
@@ -79,6 +81,7 @@ def read_case(folder: Path) -> Case:
         pod=yaml.safe_load((folder / "pod.yaml").read_text()),
         namespace=request.get("namespace", "team-a"),
         namespace_labels=request.get("namespaceLabels", {}),
+        quotas=frozenset(request.get("quotas", [])),
         connectors=read_connectors(own if own.exists() else CASES / "connectors.yaml"),
     )
 

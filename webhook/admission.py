@@ -11,6 +11,7 @@ import logging
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -29,20 +30,31 @@ too, and 1 MiB is left for the envelope."""
 
 Connectors = Callable[[str], Awaitable[Found]]
 """`namespace/name` → Connector; from a cache, or by one question with a limit of its own."""
-NamespaceLabels = Callable[[str], Awaitable[Mapping[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What counts of the Namespace that a Pod is created in."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    quotas: frozenset[str] = frozenset()
+    """Resources that a ResourceQuota bounds, such as `limits.cpu`"""
+
+
+Places = Callable[[str], Awaitable[Place]]
 
 _log = logging.getLogger(__name__)
 
 
-async def _no_labels(namespace: str) -> Mapping[str, str]:
-    return {}
+async def _plain(namespace: str) -> Place:
+    return Place()
 
 
 def create_app(
     settings: Callable[[], Settings],
     connectors: Connectors,
     *,
-    namespaces: NamespaceLabels = _no_labels,
+    places: Places = _plain,
     is_ready: Callable[[], bool] = lambda: True,
 ) -> FastAPI:
     """`settings` is asked for each Pod, for authorities come and go; `is_ready` says whether the caches
@@ -57,7 +69,7 @@ def create_app(
         except _Unusable as error:
             _log.warning("admission review not usable", extra={"status": error.status, "cause": str(error)})
             return Response(f"{error}\n", error.status, media_type="text/plain")
-        return _answer(await _review(request, uid, settings, connectors, namespaces))
+        return _answer(await _review(request, uid, settings, connectors, places))
 
     @app.get("/healthz")
     async def healthz() -> Response:
@@ -121,7 +133,7 @@ async def _review(
     uid: str,
     settings: Callable[[], Settings],
     connectors: Connectors,
-    namespaces: NamespaceLabels,
+    places: Places,
 ) -> review.Review:
     started = time.monotonic()
     reason = "InternalError"
@@ -133,7 +145,7 @@ async def _review(
             reason = "BadRequest"
             answer = review.errored(uid, 400, reason, "the request holds no object: nothing can be decided")
         else:
-            decision = await _decide(request, settings(), connectors, namespaces)
+            decision = await _decide(request, settings(), connectors, places)
             reason, answer = decision.reason.value, _of_decision(uid, request["object"], decision)
     except ClusterUnavailable as error:
         reason = "ClusterUnavailable"
@@ -166,15 +178,22 @@ def _ignored(request: Mapping[str, Any]) -> str | None:
 
 
 async def _decide(
-    request: Mapping[str, Any], settings: Settings, connectors: Connectors, namespaces: NamespaceLabels
+    request: Mapping[str, Any], settings: Settings, connectors: Connectors, places: Places
 ) -> Decision:
     pod = request["object"]
     namespace = str(request.get("namespace") or "default")
     keys = connectors_of(pod, namespace=namespace)
     # together, for each may wait for its live question
     found = dict(zip(keys, await asyncio.gather(*map(connectors, keys)), strict=True))
-    labels = await namespaces(namespace) if keys else {}
-    return decide(pod, namespace=namespace, lookup=found.get, settings=settings, namespace_labels=labels)
+    place = await places(namespace) if keys else Place()
+    return decide(
+        pod,
+        namespace=namespace,
+        lookup=found.get,
+        settings=settings,
+        namespace_labels=place.labels,
+        quotas=place.quotas,
+    )
 
 
 def _of_decision(uid: str, pod: Mapping[str, Any], decision: Decision) -> review.Review:

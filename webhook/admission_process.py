@@ -1,16 +1,18 @@
-"""The process `admission`: reviews Pods. It watches Connectors and Namespaces, and may read no Secret."""
+"""The process `admission`: reviews Pods, watches Connectors, Namespaces and quotas, may read no Secret."""
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 
 from certs.authority import split_bundle
+from certs.errors import UnusablePair
 from certs.store import BUNDLE
 from webhook import admission, logs, paths
 from webhook.api import in_cluster_or_kubeconfig
 from webhook.cache import Cache
 from webhook.cluster import AdmissionView
 from webhook.serving import serve
-from webhook.settings import ProcessSettings, Settings, from_environment
+from webhook.settings import ProcessSettings, from_environment
 from webhook.tasks import stop_on_signals, together
 
 PORT = 10250
@@ -27,17 +29,24 @@ def run_admission(environment: Mapping[str, str]) -> None:
 
 
 async def _admission(chosen: ProcessSettings, environment: Mapping[str, str]) -> None:
-    def settings() -> Settings:
-        # the kubelet replaces the file when an authority joins: read for each Pod, from memory
-        bundle = (chosen.tls_directory / BUNDLE).read_text("ascii")
-        return chosen.with_authorities(split_bundle(bundle))
-
     stop = stop_on_signals()
     async with await in_cluster_or_kubeconfig(environment) as api:
-        connectors, namespaces = Cache(api, paths.connectors()), Cache(api, paths.NAMESPACES)
-        view = AdmissionView(api, connectors, namespaces)
+        caches = [Cache(api, path) for path in (paths.connectors(), paths.NAMESPACES, paths.QUOTAS)]
+        view = AdmissionView(api, *caches)
         app = admission.create_app(
-            settings, view.connector, namespaces=view.namespace_labels, is_ready=view.is_ready
+            lambda: chosen.with_authorities(read_authorities(chosen.tls_directory)),
+            view.connector,
+            places=view.place,
+            is_ready=view.is_ready,
         )
         serving = serve(app, port=chosen.port, tls_directory=chosen.tls_directory, stop=stop)
-        await together(serving, connectors.run(), namespaces.run())
+        await together(serving, *(one.run() for one in caches))
+
+
+def read_authorities(directory: Path) -> tuple[str, ...]:
+    """The bundle of this moment: the kubelet replaces the file when an authority joins, so it is read for
+    each Pod, from memory. `UnusablePair` if there is none: a Pod without any would never recover."""
+    found = split_bundle((directory / BUNDLE).read_text("ascii"))
+    if not found:
+        raise UnusablePair(f"{directory / BUNDLE} holds no certificate")
+    return found

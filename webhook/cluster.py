@@ -9,6 +9,7 @@ from typing import Any
 
 from sidecar.contract import Secret
 from webhook import names, paths
+from webhook.admission import Place
 from webhook.api import REQUEST_SECONDS, Api
 from webhook.cache import Cache
 from webhook.connectors import parse_connector
@@ -84,12 +85,13 @@ class KubernetesCluster:
 
 
 class AdmissionView:
-    """What admission asks: Connectors, and the labels of Namespaces."""
+    """What admission asks: Connectors, and what counts of a Namespace."""
 
-    def __init__(self, api: Api, connectors: Cache, namespaces: Cache) -> None:
+    def __init__(self, api: Api, connectors: Cache, namespaces: Cache, quotas: Cache) -> None:
         self._api = api
         self._connectors = connectors
         self._namespaces = namespaces
+        self._quotas = quotas
 
     async def connector(self, key: str) -> Found:
         namespace, _, name = key.partition("/")
@@ -99,14 +101,16 @@ class AdmissionView:
         except InvalidConnector as error:
             return error
 
-    async def namespace_labels(self, name: str) -> Mapping[str, str]:
+    async def place(self, name: str) -> Place:
         found = self._namespaces.get("", name)
         if found is None:
             found = await self._api.get(paths.namespace(name), seconds=LIVE_SECONDS) or {}
-        return (found.get("metadata") or {}).get("labels") or {}
+        labels = (found.get("metadata") or {}).get("labels") or {}
+        quotas = (one for one in self._quotas if one["metadata"]["namespace"] == name)
+        return Place(labels, frozenset(key for one in quotas for key in one["spec"].get("hard") or {}))
 
     def is_ready(self) -> bool:
-        return self._connectors.synced.is_set() and self._namespaces.synced.is_set()
+        return all(one.synced.is_set() for one in (self._connectors, self._namespaces, self._quotas))
 
 
 async def find_connector(

@@ -1,6 +1,6 @@
 """The decision on one Pod: what it asks for, whether it can be had, and the Pod that results. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,8 +46,10 @@ def decide(
     lookup: Lookup,
     settings: Settings,
     namespace_labels: Mapping[str, str] | None = None,
+    quotas: Collection[str] = (),
 ) -> Decision:
-    """`namespace` is the request's: a Pod with a generated name may not carry its own yet."""
+    """`namespace` is the request's: a Pod with a generated name may not carry its own yet. `quotas` are the
+    resources that ResourceQuotas there bound, such as `limits.cpu`."""
     misshapen = pods.shape_problems(pod)
     if misshapen:
         return Decision(Reason.INVALID_POD, f"this is no Pod: {'; '.join(misshapen)}")
@@ -69,7 +71,7 @@ def decide(
         ports = allocate(request.keys, taken=declared(pod), first=request.port)
     except LookupError as error:
         return _refused([Problem(Reason.PORT_TAKEN, f"{error}: declare fewer ports")], warnings)
-    injection = inject(pod, request=request, ports=ports, settings=settings)
+    injection = inject(pod, request=request, ports=ports, settings=settings, quotas=quotas)
     allowances = (
         # what follows is the way out, which the label has taken
         f"{one.message.partition(':')[0]}: allowed by the Namespace's label {names.ALLOW_UNCONFINED}"

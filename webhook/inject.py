@@ -6,7 +6,7 @@ which Kubernetes promises none or several, changes nothing.
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,14 +32,20 @@ class Injection:
 
 
 def inject(
-    pod: Mapping[str, Any], *, request: Request, ports: Mapping[str, int], settings: Settings
+    pod: Mapping[str, Any],
+    *,
+    request: Request,
+    ports: Mapping[str, int],
+    settings: Settings,
+    quotas: Collection[str] = (),
 ) -> Injection:
     """`ports` holds every connector of the request; whether the Pod may be served is `webhook.decide`'s to
     say."""
     result: Json = copy.deepcopy(dict(pod))
     told = endpoints(request, ports)
     warnings = _workload(result, request, told)
-    _sidecar(result, request, told, ports, settings)
+    resources = sidecar_resources(request.resources, pod, quotas)
+    _sidecar(result, sidecar_environment(request, told, ports, settings), resources, settings)
     _volumes(result)
     _pull_secrets(result, settings)
     message = _message(request, told)
@@ -102,14 +108,14 @@ def _warnings(container: str, theirs: list[str], opaque: list[str], skipped: lis
 
 
 def _sidecar(
-    pod: Json, request: Request, told: Endpoints, ports: Mapping[str, int], settings: Settings
+    pod: Json, environment: Environment, resources: Mapping[str, Mapping[str, str]], settings: Settings
 ) -> None:
     spec = pod["spec"]
     initial = spec.get("initContainers") or []
     canonical = sidecar_container(
-        sidecar_environment(request, told, ports, settings),
+        environment,
         image=settings.sidecar_image,
-        resources=sidecar_resources(request.resources, pod),
+        resources=resources,
         is_root_pod=(spec.get("securityContext") or {}).get("runAsUser") == 0,
     )
     present = next((one for one in initial if one.get("name") == names.SIDECAR), None)

@@ -1,6 +1,6 @@
-"""The sidecar's resources: defaults, the author's wishes, and the Pod's quality of service class. Pure."""
+"""The sidecar's resources: defaults, the author's wishes, quality of service class, quotas. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from webhook import names, pods
@@ -15,10 +15,29 @@ MEMORY_LIMIT = "128Mi"
 node."""
 GUARANTEED_CPU = "100m"
 """Guaranteed demands a CPU limit, equal to the request: at 10m a download would be throttled to a crawl."""
+QUOTA_CPU = "500m"
+"""Where a quota bounds CPU limits, every container must name one: half a core serves 400 MiB/s."""
+EPHEMERAL_STORAGE = "16Mi"
+"""Of a quota that bounds it. The files lie in memory; the log of a Pod's life is what takes disk."""
 
 
-def sidecar_resources(wishes: Resources, pod: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Requests and limits. No CPU limit unless wished for, or the Guaranteed class demands one."""
+def sidecar_resources(
+    wishes: Resources, pod: Mapping[str, Any], quotas: Collection[str] = ()
+) -> dict[str, dict[str, str]]:
+    """Requests and limits. No CPU limit unless wished for, or a quota or the Guaranteed class demands one."""
+    found = _by_class(wishes, pod)
+    if "limits.cpu" in quotas:
+        cpu = found["requests"]["cpu"]
+        found["limits"].setdefault("cpu", cpu if _is_above(cpu, QUOTA_CPU) else QUOTA_CPU)
+    for kind in ("requests", "limits"):
+        # a quota of requests may be written without its prefix
+        demanded = {f"{kind}.ephemeral-storage", *(["ephemeral-storage"] if kind == "requests" else [])}
+        if not demanded.isdisjoint(quotas):
+            found[kind]["ephemeral-storage"] = EPHEMERAL_STORAGE
+    return found
+
+
+def _by_class(wishes: Resources, pod: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     if _is_guaranteed(pod):
         cpu = wishes.cpu_limit or wishes.cpu_request or GUARANTEED_CPU
         memory = wishes.memory_limit or wishes.memory_request or MEMORY_LIMIT
@@ -56,8 +75,12 @@ def _is_container_guaranteed(container: Mapping[str, Any]) -> bool:
 
 
 def _lower(default: str, limit: str | None) -> str:
-    return limit if limit and (parse_quantity(limit) or 0) < (parse_quantity(default) or 0) else default
+    return limit if limit and _is_above(default, limit) else default
 
 
 def _higher(default: str, request: str) -> str:
-    return request if (parse_quantity(request) or 0) > (parse_quantity(default) or 0) else default
+    return request if _is_above(request, default) else default
+
+
+def _is_above(one: str, other: str) -> bool:
+    return (parse_quantity(one) or 0) > (parse_quantity(other) or 0)

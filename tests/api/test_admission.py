@@ -182,6 +182,22 @@ def test_the_namespaces_label_lifts_what_it_lifts_at_once(kube: Kube, namespace:
     )
 
 
+@pytest.mark.usefixtures("admission")
+def test_a_quota_that_demands_limits_of_every_container_is_met(kube: Kube, namespace: str) -> None:
+    kube.create(CONNECTOR, namespace=namespace)
+    hard = {"limits.cpu": "2", "limits.memory": "2Gi", "limits.ephemeral-storage": "1Gi", "requests.cpu": "1"}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": hard}}
+    limits = {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "64Mi"}
+    main = {"name": "main", "image": "x", "resources": {"limits": limits, "requests": {"cpu": "100m"}}}
+    kube.create(quota, namespace=namespace)
+    kube.wait_for(
+        lambda: kube.create(pod(containers=[main]), namespace=namespace, check=False).returncode == 0,
+        what="the quota to be seen by admission",
+    )
+    found = kube.get("pod", "build", namespace)["spec"]["initContainers"][0]["resources"]
+    assert found["limits"] == {"cpu": "500m", "memory": "128Mi", "ephemeral-storage": "16Mi"}
+
+
 def test_pods_that_ask_for_nothing_are_not_even_reviewed(
     kube: Kube, namespace: str, admission: Process
 ) -> None:

@@ -24,6 +24,9 @@ ADMISSION: Rights = {
     "get namespaces",
     "list namespaces",
     "watch namespaces",
+    "get resourcequotas",
+    "list resourcequotas",
+    "watch resourcequotas",
 }
 BROKER: Rights = {
     "create tokenreviews",
@@ -101,7 +104,7 @@ def _rules(kube: Kube, namespace: str) -> Rights:
     }
 
 
-def test_admission_may_see_connectors_and_namespaces_and_nothing_else(rights: Kube, namespace: str) -> None:
+def test_admission_may_see_connectors_namespaces_and_quotas_and_nothing_else(rights: Kube, namespace: str) -> None:
     admission = rights.as_service_account(names.NAMESPACE, names.ADMISSION)
     assert rights_of(admission, namespace) == ADMISSION
     assert rights_of(admission, names.NAMESPACE) == ADMISSION
