@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -45,6 +46,27 @@ def api_server() -> Iterator[Kube]:
             yield Kube(Path(answer["kubeconfig"]), kubectl=answer["kubectl"])
         finally:
             process.stdin.close()  # which ends it and all that it started
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """The programs of the node that this project has made, for tests of their failures."""
+
+    node: str
+
+    def restart(self, component: str, held_seconds: float = 0.0) -> None:
+        """Kills it (kube-apiserver, kubelet, …); it comes back after `held_seconds`, or after a second."""
+        command = [sys.executable, str(PROGRAM), f"--node={self.node}", "restart", component]
+        result = subprocess.run([*command, f"{held_seconds:g}"], capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+
+
+def components() -> Components:
+    """Only of a node of our own; nobody's cluster is broken by a test."""
+    name = os.environ.get("PYPI_CONNECTOR_NODE")
+    if name is None:
+        unavailable("this test kills components: only on a node of `make e2e` or `make cluster-up`")
+    return Components(name)
 
 
 def unavailable(sentence: str) -> NoReturn:
