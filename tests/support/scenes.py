@@ -7,9 +7,10 @@ import calendar
 import json
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from subprocess import CompletedProcess
 from typing import Any
 
 from kube import Kube
@@ -70,6 +71,7 @@ def deploy_registry(
     name: str = "registry",
     password: str | None = None,
     authority: KeyPair | None = None,
+    issue: Callable[[KeyPair, Sequence[str], datetime], KeyPair] = issue_leaf,
 ) -> Registry:
     """One that is ready. `password` None: one of its own; empty: anonymous. With `authority`: over https."""
     chosen = new_password() if password is None else password
@@ -82,7 +84,7 @@ def deploy_registry(
         volumes.append({"name": "credential", "secret": {"secretName": "credential"}})
         environment.append({"name": "CREDENTIALS", "value": "/etc/credential"})
     if authority:
-        leaf = issue_leaf(authority, [host], datetime.now(UTC))
+        leaf = issue(authority, [host], datetime.now(UTC))
         pair = {"tls.crt": leaf.certificate, "tls.key": leaf.key}
         objects.append(
             {**_object("v1", "Secret", f"{name}-tls"), "type": "kubernetes.io/tls", "stringData": pair}
@@ -212,6 +214,14 @@ def wait_for_phase(
         return kube.wait_for(reached, seconds=seconds, what=f"Pod {name} to be {' or '.join(phases)}")  # type: ignore[return-value]
     except AssertionError as error:
         raise AssertionError(f"{error}\n{describe(kube, namespace)}") from None
+
+
+def run_in(
+    kube: Kube, namespace: str, name: str, script: str, *, seconds: float = READY_SECONDS
+) -> CompletedProcess[str]:
+    """`kubectl exec` of the script in a running Pod's container `main`, however it ends."""
+    inside = ["-c", "main", "--", "sh", "-exc", script]
+    return kube.run("exec", name, "-n", namespace, *inside, check=False, timeout=seconds)
 
 
 def container_status(pod_object: Mapping[str, Any], name: str) -> Manifest:
