@@ -239,6 +239,11 @@ def test_every_reason_of_the_sources_is_in_the_table() -> None:
     assert found == set(REFUSALS)
 
 
+def test_every_reason_is_in_the_documentation() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "reasons.md").read_text()
+    assert [reason for reason in REFUSALS if f"`{reason}`" not in page] == []
+
+
 def test_violations_refuse_with_the_first_ones_reason_and_all_sentences() -> None:
     with pytest.raises(Refusal, match="one; two") as caught:
         rules.check_isolation(caller(), [Problem("First", "one"), Problem("Second", "two")])

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
-from kubernetes.aio.config import ConfigException, load_kube_config
+from kubernetes.aio.config import ConfigException, list_kube_config_contexts, load_kube_config
 from kubernetes.aio.config.incluster_config import (
     SERVICE_CERT_FILENAME,
     SERVICE_HOST_ENV_NAME,
@@ -208,6 +208,16 @@ async def in_cluster_or_kubeconfig(
         sentence = f"no access to a cluster: {error}; set KUBECONFIG, or run inside a Pod"
         raise InputError.of("ClusterNotConfigured", sentence) from error
     return KubernetesApi(configuration)
+
+
+def context_namespace(environment: Mapping[str, str], *, context: str | None = None) -> str:
+    """The namespace of the kubeconfig's context, which kubectl takes as well where none is given."""
+    try:
+        contexts, current = list_kube_config_contexts(environment.get("KUBECONFIG"))
+    except (ConfigException, OSError):  # said when the cluster is asked
+        return "default"
+    chosen = [one for one in contexts if one["name"] == context] if context else [current]
+    return str((chosen[0]["context"].get("namespace") if chosen else None) or "default")
 
 
 def _event(path: str, line: bytes) -> Json:

@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     check_parser.set_defaults(handler=_check)
 
     explain_parser = commands.add_parser("explain", help="say why a Pod is, or is not, served")
-    explain_parser.add_argument("--namespace", "-n", default="default", metavar="NS", help="default: default")
+    explain_parser.add_argument("--namespace", "-n", metavar="NS", help="default: that of the context")
     explain_parser.add_argument("--context", metavar="CONTEXT", help="of the kubeconfig")
     explain_parser.add_argument("pod", metavar="POD", help="a Pod, or what makes Pods, as job/NAME")
     explain_parser.set_defaults(handler=_explain)

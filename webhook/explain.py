@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Mapping
 
 from webhook import workloads
-from webhook.api import in_cluster_or_kubeconfig
+from webhook.api import context_namespace, in_cluster_or_kubeconfig
 from webhook.console import Console, Style
 from webhook.errors import InputError
 from webhook.explain_creation import failed_creations
@@ -29,11 +29,12 @@ _CONTROL = {**dict.fromkeys(range(0x20), " "), **dict.fromkeys(range(0x7F, 0xA0)
 
 
 def explain_pod(
-    environment: Mapping[str, str], namespace: str, name: str, *, context: str | None, console: Console
+    environment: Mapping[str, str], namespace: str | None, name: str, *, context: str | None, console: Console
 ) -> bool:
     """Whether the Pod is served. `InputError` if there is none, `ClusterRefused` if it may not be read."""
     target = workloads.parse_target(name)
-    facts = asyncio.run(_facts(environment, context, namespace, target))
+    place = namespace or context_namespace(environment, context=context)
+    facts = asyncio.run(_facts(environment, context, place, target))
     if facts.pod is None and facts.workload is None and not failed_creations(facts):
         raise _absent(facts)
     explanation = explain(facts)

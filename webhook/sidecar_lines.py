@@ -52,8 +52,9 @@ def _is_served(line: Json) -> bool:
 
 
 def _is_missing(line: Json) -> bool:
-    is_index = line.get("action") == "index" and line.get("package")
-    return bool(is_index) and _status(line) == 404 and not line.get("reason")
+    # pip looks whether there is a newer pip, and few private registries have one
+    is_index = line.get("action") == "index" and line.get("package") not in (None, "", "pip")
+    return is_index and _status(line) == 404 and not line.get("reason")
 
 
 def _is_refused(line: Json) -> bool:

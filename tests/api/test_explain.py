@@ -211,6 +211,17 @@ def test_a_missing_kubeconfig_is_bad_input(tmp_path: Path) -> None:
     assert result.returncode == 2
 
 
+def test_without_a_namespace_that_of_the_context_is_taken(
+    cluster: Kube, namespace: str, tmp_path: Path
+) -> None:
+    config = json.loads(cluster.kubeconfig.read_text())
+    config["contexts"][0]["context"]["namespace"] = namespace
+    path = tmp_path / "config"
+    path.write_text(json.dumps(config))
+    assert f'not found in namespace "{namespace}"' in explain(path, "absent").stderr
+    assert 'not found in namespace "default"' in explain(cluster.kubeconfig, "absent").stderr
+
+
 def test_an_api_server_that_does_not_answer_is_exit_1(cluster: Kube, tmp_path: Path) -> None:
     config = json.loads(cluster.kubeconfig.read_text())
     config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
