@@ -272,6 +272,10 @@ def created(pod: Json, seconds_ago: float) -> Json:
     return {**pod, "metadata": {**pod["metadata"], "creationTimestamp": time(seconds_ago)}}
 
 
+def deleted(pod: Json) -> Json:
+    return {**pod, "metadata": {**pod["metadata"], "deletionTimestamp": time(4)}}
+
+
 def starting(*, started: bool) -> Json:
     pod = injected(state=None if started else {"waiting": {"reason": "PodInitializing"}})
     pod["status"]["initContainerStatuses"][0]["started"] = False
@@ -393,6 +397,18 @@ CASES: Mapping[str, Callable[[], Facts]] = {
     "out-of-memory": lambda: facts(
         injected(last={"terminated": {"exitCode": 137, "reason": "OOMKilled"}}, restarts=1)
     ),
+    "killed-a-moment-ago": lambda: fresh(
+        injected(state={"terminated": {"exitCode": 137, "reason": "Error"}})
+    ),
+    "restarted-for-a-reason": lambda: facts(injected(last=ended(PORT_TAKEN), restarts=2)),
+    "start-gate-failed": lambda: fresh(
+        injected(
+            state={"waiting": {"reason": "PostStartHookError", "message": "pypi-connector does not listen"}},
+            last={"terminated": {"exitCode": 137}},
+            restarts=1,
+        )
+    ),
+    "being-deleted": lambda: facts(deleted(injected(state={"terminated": {"exitCode": 0}}))),
     # the broker
     "access-denied": denied,
     "access-denied-connector-unread": lambda: denied(connectors={"shared/pypi": Unread(MAY_NOT)}),
@@ -458,6 +474,20 @@ CASES: Mapping[str, Callable[[], Facts]] = {
     ),
     "not-ready-but-serving": lambda: facts(
         injected(), connectors={"team/pypi": observed(connector(), UNTRUSTED)}
+    ),
+    "registry-not-reached": lambda: facts(
+        injected(),
+        connectors={"team/pypi": observed(connector(), UNTRUSTED)},
+        log=[
+            line(
+                9,
+                status=502,
+                action="index",
+                package="flask",
+                reason="registry-unreachable",
+                detail="cannot speak TLS with https://pypi.example: certificate verify failed: self-signed certificate",
+            ),
+        ],
     ),
     "upload-not-granted": lambda: facts(
         injected(configurations="pipconf"),

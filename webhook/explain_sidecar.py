@@ -46,6 +46,12 @@ def explain_sidecar(
         yield Statement("injected", "ok", f"sidecar {image}; the Pod has ended, and the sidecar with it")
         yield from _restarts(status)
         return
+    if metadata(pod).get("deletionTimestamp"):
+        since = ago(facts.now, time_of(metadata(pod).get("deletionTimestamp")))
+        yield Statement(
+            "injected", "ok", f"sidecar {image}; the Pod is being deleted, its end was due {since}"
+        )
+        return
     state = (status or {}).get("state") or {}
     if status is None or not state:
         yield from _not_started(facts, pod)
@@ -85,12 +91,12 @@ def _not_running(facts: Facts, image: object, status: Mapping[str, Any]) -> Iter
     if reason in _IMAGE_REASONS:
         fix = "set the image's name, mirror and pull secrets where the product is installed (docs/install.md)"
         yield Statement("injected", "wrong", f"the sidecar's image {image} cannot be pulled: {message}", fix)
-    elif reason in _STARTING or (not reason and not status.get("restartCount")):
+    elif reason in _STARTING or not (reason or _end(status)):
         yield Statement("injected", "waiting", "the sidecar is about to start")
         yield from _kubelet_events(facts)
     else:
         ended = _end(status)
-        cause = _cause(ended) or message or reason
+        cause = _cause(ended) or message or reason or f"exit code {ended.get('exitCode')}"
         how = f"{reason or 'ended'}, {status.get('restartCount') or 0} restarts"
         text = f"the sidecar does not stay up ({how}): {cause}"
         yield Statement("injected", "wrong", text, _fix(ended) or f"see `{_log_command(facts)} --previous`")
