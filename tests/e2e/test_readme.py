@@ -1,0 +1,87 @@
+"""README's commands for administrators and users, typed as they stand there."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kube import Kube
+from scenes import USERNAME, Registry
+
+ROOT = Path(__file__).resolve().parents[2]
+LONGEST_SECONDS = 240.0
+
+
+def commands(heading: str) -> list[str]:
+    """The lines of every block without a language below a heading of README, comments taken off."""
+    section = re.split(rf"^## {re.escape(heading)}$", (ROOT / "README.md").read_text(), flags=re.MULTILINE)[1]
+    section = section.partition("\n## ")[0]
+    blocks = re.findall(r"^```\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
+    return [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines()]
+
+
+@pytest.fixture
+def clone(tmp_path: Path, registry: Registry) -> Path:
+    """The manifests, with address and credential written into the example as README asks for."""
+    shutil.copytree(ROOT / "manifests", tmp_path / "manifests")
+    file = tmp_path / "manifests" / "examples" / "connector.yaml"
+    text = file.read_text()
+    for placeholder, value in {
+        "https://pypi.example.com": registry.address,
+        "your-pypi-registry-username": USERNAME,
+        "your-pypi-registry-password": registry.password,
+    }.items():
+        assert placeholder in text
+        text = text.replace(placeholder, value)
+    # this registry has no TLS; README's reader is not asked for this
+    file.write_text(f'{text.rstrip()}\n  params: [{{name: allowInsecureHTTP, value: "true"}}]\n')
+    return tmp_path
+
+
+@pytest.fixture
+def team(installed: Kube) -> Iterator[None]:
+    """Removes what README's names make."""
+    installed.run("create", "namespace", "registries")
+    try:
+        yield
+    finally:
+        installed.run("delete", "namespace", "team-a", "registries", "--ignore-not-found", "--wait=false")
+
+
+def typed(line: str, clone: Path, kube: Kube) -> str:
+    """What it prints; it must exit with 0."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {"PATH": path, "HOME": str(clone), "KUBECONFIG": str(kube.kubeconfig)}
+    found = subprocess.run(
+        ["sh", "-c", line],
+        cwd=clone,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LONGEST_SECONDS,
+    )
+    assert found.returncode == 0, f"{line}\n{found.stdout}\n{found.stderr}"
+    return found.stdout
+
+
+@pytest.mark.usefixtures("team")
+def test_what_readme_says_works_as_it_is_written(installed: Kube, clone: Path) -> None:
+    administrators, users = commands("For administrators"), commands("For users")
+    assert [line.split()[:2] for line in administrators] == [["kubectl", "apply"], ["kubectl", "rollout"]]
+    for line in administrators:
+        typed(line, clone, installed)
+    first_package, then = users[:3], users[3:]
+    for line in first_package:
+        typed(line, clone, installed)
+    # three commands after the install
+    log = typed("kubectl logs -n team-a job/install", clone, installed)
+    assert "Successfully installed hello-connector-1.0" in log
+    assert [line.split()[0] for line in then] == ["kubectl", "pypi-connector", "kubectl"]
+    said = [typed(line, clone, installed) for line in then]
+    assert re.search(r"team-pypi +pypi +http\S+ +True +Valid", said[0])
+    assert "team-a/team-pypi" in said[1]
