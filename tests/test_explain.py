@@ -485,7 +485,7 @@ CASES: Mapping[str, Callable[[], Facts]] = {
                 action="index",
                 package="flask",
                 reason="registry-unreachable",
-                detail="cannot speak TLS with https://pypi.example: certificate verify failed: self-signed certificate",
+                detail="cannot speak TLS with https://pypi.example: certificate verify failed: unknown CA",
             ),
         ],
     ),

@@ -85,7 +85,8 @@ def explain_requests(facts: Facts, key: str) -> Iterator[Statement]:
         if one.is_last_word and is_broker_reason(one.reason):
             continue
         times = f"{one.count} times, the last " if one.count > 1 else ""
-        text = f"{key}: refused {times}{ago(facts.now, one.last)} ({one.reason}): {one.detail}"
+        verb = "failed" if one.is_failure else "refused"
+        text = f"{key}: {verb} {times}{ago(facts.now, one.last)} ({one.reason}): {one.detail}"
         if not one.is_last_word:
             text += "; served since"
         yield Statement("requests", "wrong" if one.is_last_word else "note", text)

@@ -47,10 +47,7 @@ def explain_sidecar(
         yield from _restarts(status)
         return
     if metadata(pod).get("deletionTimestamp"):
-        since = ago(facts.now, time_of(metadata(pod).get("deletionTimestamp")))
-        yield Statement(
-            "injected", "ok", f"sidecar {image}; the Pod is being deleted, its end was due {since}"
-        )
+        yield Statement("injected", "ok", f"sidecar {image}; the Pod is being deleted")
         return
     state = (status or {}).get("state") or {}
     if status is None or not state:
@@ -94,9 +91,12 @@ def _not_running(facts: Facts, image: object, status: Mapping[str, Any]) -> Iter
     elif reason in _STARTING or not (reason or _end(status)):
         yield Statement("injected", "waiting", "the sidecar is about to start")
         yield from _kubelet_events(facts)
+    elif not reason and not status.get("restartCount"):
+        text = f"the sidecar has ended ({_cause(_end(status))}), and is started again"
+        yield Statement("injected", "waiting", text)
     else:
         ended = _end(status)
-        cause = _cause(ended) or message or reason or f"exit code {ended.get('exitCode')}"
+        cause = message if message and not _own_words(ended) else _cause(ended)
         how = f"{reason or 'ended'}, {status.get('restartCount') or 0} restarts"
         text = f"the sidecar does not stay up ({how}): {cause}"
         yield Statement("injected", "wrong", text, _fix(ended) or f"see `{_log_command(facts)} --previous`")
@@ -107,9 +107,8 @@ def _restarts(status: Mapping[str, Any] | None) -> Iterator[Statement]:
     if status is None or not count:
         return
     ended = (status.get("lastState") or {}).get("terminated") or {}
-    cause = _cause(ended) or f"exit code {ended.get('exitCode')}"
     times = "once" if count == 1 else f"{count} times, the last time"
-    text = f"it was restarted {times}: {cause}"
+    text = f"it was restarted {times}: {_cause(ended)}"
     yield Statement("injected", "note", text, _fix(ended))
 
 
@@ -122,12 +121,15 @@ def _end(status: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _cause(ended: Mapping[str, Any]) -> str:
-    """The sidecar's own last sentence, which the kubelet keeps (`FallbackToLogsOnError`), or the kernel's."""
     if ended.get("reason") == "OOMKilled":
         return "it needed more memory than its limit (OOMKilled)"
-    details = [
-        one.get("detail") for one in parse_log(str(ended.get("message") or "")) if one.get("level") == "error"
-    ]
+    return _own_words(ended) or f"exit code {ended.get('exitCode')}"
+
+
+def _own_words(ended: Mapping[str, Any]) -> str:
+    """The sidecar's last sentence, which the kubelet keeps (`FallbackToLogsOnError`)."""
+    lines = parse_log(str(ended.get("message") or ""))
+    details = [one.get("detail") for one in lines if one.get("level") == "error"]
     return str(details[-1]) if details and details[-1] else ""
 
 

@@ -18,6 +18,8 @@ class Refusal:
 
     reason: str
     detail: str
+    is_failure: bool
+    """Nobody said no: something did not answer, or broke"""
     count: int
     last: datetime | None
     is_last_word: bool
@@ -71,6 +73,7 @@ def _refusals(requests: Sequence[Json]) -> Iterator[Refusal]:
         yield Refusal(
             reason=reason,
             detail=str(same[-1].get("detail") or ""),
+            is_failure=_status(same[-1]) >= 500,
             count=len(same),
             last=time_of(same[-1].get("time")),
             is_last_word=any(one is last_words[_kind(one)] for one in same),
