@@ -401,6 +401,13 @@ CASES: Mapping[str, Callable[[], Facts]] = {
         injected(state={"terminated": {"exitCode": 137, "reason": "Error"}})
     ),
     "restarted-for-a-reason": lambda: facts(injected(last=ended(PORT_TAKEN), restarts=2)),
+    "out-of-memory-again-and-again": lambda: fresh(
+        injected(
+            state={"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}},
+            last={"terminated": {"exitCode": 137, "reason": "OOMKilled"}},
+            restarts=4,
+        )
+    ),
     "start-gate-failed": lambda: fresh(
         injected(
             state={"waiting": {"reason": "PostStartHookError", "message": "pypi-connector does not listen"}},

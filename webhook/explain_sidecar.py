@@ -96,7 +96,9 @@ def _not_running(facts: Facts, image: object, status: Mapping[str, Any]) -> Iter
         yield Statement("injected", "waiting", text)
     else:
         ended = _end(status)
-        cause = message if message and not _own_words(ended) else _cause(ended)
+        # of a back-off, the kubelet says how long it takes, and not what for
+        is_told = message and reason != "CrashLoopBackOff" and not _own_words(ended)
+        cause = message if is_told else _cause(ended)
         how = f"{reason or 'ended'}, {status.get('restartCount') or 0} restarts"
         text = f"the sidecar does not stay up ({how}): {cause}"
         yield Statement("injected", "wrong", text, _fix(ended) or f"see `{_log_command(facts)} --previous`")
