@@ -3,11 +3,15 @@
 import asyncio
 import base64
 import socket
+import ssl
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from authority import ca, server_context
+from plain_authority import create_plain_authority, issue_plain_leaf
 from registry import Call, Registry
 
 from sidecar.contract import Credential, Secret
@@ -181,6 +185,20 @@ def test_an_expired_certificate_is_told() -> None:
     with Registry(server_context((HOST,), is_expired=True)) as registry:
         detail = look(at(registry), ca_bundle=ca()).detail
     assert detail == "certificate verify failed: certificate has expired"
+
+
+def test_a_private_authority_without_recommended_extensions_is_trusted(tmp_path: Path) -> None:
+    """Python 3.13's default refuses it; the sidecar does not, and what it installs from is Ready."""
+    now = datetime.now(UTC)
+    authority = create_plain_authority(now)
+    leaf = issue_plain_leaf(authority, (HOST,), now)
+    pair = tmp_path / "pair.pem"
+    pair.write_text(leaf.certificate + leaf.key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair)
+    with Registry(context) as registry:
+        registry.on(PAGE, answer(200))
+        assert look(at(registry), ca_bundle=authority.certificate).outcome == "ok"
 
 
 def test_plain_http_on_the_port_of_tls_is_told() -> None:
