@@ -20,6 +20,10 @@ _PHRASE_LIMIT = (
     400  # a status line stays well below what clients read at most (urllib3: 64 KiB, hyper: 400 KiB)
 )
 
+BROKER_RETRY_SECONDS = 5
+"""pip asks six times in all, and each time waits for a grant as well (`grants.PATIENCE_SECONDS`): together
+that outlasts a minute without a broker"""
+
 
 class Answer(NamedTuple):
     status: int
@@ -41,7 +45,9 @@ def answer_of(error: SidecarError) -> Answer:
     if isinstance(error, BrokerRefused):
         return Answer(403, error.reason, f"no grant: {sentence}")
     if isinstance(error, BrokerUnreachable):
-        return Answer(503, "broker-unreachable", f"no grant yet: {sentence}", retry_after=1)
+        return Answer(
+            503, "broker-unreachable", f"no grant yet: {sentence}", retry_after=BROKER_RETRY_SECONDS
+        )
     if isinstance(error, UpstreamUnreachable):
         return Answer(502, "registry-unreachable", f"{sentence}; {error.hint}" if error.hint else sentence)
     if isinstance(error, UpstreamBroken):

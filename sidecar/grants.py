@@ -12,6 +12,9 @@ Fetch = Callable[[str | None], Grant]
 
 WAIT_SECONDS = 20.0
 """A request waits this long for the first grant: below the 30 s after which pip gives up on silence"""
+PATIENCE_SECONDS = 6.0
+"""And this long for a broker that cannot be reached: most are back by then, and a client without our pip.conf
+gives up on silence after 15 s"""
 REFUSED_SECONDS = 5.0
 """A refusal stands this long before the broker is asked again: a mended RoleBinding helps the next try"""
 BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 5.0)
@@ -23,10 +26,18 @@ RENEW_SECONDS = 30.0
 class GrantStore:
     """Thread-safe. `clock` is monotonic, in seconds."""
 
-    def __init__(self, connector: str, fetch: Fetch, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        connector: str,
+        fetch: Fetch,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         self._connector = connector
         self._fetch = fetch
         self._clock = clock
+        self._patience_seconds = patience_seconds
         self._changed = threading.Condition()
         self._grant: Grant | None = None
         self._since = 0.0
@@ -84,6 +95,19 @@ class GrantStore:
         return None if (action, grant.version) in self._rejected else grant
 
     def _current(self) -> Grant:
+        """Where there is none to use, a broker that cannot be reached is waited for: it may be rolled."""
+        patient_until = self._clock() + self._patience_seconds
+        while True:
+            try:
+                return self._usable_or_fetched()
+            except BrokerUnreachable:
+                with self._changed:
+                    now = self._clock()
+                    if now >= patient_until:
+                        raise
+                    self._changed.wait(min(self._retry_at, patient_until) - now)
+
+    def _usable_or_fetched(self) -> Grant:
         deadline = self._clock() + WAIT_SECONDS
         with self._changed:
             while True:

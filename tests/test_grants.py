@@ -7,7 +7,14 @@ import pytest
 
 from sidecar.contract import Credential, Grant, Secret
 from sidecar.errors import BrokerRefused, BrokerUnreachable, CredentialRefused
-from sidecar.grants import BACK_OFF_SECONDS, REFUSED_SECONDS, RENEW_SECONDS, WAIT_SECONDS, GrantStore
+from sidecar.grants import (
+    BACK_OFF_SECONDS,
+    PATIENCE_SECONDS,
+    REFUSED_SECONDS,
+    RENEW_SECONDS,
+    WAIT_SECONDS,
+    GrantStore,
+)
 
 SOFT, HARD = 300.0, 3600.0
 PATIENCE = 10.0  # seconds that a thread of a test may take at most; arbitrary
@@ -74,10 +81,10 @@ class Slow(Broker):
 class Run:
     """Store, broker and clock of one test."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, patience_seconds: float = 0.0) -> None:
         self.clock = Clock()
         self.broker = broker
-        self.store = GrantStore("team/pypi", broker, self.clock)
+        self.store = GrantStore("team/pypi", broker, self.clock, patience_seconds=patience_seconds)
 
     def version(self, action: str = "install") -> str:
         return self.store.get(action).version
@@ -120,6 +127,12 @@ def all_waiting(store: GrantStore, count: int) -> None:
                 return
         deadline.wait(0.01)
     raise AssertionError("the threads do not wait")
+
+
+def pass_time(test: Run, seconds: float) -> None:
+    with test.store._changed:
+        test.clock.now += seconds
+        test.store._changed.notify_all()
 
 
 def test_a_young_grant_is_used_without_asking() -> None:
@@ -223,6 +236,40 @@ def test_the_pauses_between_fetches_grow_while_the_broker_is_away(has_grant: boo
         use()
         assert len(test.broker.asked) == asked, f"asked again before {pause} s"
         test.clock.now += 0.01
+
+
+def test_a_request_without_a_grant_waits_for_a_broker_that_comes_back() -> None:
+    """Regression: pip repeats a 503 five times, and had given up after six seconds."""
+    test = Run(Broker(UNREACHABLE, UNREACHABLE, "1"), PATIENCE_SECONDS)
+    threads = in_threads(THREADS, test.version)
+    next(threads)
+    for pause in BACK_OFF_SECONDS[:2]:
+        all_waiting(test.store, THREADS)
+        pass_time(test, pause)
+    assert next(threads) == ["1"] * THREADS
+    assert test.broker.asked == [None] * 3
+
+
+def test_its_patience_has_an_end() -> None:
+    test = Run(Broker(UNREACHABLE), PATIENCE_SECONDS)
+    threads = in_threads(1, test.version)
+    next(threads)
+    all_waiting(test.store, 1)
+    pass_time(test, PATIENCE_SECONDS)
+    assert next(threads) == [UNREACHABLE]
+
+
+def test_nobody_waits_for_a_broker_that_says_no() -> None:
+    test = Run(Broker(REFUSED), PATIENCE_SECONDS)
+    with pytest.raises(BrokerRefused):
+        test.version()
+
+
+def test_nobody_who_has_a_grant_waits_for_a_broker_that_is_away() -> None:
+    test = Run(Broker("1", UNREACHABLE), PATIENCE_SECONDS)
+    test.version()
+    test.clock.now += SOFT
+    assert [test.version() for _ in range(3)] == ["1"] * 3
 
 
 def test_an_answer_ends_the_back_off() -> None:

@@ -1,6 +1,7 @@
 """Without a grant: 503 while the broker cannot be reached, 403 with its own sentence when it refuses."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from authority import ca, server_context
@@ -19,7 +20,10 @@ def test_a_broker_that_is_down_is_503_until_it_is_back(registry: Registry, tmp_p
         Broker(grant(registry)) as broker,
         sidecar_of_broker(tmp_path, broker, broker_url=nowhere) as sidecar,
     ):
-        for reply in (sidecar.get(WHEEL), sidecar.get("/simple/foo/"), sidecar.ask("POST", "/", body=b"x")):
+        asked = [("GET", WHEEL, None), ("GET", "/simple/foo/", None), ("POST", "/", b"x")]
+        with ThreadPoolExecutor() as pool:  # each waits for a while
+            replies = list(pool.map(lambda one: sidecar.ask(one[0], one[1], body=one[2]), asked))
+        for reply in replies:
             assert reply.status == 503
             assert int(reply.header("retry-after") or 0) > 0
             assert "connection refused" in reply.reason
