@@ -27,7 +27,7 @@ test: $(READY) ## Run all tests that need no cluster: real pip, uv, twine, pypis
 # On a real Kubernetes node, made here, or on the cluster of KUBECONFIG: docs/cluster.md.
 CLUSTER := $(BIN)/python tests/cluster
 e2e: $(READY) ## Run the tests that need a cluster: on a node that is brought up for them, or on KUBECONFIG's
-	@NODE=$${NODE:-e2e} $(CLUSTER) test $(TESTS)
+	@$(CLUSTER) test $(TESTS)
 
 cluster-build: $(READY) ## Build Kubernetes for the node (once, about 15 minutes; needs Go)
 	@$(CLUSTER) build

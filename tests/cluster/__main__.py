@@ -10,13 +10,14 @@ import images
 import lifecycle
 import packages
 import session
-from node import DEFAULT, Node
+from node import DEFAULT, TESTED, Node
 from problems import Problem
 
 
 def main() -> int:
     arguments = parse()
-    node = Node(arguments.node)
+    # `test` takes its node down: never the one that somebody works with.
+    node = Node(arguments.node or (TESTED if arguments.command == "test" else DEFAULT))
     try:
         match arguments.command:
             case "build":
@@ -53,9 +54,7 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python tests/cluster", description=__doc__)
-    parser.add_argument(
-        "--node", default=os.environ.get("NODE", DEFAULT), help="which, where there are several"
-    )
+    parser.add_argument("--node", default=os.environ.get("NODE"), help="which, where there are several")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     build = commands.add_parser("build", help="build the programs that are missing in the cache")
     build.add_argument("--images", action="store_true", help="and the images")

@@ -43,8 +43,9 @@ def _existing(name: str) -> list[Path]:
 
 
 def _hierarchies() -> list[Path]:
+    """Of version 1, and the one of version 2 that stands beside them on many machines: runc uses it too."""
     return sorted(
         path
         for path in ROOT.iterdir()
-        if path.is_dir() and not path.is_symlink() and (path / "tasks").exists()
+        if path.is_dir() and not path.is_symlink() and (path / "cgroup.procs").exists()
     )

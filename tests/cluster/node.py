@@ -18,6 +18,8 @@ ADDRESS = "10.244.0.1"
 POD_NETWORK = "10.244.0.0/24"
 DEFAULT = "node"
 """Its name where nobody gives another"""
+TESTED = "e2e"
+"""The same for one that is brought up for one run of the tests"""
 PAUSE_IMAGE = "localhost/pypi-connector-pause:own"
 
 

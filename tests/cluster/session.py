@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import images
 import lifecycle
@@ -13,6 +14,7 @@ from node import Node
 from places import CHECKOUT
 
 TESTS = ("tests/api", "tests/e2e")
+INTERRUPTED_SECONDS = 10.0  # fixtures end in less; whoever sent SIGTERM may follow it by SIGKILL
 Say = Callable[[str], None]
 
 
@@ -82,5 +84,8 @@ def _pytest(entering: Sequence[str], environment: dict[str, str], options: Seque
             sys.stdout.write(process.stdout.read())
         except BaseException:
             process.send_signal(signal.SIGINT)  # so that its fixtures end what they have started
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(INTERRUPTED_SECONDS)
+            process.kill()
             raise
     return process.returncode, closing
