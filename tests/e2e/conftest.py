@@ -1,19 +1,15 @@
 """The cluster of the scenarios: that of KUBECONFIG, with the product installed as README says."""
 
-import base64
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import clusters
 import pytest
 import scenes
 from kube import Kube
+from product import install
 
 from certs.authority import KeyPair, create_authority
-from webhook import names
-
-OVERLAY = Path(__file__).resolve().parents[2] / "manifests" / "overlays" / "default"
 
 
 @pytest.fixture(scope="session")
@@ -30,35 +26,6 @@ def installed(kube: Kube) -> Kube:
     """The product, ready. It stays: scenarios that remove it bring it back."""
     install(kube)
     return kube
-
-
-def install(kube: Kube) -> None:
-    kube.run("apply", "-k", str(OVERLAY))
-    for deployment in (names.BROKER, names.ADMISSION):
-        kube.run(
-            "rollout",
-            "status",
-            f"deployment/{deployment}",
-            "-n",
-            names.NAMESPACE,
-            "--timeout=180s",
-            timeout=200,
-        )
-    kube.wait_for(lambda: has_ca_bundle(kube), what="caBundle to be written")
-    kube.wait_for(lambda: reviews(kube), what="the registration to be in effect")
-
-
-def has_ca_bundle(kube: Kube) -> bool:
-    found = kube.get("mutatingwebhookconfiguration", names.WEBHOOK_CONFIGURATION)
-    bundle = found["webhooks"][0]["clientConfig"].get("caBundle") or ""
-    return b"BEGIN CERTIFICATE" in base64.b64decode(bundle)
-
-
-def reviews(kube: Kube) -> bool:
-    """Whether the API server asks the webhook, and gets its answer."""
-    with kube.namespace(prefix="e2e-ready") as namespace:
-        said = kube.create(scenes.pod("p", "true", "nowhere"), namespace=namespace, check=False).stderr
-    return "connector nowhere not found" in said
 
 
 @pytest.fixture

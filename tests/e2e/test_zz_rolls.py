@@ -1,0 +1,119 @@
+"""Scenario 19: both replicas of admission and of the broker are rolled while Pods come, and none notices."""
+
+from typing import Any
+
+import product
+import streams
+from kube import Kube
+from scenes import Registry, connector, pod, wait_for_phase
+
+from sidecar.contract import TOKEN_AUDIENCE
+from webhook import names
+
+FETCH = """
+import os, time
+from pathlib import Path
+from sidecar.broker import BrokerClient
+
+client = BrokerClient(os.environ["BROKER"], os.environ["CA"], Path("/token/token"), os.environ["CONNECTOR"])
+while True:
+    try:
+        client.fetch(None)
+        print("granted", flush=True)
+    except Exception as error:
+        print(f"{type(error).__name__}: {error}", flush=True)
+    time.sleep(0.05)
+"""
+"""The sidecar's own client, which asks more often than any sidecar would"""
+
+
+def nowhere(name: str) -> dict[str, Any]:
+    """A Pod that admission sees and no scheduler."""
+    return pod(name, "true", "team-pypi", schedulerName="nobody")
+
+
+def roll(kube: Kube, deployment: str) -> None:
+    """Until the last of the old Pods has ended."""
+    before = {one["metadata"]["name"] for one in product.pods(kube, deployment)}
+    kube.run("rollout", "restart", f"deployment/{deployment}", "-n", names.NAMESPACE)
+    product.await_ready(kube, deployment)
+
+    def are_gone() -> bool:
+        return not before & {one["metadata"]["name"] for one in product.pods(kube, deployment)}
+
+    kube.wait_for(are_gone, seconds=product.GONE_SECONDS, what=f"the old Pods of {deployment} to end")
+
+
+def test_no_new_pod_is_refused_while_admission_is_rolled(
+    installed: Kube, namespace: str, registry: Registry
+) -> None:
+    installed.create(*connector("team-pypi", registry), namespace=namespace)
+    with streams.pods_created(installed, namespace, nowhere) as stream:
+        installed.wait_for(lambda: stream.created > 10, what="the stream to flow")
+        roll(installed, names.ADMISSION)
+        after = stream.created
+        installed.wait_for(lambda: stream.created > after + 10, what="the stream to flow on")
+    assert stream.refused == []
+    found = installed.list("pods", namespace)
+    assert len(found) == stream.created
+    assert all(one["metadata"]["labels"][names.INJECTED_LABEL] == "true" for one in found)
+    assert stream.slowest_seconds < 5, "the API server would have given up"
+
+
+def test_every_grant_is_given_while_the_broker_is_rolled(
+    installed: Kube, namespace: str, registry: Registry
+) -> None:
+    installed.create(*connector("team-pypi", registry), namespace=namespace)
+    installed.create(pod("holder", "sleep 600", "team-pypi"), namespace=namespace)
+    holder = wait_for_phase(installed, namespace, "holder", "Running")
+    installed.create(*asking(installed, namespace, holder), namespace=namespace)
+    wait_for_phase(installed, namespace, "asking", "Running")
+
+    def said() -> list[str]:
+        return installed.logs("asking", namespace).splitlines()
+
+    installed.wait_for(lambda: len(said()) > 10, what="grants")
+    roll(installed, names.BROKER)
+    after = len(said())
+    installed.wait_for(lambda: len(said()) > after + 10, what="grants of the new replicas")
+    assert {one for one in said() if one != "granted"} == set()
+    installed.delete("pod", "asking", namespace, now=True)
+
+
+def asking(kube: Kube, namespace: str, holder: dict[str, Any]) -> list[dict[str, Any]]:
+    """A Pod that asks the broker in the name of another one, with a token as only its kubelet can get it."""
+    metadata, spec = holder["metadata"], holder["spec"]
+    kubelet = kube.as_user(f"system:node:{spec['nodeName']}", "system:nodes", "system:authenticated")
+    bound = (f"--bound-object-name={metadata['name']}", f"--bound-object-uid={metadata['uid']}")
+    asked = ("create", "token", "default", "-n", namespace, f"--audience={TOKEN_AUDIENCE}")
+    token = kubelet.run(*asked, "--bound-object-kind=Pod", *bound).stdout.strip()
+    sidecar = next(one for one in spec["initContainers"] if one["name"] == names.SIDECAR)
+    given = {one["name"]: one.get("value", "") for one in sidecar["env"]}
+    environment = {
+        "BROKER": given["SIDECAR_BROKER_URL"],
+        "CA": given["SIDECAR_BROKER_CA"],
+        "CONNECTOR": f"{namespace}/team-pypi",
+    }
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "token"},
+        "stringData": {"token": token},
+    }
+    container = {
+        "name": "main",
+        "image": sidecar["image"],
+        "command": ["python3", "-I", "-c", FETCH],
+        "env": [{"name": name, "value": value} for name, value in environment.items()],
+        "volumeMounts": [{"name": "token", "mountPath": "/token"}],
+    }
+    volume = {"name": "token", "secret": {"secretName": "token"}}
+    return [
+        secret,
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "asking"},
+            "spec": {"restartPolicy": "Never", "containers": [container], "volumes": [volume]},
+        },
+    ]

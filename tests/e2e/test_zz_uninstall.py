@@ -1,0 +1,74 @@
+"""Scenario 21: uninstalled as it was installed, nothing is left that blocks, and it installs again at once.
+
+The last module by its name: while it runs, there is no product.
+"""
+
+import json
+import time
+
+import product
+from kube import Kube
+from scenes import Registry, connector, container_status, job, pod, run_job, wait_for_phase
+
+from webhook import names
+
+CLUSTER_WIDE = (
+    "mutatingwebhookconfigurations",
+    "validatingwebhookconfigurations",
+    "validatingadmissionpolicies",
+    "validatingadmissionpolicybindings",
+    "clusterroles",
+    "clusterrolebindings",
+    "customresourcedefinitions",
+    "priorityclasses",
+)
+
+
+def leftovers(kube: Kube) -> list[str]:
+    """What is there of the product beyond its namespace."""
+    found = json.loads(kube.run("get", ",".join(CLUSTER_WIDE), "-o", "json").stdout)["items"]
+    told = [f"{one['kind']} {one['metadata']['name']}" for one in found]
+    return [one for one in told if "pypi-connector" in one or one.endswith(names.GROUP)]
+
+
+def test_uninstalling_leaves_nothing_that_blocks_and_installing_again_works_at_once(
+    installed: Kube, registry: Registry
+) -> None:
+    with installed.namespace(prefix="team") as namespace:
+        installed.create(*connector("team-pypi", registry), namespace=namespace)
+        ends = "until test -e /work/end; do sleep 0.2; done"
+        installed.create(pod("running", ends, "team-pypi"), namespace=namespace)
+        installed.create(
+            pod("deleted", "trap 'exit 0' TERM; while true; do sleep 0.2; done", "team-pypi"),
+            namespace=namespace,
+        )
+        for name in ("running", "deleted"):
+            wait_for_phase(installed, namespace, name, "Running")
+        assert len(leftovers(installed)) > 20, "what is looked for afterwards is found before"
+        try:
+            product.uninstall(installed)
+            assert leftovers(installed) == []
+            assert installed.find("namespace", names.NAMESPACE) is None
+
+            installed.create(
+                pod("plain", "true", None), pod("annotated", "true", "team-pypi"), namespace=namespace
+            )
+            for name in ("plain", "annotated"):
+                found = wait_for_phase(installed, namespace, name, "Succeeded")
+                assert "initContainers" not in found["spec"]
+
+            installed.run("exec", "running", "-n", namespace, "-c", "main", "--", "touch", "/work/end")
+            found = wait_for_phase(installed, namespace, "running", "Succeeded")
+            assert container_status(found, names.SIDECAR)["state"]["terminated"]["exitCode"] == 0
+            began = time.monotonic()
+            installed.delete("pod", "deleted", namespace)
+            assert time.monotonic() - began < 25, "below the 30 s after which the kubelet kills"
+        finally:
+            product.install(installed)
+        # Connectors went with their definition; Secrets are the team's own, and stay
+        assert installed.find("secret", "team-pypi", namespace) is not None
+        installed.apply(*connector("team-pypi", registry), namespace=namespace)
+        script = "pip install --quiet --target site hello-connector"
+        outcome = run_job(installed, namespace, job("install", script, "team-pypi"))
+        assert outcome.succeeded, outcome.log
+        assert outcome.pod["metadata"]["labels"][names.INJECTED_LABEL] == "true"
