@@ -4,6 +4,7 @@ A node is one process id namespace with mounts and a network of its own. Its fir
 when that ends, the kernel ends all others and takes mounts, interfaces and rules with them.
 """
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,8 @@ class Node:
 
     @property
     def cgroup(self) -> str:
-        return f"pypi-connector-{self.name}"
+        """The one thing that all of the machine shares, so its name tells nodes of other caches apart too."""
+        return f"pypi-connector-{self.name}-{hashlib.sha256(bytes(self.run)).hexdigest()[:6]}"
 
     @property
     def plane(self) -> ControlPlane:
