@@ -253,6 +253,11 @@ def sidecar_lines(log: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.splitlines()]
 
 
+def unwrapped(text: str) -> str:
+    """Without the line breaks that twine puts into a sentence at the terminal's width."""
+    return " ".join(text.split())
+
+
 def describe(kube: Kube, namespace: str) -> str:
     """For a failure: everything that a person would look at."""
     parts = [
