@@ -26,11 +26,9 @@ class Stream:
     created: int = 0
     refused: list[str] = field(default_factory=list)
     slowest_seconds: float = 0.0
-    last_at: float = 0.0
 
     def note(self, seconds: float, refusal: str | None) -> None:
         self.slowest_seconds = max(self.slowest_seconds, seconds)
-        self.last_at = time.monotonic()
         if refusal is None:
             self.created += 1
         else:
@@ -50,6 +48,7 @@ def pods_created(kube: Kube, namespace: str, make: Callable[[str], dict[str, Any
             refusal = _create(connection, namespace, make(f"new-{next(numbers)}"))
             with lock:
                 stream.note(time.monotonic() - began, refusal)
+        connection.close()
 
     with _proxy(kube) as port:
         threads = [threading.Thread(target=work, args=(port,)) for _ in range(THREADS)]
