@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from typing import Any
 
+from brokers import settle
 from kube import Kube
 
 from webhook.api import in_cluster_or_kubeconfig
@@ -30,6 +31,8 @@ async def recording(kube: Kube, **options: Any) -> AsyncIterator[EventRecorder]:
             yield recorder
         finally:
             task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    await settle()
 
 
 def reference(kube: Kube, namespace: str) -> dict[str, str]:

@@ -80,6 +80,14 @@ def running_broker(kubeconfig: Path, settings: Settings) -> Iterator[Broker]:
         loop.close()
 
 
+async def settle() -> None:
+    """Until the TLS connections that were just closed are gone: a loop that ends before them warns of each.
+
+    aiohttp's documentation ("Graceful Shutdown") has no event to wait for either, and gives this time.
+    """
+    await asyncio.sleep(0.25)
+
+
 @contextlib.asynccontextmanager
 async def _wired(kubeconfig: Path, settings: Settings) -> AsyncIterator[FastAPI]:
     async with await in_cluster_or_kubeconfig({"KUBECONFIG": str(kubeconfig)}) as api:
@@ -94,3 +102,4 @@ async def _wired(kubeconfig: Path, settings: Settings) -> AsyncIterator[FastAPI]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+    await settle()
