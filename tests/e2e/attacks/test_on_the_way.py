@@ -66,7 +66,7 @@ def asking(scene: Scene, name: str, connector: str, **spec: Any) -> scenes.Manif
 
 @pytest.fixture(scope="module")
 def led_astray(scene: Scene, lure: Lure) -> Scene:
-    """Pods whose names lead to the lure, each in its way. All at once: they take seconds to start and to end."""
+    """Pods whose names lead to the lure, each in its way. All at once: a Pod takes seconds."""
 
     def alias(host: str) -> dict[str, Any]:
         return {"hostAliases": [{"ip": lure.address, "hostnames": [host]}]}

@@ -84,7 +84,7 @@ def test_no_log_holds_it(scene: Scene) -> None:
     assert searched >= 4
     # they are logs of its use
     assert '"action":"file"' in scene.kube.logs(VICTIM, scene.namespace, names.SIDECAR)
-    assert '"result":"granted"' in _broker_log(scene)
+    assert '"result": "granted"' in _broker_log(scene)
 
 
 def _broker_log(scene: Scene) -> str:
