@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check format lock bench cases install-yaml clean \
+.PHONY: help demo test check format lock bench bench-cluster cases install-yaml clean \
 	e2e cluster-build cluster-up cluster-test cluster-shell cluster-down
 
 help: ## Show what can be made
@@ -56,6 +56,9 @@ format: $(READY) ## Rewrite the sources as `make check` wants them
 
 bench: $(READY) ## Measure the proxy against nginx (Debian package) and a direct client
 	@$(BIN)/python -m benchmarks
+
+bench-cluster: $(READY) ## Measure the product on a node of its own; needs Go and root, about 15 minutes
+	@$(BIN)/python -m benchmarks.cluster
 
 cases: $(READY) ## Rewrite the expectations of tests/cases; the diff is what a reviewer reads
 	@$(BIN)/python -m pytest tests/test_cases.py tests/test_explain.py --rewrite-cases

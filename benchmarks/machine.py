@@ -72,10 +72,11 @@ def describe(nginx: str) -> str:
     """One line for the table: figures are worth nothing without it."""
     version = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=True).stderr.strip()
     python = ".".join(str(part) for part in sys.version_info[:3])
-    return (
-        f"{os.cpu_count()} cores ({_processor()}), Linux {os.uname().release}, Python {python}, "
-        f"{version.removeprefix('nginx version: ')}"
-    )
+    return f"{describe_machine()}, Python {python}, {version.removeprefix('nginx version: ')}"
+
+
+def describe_machine() -> str:
+    return f"{os.cpu_count()} cores ({_processor()}), Linux {os.uname().release}"
 
 
 def _processor() -> str:

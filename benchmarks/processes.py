@@ -70,10 +70,10 @@ class Service:
             raise RuntimeError(f"{self._process.args!r} ended with {self._process.returncode}: {words}")
 
     def cpu_seconds(self) -> float:
-        return sum(_cpu_ticks(pid) for pid in self._pids()) / _TICK
+        return sum(cpu_seconds(pid) for pid in self._pids())
 
     def memory(self) -> Memory:
-        tables = [_kibibytes(f"/proc/{pid}/smaps_rollup") for pid in self._pids()]
+        tables = [kibibytes(f"/proc/{pid}/smaps_rollup") for pid in self._pids()]
         return Memory(*(sum(table[name] for table in tables) / 1024 for name in ("Rss", "Anonymous")))
 
     def forget_peak(self) -> None:
@@ -83,7 +83,7 @@ class Service:
 
     def peak_rss(self) -> float:
         """MiB; of several processes the sum of their peaks."""
-        return sum(_kibibytes(f"/proc/{pid}/status")["VmHWM"] for pid in self._pids()) / 1024
+        return sum(kibibytes(f"/proc/{pid}/status")["VmHWM"] for pid in self._pids()) / 1024
 
     def _pids(self) -> list[int]:
         self.check()
@@ -101,12 +101,14 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
-def _cpu_ticks(pid: int) -> int:
+def cpu_seconds(pid: int) -> float:
+    """User and system time of all its threads."""
     fields = _stat(pid)
-    return int(fields[11]) + int(fields[12])  # utime, stime
+    return (int(fields[11]) + int(fields[12])) / _TICK  # utime, stime
 
 
-def _kibibytes(path: str) -> dict[str, int]:
+def kibibytes(path: str) -> dict[str, int]:
+    """The lines `Name: number kB` of a file in /proc."""
     found = {}
     for line in Path(path).read_text().splitlines():
         name, _, value = line.partition(":")

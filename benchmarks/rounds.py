@@ -49,3 +49,10 @@ def ratio(samples: Samples, subject: str, reference: str, metric: str) -> Spread
     pairs = zip(samples.get(subject, []), samples.get(reference, []), strict=False)
     values = [one[metric] / other[metric] for one, other in pairs if metric in one and other.get(metric)]
     return Spread(statistics.median(values), min(values), max(values)) if values else None
+
+
+def difference(samples: Samples, subject: str, reference: str, metric: str) -> Spread | None:
+    """Of values of the same round, as `ratio`."""
+    pairs = zip(samples.get(subject, []), samples.get(reference, []), strict=False)
+    values = [one[metric] - other[metric] for one, other in pairs if metric in one and metric in other]
+    return Spread(statistics.median(values), min(values), max(values)) if values else None

@@ -1,0 +1,96 @@
+"""The node that is measured: brought up and taken down by `tests/cluster`, seen from outside through /proc.
+
+Whoever runs inside shares the node's network only; files and processes are the machine's. So the node's own
+processes are those of this network, and containers are found by their cgroup.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from kube import Kube
+
+from benchmarks.cluster import CHECKOUT
+from benchmarks.machine import describe_machine
+
+NAME = os.environ.get("NODE", "bench")
+_INSIDE = "PYPI_CONNECTOR_NODE"
+"""Set by `tests/cluster run`"""
+
+
+def is_inside() -> bool:
+    return _INSIDE in os.environ
+
+
+def run_inside(arguments: Sequence[str]) -> int:
+    """This program once more, on a node of its own."""
+    program = [sys.executable, str(CHECKOUT / "tests" / "cluster"), f"--node={NAME}"]
+    again = ["run", "--", sys.executable, "-m", "benchmarks.cluster", *arguments]
+    try:
+        for command in (["down"], ["up"]):  # what another run left would be measured along
+            if code := subprocess.run([*program, *command], check=False).returncode:
+                return code
+        return subprocess.run([*program, *again], cwd=CHECKOUT, check=False).returncode
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        subprocess.run([*program, "down"], check=False)
+
+
+def process(program: str) -> int:
+    """The process id, as seen from outside, of one of the node's components: kubelet, kube-apiserver, …"""
+    ours = _network("self")
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):  # it ends in the meantime
+            is_inside = entry.name.isdigit() and _network(entry.name) == ours
+            if is_inside and Path(_arguments(entry.name)[0]).name == program:
+                return int(entry.name)
+    raise LookupError(f"no {program} runs on this node")
+
+
+def container_processes(container_id: str) -> list[int]:
+    """All of one container; `container_id` as its Pod's status says it."""
+    wanted = container_id.rpartition("/")[2]
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit() and wanted in (entry / "cgroup").read_text():
+                found.append(int(entry.name))
+    if not found:
+        raise LookupError(f"container {wanted} has no process")
+    return found
+
+
+def cgroup_memory(pid: int) -> int:
+    """Bytes that the kernel charges to the process's cgroup, page cache included; cgroup v1 or v2."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == "memory":
+            return int(Path(f"/sys/fs/cgroup/memory{path}/memory.usage_in_bytes").read_text())
+        if controllers == "" and Path(f"/sys/fs/cgroup{path}/memory.current").exists():
+            return int(Path(f"/sys/fs/cgroup{path}/memory.current").read_text())
+    raise LookupError(f"process {pid} is in no memory cgroup")
+
+
+def pod_file(pod_uid: str, volume: str, name: str) -> str:
+    """What the kubelet has written into a Pod's projected volume: only its own mounts show it."""
+    folder = f"/proc/{process('kubelet')}/root/var/lib/kubelet/pods/{pod_uid}/volumes"
+    return Path(folder, "kubernetes.io~projected", volume, name).read_text()
+
+
+def describe(kube: Kube) -> str:
+    """One line below the tables: figures are worth nothing without it."""
+    info = kube.list("nodes")[0]["status"]["nodeInfo"]
+    runtime = info["containerRuntimeVersion"].replace("://", " ")
+    return f"{describe_machine()}, Kubernetes {info['kubeletVersion']}, {runtime}"
+
+
+def _network(pid: str) -> str:
+    return str(Path(f"/proc/{pid}/ns/net").readlink())
+
+
+def _arguments(pid: str) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")

@@ -1,0 +1,66 @@
+"""The Pods whose start is compared: from one without us to the injected one, a part after the other. Pure.
+
+Those between are made of the injected Pod, by taking parts of it away. They carry names of their own, and a
+token of another audience: the product's guards let nobody write its sidecar by hand.
+"""
+
+import copy
+from collections.abc import Iterator
+
+import scenes
+
+from benchmarks.cluster.api import Object
+from webhook import names
+
+SAY_WHEN = "date +%s.%N > /dev/termination-log"
+"""The main container's first instruction: the machine's clock, into the Pod's status"""
+IDLE = ["sh", "-c", "exec sleep infinity"]
+AT_ONCE = ["sh", "-c", ":"]
+"""A hook that is ready; the sidecar's image has no `true`"""
+_OWN = "by-hand"
+
+
+def bare(connector: str | None = None) -> Object:
+    """Annotated when there is a connector; the API server chooses the name."""
+    pod: Object = scenes.pod("start", SAY_WHEN, connector)
+    pod["metadata"] = {"generateName": "start-", "annotations": pod["metadata"]["annotations"]}
+    return pod
+
+
+def with_sidecar(image: str, *, has_hook: bool = False) -> Object:
+    """A native sidecar that does nothing: `sleep`, from the sidecar's own image."""
+    pod = bare()
+    sidecar: Object = {"name": _OWN, "image": image, "command": IDLE, "restartPolicy": "Always"}
+    if has_hook:
+        sidecar["lifecycle"] = {"postStart": {"exec": {"command": AT_ONCE}}}
+    pod["spec"]["initContainers"] = [sidecar]
+    return pod
+
+
+def by_hand(injected: Object) -> Object:
+    """The injected Pod as its author could have written it: all parts, no admission."""
+    spec = copy.deepcopy(injected["spec"])
+    for name_holder in _name_holders(spec):
+        name_holder["name"] = name_holder["name"].replace(names.SIDECAR, _OWN)
+    for volume in spec["volumes"]:
+        for source in volume.get("projected", {}).get("sources", []):
+            if source.get("serviceAccountToken", {}).get("audience"):
+                source["serviceAccountToken"]["audience"] = _OWN
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "start-"}, "spec": spec}
+
+
+def idle(written: Object) -> Object:
+    """The same without our program and its gate: `sleep`, and a hook that returns at once."""
+    pod = copy.deepcopy(written)
+    sidecar = pod["spec"]["initContainers"][0]
+    sidecar["command"] = IDLE
+    sidecar["lifecycle"] = {"postStart": {"exec": {"command": AT_ONCE}}}
+    return pod
+
+
+def _name_holders(spec: Object) -> Iterator[Object]:
+    """Our container, our volumes, and their mounts: whatever has a name of ours."""
+    yield from spec["initContainers"]
+    yield from spec["volumes"]
+    for container in (*spec["initContainers"], *spec["containers"]):
+        yield from container["volumeMounts"]
