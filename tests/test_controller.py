@@ -15,12 +15,12 @@ from registry import Registry as Server
 from webhook import names, paths
 from webhook.api import KubernetesApi
 from webhook.cache import Cache
-from webhook.conditions import TYPES, Probe
 from webhook.connector_class import PYPI
-from webhook.controller import PROBES, Controller
-from webhook.lease import Times
+from webhook.controller.conditions import TYPES, Probe
+from webhook.controller.controller import PROBES, Controller
+from webhook.controller.lease import Times
+from webhook.controller.status import condition, is_current
 from webhook.manifests import Registry
-from webhook.status import condition, is_current
 
 OK = Probe("ok", "status code 200")
 REFUSED = Probe("refused", "status code 401")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from webhook.destinations import why_forbidden
+from webhook.controller.destinations import why_forbidden
 
 LOOPBACK = "a loopback address"
 LINK_LOCAL = "a link-local address"

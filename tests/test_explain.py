@@ -15,17 +15,17 @@ import pytest
 
 from certs.authority import create_authority
 from webhook import names
-from webhook.conditions import Observed, Probe, conditions
 from webhook.connectors import parse_connector
 from webhook.console import Console
+from webhook.controller.conditions import Observed, Probe, conditions
 from webhook.decide import decide
 from webhook.errors import InputError, Problem
-from webhook.explain import print_explanation
-from webhook.explanation import Explanation, explain
-from webhook.facts import Facts, Unread, ago, parse_log
+from webhook.explain.command import print_explanation
+from webhook.explain.explanation import Explanation, explain
+from webhook.explain.facts import Facts, Unread, ago, parse_log
+from webhook.explain.sidecar_lines import use_of
+from webhook.explain.workloads import parse_target
 from webhook.settings import Settings
-from webhook.sidecar_lines import use_of
-from webhook.workloads import parse_target
 
 FOLDER = Path(__file__).parent / "explanations"
 NOW = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)

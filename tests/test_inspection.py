@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from authority import ca
 
+from webhook.controller.inspection import Inspection, inspect
+from webhook.controller.status import Versions
 from webhook.errors import ClusterRefused, ClusterUnavailable, Forbidden
-from webhook.inspection import Inspection, inspect
 from webhook.seam import SecretManifest, parse_secret
-from webhook.status import Versions
 
 Answer = SecretManifest | Exception | None
 

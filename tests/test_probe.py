@@ -16,9 +16,9 @@ from registry import Call, Registry
 
 from sidecar.contract import Credential, Secret
 from webhook import manifests
-from webhook.conditions import Probe
 from webhook.connectors import parse_connector
-from webhook.probe import Resolve, probe, resolve_by_system
+from webhook.controller.conditions import Probe
+from webhook.controller.probe import Resolve, probe, resolve_by_system
 
 HOST = "registry.test"
 LOOPBACK = "127.0.0.1"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from webhook.conditions import Probe
-from webhook.schedule import (
+from webhook.controller.conditions import Probe
+from webhook.controller.schedule import (
     FAILED_SECONDS,
     JITTER,
     REFUSED_SECONDS,

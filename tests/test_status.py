@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from webhook.conditions import TYPES, Observed, Probe, conditions
-from webhook.errors import Problem
-from webhook.status import (
+from webhook.controller.conditions import TYPES, Observed, Probe, conditions
+from webhook.controller.status import (
     MESSAGE_LENGTH,
     Report,
     Versions,
@@ -16,6 +15,7 @@ from webhook.status import (
     told_probe,
     told_versions,
 )
+from webhook.errors import Problem
 
 URL = "http://127.0.0.1:28100/simple/"
 OK = Probe("ok", "status code 200")

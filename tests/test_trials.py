@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from sidecar.contract import Credential, Secret
-from webhook.conditions import Probe
 from webhook.connectors import parse_connector
+from webhook.controller.conditions import Probe
+from webhook.controller.schedule import REFUSED_SECONDS, Subject, next_answer, shortest_refused_pause
+from webhook.controller.trials import Trials
 from webhook.manifests import Registry
-from webhook.schedule import REFUSED_SECONDS, Subject, next_answer, shortest_refused_pause
-from webhook.trials import Trials
 
 OK = Probe("ok", "status code 200")
 GONE = Probe("unreachable", "connection refused")

@@ -9,7 +9,7 @@ from webhook.cache import Cache
 from webhook.certificates import CertificateKeeper
 from webhook.cluster import KubernetesCluster
 from webhook.connector_class import ensure_class
-from webhook.controller import Controller
+from webhook.controller.controller import Controller
 from webhook.events import EventRecorder
 from webhook.serving import serve
 from webhook.settings import ProcessSettings, from_environment

@@ -2,12 +2,12 @@
 
 import asyncio
 
-from webhook.conditions import Condition, Observed, Probe, conditions
 from webhook.console import Console, Style
+from webhook.controller.conditions import Condition, Observed, Probe, conditions
+from webhook.controller.probe import probe
 from webhook.endpoints import index_url
 from webhook.manifests import Registry
 from webhook.ports import default_port
-from webhook.probe import probe
 
 _STYLES: dict[str, Style] = {"True": "green", "False": "red", "Unknown": "yellow"}
 

@@ -77,7 +77,7 @@ def _check(given: argparse.Namespace, environment: Mapping[str, str], errors: Co
 
 
 def _explain(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
-    from webhook.explain import explain_pod  # the API's client takes half a second to import
+    from webhook.explain.command import explain_pod  # the API's client takes half a second to import
 
     out = standard_output(environment)
     is_served = explain_pod(environment, given.namespace, given.pod, context=given.context, console=out)

@@ -20,7 +20,7 @@ from registry import Call, Registry
 
 from webhook import names
 from webhook.connector_class import PYPI
-from webhook.status import condition
+from webhook.controller.status import condition
 
 PASSWORD = "canary-71d4-right"
 NEVER = 3600.0

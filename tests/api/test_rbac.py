@@ -104,7 +104,9 @@ def _rules(kube: Kube, namespace: str) -> Rights:
     }
 
 
-def test_admission_may_see_connectors_namespaces_and_quotas_and_nothing_else(rights: Kube, namespace: str) -> None:
+def test_admission_may_see_connectors_namespaces_quotas_and_nothing_else(
+    rights: Kube, namespace: str
+) -> None:
     admission = rights.as_service_account(names.NAMESPACE, names.ADMISSION)
     assert rights_of(admission, namespace) == ADMISSION
     assert rights_of(admission, names.NAMESPACE) == ADMISSION

@@ -15,10 +15,10 @@ from typing import Any
 from webhook import names, paths
 from webhook.api import in_cluster_or_kubeconfig
 from webhook.cache import Cache
-from webhook.controller import Controller
+from webhook.controller.controller import Controller
+from webhook.controller.lease import Times
+from webhook.controller.probe import probe
 from webhook.events import EventRecorder
-from webhook.lease import Times
-from webhook.probe import probe
 
 PATIENCE_SECONDS = 60.0
 FAST = Times(lease_seconds=60, renew_deadline_seconds=40.0, retry_seconds=0.1)

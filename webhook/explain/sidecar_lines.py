@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from webhook.facts import Json, time_of
+from webhook.explain.facts import Json, time_of
 
 UNREACHABLE = "broker-unreachable"
 

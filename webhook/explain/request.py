@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from webhook import names, workloads
+from webhook import names
 from webhook.annotations import Request, parse_annotations
 from webhook.errors import InputError
-from webhook.facts import Facts, annotations, metadata
-from webhook.statements import Statement
+from webhook.explain import workloads
+from webhook.explain.facts import Facts, annotations, metadata
+from webhook.explain.statements import Statement
 
 
 def read_request(facts: Facts) -> tuple[Request | None, list[Statement]]:

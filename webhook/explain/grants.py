@@ -6,11 +6,11 @@ from typing import Any
 
 from webhook import names
 from webhook.annotations import Request
-from webhook.explain_sidecar import is_finished
-from webhook.facts import Facts, Json, Unread, ago, last_seen, metadata, time_of
+from webhook.explain.facts import Facts, Json, Unread, ago, last_seen, metadata, time_of
+from webhook.explain.sidecar import is_finished
+from webhook.explain.sidecar_lines import UNREACHABLE, Refusal, Use, use_of
+from webhook.explain.statements import Statement
 from webhook.grant_events import GRANTED, INSTALL
-from webhook.sidecar_lines import UNREACHABLE, Refusal, Use, use_of
-from webhook.statements import Statement
 
 _OWN = "pypi-connector"
 _KEPT_SECONDS = 3600

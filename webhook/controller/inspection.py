@@ -9,12 +9,12 @@ from typing import Any
 
 from webhook import names
 from webhook.connectors import parse_connector
+from webhook.controller.status import Versions
 from webhook.credentials import parse_ca, parse_credential
 from webhook.errors import ClusterRefused, Forbidden, InvalidConnector, InvalidSecret, Problem
 from webhook.grant_rules import secret_forbidden
 from webhook.manifests import Registry
 from webhook.seam import SecretManifest
-from webhook.status import Versions
 
 ReadSecret = Callable[[str, str], Awaitable[SecretManifest | None]]
 """Namespace and name to the Secret, None: there is none"""

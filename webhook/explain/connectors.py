@@ -4,17 +4,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from webhook import names
-from webhook.conditions import (
+from webhook.controller.conditions import (
     AUTHENTICATION_FAILED,
     CONNECTION_FAILED,
     PROXY,
     READY,
     TYPES,
 )
-from webhook.explain_grants import is_broker_reason
-from webhook.facts import Facts, Unread, ago, condition, metadata
-from webhook.sidecar_lines import use_of
-from webhook.statements import Level, Statement
+from webhook.explain.facts import Facts, Unread, ago, condition, metadata
+from webhook.explain.grants import is_broker_reason
+from webhook.explain.sidecar_lines import use_of
+from webhook.explain.statements import Level, Statement
 
 _FIXES = {
     AUTHENTICATION_FAILED: "correct user name and password in the Connector's Secret",

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from webhook import names
-from webhook.facts import Facts, Unread, ago, condition, last_seen, metadata, parse_log, time_of
-from webhook.statements import Statement
+from webhook.explain.facts import Facts, Unread, ago, condition, last_seen, metadata, parse_log, time_of
+from webhook.explain.statements import Statement
 
 FINISHED = ("Succeeded", "Failed")
 

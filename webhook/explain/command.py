@@ -6,16 +6,16 @@ It reads with the person's own rights, and what these do not allow is said, with
 import asyncio
 from collections.abc import Mapping
 
-from webhook import workloads
 from webhook.api import context_namespace, in_cluster_or_kubeconfig
 from webhook.console import Console, Style
 from webhook.errors import InputError
-from webhook.explain_creation import failed_creations
-from webhook.explanation import Explanation, explain
-from webhook.fact_reader import read_facts
-from webhook.facts import Facts, Json, Unread
-from webhook.statements import Level
-from webhook.workloads import Target
+from webhook.explain import workloads
+from webhook.explain.creation import failed_creations
+from webhook.explain.explanation import Explanation, explain
+from webhook.explain.fact_reader import read_facts
+from webhook.explain.facts import Facts, Json, Unread
+from webhook.explain.statements import Level
+from webhook.explain.workloads import Target
 
 _STYLES: Mapping[Level, tuple[Style, ...]] = {
     "ok": ("green",),

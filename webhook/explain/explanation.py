@@ -7,13 +7,13 @@ broker grant, what does the Connector say, how did requests end.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from webhook.explain_connectors import explain_connector, explain_requests
-from webhook.explain_creation import explain_absence, explain_missing_sidecar
-from webhook.explain_grants import explain_grant
-from webhook.explain_request import read_request
-from webhook.explain_sidecar import explain_sidecar, is_finished, sidecar_of
-from webhook.facts import Facts, Unread, metadata
-from webhook.statements import Level, Statement
+from webhook.explain.connectors import explain_connector, explain_requests
+from webhook.explain.creation import explain_absence, explain_missing_sidecar
+from webhook.explain.facts import Facts, Unread, metadata
+from webhook.explain.grants import explain_grant
+from webhook.explain.request import read_request
+from webhook.explain.sidecar import explain_sidecar, is_finished, sidecar_of
+from webhook.explain.statements import Level, Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from webhook import names
-from webhook.facts import Facts, Json, Unread, ago, annotations, last_seen, metadata, time_of
-from webhook.statements import Statement
+from webhook.explain.facts import Facts, Json, Unread, ago, annotations, last_seen, metadata, time_of
+from webhook.explain.statements import Statement
 
 SYSTEM = ("kube-system", names.NAMESPACE)
 """Namespaces that the webhook is not registered for: it must not stand in the way of its own start."""

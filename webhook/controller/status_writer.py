@@ -7,10 +7,10 @@ from typing import Any
 
 from webhook import names, paths
 from webhook.api import Api
-from webhook.conditions import READY, Condition
+from webhook.controller.conditions import READY, Condition
+from webhook.controller.status import Report, condition, identity, status_patch
 from webhook.errors import Conflict, NotFound
 from webhook.events import Recorder
-from webhook.status import Report, condition, identity, status_patch
 
 Json = dict[str, Any]
 

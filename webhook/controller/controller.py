@@ -2,7 +2,7 @@
 
 Each Connector is attended by a task of its own, so that a slow registry holds nobody back. A spec is looked
 at as soon as it changes. Secrets may not be watched, which would need the right to list those of everybody:
-each is read anew within the period, and compared. A registry is asked when `webhook.schedule` says so.
+each is read anew within the period, and compared. A registry is asked when `schedule` says so.
 """
 
 import asyncio
@@ -14,22 +14,23 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from webhook import names, paths, schedule
+from webhook import names, paths
 from webhook.api import Api
 from webhook.cache import Cache, Key
-from webhook.conditions import TYPES, Observed, Probe, conditions
+from webhook.controller import schedule
+from webhook.controller.conditions import TYPES, Observed, Probe, conditions
+from webhook.controller.inspection import Inspection, inspect
+from webhook.controller.lease import Lease, Times
+from webhook.controller.probe import probe as probe_registry
+from webhook.controller.status import Report, condition, identity, is_current, told_probe, told_versions
+from webhook.controller.status_writer import StatusWriter
+from webhook.controller.trials import Trials
 from webhook.endpoints import index_url
 from webhook.errors import ClusterRefused, ClusterUnavailable
 from webhook.events import Recorder
-from webhook.inspection import Inspection, inspect
-from webhook.lease import Lease, Times
 from webhook.manifests import Registry
 from webhook.ports import default_port
-from webhook.probe import probe as probe_registry
 from webhook.seam import SecretManifest, parse_secret
-from webhook.status import Report, condition, identity, is_current, told_probe, told_versions
-from webhook.status_writer import StatusWriter
-from webhook.trials import Trials
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Connectors' status: one look at class, Secrets and registry, told as conditions, by one replica."""

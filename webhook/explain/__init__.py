@@ -1,0 +1,1 @@
+"""`pypi-connector explain`: facts of a cluster in, sentences out."""
