@@ -10,21 +10,27 @@ from scenes import Registry, connector, pod, wait_for_phase
 from sidecar.contract import TOKEN_AUDIENCE
 from webhook import names
 
-FETCH = """
-import os, time
+ASK = """
+import os, threading, time
 from pathlib import Path
 from sidecar.broker import BrokerClient
 
-client = BrokerClient(os.environ["BROKER"], os.environ["CA"], Path("/token/token"), os.environ["CONNECTOR"])
-while True:
-    try:
-        client.fetch(None)
-        print("granted", flush=True)
-    except Exception as error:
-        print(f"{type(error).__name__}: {error}", flush=True)
-    time.sleep(0.05)
+def ask():
+    broker, ca, connector = (os.environ[name] for name in ("BROKER", "CA", "CONNECTOR"))
+    client = BrokerClient(broker, ca, Path("/token/token"), connector)
+    while True:
+        try:
+            client.fetch(None)
+            said = "granted"
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+        os.write(1, said.encode() + bytes([10]))
+        time.sleep(0.02)
+
+for _ in range(6):
+    threading.Thread(target=ask).start()
 """
-"""The sidecar's own client, which asks more often than any sidecar would"""
+"""The sidecar's own client, asked for grants as often as by the start of a hundred Pods"""
 
 
 def nowhere(name: str) -> dict[str, Any]:
@@ -103,7 +109,7 @@ def asking(kube: Kube, namespace: str, holder: dict[str, Any]) -> list[dict[str,
     container = {
         "name": "main",
         "image": sidecar["image"],
-        "command": ["python3", "-I", "-c", FETCH],
+        "command": ["python3", "-I", "-c", ASK],
         "env": [{"name": name, "value": value} for name, value in environment.items()],
         "volumeMounts": [{"name": "token", "mountPath": "/token"}],
     }
