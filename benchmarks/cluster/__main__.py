@@ -24,10 +24,10 @@ FIGURES: Mapping[str, Callable[[Bench], Table]] = {
 def main(arguments: list[str]) -> int:
     """Exit 0; of the node's programs what they exit with; 130 after Ctrl-C."""
     options = _parse(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):  # the node must not outlive either
+        signal.signal(number, signal.default_int_handler)
     if not node.is_inside():
         return node.run_inside(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
     try:
         with prepared(is_quick=options.quick) as bench:
             tables = [bench.install, *(FIGURES[name](bench) for name in options.only or FIGURES)]
