@@ -15,7 +15,6 @@ from webhook import names
 TOKEN_FILE = "/var/run/secrets/pypi-connector/token"
 KUBE_SYSTEM = "kube-system"
 """The webhook is not asked about it; the guards are"""
-SIDECAR_IMAGE = "pypi-connector-sidecar:0.1.0"
 
 
 def presenting(scene: Scene) -> list[str]:
@@ -87,7 +86,8 @@ def test_the_image_of_a_forged_sidecar_is_not_put_right_afterwards(scene: Scene)
     pod = edited(idle_pod("late", CONNECTOR), initContainers=[forged], volumes=forged_volumes())
     pod["metadata"]["annotations"][names.INJECT] = "false"
     scene.author.create(pod, namespace=scene.namespace)
-    command = ("set", "image", "pod/late", f"{names.SIDECAR}={SIDECAR_IMAGE}", "-n", scene.namespace)
+    right = attacks.sidecar_of(scene.kube.get("pod", attacks.VICTIM, scene.namespace))["image"]
+    command = ("set", "image", "pod/late", f"{names.SIDECAR}={right}", "-n", scene.namespace)
     result = scene.author.run(*command, check=False)
     assert result.returncode != 0, result.stdout
     assert "the image of container pypi-connector cannot be changed once the Pod exists" in result.stderr

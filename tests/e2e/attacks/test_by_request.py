@@ -92,7 +92,8 @@ def test_no_pod_is_made_that_reaches_for_the_credential(guarded: Scene, attack: 
 
 NO_EXEC = "into container pypi-connector of Pod "
 NO_DEBUG = "an ephemeral container must not target container pypi-connector"
-NO_MOUNT = "an ephemeral container must not mount volume pypi-connector-token"
+NO_MOUNT = "is mounted by container debugger: only container", "must not mount volume pypi-connector-token"
+"""Guard 1 or guard 2: the API server says what the first one says, and their order is not fixed"""
 NO_TOKEN = "a token for audience pypi-connector is issued to a kubelet for a Pod only, not to author"
 FROZEN = "cannot be added, changed or removed once the Pod exists"
 IMAGE = "the image of container pypi-connector cannot be changed once the Pod exists"
@@ -140,16 +141,16 @@ def test_no_token_is_minted_for_the_running_pod(guarded: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("container", "sentence"),
+    ("container", "sentences"),
     [
         ({"volumeMounts": [{"name": names.TOKEN_VOLUME, "mountPath": "/t"}]}, NO_MOUNT),
-        ({"targetContainerName": names.SIDECAR}, NO_DEBUG),
-        ({"env": [VARIABLE]}, BELONGS),
+        ({"targetContainerName": names.SIDECAR}, (NO_DEBUG,)),
+        ({"env": [VARIABLE]}, (BELONGS,)),
     ],
     ids=["token", "target", "secret"],
 )
 def test_no_ephemeral_container_reaches_the_credential(
-    guarded: Scene, container: Manifest, sentence: str
+    guarded: Scene, container: Manifest, sentences: tuple[str, ...]
 ) -> None:
     change = {"spec": {"ephemeralContainers": [{**DEBUGGER, **container}]}}
     result = guarded.author.patch(
@@ -162,7 +163,7 @@ def test_no_ephemeral_container_reaches_the_credential(
         check=False,
     )
     assert result.returncode != 0, result.stdout
-    assert sentence in result.stderr
+    assert any(one in result.stderr for one in sentences), result.stderr
 
 
 def test_a_running_pod_is_not_annotated_afterwards(guarded: Scene) -> None:
