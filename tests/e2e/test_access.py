@@ -6,11 +6,11 @@ from subprocess import CompletedProcess
 
 import pytest
 from kube import Kube
+from product import explain
 from scenes import (
     Registry,
     connector,
     container_status,
-    explain,
     job,
     pod,
     run_in,

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from kube import Kube
 from plain_authority import create_plain_authority, issue_plain_leaf
-from scenes import Registry, connector, deploy_registry, explain, job, run_job, sidecar_lines, unwrapped
+from product import explain
+from scenes import Registry, connector, deploy_registry, job, run_job, sidecar_lines, unwrapped
 
 CAUSE = "certificate verify failed: "
 

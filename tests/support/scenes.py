@@ -6,17 +6,13 @@ Manifests are what a user would write; whatever a scenario is about is written o
 import calendar
 import json
 import secrets
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
-from environments import clean
 from kube import Kube
 
 from certs.authority import KeyPair, issue_leaf
@@ -226,18 +222,6 @@ def run_in(
     """`kubectl exec` of the script in a running Pod's container `main`, however it ends."""
     inside = ["-c", "main", "--", "sh", "-exc", script]
     return kube.run("exec", name, "-n", namespace, *inside, check=False, timeout=seconds)
-
-
-def explain(kube: Kube, namespace: str, name: str) -> CompletedProcess[str]:
-    """`pypi-connector explain` as a person types it."""
-    return subprocess.run(
-        [Path(sys.executable).with_name("pypi-connector"), "explain", "-n", namespace, name],
-        env={**clean(), "KUBECONFIG": str(kube.kubeconfig)},
-        capture_output=True,
-        text=True,
-        timeout=READY_SECONDS,
-        check=False,
-    )
 
 
 def container_status(pod_object: Mapping[str, Any], name: str) -> Manifest:
