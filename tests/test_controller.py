@@ -300,6 +300,33 @@ def test_who_lost_the_lease_stops_and_begins_again_when_it_has_it_back(store: Ap
     run(story())
 
 
+def test_a_connector_that_appears_while_the_lead_is_given_up_is_left_to_the_next_one(store: ApiStore) -> None:
+    secret, _ = login(store), connector(store)
+    ending = asyncio.Event()
+
+    async def reluctant(_registry: Registry) -> Probe:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ending.set()
+            await asyncio.sleep(10 * FAST)
+        return OK
+
+    async def story() -> None:
+        probes = Probes(reluctant)
+        async with running(store, probes):
+            await until(lambda: probes.asked)
+            ours = store.get(LEASE)
+            store.put(LEASE, {**ours, "spec": {**ours["spec"], "holderIdentity": "other"}})
+            await ending.wait()
+            seen = store.count("GET", secret)
+            connector(store, "late")
+            await asyncio.sleep(15 * FAST)
+            assert store.count("GET", secret) == seen
+
+    run(story())
+
+
 @pytest.mark.parametrize("answered", [OK, REFUSED])
 def test_a_successor_neither_asks_nor_reads_everything_at_once(store: ApiStore, answered: Probe) -> None:
     secret = login(store)

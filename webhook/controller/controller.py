@@ -122,8 +122,8 @@ class Controller:
         await self._connectors.synced.wait()
         classes = Cache(self._api, paths.CONNECTOR_CLASSES)
         classes.on_change = self._on_class_change
-        try:
-            async with asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as group:
+            try:
                 group.create_task(classes.run())
                 await classes.synced.wait()
                 self._classes, self._group = classes, group
@@ -131,9 +131,11 @@ class Controller:
                     # what another replica told a moment ago is looked at in its turn, not all at once
                     pause = random.uniform(0, self._period_seconds) if is_current(manifest) else 0.0  # noqa: S311
                     self._attend(group, _key(manifest), manifest, pause)
-        finally:
-            self._group = None
-            self._attended.clear()
+                await asyncio.Event().wait()
+            finally:
+                # before the group waits for its tasks' ends: it raises at whoever joins it then, the watch
+                self._group = None
+                self._attended.clear()
 
     def _on_class_change(self, _key: Key, _manifest: Json | None) -> None:
         for attendance in self._attended.values():
