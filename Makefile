@@ -35,7 +35,7 @@ cluster-build: $(READY) ## Build Kubernetes for the node (once, about 15 minutes
 cluster-up: $(READY) ## Bring up a node to work with, or load the images that changed; needs root
 	@$(CLUSTER) up
 
-cluster-test: $(READY) ## Run tests on the node that is up: TESTS=tests/e2e/test_jobs.py
+cluster-test: $(READY) ## Run tests on the node that is up: TESTS=tests/e2e/test_life.py
 	@$(CLUSTER) run -- $(BIN)/python -m pytest $(or $(TESTS),tests/api tests/e2e)
 
 cluster-shell: $(READY) ## Open a shell in the node's network, with kubectl: RUN='kubectl get pods -A' for one command
