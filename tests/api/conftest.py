@@ -1,7 +1,7 @@
 """The API server of these tests: that of the cluster that KUBECONFIG names, or one alone, up in seconds.
 
-Only what needs no node belongs here: no Pod of these tests ever runs. Either API server, the one alone and
-that of `make e2e`, runs in the network of pytest: servers of the tests are reached on 127.0.0.1.
+Only what needs no node belongs here: no Pod of these tests may ever run, and beside a scheduler it would. So
+also `make e2e` runs them on one alone, in the network of pytest: their servers are reached on 127.0.0.1.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,8 @@ from kube import Kube
 @pytest.fixture(scope="session")
 def kube() -> Iterator[Kube]:
     """As cluster administrator."""
-    if (given := clusters.given()) is not None:
+    given = clusters.given()
+    if given is not None and not clusters.is_our_node():
         yield given
         return
     with clusters.api_server() as alone:

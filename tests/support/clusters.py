@@ -61,9 +61,18 @@ class Components:
         assert result.returncode == 0, result.stderr
 
 
+NODE_VARIABLE = "PYPI_CONNECTOR_NODE"
+"""Its name, where KUBECONFIG is that of a node that tests/cluster has brought up"""
+
+
+def is_our_node() -> bool:
+    """Whether KUBECONFIG names a node of our own, and not somebody's cluster."""
+    return NODE_VARIABLE in os.environ
+
+
 def components() -> Components:
     """Only of a node of our own; nobody's cluster is broken by a test."""
-    name = os.environ.get("PYPI_CONNECTOR_NODE")
+    name = os.environ.get(NODE_VARIABLE)
     if name is None:
         unavailable("this test kills components: only on a node of `make e2e` or `make cluster-up`")
     return Components(name)
