@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from webhook import admission
 from webhook.admission import MOST_BYTES, Place, create_app
 from webhook.connectors import parse_connector
 from webhook.decide import Found
@@ -201,6 +202,28 @@ def test_an_internal_error_leaves_as_a_review_without_a_stack_trace(
     assert CANARY not in str([vars(one) for one in caplog.records])
     ours = [one for one in caplog.records if one.name == "webhook.admission"]
     assert ours[-1].getMessage() == "admission"
+
+
+def test_a_body_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "BODY_SECONDS", 0.01)
+    sent: list[dict[str, Any]] = []
+
+    async def stall() -> dict[str, Any]:
+        await asyncio.sleep(60)
+        return {}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/mutate",
+        "headers": [(b"content-type", b"application/json")],
+        "query_string": b"",
+    }
+    asyncio.run(create_app(lambda: SETTINGS, find)(scope, stall, send))
+    assert sent[0]["status"] == 408
 
 
 def test_the_namespaces_label_is_asked_for() -> None:

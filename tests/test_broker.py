@@ -427,6 +427,33 @@ class Hanging(MemoryCluster):
         return None
 
 
+def test_only_so_many_grants_are_under_way_at_once() -> None:
+    """Leaves connections to the API server for the Lease and the certificates, whoever sends tokens."""
+    under_way, most = 0, 0
+
+    class Counting(MemoryCluster):
+        async def review_token(self, token: Secret, audience: str) -> Any:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(0.01)
+            under_way -= 1
+            return await super().review_token(token, audience)
+
+    given = Counting([connector(), login(), injected()])
+    headers = {"Authorization": f"Bearer {token(given)}"}
+
+    async def run() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(create_app(lambda: SETTINGS, given))
+        async with httpx.AsyncClient(transport=transport, base_url="https://broker") as client:
+            body = {"connector": "team/pypi"}
+            asked = [client.post("/v1/grants", json=body, headers=headers) for _ in range(100)]
+            return await asyncio.gather(*asked)
+
+    assert {one.status_code for one in asyncio.run(run())} == {200}
+    assert most == broker.MOST_AT_ONCE
+
+
 def test_a_cluster_that_hangs_is_503_within_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker, "DEADLINE_SECONDS", 0.05)
     assert problem(ask(Hanging([injected()]))) == (503, "ClusterUnavailable")

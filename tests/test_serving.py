@@ -23,6 +23,7 @@ from certs.authority import ServingFiles, issue_leaf
 from certs.errors import UnusablePair
 from certs.store import write_files
 from webhook import logs
+from webhook import serving as serving_module
 from webhook.serving import serve
 
 PATIENCE_SECONDS = 10.0
@@ -127,6 +128,25 @@ def test_ipv4_and_ipv6_are_served_alike(directory: Path) -> None:
         async with httpx.AsyncClient(verify=context, trust_env=False) as other:
             for host in hosts:
                 assert (await other.get(f"https://{host}:{port}/")).status_code == 200
+
+    run(directory, story)
+
+
+def test_a_connection_that_says_nothing_is_closed(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving_module, "HEAD_SECONDS", 0.3)
+
+    async def story(app: App, client: httpx.AsyncClient, stop: object, task: object) -> None:
+        context = ssl.create_default_context(cadata=ca())
+        port = client.base_url.port
+        reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
+        assert await asyncio.wait_for(reader.read(), PATIENCE_SECONDS) == b""
+        writer.close()
+        await writer.wait_closed()
+        # one that has spoken is kept, and so is a slow answer
+        slow = asyncio.create_task(client.get("/slow"))
+        await asyncio.sleep(0.5)
+        app.release.set()
+        assert (await slow).status_code == 200
 
     run(directory, story)
 

@@ -28,6 +28,9 @@ MOST_BYTES = 7 * 1024 * 1024
 """The API server accepts objects up to 3 MiB; a review holds the object, for other operations the old one
 too, and 1 MiB is left for the envelope."""
 
+BODY_SECONDS = 5.0
+"""The API server, which waits so long for the whole answer, sends head and body in one go."""
+
 Connectors = Callable[[str], Awaitable[Found]]
 """`namespace/name` → Connector; from a cache, or by one question with a limit of its own."""
 
@@ -98,10 +101,13 @@ async def _body(http: Request) -> bytes:
         raise _Unusable(415, f"content type must be application/json, not {kind!r}")
     body = bytearray()
     try:
-        async for chunk in http.stream():
-            body += chunk
-            if len(body) > MOST_BYTES:
-                raise _Unusable(413, f"an admission review has at most {MOST_BYTES} bytes")
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in http.stream():
+                body += chunk
+                if len(body) > MOST_BYTES:
+                    raise _Unusable(413, f"an admission review has at most {MOST_BYTES} bytes")
+    except TimeoutError:
+        raise _Unusable(408, f"the body did not arrive within {BODY_SECONDS:g} seconds") from None
     except ClientDisconnect:
         raise _Unusable(400, "the client has gone before its request was complete") from None
     return bytes(body)

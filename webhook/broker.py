@@ -37,6 +37,10 @@ BODY_SECONDS = 3.0
 DEADLINE_SECONDS = 8.0
 """For body and cluster together: the sidecar waits 10 s, and 503 is a better answer than none."""
 
+MOST_AT_ONCE = 40
+"""Grants under way; others wait, within the deadline. Each holds one of the 64 connections to the API server,
+and the Lease and the certificates of this process must find one too, whoever sends tokens."""
+
 RETRY_SECONDS = 5
 """Arbitrary; longer than an API server takes to elect a leader would keep Pods waiting for nothing."""
 
@@ -56,6 +60,7 @@ def create_app(
     """`settings` is asked for each grant, for authorities come and go; `recorder` tells the Pods."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     outcomes = Outcomes()
+    slots = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def tell(told: Told | None) -> None:
         if recorder is not None and told is not None:
@@ -73,7 +78,7 @@ def create_app(
         trail = Trail()
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                found = await _grant(request, settings(), cluster, trail)
+                found = await _grant(request, settings(), cluster, trail, slots)
             _audit(trail, "granted", GRANTED)
             await tell(outcomes.granted(trail, found))
             return JSONResponse(found.document(), headers={"Cache-Control": "no-store"})
@@ -124,12 +129,15 @@ def create_app(
     return app
 
 
-async def _grant(request: Request, settings: Settings, cluster: Cluster, trail: Trail) -> Grant:
+async def _grant(
+    request: Request, settings: Settings, cluster: Cluster, trail: Trail, slots: asyncio.Semaphore
+) -> Grant:
     token = _bearer(request)
     connector_key, rejected = _parse_body(await _read_body(request))
-    return await grant(
-        cluster, settings, token=token, connector_key=connector_key, rejected=rejected, trail=trail
-    )
+    async with slots:  # not before: who sends slowly would hold one for nothing
+        return await grant(
+            cluster, settings, token=token, connector_key=connector_key, rejected=rejected, trail=trail
+        )
 
 
 def _bearer(request: Request) -> Secret:

@@ -1,7 +1,8 @@
 """The broker's and admission's questions, answered by the Kubernetes API: `seam.Cluster` for real.
 
-Connectors and Namespaces come from watched caches, with one live question on a miss. Pods, Secrets, tokens
-and accesses are asked for each time: what they say must be true now. Secrets are read by `get` alone.
+Admission has Connectors and Namespaces from watched caches, with one live question on a miss. The broker asks
+each time: what a grant says serves for minutes, and a cache is behind after an API server's restart. Secrets
+are read by `get` alone.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Any
 from sidecar.contract import Secret
 from webhook import names, paths
 from webhook.admission import Place
-from webhook.api import REQUEST_SECONDS, Api
+from webhook.api import Api
 from webhook.cache import Cache
 from webhook.connectors import parse_connector
 from webhook.decide import Found
@@ -30,7 +31,7 @@ LIVE_SECONDS = 1.0
 
 
 class KubernetesCluster:
-    """Implements `seam.Cluster`. `connectors` is run and ended by its owner."""
+    """Implements `seam.Cluster`. `connectors`, the controller's, tells that the API server was reached."""
 
     def __init__(self, api: Api, connectors: Cache) -> None:
         self._api = api
@@ -78,7 +79,7 @@ class KubernetesCluster:
         return parse_secret(found) if found else None
 
     async def connector(self, namespace: str, name: str) -> Mapping[str, Any] | None:
-        return await find_connector(self._api, self._connectors, namespace, name)
+        return await self._api.get(paths.connector(namespace, name))
 
     async def is_ready(self) -> bool:
         return self._connectors.synced.is_set()
@@ -95,7 +96,9 @@ class AdmissionView:
 
     async def connector(self, key: str) -> Found:
         namespace, _, name = key.partition("/")
-        manifest = await find_connector(self._api, self._connectors, namespace, name, seconds=LIVE_SECONDS)
+        manifest = self._connectors.get(namespace, name)
+        if manifest is None:  # it may have been created in this very second, together with the Pod
+            manifest = await self._api.get(paths.connector(namespace, name), seconds=LIVE_SECONDS)
         try:
             return parse_connector(manifest) if manifest else None
         except InvalidConnector as error:
@@ -107,14 +110,9 @@ class AdmissionView:
             found = await self._api.get(paths.namespace(name), seconds=LIVE_SECONDS) or {}
         labels = (found.get("metadata") or {}).get("labels") or {}
         quotas = (one for one in self._quotas if one["metadata"]["namespace"] == name)
-        return Place(labels, frozenset(key for one in quotas for key in one["spec"].get("hard") or {}))
+        return Place(
+            labels, frozenset(key for one in quotas for key in (one.get("spec") or {}).get("hard") or {})
+        )
 
     def is_ready(self) -> bool:
         return all(one.synced.is_set() for one in (self._connectors, self._namespaces, self._quotas))
-
-
-async def find_connector(
-    api: Api, cache: Cache, namespace: str, name: str, *, seconds: float = REQUEST_SECONDS
-) -> Mapping[str, Any] | None:
-    """On a miss one live question: it may have been created in this very second, together with the Pod."""
-    return cache.get(namespace, name) or await api.get(paths.connector(namespace, name), seconds=seconds)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from certs.reload import Reloader
 from certs.store import CERTIFICATE, KEY, read_files
@@ -34,6 +35,11 @@ KEEP_ALIVE_SECONDS = 120
 be the one who sends, or a request can meet a closed door."""
 
 
+HEAD_SECONDS = 5.0
+"""Whoever connects and says nothing would hold memory without an end: uvicorn has a limit between requests
+only."""
+
+
 async def serve(
     app: ASGIApp,
     *,
@@ -47,6 +53,7 @@ async def serve(
     drain = _Drain(app)
     config = uvicorn.Config(
         drain,
+        http=_Protocol,
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -99,6 +106,19 @@ class _Drain:
             await send(message)
 
         await self._app(scope, receive, send_on)
+
+
+class _Protocol(HttpToolsProtocol):
+    """Closes a connection on which no request has begun."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(HEAD_SECONDS, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        cycle: object = self.cycle  # None until a head is complete, whatever its annotation says
+        if cycle is None and not self.transport.is_closing():
+            self.transport.close()
 
 
 class _Server(uvicorn.Server):

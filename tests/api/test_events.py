@@ -16,7 +16,11 @@ POD = {
     "apiVersion": "v1",
     "kind": "Pod",
     "metadata": {"name": "job"},
-    "spec": {"containers": [{"name": "main", "image": "example.test/never-pulled"}]},
+    # nobody schedules it: on a node, it would have Events of others
+    "spec": {
+        "schedulerName": "nobody",
+        "containers": [{"name": "main", "image": "example.test/never-pulled"}],
+    },
 }
 SENTENCE = "Connector shared/pypi: ServiceAccount team/default may not use it: bind it to a ClusterRole"
 
@@ -77,7 +81,7 @@ def test_kubectl_shows_reason_sentence_and_repeats(kube: Kube, namespace: str) -
     line = next(line for line in described.splitlines() if "AccessDenied" in line)
     assert line.split()[:2] == ["Warning", "AccessDenied"]
     assert "(x4 over" in line
-    assert line.endswith(f"pypi-connector  {SENTENCE}")
+    assert " ".join(line.split()).endswith(f"pypi-connector {SENTENCE}")
     for command in (["get", "events"], ["events", "--for", "pod/job"]):
         listed = kube.run(*command, "-n", namespace).stdout
         row = next(line for line in listed.splitlines() if "AccessDenied" in line)

@@ -81,12 +81,13 @@ def as_kubelet(kube: Kube) -> Kube:
 
 
 def plain_pod(name: str = "victim", **spec: Any) -> Pod:
+    """On no node, also where there is one: whatever passes the guards fails in the same way everywhere."""
     containers = [{"name": "app", "image": "example.test/app:1"}]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name},
-        "spec": {"containers": containers, **spec},
+        "spec": {"schedulerName": "nobody", "containers": containers, **spec},
     }
 
 
