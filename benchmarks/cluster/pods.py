@@ -17,12 +17,14 @@ SAY_WHEN = "date +%s.%N > /dev/termination-log"
 IDLE = ["sh", "-c", "exec sleep infinity"]
 AT_ONCE = ["sh", "-c", ":"]
 """A hook that is ready; the sidecar's image has no `true`"""
+GRACE_SECONDS = 1
+"""`sleep` as a first process ignores SIGTERM, and a Pod must be gone before the next one is measured"""
 _OWN = "by-hand"
 
 
 def bare(connector: str | None = None) -> Object:
     """Annotated when there is a connector; the API server chooses the name."""
-    pod: Object = scenes.pod("start", SAY_WHEN, connector)
+    pod: Object = scenes.pod("start", SAY_WHEN, connector, terminationGracePeriodSeconds=GRACE_SECONDS)
     pod["metadata"] = {"generateName": "start-", "annotations": pod["metadata"]["annotations"]}
     return pod
 

@@ -16,7 +16,6 @@ from benchmarks.rounds import Sample, Samples, difference, median, run_rounds
 LIMIT_MS = 150
 """What ours may take longer than a sidecar that does nothing"""
 _SETTLE_SECONDS = 0.5  # the kubelet still cleans up when the Pod is gone; arbitrary
-_GRACE_SECONDS = 1  # `sleep` as a first process ignores SIGTERM
 
 NONE_AT_ALL = "no sidecar"
 NO_OP = "a sidecar that does nothing"
@@ -56,7 +55,7 @@ def _start(bench: Bench, pod: Object) -> Sample:
         if said is None:
             said = _said(event["object"])
             if said is not None:
-                bench.api.delete(f"{bench.pods}/{name}", grace_seconds=_GRACE_SECONDS)
+                bench.api.delete(f"{bench.pods}/{name}", grace_seconds=pods.GRACE_SECONDS)
         if event["type"] == "DELETED":
             break
     assert said is not None, f"Pod {name} ended, or did not start within two minutes"
