@@ -24,7 +24,7 @@ from certs.errors import UnusablePair
 from certs.store import write_files
 from webhook import logs
 from webhook import serving as serving_module
-from webhook.serving import serve
+from webhook.serving import listening, serve
 
 PATIENCE_SECONDS = 10.0
 
@@ -149,6 +149,14 @@ def test_a_connection_that_says_nothing_is_closed(directory: Path, monkeypatch: 
         assert (await slow).status_code == 200
 
     run(directory, story)
+
+
+def test_an_answer_in_two_writes_does_not_wait_for_a_receipt() -> None:
+    with listening(0) as sock:
+        client = socket.create_connection(("localhost", sock.getsockname()[1]))
+        accepted, _ = sock.accept()
+        with client, accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_without_a_certificate_nothing_is_served(tmp_path: Path) -> None:
