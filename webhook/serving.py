@@ -89,8 +89,8 @@ def listening(port: int) -> Iterator[socket.socket]:
     else:
         sock = socket.create_server(("", port), backlog=1024)
     with sock:
-        # what it accepts inherits it; asyncio sets it only on sockets that were made with a protocol number. Head
-        # and body go out in two writes, and the second waited 40 ms for the first one's receipt
+        # what it accepts inherits it; asyncio sets it only on sockets made with a protocol number.
+        # Head and body go out in two writes, and the second waited 40 ms for the first one's receipt
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield sock
 
