@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import seed
 from environments import clean
 
 from webhook.loopback import free_port
@@ -230,40 +231,9 @@ def test_inject_takes_pods_only(tmp_path: Path) -> None:
 
 
 def test_the_seeds_own_manifests_are_taken_as_they_are() -> None:
-    seed = """
-apiVersion: v1
-stringData:
-  username: your-pypi-registry-username
-  password: your-pypi-registry-password
-kind: Secret
-metadata:
-  name: pypi-secret
-type: kubernetes.io/basic-auth
----
-apiVersion: connectors.alauda.io/v1alpha1
-kind: Connector
-metadata:
-  name: pypi-connector
-spec:
-  connectorClassName: pypi
-  address: https://pypi.org
-  auth:
-    name: basicAuth
----
-apiVersion: connectors.alauda.io/v1alpha1
-kind: Connector
-metadata:
-  name: described
-  annotations:
-    cpaas.io/description: "Connect to team development PyPI registry"
-spec:
-  connectorClassName: pypi
-  address: https://pypi.org
-"""
-    for name in ("pypi-connector", "described"):
-        result = call(
-            "run", "-f", "-", "--connector", name, "--", "sh", "-c", "echo $PIP_INDEX_URL", stdin=seed
-        )
+    for connector in (seed.SIMPLE, seed.WITHOUT_SECRET):
+        documents = f"{seed.SECRET}---{connector}"
+        result = call("run", "-f", "-", "--", "sh", "-c", "echo $PIP_INDEX_URL", stdin=documents)
         assert result.returncode == 0
         assert result.stdout.startswith("http://127.0.0.1:")
 

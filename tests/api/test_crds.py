@@ -10,81 +10,13 @@ from pathlib import Path
 
 import clusters
 import pytest
+import seed
 from connector_table import Case, cases
 from kube import Kube
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 TABLE = cases()
 NAMESPACE = "team-a"  # the table's sentences name it
-
-SEED = {
-    "the simple Connector": """
-apiVersion: connectors.alauda.io/v1alpha1
-kind: Connector
-metadata:
-  name: pypi-connector
-spec:
-  connectorClassName: pypi
-  address: https://pypi.org
-""",
-    "the Connector with a description": """
-apiVersion: connectors.alauda.io/v1alpha1
-kind: Connector
-metadata:
-  name: pypi-connector
-  annotations:
-    cpaas.io/description: "Connect to team development PyPI registry"
-""",
-    "the Secret": """
-apiVersion: v1
-stringData:
-  username: your-pypi-registry-username
-  password: your-pypi-registry-password
-kind: Secret
-metadata:
-  name: pypi-secret
-type: kubernetes.io/basic-auth
-""",
-    "the Connector with a status": """
-apiVersion: connectors.alauda.io/v1alpha1
-kind: Connector
-metadata:
-  name: pypi-connector
-spec: {}
-status:
-  conditions:
-    - type: Ready
-      status: False
-      reason: "xxxxx"
-      message: "xxxx"
-""",
-    "the Connector without a secretRef": """
-apiVersion: connectors.alauda.io/v1alpha1
-kind: Connector
-metadata:
-  name: pypi-connector
-spec:
-  connectorClassName: pypi
-  address: https://pypi.org
-  auth:
-    name: basicAuth
-""",
-    "the Connector with a proxy": """
-apiVersion: connectors.alauda.io/v1alpha1
-kind: Connector
-metadata:
-  name: pypi-connector
-spec:
-  # connector spec fields
-status:
-  conditions:
-    # status conditions
-  proxy:
-    httpAddress:
-      url: http://c-pypi-connector.default.svc.cluster.local
-""",
-}
-"""Every manifest of the reference system's page, verbatim"""
 
 
 @pytest.fixture(scope="module")
@@ -170,15 +102,15 @@ def test_a_connector_is_stored_or_refused_as_the_table_says(
     assert "canary" not in verdicts.sentences[name], "a password must not be repeated"
 
 
-@pytest.mark.parametrize("title", SEED)
+@pytest.mark.parametrize("title", seed.MANIFESTS)
 def test_the_reference_systems_manifests_apply_verbatim(served: Kube, namespace: str, title: str) -> None:
     for _ in range(2):
-        served.apply(SEED[title], namespace=namespace)
+        served.apply(seed.MANIFESTS[title], namespace=namespace)
 
 
 def test_the_reference_systems_manifests_apply_server_side(served: Kube, namespace: str) -> None:
-    for title in ("the simple Connector", "the Secret", "the Connector without a secretRef"):
-        served.apply(SEED[title], namespace=namespace, server_side=True)
+    for manifest in (seed.SIMPLE, seed.SECRET, seed.WITHOUT_SECRET):
+        served.apply(manifest, namespace=namespace, server_side=True)
 
 
 def test_an_unknown_field_is_not_dropped_silently(served: Kube) -> None:
@@ -187,7 +119,7 @@ def test_an_unknown_field_is_not_dropped_silently(served: Kube) -> None:
 
 
 def test_a_wrong_spec_is_refused_on_update_too(served: Kube, namespace: str) -> None:
-    served.apply(SEED["the simple Connector"], namespace=namespace)
+    served.apply(seed.SIMPLE, namespace=namespace)
     result = served.patch(
         "connector", "pypi-connector", {"spec": {"address": "ftp://x"}}, namespace=namespace, check=False
     )
@@ -213,7 +145,7 @@ def status(ready: str = "True") -> dict[str, object]:
 
 
 def test_status_is_a_subresource_and_can_be_waited_for(alone: Kube, place: str) -> None:
-    alone.apply(SEED["the simple Connector"], namespace=place)
+    alone.apply(seed.SIMPLE, namespace=place)
     alone.patch("connector", "pypi-connector", status(), namespace=place)
     assert "status" not in alone.get("connector", "pypi-connector", place)
     alone.patch("connector", "pypi-connector", status(), namespace=place, subresource="status")
@@ -224,7 +156,7 @@ def test_status_is_a_subresource_and_can_be_waited_for(alone: Kube, place: str) 
 
 
 def test_a_condition_without_a_reason_is_refused(alone: Kube, place: str) -> None:
-    alone.apply(SEED["the simple Connector"], namespace=place)
+    alone.apply(seed.SIMPLE, namespace=place)
     wrong = status()
     wrong["status"]["conditions"][0]["reason"] = ""  # type: ignore[index]
     result = alone.patch(
@@ -234,7 +166,7 @@ def test_a_condition_without_a_reason_is_refused(alone: Kube, place: str) -> Non
 
 
 def test_a_list_shows_what_an_administrator_asks_first(alone: Kube, place: str) -> None:
-    alone.apply(SEED["the simple Connector"], namespace=place)
+    alone.apply(seed.SIMPLE, namespace=place)
     alone.patch("connector", "pypi-connector", status("False"), namespace=place, subresource="status")
     heading, line = alone.run("get", "conn", "-n", place).stdout.splitlines()
     assert heading.split() == ["NAME", "CLASS", "ADDRESS", "READY", "REASON", "AGE"]

@@ -5,40 +5,7 @@ from collections.abc import Iterator
 import pytest
 from kube import Kube
 from scenes import Registry, connector, deploy_registry, job, run_job
-
-SIMPLE = """
-# PyPI Connector
-apiVersion: connectors.alauda.io/v1alpha1
-kind: Connector
-metadata:
-  name: pypi-connector
-spec:
-  connectorClassName: pypi
-  address: https://pypi.org
-"""
-
-WITHOUT_SECRET = """
-apiVersion: connectors.alauda.io/v1alpha1
-kind: Connector
-metadata:
-  name: pypi-connector
-spec:
-  connectorClassName: pypi
-  address: https://pypi.org
-  auth:
-    name: basicAuth
-"""
-
-SECRET = """
-apiVersion: v1
-stringData:
-  username: your-pypi-registry-username
-  password: your-pypi-registry-password
-kind: Secret
-metadata:
-  name: pypi-secret
-type: kubernetes.io/basic-auth
-"""
+from seed import SECRET, SIMPLE, WITHOUT_SECRET
 
 # the page describes this one and does not show it; http with a Secret must be allowed by name
 WITH_SECRET = f"""
