@@ -1,20 +1,16 @@
 """People and tests inside of a node: a shell, one program, or the whole run of `make e2e`."""
 
 import os
-import re
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 import images
 import lifecycle
 from node import Node
-from places import CHECKOUT
+from suite import Suite
 
-TESTS = ("tests/api", "tests/e2e")
-INTERRUPTED_SECONDS = 10.0  # fixtures end in less; whoever sent SIGTERM may follow it by SIGKILL
+API, E2E = "tests/api", "tests/e2e"
 Say = Callable[[str], None]
 
 
@@ -43,49 +39,42 @@ def enter(node: Node, program: Sequence[str]) -> None:
 
 
 def test(node: Node, options: Sequence[str], say: Say) -> int:
-    """pytest's exit code; its closing line is the last that is printed."""
+    """pytest's exit code. The last that is printed are the closing lines."""
+    options = [word for index, word in enumerate(options) if (index, word) != (0, "--")]
     if os.environ.get("KUBECONFIG"):
         say("KUBECONFIG is set: the tests use that cluster and the images loaded there (docs/cluster.md)")
-        return _pytest([], dict(os.environ), options)[0]
+        return _finish([Suite(options or [API, E2E], dict(os.environ), shown=True)])
     if (reason := lifecycle.missing()) is not None:
         say(f"no tests on a node: {reason}")
         return 1 if os.environ.get("CI") == "true" else 0
-    closing = ""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the node must not outlive this
+    suites: list[Suite] = []
     with lifecycle.claim(node):
         try:
             lifecycle.down(node, say)  # of a run that was killed; tests begin with an empty database
             lifecycle.up(node, say)
             images.load(node, images.build(say), say)
-            code, closing = _pytest(node.entering(), node.environment(), options)
+            if not options:
+                # They have an API server of their own, and the others mostly wait for Pods.
+                say(f"{API} runs beside {E2E}; its output follows at the end")
+                suites.append(Suite([API], dict(os.environ), entering=["nice"], shown=False))
+            on_node = Suite(options or [E2E], node.environment(), entering=node.entering(), shown=True)
+            suites.insert(0, on_node)
+            return _finish(suites)
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            for suite in suites:
+                suite.end()
             lifecycle.down(node, say)
-            sys.stdout.write(closing)
-    return code
+            sys.stdout.writelines(suite.closing for suite in suites)
 
 
-def _pytest(entering: Sequence[str], environment: dict[str, str], options: Sequence[str]) -> tuple[int, str]:
-    options = [word for index, word in enumerate(options) if (index, word) != (0, "--")]
-    color = ["--color=yes"] if sys.stdout.isatty() else []
-    command = [*entering, sys.executable, "-m", "pytest", *color, *(options or TESTS)]
-    closing = ""
-    with subprocess.Popen(
-        command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                sys.stdout.write(line)
-                sys.stdout.flush()
-                closing = line if re.search(r"={3,}.* in [\d.]+s", line) else closing
-        except KeyboardInterrupt:
-            # pytest got it too, from the terminal: let it report what it has.
-            sys.stdout.write(process.stdout.read())
-        except BaseException:
-            process.send_signal(signal.SIGINT)  # so that its fixtures end what they have started
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(INTERRUPTED_SECONDS)
-            process.kill()
-            raise
-    return process.returncode, closing
+def _finish(suites: Sequence[Suite]) -> int:
+    """The first exit code that is not 0, when all have ended."""
+    try:
+        return next(filter(None, [suite.result() for suite in suites]), 0)
+    except KeyboardInterrupt:
+        # They got it too, from the terminal: let them report what they have.
+        for suite in suites:
+            suite.result()
+        raise
