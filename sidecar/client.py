@@ -6,7 +6,7 @@ import struct
 from sidecar.answers import Answer, render_answer
 from sidecar.bodies import Body
 from sidecar.errors import ClientGone, Refusal
-from sidecar.http1 import CHUNKED, Headers, MalformedHead, RequestHead, find, has_token, render_response
+from sidecar.http1 import CHUNKED, Headers, MalformedHead, RequestHead, has_token, render_response
 from sidecar.wire import Wire, WireClosed, WireTimeout
 
 SEND_SECONDS = 300.0
@@ -43,12 +43,14 @@ class Exchange:
 
     def check(self) -> None:
         """Refuse what no package client sends: another host's name, or a web page's request."""
-        host = find(self.head.headers, b"host") or b""
-        name = host.rpartition(b":")[0] if b":" in host.rpartition(b"]")[2] else host
-        if name.lower() not in _LOOPBACK_HOSTS or sum(key == b"host" for key, _ in self.head.headers) > 1:
+        hosts = []
+        for name, value in self.head.headers:
+            if name == b"host":
+                hosts.append(value)
+            elif name == b"origin" or name.startswith(b"sec-fetch-"):
+                raise Refusal(403, "browser-refused", "requests of web pages are not served")
+        if len(hosts) != 1 or not _is_loopback(hosts[0]):
             raise Refusal(421, "wrong-host", "this proxy answers to 127.0.0.1 and localhost only")
-        if any(key == b"origin" or key.startswith(b"sec-fetch-") for key, _ in self.head.headers):
-            raise Refusal(403, "browser-refused", "requests of web pages are not served")
 
     async def read_body(self) -> memoryview:
         """The next piece of the request's body, empty at its end.
@@ -158,3 +160,8 @@ class Exchange:
             await self.wire.send(data, SEND_SECONDS)
         except (WireClosed, WireTimeout) as error:
             raise ClientGone from error
+
+
+def _is_loopback(host: bytes) -> bool:
+    name = host.rpartition(b":")[0] if b":" in host.rpartition(b"]")[2] else host
+    return name.lower() in _LOOPBACK_HOSTS

@@ -3,8 +3,7 @@
 import socket
 import ssl
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from sidecar.errors import UpstreamUnreachable
 from sidecar.origins import Origin
@@ -91,24 +90,33 @@ class Pool:
 
     def put(self, key: object, wire: Wire) -> None:
         """Keep a connection whose last response was read to its end."""
+        if wire.has_arrived():  # nobody asked for more; and so `take` needs no system call, as a rule
+            wire.close()
+            return
         now = time.monotonic()
         wire.owner = None
         kept = self._idle.setdefault(key, [])
         kept.append((now, wire))
-        expired = [one for one in kept if now - one[0] >= IDLE_SECONDS] or kept[:-IDLE_CONNECTIONS]
-        for one in expired:
-            kept.remove(one)
-            one[1].close()
+        while len(kept) > IDLE_CONNECTIONS or now - kept[0][0] >= IDLE_SECONDS:
+            kept.pop(0)[1].close()
 
 
-@contextmanager
-def closing_on_error(wire: Wire) -> Iterator[None]:
+class closing_on_error:  # noqa: N801 (used like contextlib's own; a generator takes three times as long)
     """Close the connection if the block fails: nobody knows any more where in the stream it is."""
-    try:
-        yield
-    except BaseException:
-        wire.close()
-        raise
+
+    __slots__ = ("_wire",)
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._wire.close()
 
 
 def _is_internal(address: str) -> bool:

@@ -7,6 +7,8 @@ import time
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make an encoder for each line
+
 
 class Log:
     """Writes lines whole: one write(2) below PIPE_BUF, so threads need no lock."""
@@ -14,14 +16,23 @@ class Log:
     def __init__(self, level: str = "info", descriptor: int = 2) -> None:
         self._threshold = LEVELS[level]
         self._descriptor = descriptor
+        self._second = 0
+        self._stamp = ""
 
     def write(self, level: str, message: str, **fields: object) -> None:
         """`level` is a key of `LEVELS`; fields are JSON values, None is left out."""
         if LEVELS[level] < self._threshold:
             return
-        now = time.time()
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
-        line: dict[str, object] = {"time": stamp, "level": level, "message": message}
-        line.update((key, value) for key, value in fields.items() if value is not None)
+        line: dict[str, object] = {"time": self._time(), "level": level, "message": message}
+        for name, value in fields.items():
+            if value is not None:
+                line[name] = value
         with contextlib.suppress(OSError):  # nobody reads any more; the exchange matters more than its line
-            os.write(self._descriptor, json.dumps(line, separators=(",", ":")).encode() + b"\n")
+            os.write(self._descriptor, _encode(line).encode() + b"\n")
+
+    def _time(self) -> str:
+        now = time.time()
+        second = int(now)
+        if second != self._second:  # a tenth of a line's cost
+            self._second, self._stamp = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._stamp}.{int((now - second) * 1000):03d}Z"

@@ -39,7 +39,7 @@ class Task:
 
 
 class Loop:
-    """Everything here belongs to the thread of `run`, save `wake_from_thread`."""
+    """Everything here belongs to the thread of `run`, save `wake_from_thread` and `stop`."""
 
     def __init__(self) -> None:
         self.now = time.monotonic()
@@ -81,8 +81,9 @@ class Loop:
         os.eventfd_write(self._bell, 1)
 
     def stop(self) -> None:
-        """Ends `run` before the next task; what is under way is left as it is. For sources."""
+        """Ends `run` before the next task's turn; what is under way is left as it is. For any thread."""
         self._is_stopped = True
+        os.eventfd_write(self._bell, 1)
 
     @types.coroutine
     def suspend(self, deadline: float = math.inf) -> Generator[None, None, None]:
@@ -100,22 +101,30 @@ class Loop:
 
     def run(self) -> None:
         """Until `stop`."""
-        while True:
-            timeout = 0.0 if self._queue else max(0.0, self._sweep_at - time.monotonic())
-            events = self._epoll.poll(None if timeout == math.inf else timeout)
-            self.now = time.monotonic()
-            for descriptor, mask in events:
-                source = self._sources.get(descriptor)
-                if source is not None:
-                    source.on_events(mask)
-                elif descriptor == self._bell:
-                    self._answer_bell()
+        while not self._is_stopped:
+            self._look()
+            self._take_turns()
+
+    def _look(self) -> None:
+        """Wait for events, unless there are tasks to run, and tell who waited for them."""
+        timeout = 0.0 if self._queue else max(0.0, self._sweep_at - time.monotonic())
+        events = self._epoll.poll(None if timeout == math.inf else timeout)
+        self.now = time.monotonic()
+        for descriptor, mask in events:
+            source = self._sources.get(descriptor)
+            if source is not None:
+                source.on_events(mask)
+            elif descriptor == self._bell:
+                self._answer_bell()
+        if self.now >= self._sweep_at:
+            self._sweep()
+
+    def _take_turns(self) -> None:
+        """One turn for each task that was woken; who is woken meanwhile has the next round."""
+        for _ in range(len(self._queue)):
             if self._is_stopped:
                 return
-            if self.now >= self._sweep_at:
-                self._sweep()
-            for _ in range(len(self._queue)):
-                self._step(self._queue.popleft())
+            self._step(self._queue.popleft())
 
     def _step(self, task: Task) -> None:
         task.is_queued = False

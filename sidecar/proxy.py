@@ -12,7 +12,7 @@ from sidecar.log import Log
 from sidecar.pages import relay_page
 from sidecar.refusals import refusal_of
 from sidecar.relay import relay
-from sidecar.routes import Layout, Route, route
+from sidecar.routes import Route, route
 from sidecar.uploads import send_upload
 from sidecar.upstream import Response, Target, Upstream
 
@@ -52,7 +52,7 @@ class Proxy:
         grant = await self._grants.get("upload" if is_upload else "install")
         target = self._target
         if target is None or target.grant is not grant:  # once per grant: a tenth of a small request
-            target = self._target = Target(grant, Layout.of(grant))
+            target = self._target = Target.of(grant)
         chosen = route(exchange.head.method, exchange.head.target, target.layout)
         found.append(chosen)
         if chosen.action == "redirect":
@@ -91,7 +91,7 @@ class Proxy:
             newer = await self._grants.renew(target.grant, "install", is_rejected=status == 401)
             if is_last or newer is None:
                 break
-            target = Target(newer, Layout.of(newer))
+            target = Target.of(newer)
         raise refusal_of(status, target.grant, self._connector)
 
     async def _refuse(self, exchange: Exchange, answer: Answer) -> None:

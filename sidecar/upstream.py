@@ -9,7 +9,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from sidecar.bodies import Body
 from sidecar.connections import Pool, closing_on_error, connect, make_tls_context
-from sidecar.contract import Credential, Grant
+from sidecar.contract import Grant
 from sidecar.errors import ClientGone, Refusal, UpstreamBroken, UpstreamUnreachable
 from sidecar.headers import basic_authorization, to_registry
 from sidecar.http1 import (
@@ -46,6 +46,21 @@ class Target(NamedTuple):
 
     grant: Grant
     layout: Layout
+    authorization: bytes | None
+    """For the registry's own origin"""
+    prefix: str
+    """The registry's origin and a slash"""
+
+    @classmethod
+    def of(cls, grant: Grant) -> "Target":
+        layout = Layout.of(grant)
+        return cls(grant, layout, basic_authorization(grant.credential), f"{layout.origin}/")
+
+    def place(self, url: str) -> tuple[Origin, str]:
+        """Origin and request target of a URL."""
+        if url.startswith(self.prefix):  # nearly all: a tenth of the time that parsing takes
+            return self.layout.origin, url[len(self.prefix) - 1 :]
+        return origin_of(url), target_of(url)
 
     def is_authorized(self, url: str) -> bool:
         """Whether a redirect to this URL takes the credential along: to a path that a client may ask for.
@@ -84,18 +99,18 @@ class Upstream:
         self, method: str, url: str, headers: Headers, target: Target, *, is_page: bool, client: Wire
     ) -> Response:
         """GET or HEAD, redirects followed. The client is watched: if it leaves, so do we."""
-        authorized = origin_of(url) == target.layout.origin
+        is_authorized = target.place(url)[0] == target.layout.origin
         for _ in range(REDIRECTS + 1):
-            credential = target.grant.credential if authorized else None
+            authorization = target.authorization if is_authorized else None
             response = await self._ask(
-                method, url, headers, target, credential, is_page=is_page, client=client
+                method, url, headers, target, authorization, is_page=is_page, client=client
             )
             location = find(response.head.headers, b"location")
             if response.head.status not in _REDIRECTED or location is None:
                 return response
             await self.discard_body(response)
             url = _redirected(response.url, location, target.layout, is_page=is_page)
-            authorized = target.is_authorized(url)
+            is_authorized = target.is_authorized(url)
         raise UpstreamBroken(f"the registry redirects more than {REDIRECTS} times")
 
     async def open_upload(
@@ -145,16 +160,14 @@ class Upstream:
         url: str,
         headers: Headers,
         target: Target,
-        credential: Credential | None,
+        authorization: bytes | None,
         *,
         is_page: bool,
         client: Wire,
     ) -> Response:
-        origin = origin_of(url)
-        fields = to_registry(
-            headers, host=origin.netloc, is_page=is_page, authorization=basic_authorization(credential)
-        )
-        request = render_request(method, target_of(url), fields)
+        origin, path = target.place(url)
+        fields = to_registry(headers, host=origin.netloc, is_page=is_page, authorization=authorization)
+        request = render_request(method, path, fields)
         key = (origin, target.grant.ca)
         reused = self._pool.take(key)
         if reused is not None:

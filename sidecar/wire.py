@@ -39,7 +39,17 @@ class WatchedClosed(Exception):
 class Wire:
     """Used by one task at a time, its `owner`, which every event wakes."""
 
-    __slots__ = ("_is_readable", "_is_writable", "_loop", "_number", "ahead", "is_gone", "owner", "sock")
+    __slots__ = (
+        "_is_plain",
+        "_is_readable",
+        "_is_writable",
+        "_loop",
+        "_number",
+        "ahead",
+        "is_gone",
+        "owner",
+        "sock",
+    )
 
     def __init__(self, sock: socket.socket, loop: Loop, owner: Task | None) -> None:
         sock.setblocking(False)
@@ -50,6 +60,7 @@ class Wire:
         self.is_gone = False
         """Whether the other end has closed at least its sending half"""
         self._loop = loop
+        self._is_plain = not isinstance(sock, ssl.SSLSocket)
         # what the last event or attempt told; a fresh socket is simply tried
         self._is_readable = True
         self._is_writable = True
@@ -87,14 +98,15 @@ class Wire:
 
         Reads until the socket would block rather than once: fewer, larger sends follow.
         """
-        if self.ahead:
-            taken = min(len(self.ahead), len(view))
-            view[:taken] = self.ahead[:taken]
-            self.ahead = self.ahead[taken:]
-            return taken
-        deadline = self._loop.now + seconds
-        filled = 0
         size = len(view)
+        filled = 0
+        if self.ahead:
+            filled = min(len(self.ahead), size)
+            view[:filled] = self.ahead[:filled]
+            self.ahead = self.ahead[filled:]
+            if filled == size:
+                return filled
+        deadline = self._loop.now + seconds
         receive_into = self.sock.recv_into
         while True:
             if not self._is_readable:
@@ -116,6 +128,7 @@ class Wire:
                 filled += count
                 if not count or filled == size:
                     return filled
+                self._note_short()
 
     async def receive_bytes(self, deadline: float, watched: "Wire | None" = None) -> bytes:
         """Like `receive`, into a new object of at most 16 KiB. `deadline` by the loop's clock."""
@@ -126,7 +139,7 @@ class Wire:
             if not self._is_readable:
                 await self._until_readable(deadline, watched)
             try:
-                return self.sock.recv(_RECEIVE_SIZE)
+                data = self.sock.recv(_RECEIVE_SIZE)
             except _WOULD_BLOCK:
                 self._is_readable = False
             except ssl.SSLWantWriteError:
@@ -134,6 +147,15 @@ class Wire:
                 await self._until_writable(deadline, watched)
             except OSError as error:
                 raise WireClosed(_cause(error)) from error
+            else:
+                if len(data) < _RECEIVE_SIZE:
+                    self._note_short()
+                return data
+
+    def _note_short(self) -> None:
+        """Less came than was asked for: then nothing is left, says epoll(7), save with TLS in between."""
+        if self._is_plain and not self.is_gone:
+            self._is_readable = False
 
     async def read_head(self, reader: Reader, seconds: float, watched: "Wire | None" = None) -> Reader:
         """Feed the reader one whole head, within `seconds` for all of it."""
