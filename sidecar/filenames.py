@@ -16,6 +16,7 @@ _SDIST = re.compile(
 )
 _COMPANIONS = (".metadata", ".provenance", ".asc")  # PEP 658, PEP 740, signatures of old
 _PROJECT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")  # PEP 508
+_BEFORE_VERSION = re.compile(r"-(?=[vV]?[0-9])")
 _LONGEST = 512  # arbitrary; the longest name on the public index is below 250
 
 
@@ -36,6 +37,24 @@ def parse_distribution(segment: str) -> Distribution | None:
     found = _without_companion(name)
     match = (_WHEEL if found.endswith(".whl") else _SDIST).fullmatch(found)
     return Distribution(normalise(match["project"]), name) if match else None
+
+
+def possible_projects(distribution: Distribution) -> list[str]:
+    """Every project, normalised, whose file it could be: `foo-1-2.zip` is version 1-2 of foo, or 2 of foo-1.
+
+    Where a file must not be another project's, the most likely reading is not enough. A version begins with
+    a digit (PEP 440); a wheel's name is read in one way (PEP 427), save where that finds no version.
+    """
+    found = _without_companion(distribution.file)
+    if not found.endswith(".whl"):
+        spellings = [found[: dash.start()] for dash in _BEFORE_VERSION.finditer(found)]
+    else:
+        name, version, _ = found.split("-", 2)
+        if version.lstrip("vV")[:1].isdigit():
+            return [distribution.project]
+        spellings = [name, f"{name}-{version}"]
+    names = (one.rstrip("-._") for one in spellings)
+    return list(dict.fromkeys(normalise(one) for one in names if _PROJECT.fullmatch(one)))
 
 
 def parse_project(segment: str) -> str | None:

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 from sidecar.contract import Grant
 from sidecar.errors import Refusal
-from sidecar.filenames import parse_distribution, parse_project
+from sidecar.filenames import Distribution, parse_distribution, parse_project, possible_projects
 from sidecar.origins import Origin, origin_of
+from sidecar.policy import Policy
 
 ALIAS = "/simple/"
 """The index's path as clients are told it, whatever the registry's own is"""
@@ -54,13 +55,16 @@ class Layout(NamedTuple):
     """`host[:port]` → origin"""
     own: str
     """`origin` as a text: to write it takes as long as to look at a path"""
+    policy: Policy | None
+    """None: every package may pass"""
 
     @classmethod
     def of(cls, grant: Grant) -> "Layout":
         index = urlsplit(grant.index_url)
         own = origin_of(index)
         foreign = {one.netloc: one for one in map(origin_of, grant.file_origins)}
-        return cls(own, index.path, grant.upload_url, foreign, str(own))
+        policy = Policy(grant.packages) if grant.packages else None
+        return cls(own, index.path, grant.upload_url, foreign, str(own), policy)
 
     def trusts(self, origin: Origin) -> bool:
         """Whether the Connector itself declares this origin."""
@@ -88,8 +92,12 @@ def route(method: str, target: str, layout: Layout) -> Route:
         )
     query = question + query
     if path.startswith(FOREIGN):
-        return _foreign_file(path, query, layout)
-    return _index_page(path, query, layout) or _own_file(path, query, layout)
+        found = _foreign_file(path, query, layout)
+    else:
+        found = _index_page(path, query, layout) or _own_file(path, query, layout)
+    if layout.policy is not None and found.package:
+        layout.policy.check(_projects(found))
+    return found
 
 
 def check_target(path: str, query: str) -> None:
@@ -102,6 +110,27 @@ def check_target(path: str, query: str) -> None:
             "bad-target",
             "the address must be a plain path: no host, dot segments, empty segments or encoded separators",
         )
+
+
+def check_redirect(url: str, layout: Layout, *, is_page: bool) -> None:
+    """Refuse to follow the registry to a package that may not pass; `is_page`: a page was asked for.
+
+    A page is known by its place in the index, a file by its name, wherever it is. Storage whose names tell
+    nothing is followed: what was asked for has been looked at, and where it lies is the registry's choice.
+    """
+    if layout.policy is None:
+        return
+    parts = urlsplit(url)
+    is_in_index = origin_of(parts) == layout.origin and parts.path.startswith(layout.index_path)
+    segment = parts.path.rstrip("/").rpartition("/")[2]
+    distribution = None if parts.path.endswith("/") else parse_distribution(segment)
+    project = parse_project(segment)
+    if distribution is not None:
+        layout.policy.check(possible_projects(distribution))
+    elif project is not None and is_in_index and len(parts.path) > len(layout.index_path):
+        layout.policy.check([project])
+    elif project is not None and is_page:
+        layout.policy.check_denied(project)  # not more: elsewhere its last segment may be any word
 
 
 def _upload(path: str, layout: Layout) -> Route:
@@ -161,3 +190,7 @@ def _page(path: str, query: str, layout: Layout) -> Route | None:
     if project is None or (not rest.endswith("/") and parse_distribution(segment)):
         return None
     return Route("index", f"{layout.own}{path}{query}", project)
+
+
+def _projects(found: Route) -> list[str]:
+    return possible_projects(Distribution(found.package, found.file)) if found.file else [found.package]
