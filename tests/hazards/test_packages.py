@@ -85,3 +85,47 @@ def test_a_policy_that_comes_later_holds_from_the_next_grant_on(registry: Regist
     with Broker(before, after) as broker, sidecar_of_broker(tmp_path, broker) as sidecar:
         assert sidecar.get(f"/files/{WHEEL}").status == 200
         assert sidecar.get(f"/files/{WHEEL}").reason == DENIED
+
+
+PAGE_OF_EVIL, FILE_OF_EVIL = "/simple/evil/", f"/files/{WHEEL}"
+
+
+@pytest.mark.parametrize(
+    ("asked", "to"),
+    [
+        ("/simple/good/", PAGE_OF_EVIL),
+        ("/simple/good/", "../evil"),
+        ("/simple/good/", "/simple/good/../EVIL/"),
+        ("/simple/good/", FILE_OF_EVIL),
+        ("/simple/", PAGE_OF_EVIL),
+        ("/files/good-1.0.zip", FILE_OF_EVIL),
+        ("/files/good-1.0.zip", f"{FILE_OF_EVIL}?signed=yes"),
+        ("/files/good-1.0.zip", PAGE_OF_EVIL),
+        ("/files/good-1.0.zip", f"https://ELSEWHERE/{WHEEL}"),
+        ("/simple/good/", "https://ELSEWHERE/content/evil/"),
+        ("/_o/ELSEWHERE/good-1.0.zip", f"https://ELSEWHERE/{WHEEL}"),
+    ],
+)
+def test_no_redirect_leads_to_a_package_that_is_kept_back(
+    registry: Registry, elsewhere: Registry, kept: Sidecar, asked: str, to: str
+) -> None:
+    asked, to = (one.replace("ELSEWHERE", host_of(elsewhere)) for one in (asked, to))
+    source = elsewhere if asked.startswith("/_o/") else registry
+    place = asked.removeprefix(f"/_o/{host_of(elsewhere)}")
+    source.on(place, lambda call: call.reply(302, b"", {"Location": to}))
+    for method in ("GET", "HEAD"):
+        reply = kept.ask(method, asked)
+        assert (reply.status, reply.reason) == (403, DENIED)
+    assert kept.wait_line(message="request", status=403)["reason"] == "package-denied"
+    assert [one.target for one in (*registry.requests, *elsewhere.requests)] == [place, place]
+
+
+def test_a_redirect_to_storage_whose_names_tell_nothing_is_followed(
+    registry: Registry, elsewhere: Registry, kept: Sidecar
+) -> None:
+    registry.on(
+        "/files/good-1.0.zip",
+        lambda call: call.reply(302, b"", {"Location": f"{elsewhere.origin}/blobs/4f1c?signed=yes"}),
+    )
+    assert kept.get("/files/good-1.0.zip").body == b"served"
+    assert [one.target for one in elsewhere.requests] == ["/blobs/4f1c?signed=yes"]
