@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from sidecar.connections import connect, make_tls_context
-from sidecar.contract import GRANTS_PATH, ContractError, Grant
+from sidecar.contract import GRANTS_PATH, ContractError, Grant, grant_request
 from sidecar.errors import BrokerRefused, BrokerUnreachable, UpstreamUnreachable
 from sidecar.http1 import CHUNKED, MalformedHead, ResponseReader, find, render_request
 from sidecar.origins import origin_of
@@ -32,7 +32,7 @@ class BrokerClient:
 
     def fetch(self, rejected: str | None) -> Grant:
         """One grant, or `BrokerRefused`, or `BrokerUnreachable`. Blocks for at most 30 s."""
-        body = json.dumps({"connector": self._connector, "rejected": rejected}).encode()
+        body = json.dumps(grant_request(self._connector, rejected)).encode()
         try:
             with connect(self._origin, self._tls()) as sock:
                 status, answer = self._exchange(sock, body)

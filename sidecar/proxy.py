@@ -65,7 +65,7 @@ class Proxy:
             await self._download(exchange, chosen, target)
 
     async def _download(self, exchange: Exchange, chosen: Route, target: Target) -> None:
-        response, target = await self._fetch(exchange, chosen, target)
+        response, chosen, target = await self._fetch(exchange, chosen, target)
         with closing_on_error(response.wire):
             if chosen.action == "index" and response.head.status == 200:
                 links = PageLinks(target.layout, chosen.url, response.url, self._local)
@@ -73,7 +73,9 @@ class Proxy:
             else:
                 await relay(exchange, response, self._upstream, target.grant.credential)
 
-    async def _fetch(self, exchange: Exchange, chosen: Route, target: Target) -> tuple[Response, Target]:
+    async def _fetch(
+        self, exchange: Exchange, chosen: Route, target: Target
+    ) -> tuple[Response, Route, Target]:
         """GET or HEAD; a 401 or 403 is answered by one newer grant, if there is one, and one more try."""
         for is_last in (False, True):
             response = await self._upstream.fetch(
@@ -86,12 +88,13 @@ class Proxy:
             )
             status = response.head.status
             if status not in (401, 403) or not target.is_authorized(response.url):
-                return response, target
+                return response, chosen, target
             await self._upstream.discard_body(response)
             newer = await self._grants.renew(target.grant, "install", is_rejected=status == 401)
             if is_last or newer is None:
                 break
             target = Target.of(newer)
+            chosen = route(exchange.head.method, exchange.head.target, target.layout)
         raise refusal_of(status, target.grant, self._connector)
 
     async def _refuse(self, exchange: Exchange, answer: Answer) -> None:

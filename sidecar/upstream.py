@@ -23,7 +23,7 @@ from sidecar.http1 import (
 )
 from sidecar.loop import Loop
 from sidecar.origins import Origin, origin_of, target_of
-from sidecar.routes import Layout, route
+from sidecar.routes import Layout, check_redirect, route
 from sidecar.threads import Threads
 from sidecar.wire import WatchedClosed, Wire, WireClosed, WireTimeout
 
@@ -110,6 +110,7 @@ class Upstream:
                 return response
             await self.discard_body(response)
             url = _redirected(response.url, location, target.layout, is_page=is_page)
+            check_redirect(url, target.layout, is_page=is_page)
             is_authorized = target.is_authorized(url)
         raise UpstreamBroken(f"the registry redirects more than {REDIRECTS} times")
 
