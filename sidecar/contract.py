@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-SHAPE = "1"
+SHAPE = "2"
 """Version of what the webhook injects. A change that the broker could notice gets the next number."""
 
 COMMAND = ("python3", "-I", "-m", "sidecar")
