@@ -5,7 +5,6 @@ import signal
 import socket
 import sys
 import threading
-from pathlib import Path
 
 from sidecar.broker import BrokerClient
 from sidecar.contract import ContractError, Environment, Grant, Listener
@@ -43,7 +42,7 @@ def main() -> int:
         server.add_stop(stop.fileno())
         fetches = _make_fetches(environment, server)
         # files before sockets: the start gate takes a listening socket for both
-        write_files(Path(environment.config_dir), environment.files)
+        write_files(environment.config_dir, environment.files)
         for listener, fetch in zip(environment.listeners, fetches, strict=True):
             server.add_listener(listen(listener), _make_proxy(listener, fetch, loop, log))
             log.write("info", "listening", connector=listener.connector, port=listener.port)
@@ -72,8 +71,8 @@ def _make_fetches(environment: Environment, server: Server) -> list[Fetch]:
 
 
 def _from_broker(environment: Environment, listener: Listener) -> Fetch:
-    url, token_file = environment.broker_url or "", Path(environment.token_file)
-    return BrokerClient(url, environment.broker_ca, token_file, listener.connector).fetch
+    url = environment.broker_url or ""
+    return BrokerClient(url, environment.broker_ca, environment.token_file, listener.connector).fetch
 
 
 def _constant(grant: Grant) -> Fetch:

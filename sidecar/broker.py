@@ -2,10 +2,10 @@
 
 import contextlib
 import json
+import os
 import socket
 import ssl
 import time
-from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -23,7 +23,7 @@ _DOCUMENT_LIMIT = 1024 * 1024  # a CA bundle of the whole web is 220 KiB
 class BrokerClient:
     """Asks one broker about one connector. Holds no grant and no token: the kubelet rotates the file."""
 
-    def __init__(self, url: str, ca: str, token_file: Path, connector: str) -> None:
+    def __init__(self, url: str, ca: str, token_file: str | os.PathLike[str], connector: str) -> None:
         self._origin = origin_of(url)
         self._path = urlsplit(url).path.rstrip("/") + GRANTS_PATH
         self._bundle = ca
@@ -47,7 +47,8 @@ class BrokerClient:
 
     def _token(self) -> str:
         try:
-            return self._token_file.read_text("ascii").strip()
+            with open(self._token_file, encoding="ascii") as file:
+                return file.read().strip()
         except (OSError, ValueError) as error:
             raise BrokerUnreachable(f"the Pod's token cannot be read from {self._token_file}") from error
 

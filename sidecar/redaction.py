@@ -1,6 +1,5 @@
 """Keeps the credential out of what a registry says back: some quote the request in an error. Pure."""
 
-import html
 import re
 import zlib
 from urllib.parse import unquote_to_bytes
@@ -40,6 +39,8 @@ def decode(body: bytes, coding: bytes | None, limit: int) -> bytes:
 
 
 def _unescaped(text: bytes) -> list[bytes]:
+    import html  # half a MiB for its table of entities, and only errors need it
+
     plain = text.decode("utf-8", "replace")
     from_json = _JSON_ESCAPE.sub(lambda at: chr(int(at[1], 16)) if at[1] else at[2], plain)
     return [html.unescape(plain).encode(), from_json.encode("utf-8", "replace"), unquote_to_bytes(text)]
