@@ -38,6 +38,13 @@ def falling_back(
         yield server
 
 
+def test_pypiserver_falls_back_to_a_devpi_that_is_declared(
+    falling_back: RegistryServer, stocked: RegistryServer, tmp_path: Path
+) -> None:
+    """Its page is devpi's, found by a redirect."""
+    assert_served(falling_back, "in-devpi", tmp_path, stocked)
+
+
 def test_pypiserver_does_not_fall_back_to_one_that_is_not(
     falling_back: RegistryServer, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ TAKING_UPLOADS = pytest.mark.parametrize("name", [name for name, takes in UPLOAD
 TAKING_NONE = pytest.mark.parametrize("name", [name for name, takes in UPLOADS.items() if not takes])
 
 
-@pytest.mark.parametrize("name", sorted(kinds().keys() - {"pulp", "pypi"}))
+@EACH
 def test_pip_installs(scene: Scene, tmp_path: Path) -> None:
     result = run_client(scene.environment, pip_install(PROJECT), tmp_path)
     assert_installed(result, "hello_shape.py", tmp_path)

@@ -1,5 +1,6 @@
 """The rules of docs/registries.md that no single kind of registry shows, each by its number."""
 
+import json
 from pathlib import Path
 from threading import Thread
 
@@ -49,6 +50,14 @@ def test_a_link_to_an_origin_that_nobody_declared_stays_as_it_is(scene: Scene) -
     scene.origins["registry"].page("/simple/foreign/", page)
     assert scene.get("/simple/foreign/").body == page
     assert scene.get("/_o/elsewhere.invalid/foo-1.0.tar.gz").status == 404
+
+
+@PYPI
+def test_where_a_page_says_that_provenance_is_there_it_is(scene: Scene) -> None:
+    """Rule 3: PEP 740 leaves the address to the registry, and pypi.org's is none of a file's."""
+    (wheel, _) = json.loads(scene.get(PAGE, JSON).body)["files"]
+    assert wheel["provenance"].startswith(f"{scene.local}/")
+    assert scene.get(wheel["provenance"].removeprefix(scene.local)).body == b'{"version": 1}'
 
 
 @PYPI
