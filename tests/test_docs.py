@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("threat-model.md", "guards.md")
+PAGES = ("threat-model.md", "guards.md", "registries.md")
 NAMED = re.compile(r"tests/[\w/]+\.py(?:::\w+)?")
 
 
