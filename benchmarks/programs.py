@@ -19,8 +19,13 @@ _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pyp
 
 
 def find_programs(without: Sequence[str]) -> dict[str, str]:
-    """Program → path; root gets what is missing from Debian, others are told how to. Envoy needs no root."""
-    wanted = [name for name in _PACKAGES if name not in without]
+    """Program → path, of the peers and what drives them. Envoy needs no root."""
+    found = find_debian_programs([name for name in _PACKAGES if name not in without])
+    return found if ENVOY in without else {**found, ENVOY: _find_envoy()}
+
+
+def find_debian_programs(wanted: Sequence[str]) -> dict[str, str]:
+    """Program → path; root gets what is missing from Debian, others are told how to (`MachineLacks`)."""
     if missing := _missing(wanted):
         packages = [_PACKAGES[name] for name in missing]
         advice = f"apt-get install --no-install-recommends {' '.join(packages)}"
@@ -29,8 +34,7 @@ def find_programs(without: Sequence[str]) -> dict[str, str]:
         _install(packages)
         if _missing(wanted):
             raise MachineLacks(f"apt-get could not install it; try: apt-get update && {advice}")
-    found = {name: str(shutil.which(name, path=SEARCHED)) for name in wanted}
-    return found if ENVOY in without else {**found, ENVOY: _find_envoy()}
+    return {name: str(shutil.which(name, path=SEARCHED)) for name in wanted}
 
 
 def describe_programs(programs: Mapping[str, str]) -> str:

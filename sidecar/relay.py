@@ -13,6 +13,9 @@ from sidecar.wire import WatchedClosed, WireClosed, WireTimeout
 ERROR_LIMIT = 64 * 1024
 """Octets of an error's body that are shown: enough for any sentence, few enough to look through"""
 
+_SEARCHED_BEYOND = 16 * 1024
+"""Octets looked through behind those: a credential that the cut would halve, however it is escaped"""
+
 _STATUSES = {
     401: 403,  # of storage that a redirect led to; a 401 would make pip ask for a password
     407: 502,
@@ -83,11 +86,12 @@ async def _relay_error(
 ) -> None:
     body = b""
     pieces = ResponseBody(exchange, response)
-    while len(body) <= ERROR_LIMIT and (view := await pieces.read()):
+    limit = ERROR_LIMIT + _SEARCHED_BEYOND
+    while len(body) <= limit and (view := await pieces.read()):
         body += view
-    is_whole = len(body) <= ERROR_LIMIT
+    is_whole = len(body) <= limit
     coding = find(response.head.headers, b"content-encoding")
-    body = redact(decode(body[:ERROR_LIMIT], coding, ERROR_LIMIT), credential)
+    body = redact(decode(body[:limit], coding, limit), credential)[:ERROR_LIMIT]
     status = _STATUSES.get(response.head.status, response.head.status)
     headers = [
         (name, redact(value, credential))

@@ -7,7 +7,7 @@ settings, other people's tokens) stays out of the Pod's reach, for the credentia
 import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sidecar.contract import Grant
 from sidecar.errors import Refusal
@@ -123,7 +123,7 @@ def check_redirect(url: str, layout: Layout, *, is_page: bool) -> None:
     parts = urlsplit(url)
     is_in_index = origin_of(parts) == layout.origin and parts.path.startswith(layout.index_path)
     segment = parts.path.rstrip("/").rpartition("/")[2]
-    distribution = None if parts.path.endswith("/") else parse_distribution(segment)
+    distribution = _distribution(parts.path)
     project = parse_project(segment)
     if distribution is not None:
         layout.policy.check(possible_projects(distribution))
@@ -148,15 +148,15 @@ def _upload(path: str, layout: Layout) -> Route:
 
 def _foreign_file(path: str, query: str, layout: Layout) -> Route:
     host, _, rest = path[len(FOREIGN) :].partition("/")
-    origin = layout.foreign.get(host.lower())
-    distribution = parse_distribution(rest.rpartition("/")[2])
+    origin = layout.foreign.get(unquote(host).lower())  # pip writes the colon before a port as %3A
+    distribution = _distribution(rest)
     if origin is None or distribution is None:
         raise Refusal(404, "path-not-served", "the Connector declares no such origin of files")
     return Route("file", f"{origin}/{rest}{query}", *distribution)
 
 
 def _own_file(path: str, query: str, layout: Layout) -> Route:
-    distribution = parse_distribution(path.rpartition("/")[2])
+    distribution = _distribution(path)
     if distribution is None:
         raise Refusal(
             404,
@@ -190,6 +190,13 @@ def _page(path: str, query: str, layout: Layout) -> Route | None:
     if project is None or (not rest.endswith("/") and parse_distribution(segment)):
         return None
     return Route("index", f"{layout.own}{path}{query}", project)
+
+
+def _distribution(path: str) -> Distribution | None:
+    above, _, last = path.rpartition("/")
+    if last == "provenance":  # PEP 740; on pypi.org it lies below the file's name
+        last = above.rpartition("/")[2]
+    return parse_distribution(last)
 
 
 def _projects(found: Route) -> list[str]:

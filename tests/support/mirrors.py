@@ -13,7 +13,9 @@ from environments import environment
 from servers import RegistryServer, running_program, wait_for_answer
 
 from benchmarks import nginx as configurations
-from benchmarks.machine import MachineLacks, find_programs
+from benchmarks.machine import MachineLacks
+from benchmarks.programs import find_debian_programs
+from benchmarks.subjects import NGINX
 from certs.authority import issue_leaf
 from webhook.loopback import free_port
 
@@ -72,7 +74,7 @@ def _anonymous(port: int, index_path: str) -> RegistryServer:
 def _find_nginx() -> str:
     if os.environ.get("CI") == "true":
         try:
-            return find_programs()["nginx"]
+            return find_debian_programs([NGINX])[NGINX]
         except MachineLacks as error:
             unavailable(str(error))
     found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
