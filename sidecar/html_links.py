@@ -7,7 +7,6 @@ page can be cut there, and a forgotten quote costs one link and not the rest of 
 parsed into a tree: that costs ten times as much, and drops what it does not know.
 """
 
-import html
 import re
 
 from sidecar.link_begins import SAFE, Begins, Swap, swapped, untouched
@@ -129,7 +128,7 @@ class HtmlLinks:
             new += value[begin.end() :]
         else:
             # octets beyond ASCII pass as they are, whatever the page's charset is
-            old = html.unescape(value.decode("ascii", "surrogateescape")).strip()
+            old = _unescape(value.decode("ascii", "surrogateescape")).strip()
             text = self._base(old) if is_base else self._other(old, is_href=is_href)
             if text == old:
                 return None
@@ -149,7 +148,17 @@ class HtmlLinks:
         return new
 
 
+def _unescape(text: str) -> str:
+    if "&" not in text:
+        return text
+    import html  # half a MiB for its table of entities, and few pages need it
+
+    return html.unescape(text)
+
+
 def _escape(text: str) -> bytes:
     """An attribute's value; what an entity stood for is one again, in ASCII."""
+    import html
+
     escaped = _NEITHER_ASCII_NOR_OCTET.sub(lambda found: f"&#{ord(found[0])};", html.escape(text))
     return escaped.encode("ascii", "surrogateescape")

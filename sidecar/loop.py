@@ -8,6 +8,7 @@ A socket is registered with epoll(7) once, edge-triggered: no system call per wa
 tried first, and an event only says that trying again is worth while.
 """
 
+import math
 import os
 import select
 import time
@@ -16,7 +17,6 @@ from collections import deque
 from collections.abc import Coroutine, Generator
 from typing import Protocol
 
-_NEVER = float("inf")  # importing math takes half a millisecond of each start
 _EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 
 
@@ -34,7 +34,7 @@ class Task:
 
     def __init__(self, coroutine: Coroutine[None, None, None]) -> None:
         self.coroutine = coroutine
-        self.deadline = _NEVER
+        self.deadline = math.inf
         self.is_queued = False
 
 
@@ -50,7 +50,7 @@ class Loop:
         self._sources: dict[int, Source] = {}
         self._tasks: set[Task] = set()
         self._queue: deque[Task] = deque()
-        self._sweep_at = _NEVER
+        self._sweep_at = math.inf
         self._is_stopped = False
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._woken: deque[Task] = deque()
@@ -86,7 +86,7 @@ class Loop:
         os.eventfd_write(self._bell, 1)
 
     @types.coroutine
-    def suspend(self, deadline: float = _NEVER) -> Generator[None, None, None]:
+    def suspend(self, deadline: float = math.inf) -> Generator[None, None, None]:
         """Until somebody wakes this task, or the deadline. Returns too often rather than too rarely."""
         self.current.deadline = deadline
         if deadline < self._sweep_at:
@@ -108,7 +108,7 @@ class Loop:
     def _look(self) -> None:
         """Wait for events, unless there are tasks to run, and tell who waited for them."""
         timeout = 0.0 if self._queue else max(0.0, self._sweep_at - time.monotonic())
-        events = self._epoll.poll(None if timeout == _NEVER else timeout)
+        events = self._epoll.poll(None if timeout == math.inf else timeout)
         self.now = time.monotonic()
         for descriptor, mask in events:
             source = self._sources.get(descriptor)
@@ -128,7 +128,7 @@ class Loop:
 
     def _step(self, task: Task) -> None:
         task.is_queued = False
-        task.deadline = _NEVER
+        task.deadline = math.inf
         self.current = task
         try:
             task.coroutine.send(None)
@@ -143,7 +143,7 @@ class Loop:
 
     def _sweep(self) -> None:
         """Wake those whose time is up, and find out when the next one's is."""
-        self._sweep_at = _NEVER
+        self._sweep_at = math.inf
         for task in self._tasks:
             if task.deadline <= self.now:
                 self.wake(task)
