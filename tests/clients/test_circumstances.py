@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tarfile
+import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -67,20 +68,24 @@ def place(stage: Stage, recorder: Recorder, tmp_path_factory: pytest.TempPathFac
         yield found
 
 
-Cells = Mapping[tuple[str, str], "Future[Done]"]
+Cells = Mapping[str, "Future[Done]"]
 
 
 @pytest.fixture(scope="module")
 def cells(request: pytest.FixtureRequest, place: Workplace) -> Iterator[Cells]:
-    """The jobs of this run, as many side by side as there are cores: one alone is idle half of its time."""
-    wanted = [
-        (str(item.callspec.params["client"]), str(item.callspec.params["circumstance"]))
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and item.originalname == test_every_client_does_its_job.__name__
-    ]
+    """Test → its job. As many side by side as there are cores, for one alone is idle half of its time."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield {(client, where): pool.submit(work, place, client, where) for client, where in wanted}
+        yield {
+            item.name: pool.submit(work, place, **item.callspec.params)
+            for item in request.session.items
+            if isinstance(item, pytest.Function) and "cells" in item.fixturenames
+        }
         pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture
+def done(cells: Cells, request: pytest.FixtureRequest) -> Done:
+    return cells[request.node.name].result()
 
 
 def version(circumstance: str) -> str:
@@ -88,16 +93,32 @@ def version(circumstance: str) -> str:
     return f"1.{[*CIRCUMSTANCES].index(circumstance)}"
 
 
-def work(place: Workplace, client: str, circumstance: str) -> Done:
+def absent(client: str) -> str:
+    """A project that the registry does not have; each client asks for its own."""
+    return f"absent-for-{slug(client)}"
+
+
+def slug(client: str) -> str:
+    """What a project may be called."""
+    return re.sub(r"[\W_]+", "-", client)
+
+
+def work(place: Workplace, client: str, circumstance: str | None = None) -> Done:
+    """The client's job in a circumstance; or without, what it is to ask in vain, where all is seen."""
     job = JOBS[client]
-    wheel = make_wheel(place.files, f"by-{client.replace(' ', '-')}", version(circumstance))
+    script = job.script if circumstance else job.asks
+    assert script is not None
+    circumstance = circumstance or "http-proxy"
+    folder = Path(tempfile.mkdtemp(dir=place.files))
+    wheel = make_wheel(folder, f"by-{slug(client)}", version(circumstance))
     return place.run(
         circumstance,
-        job.script,
+        script,
         environment=environment(job.lock) if job.lock else None,
         needs_place=job.needs_place,
         PROJECTS=str(PROJECTS),
-        DIST=f"/tmp/{wheel.name}",
+        ABSENT=absent(client),
+        DIST=f"/tmp/{folder.name}/{wheel.name}",
         VERSION=version(circumstance),
     )
 
@@ -105,15 +126,23 @@ def work(place: Workplace, client: str, circumstance: str) -> Done:
 @pytest.mark.parametrize("circumstance", CIRCUMSTANCES)
 @pytest.mark.parametrize("client", JOBS)
 def test_every_client_does_its_job(
-    cells: Cells, place: Workplace, stage: Stage, recorder: Recorder, client: str, circumstance: str
+    done: Done, place: Workplace, stage: Stage, recorder: Recorder, client: str, circumstance: str
 ) -> None:
-    done = cells[client, circumstance].result()
     assert done.exit_code == 0, done.said
     assert stage.password.reveal() not in done.said + place.log
     if circumstance == "http-proxy":
         assert recorder.asked == []
     if (name := JOBS[client].publishes) is not None:
         assert list(stage.packages.glob(f"{name}-{version(circumstance)}*"))
+
+
+@pytest.mark.parametrize("client", [name for name, job in JOBS.items() if job.asks])
+def test_what_the_registry_does_not_have_is_asked_for_nowhere_else(
+    done: Done, place: Workplace, recorder: Recorder, client: str
+) -> None:
+    assert done.exit_code != 0
+    assert f'"package":"{absent(client)}","status":404' in place.log
+    assert recorder.asked == []
 
 
 @pytest.mark.parametrize("name", CIRCUMSTANCES)

@@ -19,8 +19,11 @@ class Job:
     """It keeps caches, environments or settings of its own, and does not start where it cannot"""
     publishes: str | None = None
     """Beginning of the file names that the registry has afterwards, before the version"""
+    asks: str | None = None
+    """Another script: it fails, for it asks for `$ABSENT`, which the registry does not have"""
 
 
+_OTHER = "sed -i s/hello-connector/$ABSENT/ pyproject.toml; "
 _COPY = """
 cp -r $PROJECTS/{0} project
 cd project
@@ -28,20 +31,32 @@ sed -i "s/^version = .*/version = \\"$VERSION\\"/" pyproject.toml
 """
 
 JOBS: Mapping[str, Job] = {
-    "pip install": Job("""
+    "pip install": Job(
+        """
         pip install --target site hello-connector
         PYTHONPATH=site python3 -c 'import hello_connector'
-    """),
+        """,
+        asks="pip install --target site $ABSENT",
+    ),
     "pip download": Job("pip download --dest files hello-connector; test -e files/hello_connector-1.0-*.whl"),
-    "pip --isolated": Job("pip --isolated install --target site hello-connector; test -d site"),
+    "pip --isolated": Job(
+        "pip --isolated install --target site hello-connector; test -d site",
+        asks="pip --isolated install --target site $ABSENT",
+    ),
     # setuptools comes from the registry too
     "pip wheel": Job("pip wheel --wheel-dir files needs-building; test -e files/needs_building-1.0-*.whl"),
-    "setup_requires": Job("""
+    "setup_requires": Job(
+        """
         cp -r $PROJECTS/setup-requires project
         cd project
         python3 setup.py --quiet bdist_wheel
         test -d .eggs/hello_connector-1.0-*.egg
-    """),
+        """,
+        asks="""
+        sed s/hello-connector/$ABSENT/ $PROJECTS/setup-requires/setup.py > setup.py
+        python3 setup.py --quiet bdist_wheel
+        """,
+    ),
     "uv": Job(
         """
         uv pip install --target site hello-connector
@@ -57,6 +72,7 @@ JOBS: Mapping[str, Job] = {
         .venv/bin/python -c 'import hello_connector, needs_building'
         """,
         needs_place=True,
+        asks="uv pip install --target site $ABSENT",
     ),
     "uv publish": Job(
         """
@@ -78,6 +94,7 @@ JOBS: Mapping[str, Job] = {
         "client-hatch",
         needs_place=True,
         publishes="by_hatch",
+        asks=_COPY.format("by-hatch") + _OTHER + "hatch run true",
     ),
     "pdm": Job(
         _COPY.format("by-pdm")
@@ -89,6 +106,7 @@ JOBS: Mapping[str, Job] = {
         "client-pdm",
         needs_place=True,
         publishes="by_pdm",
+        asks=_COPY.format("by-pdm") + _OTHER + "pdm lock",
     ),
     "pipenv": Job(
         """
@@ -97,6 +115,7 @@ JOBS: Mapping[str, Job] = {
         """,
         "client-pipenv",
         needs_place=True,
+        asks="pipenv install $ABSENT",
     ),
     "poetry": Job(
         _COPY.format("by-poetry")
@@ -109,5 +128,11 @@ JOBS: Mapping[str, Job] = {
         "client-poetry",
         needs_place=True,
         publishes="by_poetry",
+        asks=_COPY.format("by-poetry")
+        + _OTHER
+        + """
+        poetry source add --priority=primary connectors-pypi "$PIP_INDEX_URL"
+        poetry lock
+        """,
     ),
 }
