@@ -54,7 +54,7 @@ format: $(READY) ## Rewrite the sources as `make check` wants them
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-bench: $(READY) ## Measure the proxy against nginx (Debian package) and a direct client
+bench: $(READY) ## Measure the proxy against nginx, haproxy, Caddy, Envoy and a direct client
 	@$(BIN)/python -m benchmarks
 
 bench-cluster: $(READY) ## Measure the product on a node of its own; needs Go and root, about 15 minutes
@@ -76,6 +76,8 @@ lock: $(READY) ## Resolve the lock files anew (UPGRADE=1: to the newest versions
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra webhook -o requirements/webhook.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras --group dev -o requirements/dev.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/devpi.in -o requirements/devpi.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/bench.in -o requirements/bench.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/mirrors.in -o requirements/mirrors.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/build.in -o requirements/build.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/workload.in -o requirements/workload.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/registry.in -o requirements/registry.txt

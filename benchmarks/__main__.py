@@ -1,41 +1,38 @@
 """`python -m benchmarks`: everything is started here, measured, ended and removed."""
 
 import argparse
+import platform
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from time import perf_counter
+from pathlib import Path
 
-from benchmarks.checks import check_subjects
+from benchmarks.bench import Bench, Target, start
+from benchmarks.checks import check_subject
 from benchmarks.content import SMALL
-from benchmarks.figures import FIGURES, Bench, Target
+from benchmarks.figures import FIGURES
 from benchmarks.load import LoadGenerator
-from benchmarks.machine import MachineLacks, describe, find_programs, find_uv, free_port, work_folder
-from benchmarks.registry import Registry, run_registry
+from benchmarks.machine import MachineLacks, describe_machine, work_folder
+from benchmarks.programs import LOAD, describe_programs, find_programs
+from benchmarks.registry import run_registry
 from benchmarks.report import render_markdown, render_text
-from benchmarks.subjects import (
-    DIRECT,
-    NGINX,
-    NGINX_TUNED,
-    SIDECAR,
-    Subjects,
-    Surroundings,
-    install_python,
-    make_subjects,
-)
-from benchmarks.traffic import Endpoint, seconds_to_first_answer
+from benchmarks.sidecars import install_sidecar
+from benchmarks.subjects import NGINX, PEERS, STANDING, Surroundings, make_subjects
+from benchmarks.traffic import Endpoint, await_answer
+
+_CHECKOUT = Path(__file__).resolve().parents[1]
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Exit 0, 1 if a figure could not be taken, 130 after Ctrl-C."""
     options = _parse(arguments)
     # said of SIGINT too: a job in the background of a script is started with it ignored
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        programs = find_programs()
-        with prepared(programs, is_quick=options.quick) as bench:
+        programs = find_programs(options.without)
+        with prepared(programs, options.against, is_quick=options.quick) as bench:
             results = [FIGURES[name](bench) for name in options.only or FIGURES]
     except MachineLacks as error:
         print(f"error: {error}", file=sys.stderr)
@@ -44,45 +41,53 @@ def main(arguments: list[str]) -> int:
         print("\nstopped; everything was ended and removed", file=sys.stderr)
         return 130
     render = render_markdown if options.markdown else render_text
-    print(render(results, describe(programs["nginx"])))
+    machine = [describe_machine(), f"Python {platform.python_version()}", describe_programs(programs)]
+    print(render(results, ", ".join(machine)))
     return 0
 
 
 @contextmanager
-def prepared(programs: dict[str, str], *, is_quick: bool) -> Iterator[Bench]:
+def prepared(programs: Mapping[str, str], against: Path | None, *, is_quick: bool) -> Iterator[Bench]:
     """Registry and subjects, alive; each is checked to do its job."""
     with ExitStack() as stack:
         folder = stack.enter_context(work_folder())
         print(f"Preparing 1 GiB and {folder}", file=sys.stderr)
-        registry = stack.enter_context(run_registry(programs["nginx"], folder / "registry"))
+        registry = stack.enter_context(run_registry(programs[NGINX], folder / "registry"))
+        python = install_sidecar(_CHECKOUT, folder / "python")
+        before = install_sidecar(against, folder / "python-before") if against else None
         runs = folder / "runs"
         runs.mkdir()
-        around = Surroundings(registry, runs, programs["nginx"], install_python(folder / "python"))
+        around = Surroundings(registry, runs, programs, python, before)
         subjects = make_subjects(around)
-        standing = _start_standing(stack, subjects, registry)
-        check_subjects(standing, registry, folder / "registry" / "root")
-        load = LoadGenerator(programs["wrk"], folder / "load")
-        yield Bench(around, subjects, standing, load, find_uv(), is_quick)
+        for name in subjects:
+            with start(subjects, name) as target:
+                check_subject(name, target.endpoint, registry, folder / "registry" / "root")
+        direct = Endpoint(registry.port, registry.tls(), registry.authorization, "/upload/")
+        await_answer(direct, SMALL)
+        standing = {name: stack.enter_context(start(subjects, name)) for name in STANDING if name in subjects}
+        load = LoadGenerator(programs[LOAD], folder / "load")
+        yield Bench(around, subjects, Target(direct, None), standing, load, is_quick)
 
 
-def _start_standing(stack: ExitStack, subjects: Subjects, registry: Registry) -> dict[str, Target]:
-    direct = Endpoint(registry.port, registry.tls(), registry.authorization, "/upload/")
-    seconds_to_first_answer(direct, SMALL, perf_counter())
-    found = {DIRECT: Target(direct, None)}
-    for name in (SIDECAR, NGINX, NGINX_TUNED):
-        endpoint = Endpoint(free_port())
-        service = stack.enter_context(subjects[name](endpoint.port))
-        seconds_to_first_answer(endpoint, SMALL, perf_counter())
-        found[name] = Target(endpoint, service)
-    return found
-
-
-def _parse(arguments: list[str]) -> argparse.Namespace:
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rounds: to see that it works, not to quote")
     parser.add_argument("--only", action="append", choices=FIGURES, help="one figure; may be repeated")
-    parser.add_argument("--markdown", action="store_true", help="the table of docs/performance.md")
+    parser.add_argument(
+        "--without", action="append", choices=PEERS, default=[], help="leave this peer out; may be repeated"
+    )
+    parser.add_argument(
+        "--against", type=_checkout, metavar="CHECKOUT", help="measure the sidecar of that checkout as well"
+    )
+    parser.add_argument("--markdown", action="store_true", help="the tables of docs/performance.md")
     return parser.parse_args(arguments)
+
+
+def _checkout(text: str) -> Path:
+    path = Path(text).resolve()
+    if not (path / "sidecar" / "__main__.py").is_file():
+        raise argparse.ArgumentTypeError(f"{text} has no sidecar/__main__.py")
+    return path
 
 
 if __name__ == "__main__":

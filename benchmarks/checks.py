@@ -2,25 +2,31 @@
 
 import http.client
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.content import PAGE, PAGE_LINKS, SMALL
-from benchmarks.figures import Target
 from benchmarks.registry import Registry
-from benchmarks.subjects import NGINX, NGINX_TUNED, SIDECAR
+from benchmarks.subjects import REWRITING, UVICORN
+from benchmarks.traffic import Endpoint
+
+_WHEEL = "/files/cold_00-1.0-py3-none-any.whl"
+_UPLOADED = 1024**2
 
 
-def check_subjects(standing: Mapping[str, Target], registry: Registry, root: Path) -> None:
+def check_subject(name: str, endpoint: Endpoint, registry: Registry, root: Path) -> None:
     """AssertionError if a subject alters a file, misses a link, or needs the client's credential."""
-    small = (root / SMALL.lstrip("/")).read_bytes()
-    for name in (SIDECAR, NGINX, NGINX_TUNED):
-        port = standing[name].endpoint.port
-        assert _fetch(port, SMALL) == small, f"{name} alters a file"
-        page = _fetch(port, PAGE)
-        links = re.findall(rb'href="(?:http://127\.0\.0\.1:%d)?/files/many/' % port, page)
+    for path in (SMALL, _WHEEL):
+        assert _fetch(endpoint.port, path) == (root / path.lstrip("/")).read_bytes(), f"{name} alters a file"
+    page = _fetch(endpoint.port, PAGE)
+    if name in REWRITING:
+        links = re.findall(rb'href="(?:http://127\.0\.0\.1:%d)?/files/many/' % endpoint.port, page)
         assert len(links) == PAGE_LINKS, f"{name} rewrites {len(links)} links of {PAGE_LINKS}"
         assert registry.origin.encode() not in page, f"{name} leaves links to the registry"
+    else:
+        assert page == (root / PAGE.strip("/") / "index.html").read_bytes(), f"{name} alters a page"
+    if name != UVICORN:  # it only fetches
+        with endpoint.connect() as client:
+            assert client.post(_UPLOADED) == _UPLOADED, f"{name} loses a part of an upload"
 
 
 def _fetch(port: int, path: str) -> bytes:

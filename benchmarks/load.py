@@ -20,8 +20,13 @@ end
 class Load(NamedTuple):
     p50_ms: float
     p99_ms: float
-    rate: float
-    """Requests per second"""
+    requests: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Requests per second"""
+        return self.requests / self.seconds
 
 
 class LoadGenerator:
@@ -47,4 +52,4 @@ class LoadGenerator:
         (line,) = (line for line in done.stdout.splitlines() if line.startswith("RESULT "))
         requests, microseconds, p50, p99, errors = (int(word) for word in line.split()[1:])
         assert errors == 0, done.stdout
-        return Load(p50 / 1000, p99 / 1000, requests / microseconds * 1e6)
+        return Load(p50 / 1000, p99 / 1000, requests, microseconds / 1e6)

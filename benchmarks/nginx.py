@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from benchmarks.content import PAGE
+from benchmarks.peers import Job
 
 BIG_BUFFERS = """
         proxy_buffer_size 64k;
@@ -37,24 +38,24 @@ def registry(folder: Path, port: int, certificate: Path, key: Path, passwords: P
     return _whole(folder, "auto", "access_log off;", server)
 
 
-def proxy(folder: Path, port: int, upstream: int, ca: Path, authorization: str, tuning: str = "") -> str:
+def proxy(job: Job, tuning: str = "") -> str:
     """Adds the credential, verifies the registry, keeps connections, rewrites the absolute links of the page.
 
     Nothing is spooled to disk in either direction, as the sidecar does not; the rest are nginx's defaults.
     """
     server = f"""
     upstream registry {{
-        server 127.0.0.1:{upstream};
+        server 127.0.0.1:{job.upstream};
         keepalive 64;
     }}
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{job.port};
         proxy_http_version 1.1;
         proxy_set_header Connection "";
-        proxy_set_header Host 127.0.0.1:{upstream};
-        proxy_set_header Authorization "{authorization}";
+        proxy_set_header Host 127.0.0.1:{job.upstream};
+        proxy_set_header Authorization "{job.authorization}";
         proxy_ssl_protocols TLSv1.2 TLSv1.3;
-        proxy_ssl_trusted_certificate {ca};
+        proxy_ssl_trusted_certificate {job.ca};
         proxy_ssl_verify on;
         proxy_ssl_name localhost;  # nginx compares DNS names only
         proxy_ssl_server_name on;
@@ -66,14 +67,14 @@ def proxy(folder: Path, port: int, upstream: int, ca: Path, authorization: str, 
         location {PAGE} {{
             proxy_pass https://registry;
             proxy_set_header Connection "";
-            proxy_set_header Host 127.0.0.1:{upstream};
-            proxy_set_header Authorization "{authorization}";
+            proxy_set_header Host 127.0.0.1:{job.upstream};
+            proxy_set_header Authorization "{job.authorization}";
             proxy_set_header Accept-Encoding "";
             sub_filter_once off;
-            sub_filter "https://127.0.0.1:{upstream}/" "/";
+            sub_filter "https://127.0.0.1:{job.upstream}/" "/";
         }}
     }}"""
-    return _whole(folder, "1", f"access_log {folder / 'access.log'};", server)
+    return _whole(job.folder, "1", f"access_log {job.log};", server)
 
 
 def _whole(folder: Path, workers: str, log: str, server: str) -> str:

@@ -18,7 +18,8 @@ class Memory(NamedTuple):
 
     rss: float
     anonymous: float
-    """What one more copy on the same node really adds: no file pages, which copies share"""
+    """What one more copy on the same node really adds: no file pages, which copies share. A page that a
+    master and its worker share counts once."""
 
 
 class Service:
@@ -74,7 +75,7 @@ class Service:
 
     def memory(self) -> Memory:
         tables = [kibibytes(f"/proc/{pid}/smaps_rollup") for pid in self._pids()]
-        return Memory(*(sum(table[name] for table in tables) / 1024 for name in ("Rss", "Anonymous")))
+        return Memory(*(sum(table[name] for table in tables) / 1024 for name in ("Rss", "Pss_Anon")))
 
     def forget_peak(self) -> None:
         """Let `peak_rss` begin anew (proc_pid_clear_refs(5))."""

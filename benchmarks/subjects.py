@@ -1,28 +1,31 @@
 """Those who are measured: each does the same job over the same registry, started with a clean environment."""
 
-import compileall
-import json
-import os
-import shutil
-import subprocess
-import sys
-import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import sidecar
-from benchmarks import nginx
+from benchmarks import nginx, peers
 from benchmarks.machine import clean_environment
 from benchmarks.processes import Service
 from benchmarks.registry import PASSWORD, USERNAME, Registry
-from sidecar.contract import COMMAND, Credential, Environment, Grant, Listener, Secret
+from benchmarks.sidecars import command_of, start_sidecar
 
 DIRECT = "direct"
 SIDECAR = "sidecar"
+BEFORE = "sidecar before"
 NGINX = "nginx"
 NGINX_TUNED = "nginx, big buffers"
+HAPROXY = "haproxy"
+CADDY = "caddy"
+ENVOY = "envoy"
 UVICORN = "uvicorn + httpx"
+
+PEERS = (HAPROXY, CADDY, ENVOY)
+"""A run may leave them out"""
+STANDING = (SIDECAR, BEFORE, NGINX, NGINX_TUNED, *PEERS)
+REWRITING = (SIDECAR, BEFORE, NGINX, NGINX_TUNED)
+"""The others hand index pages on as they are"""
 
 Subjects = Mapping[str, Callable[[int], Service]]
 """Name → start on a port"""
@@ -34,87 +37,89 @@ class Surroundings:
 
     registry: Registry
     folder: Path
-    nginx: str
+    programs: Mapping[str, str]
+    """Name → path, of nginx and of the peers in this run"""
     python: Path
-    """Of an environment without an editable install, whose finder alone costs 10 ms of every start"""
+    """Of the environment with this checkout's sidecar"""
+    python_before: Path | None
+    """Of the one with another checkout's"""
 
 
 def make_subjects(around: Surroundings) -> Subjects:
-    return {
-        SIDECAR: lambda port: _start_sidecar(around, port),
-        NGINX: lambda port: _start_nginx(around, port, ""),
-        NGINX_TUNED: lambda port: _start_nginx(around, port, nginx.BIG_BUFFERS),
-        UVICORN: lambda port: _start_uvicorn(around, port),
-    }
+    """Without peers whose program is not there, and without a second sidecar unless there is one."""
+    found: dict[str, Callable[[int], Service]] = {SIDECAR: _sidecar(around, around.python)}
+    if around.python_before:
+        found[BEFORE] = _sidecar(around, around.python_before)
+    found[NGINX] = partial(_start_nginx, around, "")
+    found[NGINX_TUNED] = partial(_start_nginx, around, nginx.BIG_BUFFERS)
+    for name, start in ((HAPROXY, _start_haproxy), (CADDY, _start_caddy), (ENVOY, _start_envoy)):
+        if name in around.programs:
+            found[name] = partial(start, around)
+    found[UVICORN] = partial(_start_uvicorn, around)
+    return found
 
 
-def install_python(folder: Path) -> Path:
-    """An environment as an image has it: the package copied and compiled, the rest by reference."""
-    command = [sys.executable, "-I", "-m", "venv", "--without-pip", str(folder)]
-    subprocess.run(command, check=True, env=clean_environment(folder.parent))
-    (site_packages,) = folder.glob("lib/python*/site-packages")
-    shutil.copytree(Path(sidecar.__file__).parent, site_packages / "sidecar")
-    compileall.compile_dir(site_packages, quiet=2)
-    (site_packages / "rest.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return folder / "bin" / "python3"
+def _sidecar(around: Surroundings, python: Path) -> Callable[[int], Service]:
+    command = command_of(python)
+    return lambda port: start_sidecar(command, around.registry, _folder(around, SIDECAR, port), port)
 
 
-def _start_sidecar(around: Surroundings, port: int) -> Service:
-    """As `pypi-connector run` starts it: the grant comes through an inherited descriptor."""
-    folder = around.folder / f"sidecar-{port}"
-    folder.mkdir(exist_ok=True)
-    grant = Grant(
-        version="1",
-        index_url=f"{around.registry.origin}/simple/",
-        upload_url=f"{around.registry.origin}/upload/",
-        file_origins=(),
-        ca=around.registry.ca,
-        credential=Credential(USERNAME, Secret(PASSWORD)),
-        soft_seconds=1e9,
-        hard_seconds=1e9,
-        broker_ca=(),
-    )
-    reading, writing = os.pipe()
-    environment = Environment(
-        listeners=(Listener("bench/registry", port),),
-        files={"pip.conf": "", ".pypirc": "", "uv.toml": ""},
-        config_dir=str(folder),
-        grant_fd=reading,
-    )
-    try:
-        os.write(writing, json.dumps(grant.document()).encode() + b"\n")
-        command = [str(around.python), *COMMAND[1:]]
-        variables = clean_environment(folder, **environment.variables())
-        service = Service(command, variables, folder / "log", pass_fds=[reading])
-    except BaseException:
-        os.close(writing)
-        raise
-    finally:
-        os.close(reading)
-    service.at_end(lambda: os.close(writing))
-    return service
+def _start_nginx(around: Surroundings, tuning: str, port: int) -> Service:
+    job = _job(around, NGINX, port)
+    configuration = job.folder / "nginx.conf"
+    configuration.write_text(nginx.proxy(job, tuning))
+    return _serve(job, [around.programs[NGINX], "-c", str(configuration), "-e", "stderr"])
 
 
-def _start_nginx(around: Surroundings, port: int, tuning: str) -> Service:
-    folder = around.folder / f"nginx-{port}"
-    registry = around.registry
-    configuration = folder / "nginx.conf"
-    text = nginx.proxy(folder, port, registry.port, registry.ca_file, registry.authorization, tuning)
-    configuration.write_text(text)
-    command = [around.nginx, "-c", str(configuration), "-e", "stderr"]
-    return Service(command, clean_environment(folder), folder / "log")
+def _start_haproxy(around: Surroundings, port: int) -> Service:
+    job = _job(around, HAPROXY, port)
+    configuration = job.folder / "haproxy.cfg"
+    configuration.write_text(peers.haproxy(job))
+    return _serve(job, [around.programs[HAPROXY], "-db", "-f", str(configuration)])
+
+
+def _start_caddy(around: Surroundings, port: int) -> Service:
+    job = _job(around, CADDY, port)
+    configuration = job.folder / "Caddyfile"
+    configuration.write_text(peers.caddy(job))
+    command = [around.programs[CADDY], "run", "--adapter", "caddyfile", "--config", str(configuration)]
+    return _serve(job, command, GOMAXPROCS="1")
+
+
+def _start_envoy(around: Surroundings, port: int) -> Service:
+    job = _job(around, ENVOY, port)
+    configuration = job.folder / "envoy.json"
+    configuration.write_text(peers.envoy(job))
+    options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"]
+    return _serve(job, [around.programs[ENVOY], "-c", str(configuration), *options])
 
 
 def _start_uvicorn(around: Surroundings, port: int) -> Service:
-    folder = around.folder / f"uvicorn-{port}"
-    folder.mkdir(exist_ok=True)
-    variables = clean_environment(
-        folder,
+    job = _job(around, "uvicorn", port)
+    module = ["--app-dir", str(Path(__file__).parent), "streaming_app:app"]
+    command = [str(around.python), "-I", "-m", "uvicorn", "--port", str(port), "--lifespan", "off", *module]
+    return _serve(
+        job,
+        command,
         REGISTRY=around.registry.origin,
         REGISTRY_CA=str(around.registry.ca_file),
         REGISTRY_USERNAME=USERNAME,
         REGISTRY_PASSWORD=PASSWORD,
     )
-    module = ["--app-dir", str(Path(__file__).parent), "streaming_app:app"]
-    command = [str(around.python), "-I", "-m", "uvicorn", "--port", str(port), "--lifespan", "off", *module]
-    return Service(command, variables, folder / "log")
+
+
+def _job(around: Surroundings, name: str, port: int) -> peers.Job:
+    registry = around.registry
+    folder = _folder(around, name, port)
+    return peers.Job(folder, port, registry.port, registry.ca_file, registry.authorization)
+
+
+def _folder(around: Surroundings, name: str, port: int) -> Path:
+    """A port may come again; what the one before left is of no harm."""
+    folder = around.folder / f"{name}-{port}"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _serve(job: peers.Job, command: Sequence[str], **variables: str) -> Service:
+    return Service(command, clean_environment(job.folder, **variables), job.folder / "log")

@@ -5,16 +5,18 @@ import signal
 import socket
 import sys
 import threading
-from pathlib import Path
 
 from sidecar.broker import BrokerClient
 from sidecar.contract import ContractError, Environment, Grant, Listener
 from sidecar.errors import SidecarError
 from sidecar.files import write_files
-from sidecar.grants import Fetch, GrantStore
+from sidecar.grants import Fetch, Grants, GrantStore
 from sidecar.log import Log
+from sidecar.loop import Loop
 from sidecar.proxy import Proxy
 from sidecar.server import Server, listen
+from sidecar.threads import Threads
+from sidecar.upstream import Upstream
 
 _STACK_BYTES = 256 * 1024  # the default reserves 8 MiB of address space per thread; the deepest use is 60 KiB
 _DOCUMENT_BYTES = 1024 * 1024
@@ -35,21 +37,28 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # the descriptor above ends the loop
     try:
-        server = Server(log, environment.peer_uid)
+        loop = Loop()
+        server = Server(loop, log, environment.peer_uid)
         server.add_stop(stop.fileno())
         fetches = _make_fetches(environment, server)
         # files before sockets: the start gate takes a listening socket for both
-        write_files(Path(environment.config_dir), environment.files)
+        write_files(environment.config_dir, environment.files)
         for listener, fetch in zip(environment.listeners, fetches, strict=True):
-            grants = GrantStore(listener.connector, fetch)
-            server.add_listener(listen(listener), Proxy(listener.connector, listener.port, grants, log))
+            server.add_listener(listen(listener), _make_proxy(listener, fetch, loop, log))
             log.write("info", "listening", connector=listener.connector, port=listener.port)
     except (SidecarError, ValueError, OSError) as error:  # a ContractError is a ValueError
         log.write("error", "cannot start", detail=str(error))
         return 2
-    server.run()
+    loop.run()
     log.write("info", "stopped")
     return 0
+
+
+def _make_proxy(listener: Listener, fetch: Fetch, loop: Loop, log: Log) -> Proxy:
+    # threads of their own each: a broker that hangs holds up no connection to the registry, nor the other way
+    grants = Grants(GrantStore(listener.connector, fetch), Threads(loop))
+    upstream = Upstream(loop, Threads(loop))
+    return Proxy(listener.connector, listener.port, grants, upstream, log)
 
 
 def _make_fetches(environment: Environment, server: Server) -> list[Fetch]:
@@ -62,8 +71,8 @@ def _make_fetches(environment: Environment, server: Server) -> list[Fetch]:
 
 
 def _from_broker(environment: Environment, listener: Listener) -> Fetch:
-    url, token_file = environment.broker_url or "", Path(environment.token_file)
-    return BrokerClient(url, environment.broker_ca, token_file, listener.connector).fetch
+    url = environment.broker_url or ""
+    return BrokerClient(url, environment.broker_ca, environment.token_file, listener.connector).fetch
 
 
 def _constant(grant: Grant) -> Fetch:

@@ -2,18 +2,18 @@
 
 import contextlib
 import json
+import os
+import socket
 import ssl
 import time
-from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from sidecar.connections import closing_on_error, connect, make_tls_context
-from sidecar.contract import GRANTS_PATH, ContractError, Grant
+from sidecar.connections import connect, make_tls_context
+from sidecar.contract import GRANTS_PATH, ContractError, Grant, grant_request
 from sidecar.errors import BrokerRefused, BrokerUnreachable, UpstreamUnreachable
 from sidecar.http1 import CHUNKED, MalformedHead, ResponseReader, find, render_request
 from sidecar.origins import origin_of
-from sidecar.wire import Wire, WireClosed, WireTimeout
 
 ANSWER_SECONDS = 10.0
 """The broker makes up to five calls to the API server, each within 2 s"""
@@ -23,7 +23,7 @@ _DOCUMENT_LIMIT = 1024 * 1024  # a CA bundle of the whole web is 220 KiB
 class BrokerClient:
     """Asks one broker about one connector. Holds no grant and no token: the kubelet rotates the file."""
 
-    def __init__(self, url: str, ca: str, token_file: Path, connector: str) -> None:
+    def __init__(self, url: str, ca: str, token_file: str | os.PathLike[str], connector: str) -> None:
         self._origin = origin_of(url)
         self._path = urlsplit(url).path.rstrip("/") + GRANTS_PATH
         self._bundle = ca
@@ -32,16 +32,14 @@ class BrokerClient:
 
     def fetch(self, rejected: str | None) -> Grant:
         """One grant, or `BrokerRefused`, or `BrokerUnreachable`. Blocks for at most 30 s."""
-        body = json.dumps({"connector": self._connector, "rejected": rejected}).encode()
+        body = json.dumps(grant_request(self._connector, rejected)).encode()
         try:
-            wire = connect(self._origin, self._tls())
-            with closing_on_error(wire):
-                status, answer = self._exchange(wire, body)
+            with connect(self._origin, self._tls()) as sock:
+                status, answer = self._exchange(sock, body)
         except UpstreamUnreachable as error:
             raise BrokerUnreachable(f"the broker cannot be reached: {error}") from error
-        except (WireTimeout, WireClosed, MalformedHead) as error:
+        except (OSError, MalformedHead) as error:
             raise BrokerUnreachable("the broker broke off its answer") from error
-        wire.close()
         return self._read(status, answer)
 
     def _tls(self) -> ssl.SSLContext:
@@ -49,12 +47,13 @@ class BrokerClient:
 
     def _token(self) -> str:
         try:
-            return self._token_file.read_text("ascii").strip()
+            with open(self._token_file, encoding="ascii") as file:
+                return file.read().strip()
         except (OSError, ValueError) as error:
             raise BrokerUnreachable(f"the Pod's token cannot be read from {self._token_file}") from error
 
-    def _exchange(self, wire: Wire, body: bytes) -> tuple[int, bytes]:
-        head = render_request(
+    def _exchange(self, sock: socket.socket, body: bytes) -> tuple[int, bytes]:
+        request = render_request(
             "POST",
             self._path,
             [
@@ -65,22 +64,22 @@ class BrokerClient:
                 (b"connection", b"close"),
             ],
         )
-        wire.send(head + body, ANSWER_SECONDS)
-        answer = wire.read_head(ResponseReader("POST"), ANSWER_SECONDS).head()
+        deadline = time.monotonic() + ANSWER_SECONDS  # for all of it: everybody waits for this one fetch
+        sock.settimeout(ANSWER_SECONDS)
+        sock.sendall(request + body)
+        reader = ResponseReader("POST")
+        rest: bytes | None = None
+        while rest is None:
+            rest = reader.feed(_receive(sock, deadline))
+        answer = reader.head()
         if answer.length == CHUNKED or (find(answer.headers, b"content-length") is None):
             raise MalformedHead("the broker's answers have a length")
         if answer.length > _DOCUMENT_LIMIT:
             raise MalformedHead("the broker's answer is too long")
-        buffer = bytearray(answer.length)
-        filled = 0
-        deadline = time.monotonic() + ANSWER_SECONDS  # for all of it: everybody waits for this one fetch
-        while filled < answer.length:
-            left = max(0.0, deadline - time.monotonic())
-            count = wire.receive(memoryview(buffer)[filled:], left)
-            if not count:
-                raise WireClosed
-            filled += count
-        return answer.status, bytes(buffer)
+        document = bytearray(rest)
+        while len(document) < answer.length:
+            document += _receive(sock, deadline)
+        return answer.status, bytes(document[: answer.length])
 
     def _read(self, status: int, body: bytes) -> Grant:
         if status == 200:
@@ -103,6 +102,15 @@ class BrokerClient:
             with contextlib.suppress(UpstreamUnreachable):  # a faulty one must not spoil the others
                 make_tls_context(certificate)
                 self._bundle += "\n" + certificate.strip() + "\n"
+
+
+def _receive(sock: socket.socket, deadline: float) -> bytes:
+    """Raises OSError at the end of the stream and after the deadline."""
+    sock.settimeout(max(0.001, deadline - time.monotonic()))
+    data = sock.recv(64 * 1024)
+    if not data:
+        raise ConnectionError("the broker closed the connection")
+    return data
 
 
 class _Problem(NamedTuple):

@@ -2,12 +2,11 @@
 
 import socket
 import struct
-from collections.abc import Iterator
 
 from sidecar.answers import Answer, render_answer
-from sidecar.bodies import read_body
+from sidecar.bodies import Body
 from sidecar.errors import ClientGone, Refusal
-from sidecar.http1 import CHUNKED, Headers, MalformedHead, RequestHead, find, has_token, render_response
+from sidecar.http1 import CHUNKED, Headers, MalformedHead, RequestHead, has_token, render_response
 from sidecar.wire import Wire, WireClosed, WireTimeout
 
 SEND_SECONDS = 300.0
@@ -34,6 +33,7 @@ class Exchange:
         self.is_started = False
         """Whether octets of the response have been sent"""
         self.closes = head.wants_close or head.length == CHUNKED
+        self._body = Body(wire, head.length, buffer, BODY_SECONDS, is_request=True) if head.length else None
         self._is_body_read = head.length == 0
         self._is_body_lost = False
         self._is_chunked = False
@@ -43,22 +43,27 @@ class Exchange:
 
     def check(self) -> None:
         """Refuse what no package client sends: another host's name, or a web page's request."""
-        host = find(self.head.headers, b"host") or b""
-        name = host.rpartition(b":")[0] if b":" in host.rpartition(b"]")[2] else host
-        if name.lower() not in _LOOPBACK_HOSTS or sum(key == b"host" for key, _ in self.head.headers) > 1:
+        hosts = []
+        for name, value in self.head.headers:
+            if name == b"host":
+                hosts.append(value)
+            elif name == b"origin" or name.startswith(b"sec-fetch-"):
+                raise Refusal(403, "browser-refused", "requests of web pages are not served")
+        if len(hosts) != 1 or not _is_loopback(hosts[0]):
             raise Refusal(421, "wrong-host", "this proxy answers to 127.0.0.1 and localhost only")
-        if any(key == b"origin" or key.startswith(b"sec-fetch-") for key, _ in self.head.headers):
-            raise Refusal(403, "browser-refused", "requests of web pages are not served")
 
-    def read_body(self) -> Iterator[memoryview]:
-        """The request's body. Raises ClientGone if it ends early, Refusal if it breaks its coding."""
+    async def read_body(self) -> memoryview:
+        """The next piece of the request's body, empty at its end.
+
+        Raises ClientGone if it ends early, Refusal if it breaks its coding.
+        """
+        if self._body is None:
+            return self.buffer[:0]
         if self._continues:
-            self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._continues = False
+            await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
-            for view in read_body(self.wire, self.head.length, self.buffer, BODY_SECONDS, is_request=True):
-                self._remaining -= len(view) if self.head.length > 0 else 0
-                yield view
+            view = await self._body.read()
         except WireClosed as error:
             raise ClientGone from error
         except WireTimeout as error:
@@ -70,7 +75,9 @@ class Exchange:
             self.closes = True
             self._is_body_lost = True
             raise Refusal(400, "bad-request", f"the upload's body is malformed: {error}") from error
-        self._is_body_read = True
+        self._remaining -= len(view)
+        self._is_body_read = not view or self._remaining == 0
+        return view
 
     def start(
         self, status: int, reason: bytes, headers: Headers, length: int | None, *, has_body: bool = True
@@ -95,35 +102,35 @@ class Exchange:
             fields.append((b"connection", b"close"))
         return render_response(status, reason, fields)
 
-    def send(self, head: bytes, view: memoryview | bytes) -> None:
+    async def send(self, head: bytes, view: memoryview | bytes) -> None:
         """Send octets of the body, with the head in front the first time."""
         if not view:
             if head:
-                self._write(head)
+                await self._write(head)
             return
         self.sent += len(view)
         if self._is_chunked:
-            self._write(b"".join((head, b"%x\r\n" % len(view), view, b"\r\n")))
+            await self._write(b"".join((head, b"%x\r\n" % len(view), view, b"\r\n")))
         else:
-            self._write(b"".join((head, view)) if head else view)
+            await self._write(b"".join((head, view)) if head else view)
 
-    def finish(self) -> None:
+    async def finish(self) -> None:
         if self._is_chunked:
-            self._write(b"0\r\n\r\n")
+            await self._write(b"0\r\n\r\n")
 
     def break_off(self) -> None:
         """Reset the connection, so that no client takes what it has for the whole."""
         self.closes = True
         self.wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    def answer(self, answer: Answer, extra: Headers | None = None) -> None:
+    async def answer(self, answer: Answer, extra: Headers | None = None) -> None:
         """An answer of our own in place of a response."""
         self.status, self.code, self.sentence = answer.status, answer.code, answer.sentence
         self.closes = self.closes or not self._is_body_read
         is_head = self.head.method == "HEAD"
-        self._write(render_answer(answer, is_head=is_head, closes=self.closes, extra=extra))
+        await self._write(render_answer(answer, is_head=is_head, closes=self.closes, extra=extra))
 
-    def drain(self) -> None:
+    async def drain(self) -> None:
         """Take the rest of a body that nobody wants, so that the client comes to read the answer.
 
         Closing with unread octets resets the connection (RFC 9112 §9.6), and the answer is lost: twine and uv
@@ -133,22 +140,28 @@ class Exchange:
             return
         try:
             if self.head.length == CHUNKED:
-                while self.wire.receive(self.buffer, DRAIN_SECONDS):
-                    pass
+                while await self.wire.receive(self.buffer, DRAIN_SECONDS):
+                    await self.wire.pause()
             while self._remaining > 0:
-                count = self.wire.receive(self.buffer[: self._remaining], DRAIN_SECONDS)
+                count = await self.wire.receive(self.buffer[: self._remaining], DRAIN_SECONDS)
                 if not count:
                     return
                 self._remaining -= count
+                await self.wire.pause()
         except (WireClosed, WireTimeout):
             return
 
-    def _write(self, data: bytes | memoryview) -> None:
+    async def _write(self, data: bytes | memoryview) -> None:
         self.is_started = True
-        self._send(data)
+        await self._send(data)
 
-    def _send(self, data: bytes | memoryview) -> None:
+    async def _send(self, data: bytes | memoryview) -> None:
         try:
-            self.wire.send(data, SEND_SECONDS)
+            await self.wire.send(data, SEND_SECONDS)
         except (WireClosed, WireTimeout) as error:
             raise ClientGone from error
+
+
+def _is_loopback(host: bytes) -> bool:
+    name = host.rpartition(b":")[0] if b":" in host.rpartition(b"]")[2] else host
+    return name.lower() in _LOOPBACK_HOSTS

@@ -2,10 +2,8 @@
 
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from sidecar.errors import UpstreamUnreachable
 from sidecar.origins import Origin
@@ -18,7 +16,7 @@ IDLE_SECONDS = 30.0
 """An idle connection is dropped after this; servers drop theirs after 5 to 75 s, and one that was dropped
 there is noticed before use"""
 IDLE_CONNECTIONS = 64
-"""Kept per origin, as many as there are workers: with 16, uv's next phase shook hands again on up to 34 of
+"""Kept per origin, more than uv opens: with 16, uv's next phase shook hands again on up to 34 of
 its 50 connections, a quarter of an install's CPU time"""
 
 _ADDRESS = "check spec.address of the Connector, and that it can be reached from here"
@@ -42,8 +40,8 @@ def make_tls_context(ca: str | None) -> ssl.SSLContext:
     return context
 
 
-def connect(origin: Origin, tls: ssl.SSLContext | None, *, is_declared: bool = True) -> Wire:
-    """Open a connection, TLS for https. `is_declared`: the Connector itself names this origin.
+def connect(origin: Origin, tls: ssl.SSLContext | None, *, is_declared: bool = True) -> socket.socket:
+    """Open a connection, TLS for https; blocks. `is_declared`: the Connector itself names this origin.
 
     An origin that only a redirect names must not lead into the node or its cloud's metadata service. The
     address that was connected to is checked, not the name: a second look-up could give another one.
@@ -64,7 +62,7 @@ def connect(origin: Origin, tls: ssl.SSLContext | None, *, is_declared: bool = T
         if tls is not None:
             # a TLS stream that just ends was cut: it must not pass for a complete body (RFC 8446 §6.1)
             sock = tls.wrap_socket(sock, server_hostname=origin.host, suppress_ragged_eofs=False)
-        return Wire(sock)
+        return sock
     except OSError as error:
         sock.close()
         hint = _AUTHORITY if isinstance(error, ssl.SSLCertVerificationError) else _ADDRESS
@@ -75,45 +73,50 @@ def connect(origin: Origin, tls: ssl.SSLContext | None, *, is_declared: bool = T
 
 
 class Pool:
-    """Idle connections by origin, youngest first. Thread-safe."""
+    """Idle connections by origin, youngest first."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._idle: dict[object, list[tuple[float, Wire]]] = {}
 
     def take(self, key: object) -> Wire | None:
         """A connection that was alive a moment ago, or None. A dead one is noticed here, as a rule."""
-        while True:
-            with self._lock:
-                kept = self._idle.get(key)
-                if not kept:
-                    return None
-                since, wire = kept.pop()
+        kept = self._idle.get(key)
+        while kept:
+            since, wire = kept.pop()
             if time.monotonic() - since < IDLE_SECONDS and not wire.has_arrived():
                 return wire
             wire.close()
+        return None
 
     def put(self, key: object, wire: Wire) -> None:
         """Keep a connection whose last response was read to its end."""
+        if wire.has_arrived():  # nobody asked for more; and so `take` needs no system call, as a rule
+            wire.close()
+            return
         now = time.monotonic()
-        with self._lock:
-            kept = self._idle.setdefault(key, [])
-            kept.append((now, wire))
-            expired = [one for one in kept if now - one[0] >= IDLE_SECONDS] or kept[:-IDLE_CONNECTIONS]
-            for one in expired:
-                kept.remove(one)
-        for _, old in expired:
-            old.close()
+        wire.owner = None
+        kept = self._idle.setdefault(key, [])
+        kept.append((now, wire))
+        while len(kept) > IDLE_CONNECTIONS or now - kept[0][0] >= IDLE_SECONDS:
+            kept.pop(0)[1].close()
 
 
-@contextmanager
-def closing_on_error(wire: Wire) -> Iterator[None]:
+class closing_on_error:  # noqa: N801 (used like contextlib's own; a generator takes three times as long)
     """Close the connection if the block fails: nobody knows any more where in the stream it is."""
-    try:
-        yield
-    except BaseException:
-        wire.close()
-        raise
+
+    __slots__ = ("_wire",)
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._wire.close()
 
 
 def _is_internal(address: str) -> bool:

@@ -5,11 +5,12 @@ The one module of this package that the webhook may import, so it needs the stan
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-SHAPE = "1"
+SHAPE = "2"
 """Version of what the webhook injects. A change that the broker could notice gets the next number."""
 
 COMMAND = ("python3", "-I", "-m", "sidecar")
@@ -23,6 +24,11 @@ TOKEN_AUDIENCE = "pypi-connector"  # noqa: S105 (a name)
 GRANTS_PATH = "/v1/grants"
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+
+ENFORCES = ("packages",)
+"""What this sidecar holds its Pod to at a grant's word: the broker gives none that would not be kept"""
+PACKAGE_PATTERN = re.compile(r"[a-z0-9*?]+(-[a-z0-9*?]+)*")
+"""A normalised name (PEP 503); `*` stands for any text, also none, and `?` for one character"""
 
 
 class ContractError(ValueError):
@@ -190,6 +196,16 @@ class Credential(NamedTuple):
     password: Secret
 
 
+class PackagePolicy(NamedTuple):
+    """Which packages may be installed, by `allowPackages` and `denyPackages` of a Connector."""
+
+    connector: str
+    """`namespace/name`, for the sentence that refuses"""
+    allow: tuple[str, ...]
+    deny: tuple[str, ...]
+    """Patterns, as those of `allow`, and they win; without any in `allow` all others may pass"""
+
+
 class Grant(NamedTuple):
     """What one Pod may do with one connector, and with which credential: grant document v1."""
 
@@ -210,6 +226,8 @@ class Grant(NamedTuple):
     """Age until which it serves while the broker cannot be reached"""
     broker_ca: tuple[str, ...]
     """PEM certificates of the broker's authorities, newer than the injected bundle"""
+    packages: PackagePolicy | None = None
+    """None: all. Only for a sidecar that `ENFORCES` it: an older one ignores the field"""
 
     def document(self) -> dict[str, Any]:
         """The JSON object on the wire. The only place where the password is revealed to be sent."""
@@ -225,6 +243,7 @@ class Grant(NamedTuple):
             "softSeconds": self.soft_seconds,
             "hardSeconds": self.hard_seconds,
             "brokerCa": list(self.broker_ca),
+            **({"packages": self.packages._asdict()} if self.packages else {}),
         }
 
     @classmethod
@@ -245,11 +264,27 @@ class Grant(NamedTuple):
                 soft_seconds=float(fields["softSeconds"]),
                 hard_seconds=float(fields["hardSeconds"]),
                 broker_ca=tuple(_text(one) for one in fields["brokerCa"]),
+                packages=_packages(fields.get("packages")),
             )
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             # the cause could quote the document, which holds the password
             kind = type(error).__name__
             raise ContractError(f"the grant document is not of version 1 ({kind})") from None
+
+
+def grant_request(connector: str, rejected: str | None) -> dict[str, Any]:
+    """The JSON object with which a sidecar asks; the registry refused the version `rejected`."""
+    return {"connector": connector, "rejected": rejected, "enforces": list(ENFORCES)}
+
+
+def _packages(value: Any) -> PackagePolicy | None:
+    """A pattern that is not understood breaks the document: left out, it would let a package through."""
+    if value is None:
+        return None
+    lists = [value["allow"], value["deny"]]
+    if not all(isinstance(one, list) and all(map(PACKAGE_PATTERN.fullmatch, one)) for one in lists):
+        raise ValueError
+    return PackagePolicy(_text(value["connector"]), *map(tuple, lists))
 
 
 def _url(value: object) -> str:

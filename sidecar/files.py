@@ -2,28 +2,28 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 _MODE = 0o644  # the workload runs as whatever user it likes; nothing secret stands in these files
 
 
-def write_files(folder: Path, files: Mapping[str, str]) -> None:
+def write_files(folder: str | os.PathLike[str], files: Mapping[str, str]) -> None:
     """Write each file atomically (rename(2)), so that a client never reads half of one.
 
     A file that a single-file mount already holds keeps its content there: such mounts follow the inode, so
     an equal file is left alone.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    os.makedirs(folder, exist_ok=True)
     for name, text in files.items():
-        target = folder / name
+        target = os.path.join(folder, name)
         body = text.encode()
         try:
-            if target.read_bytes() == body:
-                continue
+            with open(target, "rb") as stream:
+                if stream.read() == body:
+                    continue
         except OSError:
             pass
-        fresh = folder / f".{name}.new"
-        with open(fresh, "wb") as stream:  # noqa: PTH123 (its fileno is needed)
+        fresh = os.path.join(folder, f".{name}.new")
+        with open(fresh, "wb") as stream:
             os.fchmod(stream.fileno(), _MODE)  # whatever the umask is
             stream.write(body)
-        fresh.rename(target)
+        os.rename(fresh, target)

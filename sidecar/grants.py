@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sidecar.contract import Grant
 from sidecar.errors import BrokerRefused, BrokerUnreachable, CredentialRefused
+from sidecar.threads import Threads
 
 Fetch = Callable[[str | None], Grant]
 """Rejected version or None → grant; raises BrokerRefused or BrokerUnreachable"""
@@ -49,6 +50,14 @@ class GrantStore:
         """(action, version) that the registry answered 401 to"""
         self._ask_at: dict[str, float] = {}
         """Version that the registry refused → when the broker is asked for a newer one again"""
+
+    def at_hand(self, action: str) -> Grant | None:
+        """What `get` returns if it need not wait for anybody, else None."""
+        with self._changed:
+            grant = self._grant
+            if grant is None or self._clock() - self._since >= grant.soft_seconds:
+                return None
+            return self._unless_rejected(grant, action)
 
     def get(self, action: str) -> Grant:
         """A grant that the registry has not rejected for this action ("install", "upload").
@@ -165,3 +174,20 @@ class GrantStore:
             pause = BACK_OFF_SECONDS[min(self._failures, len(BACK_OFF_SECONDS) - 1)]
             self._failures += 1
         self._retry_at = self._clock() + pause
+
+
+class Grants:
+    """The store as tasks of the loop use it: what is at hand at once, all else in a thread."""
+
+    def __init__(self, store: GrantStore, threads: Threads) -> None:
+        self._store = store
+        self._threads = threads
+
+    async def get(self, action: str) -> Grant:
+        """See `GrantStore.get`."""
+        grant = self._store.at_hand(action)
+        return grant if grant is not None else await self._threads.run(lambda: self._store.get(action))
+
+    async def renew(self, refused: Grant, action: str, *, is_rejected: bool = True) -> Grant | None:
+        """See `GrantStore.renew`."""
+        return await self._threads.run(lambda: self._store.renew(refused, action, is_rejected=is_rejected))

@@ -8,7 +8,7 @@ clients and registries add harmless fields of their own.
 from binascii import b2a_base64
 
 from sidecar.contract import Credential
-from sidecar.http1 import Headers
+from sidecar.http1 import Headers, find
 
 _TO_REGISTRY = frozenset(
     {b"accept", b"accept-language", b"cache-control", b"content-type", b"pragma", b"user-agent"}
@@ -46,17 +46,21 @@ _NOT_TO_CLIENT = _HOP_BY_HOP | {
     b"access-control-allow-credentials",
 }
 _DIGESTS = frozenset({b"content-md5", b"digest", b"content-digest", b"repr-digest"})
+_NOT_WITH_REWRITTEN = _NOT_TO_CLIENT | _DIGESTS | {b"content-encoding", b"accept-ranges"}
+_WITH_PAGES = _TO_REGISTRY | _CONDITIONS
+_WITH_FILES = _WITH_PAGES | _OF_FILES
+_NOTHING: frozenset[bytes] = frozenset()
 _VIA = (b"via", b"1.1 pypi-connector")  # RFC 9110 §7.6.3
 
 
 def to_registry(headers: Headers, *, host: str, is_page: bool, authorization: bytes | None) -> Headers:
     """The request's headers as the registry gets them. Framing is added by whoever sends the body."""
-    passed = (_TO_REGISTRY | _CONDITIONS | (frozenset() if is_page else _OF_FILES)) - _nominated(headers)
+    passed = (_WITH_PAGES if is_page else _WITH_FILES) - _nominated(headers)
     found = [(b"host", host.encode("ascii"))]
     found += [header for header in headers if header[0] in passed]
     if is_page:
         found.append((b"accept-encoding", b"gzip"))
-    elif not any(name == b"accept-encoding" for name, _ in headers):
+    elif find(headers, b"accept-encoding") is None:
         found.append((b"accept-encoding", b"identity"))
     if authorization is not None:
         found.append((b"authorization", authorization))
@@ -66,16 +70,16 @@ def to_registry(headers: Headers, *, host: str, is_page: bool, authorization: by
 
 def to_client(headers: Headers, *, is_rewritten: bool) -> Headers:
     """The response's headers as the client gets them, without framing."""
-    dropped = _NOT_TO_CLIENT | _nominated(headers)
-    if is_rewritten:
-        dropped |= _DIGESTS | {b"content-encoding", b"accept-ranges"}
+    dropped = (_NOT_WITH_REWRITTEN if is_rewritten else _NOT_TO_CLIENT) | _nominated(headers)
     return [header for header in headers if header[0] not in dropped]
 
 
-def _nominated(headers: Headers) -> set[bytes]:
+def _nominated(headers: Headers) -> frozenset[bytes]:
     """What the sender wants to go no further (RFC 9110 §7.6.1)."""
     lists = [value for name, value in headers if name == b"connection"]
-    return {part.strip().lower() for value in lists for part in value.split(b",")}
+    if not lists or lists == [b"keep-alive"]:  # nearly always
+        return _NOTHING
+    return frozenset(part.strip().lower() for value in lists for part in value.split(b","))
 
 
 def basic_authorization(credential: Credential | None) -> bytes | None:

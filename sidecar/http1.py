@@ -4,7 +4,7 @@ A head that came in is never sent on as it was: what leaves is rendered from par
 see the same message whatever tricks it was written with (RFC 9112 §11.2, request smuggling).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import httptools
@@ -19,6 +19,8 @@ CHUNKED = -1
 """A body's length when it is chunked"""
 UNTIL_CLOSE = -2
 """A response body's length when the end of the connection ends it"""
+
+_PRINTABLE = bytes(octet if 32 <= octet != 127 else 32 for octet in range(256))
 
 
 class MalformedHead(ValueError):
@@ -224,10 +226,10 @@ def find(headers: Headers, name: bytes) -> bytes | None:
 
 def has_token(headers: Headers, name: bytes, token: bytes) -> bool:
     """Whether a comma list header holds a token (RFC 9110 §5.6.1). Both in lower case."""
-    return any(
-        key == name and token in [part.strip().lower() for part in value.split(b",")]
-        for key, value in headers
-    )
+    for key, value in headers:
+        if key == name and token in [part.strip().lower() for part in value.split(b",")]:
+            return True
+    return False
 
 
 def render_request(method: str, target: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -236,10 +238,8 @@ def render_request(method: str, target: str, headers: Iterable[tuple[bytes, byte
 
 def render_response(status: int, reason: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     # it may quote what a registry sent, and clients print it: llhttp lets controls through, RFC 9112 §4 none
-    phrase = bytes(octet if 32 <= octet != 127 else 32 for octet in reason)
-    return _render(b"HTTP/1.1 %d %b" % (status, phrase), headers)
+    return _render(b"HTTP/1.1 %d %b" % (status, reason.translate(_PRINTABLE)), headers)
 
 
 def _render(start: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    lines: Sequence[bytes] = [start, *(name + b": " + value for name, value in headers), b"", b""]
-    return b"\r\n".join(lines)
+    return b"%b\r\n%b\r\n" % (start, b"".join([b"%b: %b\r\n" % pair for pair in headers]))

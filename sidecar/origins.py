@@ -9,7 +9,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 class Origin(NamedTuple):
     scheme: str
     host: str
-    """Lower case; an IPv6 address without its brackets"""
+    """Lower case, in ASCII; an IPv6 address without its brackets"""
     port: int
 
     @property
@@ -27,7 +27,12 @@ def origin_of(url: str | SplitResult) -> Origin:
     parts = urlsplit(url) if isinstance(url, str) else url
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise ValueError("no http or https URL with a host")
-    return Origin(parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme])
+    host = parts.hostname
+    if not host.isascii():
+        # RFC 3490, as clients do before they ask the DNS; surrogates are octets of a page not yet decoded
+        host = host.encode("utf-8", "surrogateescape").decode().encode("idna").decode()
+    port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
+    return Origin(parts.scheme, host, port)
 
 
 def target_of(url: str) -> str:

@@ -8,13 +8,13 @@ from sidecar.errors import UpstreamBroken
 from sidecar.headers import to_client
 from sidecar.http1 import find
 from sidecar.links import PageLinks, PageRewriter, page_kind
-from sidecar.relay import response_body
+from sidecar.relay import ResponseBody
 from sidecar.upstream import Response, Upstream
 
 _PIECE = 256 * 1024  # octets that one step of decompression may yield: a bomb costs time, not memory
 
 
-def relay_page(exchange: Exchange, response: Response, upstream: Upstream, links: PageLinks) -> None:
+async def relay_page(exchange: Exchange, response: Response, upstream: Upstream, links: PageLinks) -> None:
     """Send a successful page on. What is no simple index passes unchanged, decoded."""
     kind = page_kind(find(response.head.headers, b"content-type"))
     is_head = exchange.head.method == "HEAD"
@@ -26,41 +26,61 @@ def relay_page(exchange: Exchange, response: Response, upstream: Upstream, links
         has_body=not is_head,
     )
     rewriter = PageRewriter(links, is_json=kind == "json") if kind else None
-    for piece in _decoded(exchange, response):
-        out = rewriter.feed(piece) if rewriter else piece
-        if out:
-            exchange.send(head, out)
-            head = b""
-    exchange.send(head, rewriter.finish() if rewriter else b"")
-    exchange.finish()
+    decoder = _decoder(find(response.head.headers, b"content-encoding"))
+    body = ResponseBody(exchange, response)
+    while view := await body.read():
+        # a copy, for the decoder goes on after others had their turn with the buffer
+        for piece in decoder.feed(bytes(view)):
+            out = rewriter.feed(piece) if rewriter else piece
+            if out:
+                await exchange.send(head, out)
+                head = b""
+                await exchange.wire.pause()
+    if not is_head:
+        decoder.finish()
+    await exchange.send(head, rewriter.finish() if rewriter else b"")
+    await exchange.finish()
     upstream.release(response)
 
 
-def _decoded(exchange: Exchange, response: Response) -> Iterator[bytes]:
-    coding = (find(response.head.headers, b"content-encoding") or b"identity").lower()
-    pieces = response_body(exchange, response)
-    if coding == b"identity":
-        for view in pieces:
-            yield bytes(view)
-    elif coding in (b"gzip", b"x-gzip"):
-        yield from _gunzip(pieces) if response.head.length != 0 else ()
-    else:
-        raise UpstreamBroken("the registry sent the index page in a coding that was not asked for")
+class _Identity:
+    """A page that is not compressed."""
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        yield piece
+
+    def finish(self) -> None:
+        """It ends where its body does."""
 
 
-def _gunzip(pieces: Iterator[memoryview]) -> Iterator[bytes]:
-    decoder = zlib.decompressobj(wbits=31)
-    try:
-        for view in pieces:
-            data: bytes | memoryview = view
-            while data:
-                if decoder.eof:  # RFC 1952 §2.2: members follow one another
-                    decoder = zlib.decompressobj(wbits=31)
-                out = decoder.decompress(data, _PIECE)
-                if out:
+class _Gunzip:
+    """A page that came as gzip, which is asked for."""
+
+    def __init__(self) -> None:
+        self._decoder = zlib.decompressobj(wbits=31)
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """Decompressed octets, at most `_PIECE` at a time. Raises UpstreamBroken if they are no gzip."""
+        try:
+            while piece:
+                if self._decoder.eof:  # RFC 1952 §2.2: members follow one another
+                    self._decoder = zlib.decompressobj(wbits=31)
+                if out := self._decoder.decompress(piece, _PIECE):
                     yield out
-                data = decoder.unconsumed_tail or decoder.unused_data
-    except zlib.error as error:
-        raise UpstreamBroken("the registry's index page is no valid gzip") from error
-    if not decoder.eof:
-        raise UpstreamBroken("the registry's index page ends early")
+                piece = self._decoder.unconsumed_tail or self._decoder.unused_data
+        except zlib.error as error:
+            raise UpstreamBroken("the registry's index page is no valid gzip") from error
+
+    def finish(self) -> None:
+        """Raises UpstreamBroken if the last member is not complete."""
+        if not self._decoder.eof:
+            raise UpstreamBroken("the registry's index page ends early")
+
+
+def _decoder(coding: bytes | None) -> _Identity | _Gunzip:
+    coding = (coding or b"identity").lower()
+    if coding == b"identity":
+        return _Identity()
+    if coding in (b"gzip", b"x-gzip"):
+        return _Gunzip()
+    raise UpstreamBroken("the registry sent the index page in a coding that was not asked for")

@@ -6,14 +6,13 @@ and its inode. A closed socket shows user 0 and no inode, so one without an inod
 
 import struct
 from collections.abc import Iterable
-from pathlib import Path
 
-_TABLE = Path("/proc/net/tcp")
+_TABLE = "/proc/net/tcp"
 
 
 def is_allowed_peer(peer: tuple[str, int], local: tuple[str, int], uid: int) -> bool:
     """Whether the socket at the other end, an IPv4 address and port, belongs to `uid` or root."""
-    with _TABLE.open(encoding="ascii") as table:
+    with open(_TABLE, encoding="ascii") as table:
         return find_owner(table, peer, local) in (uid, 0)
 
 

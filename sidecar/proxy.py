@@ -6,77 +6,79 @@ from sidecar.answers import Answer, answer_of
 from sidecar.client import Exchange
 from sidecar.connections import closing_on_error
 from sidecar.errors import ClientGone, SidecarError
-from sidecar.grants import GrantStore
+from sidecar.grants import Grants
 from sidecar.links import PageLinks
 from sidecar.log import Log
 from sidecar.pages import relay_page
 from sidecar.refusals import refusal_of
 from sidecar.relay import relay
-from sidecar.routes import Layout, Route, route
+from sidecar.routes import Route, route
 from sidecar.uploads import send_upload
 from sidecar.upstream import Response, Target, Upstream
 
 
 class Proxy:
-    """Thread-safe: it holds nothing of one request, and its target is replaced whole."""
+    """Holds nothing of one request."""
 
-    def __init__(self, connector: str, port: int, grants: GrantStore, log: Log) -> None:
+    def __init__(self, connector: str, port: int, grants: Grants, upstream: Upstream, log: Log) -> None:
         self._connector = connector
         self._local = f"http://127.0.0.1:{port}"
         self._grants = grants
-        self._upstream = Upstream()
+        self._upstream = upstream
         self._target: Target | None = None
         self._log = log
 
-    def serve(self, exchange: Exchange) -> None:
+    async def serve(self, exchange: Exchange) -> None:
         """Answer one request, whatever happens on the way. Never raises but for faults of our own."""
         started = time.monotonic()
         found: list[Route] = []
         try:
             exchange.check()
-            self._handle(exchange, found)
-            exchange.drain()
+            await self._handle(exchange, found)
+            await exchange.drain()
         except ClientGone:
             exchange.closes = True
             exchange.code = "client-gone"
         except SidecarError as error:
-            self._refuse(exchange, answer_of(error))
+            await self._refuse(exchange, answer_of(error))
         except Exception as error:  # noqa: BLE001 (an edge: the client is to hear of our own faults too)
             self._log.write("error", "internal error", error=type(error).__name__)
-            self._refuse(exchange, answer_of(SidecarError()))
+            await self._refuse(exchange, answer_of(SidecarError()))
         finally:
             self._note(exchange, found[0] if found else None, time.monotonic() - started)
 
-    def _handle(self, exchange: Exchange, found: list[Route]) -> None:
+    async def _handle(self, exchange: Exchange, found: list[Route]) -> None:
         is_upload = exchange.head.method == "POST"
-        grant = self._grants.get("upload" if is_upload else "install")
+        grant = await self._grants.get("upload" if is_upload else "install")
         target = self._target
         if target is None or target.grant is not grant:  # once per grant: a tenth of a small request
-            target = self._target = Target(grant, Layout.of(grant))
+            target = self._target = Target.of(grant)
         chosen = route(exchange.head.method, exchange.head.target, target.layout)
         found.append(chosen)
         if chosen.action == "redirect":
             sentence = "the index is at the registry's own path"
             extra = [(b"location", chosen.url.encode("ascii"))]
-            exchange.answer(Answer(302, "redirect", sentence), extra)
+            await exchange.answer(Answer(302, "redirect", sentence), extra)
         elif chosen.action == "upload":
-            send_upload(exchange, chosen.url, grant, self._grants, self._upstream, self._connector)
+            await send_upload(exchange, chosen.url, grant, self._grants, self._upstream, self._connector)
         else:
-            self._download(exchange, chosen, target)
+            await self._download(exchange, chosen, target)
 
-    def _download(self, exchange: Exchange, chosen: Route, target: Target) -> None:
-        response, target = self._fetch(exchange, chosen, target)
+    async def _download(self, exchange: Exchange, chosen: Route, target: Target) -> None:
+        response, chosen, target = await self._fetch(exchange, chosen, target)
         with closing_on_error(response.wire):
             if chosen.action == "index" and response.head.status == 200:
                 links = PageLinks(target.layout, chosen.url, response.url, self._local)
-                relay_page(exchange, response, self._upstream, links)
+                await relay_page(exchange, response, self._upstream, links)
             else:
-                relay(exchange, response, self._upstream, target.grant.credential)
+                await relay(exchange, response, self._upstream, target.grant.credential)
 
-    def _fetch(self, exchange: Exchange, chosen: Route, target: Target) -> tuple[Response, Target]:
+    async def _fetch(
+        self, exchange: Exchange, chosen: Route, target: Target
+    ) -> tuple[Response, Route, Target]:
         """GET or HEAD; a 401 or 403 is answered by one newer grant, if there is one, and one more try."""
         for is_last in (False, True):
-            response = self._upstream.fetch(
+            response = await self._upstream.fetch(
                 exchange.head.method,
                 chosen.url,
                 exchange.head.headers,
@@ -86,22 +88,23 @@ class Proxy:
             )
             status = response.head.status
             if status not in (401, 403) or not target.is_authorized(response.url):
-                return response, target
-            self._upstream.discard_body(response)
-            newer = self._grants.renew(target.grant, "install", is_rejected=status == 401)
+                return response, chosen, target
+            await self._upstream.discard_body(response)
+            newer = await self._grants.renew(target.grant, "install", is_rejected=status == 401)
             if is_last or newer is None:
                 break
-            target = Target(newer, Layout.of(newer))
+            target = Target.of(newer)
+            chosen = route(exchange.head.method, exchange.head.target, target.layout)
         raise refusal_of(status, target.grant, self._connector)
 
-    def _refuse(self, exchange: Exchange, answer: Answer) -> None:
+    async def _refuse(self, exchange: Exchange, answer: Answer) -> None:
         if exchange.is_started:  # all that is left is to break it
             exchange.break_off()
             exchange.code, exchange.sentence = answer.code, answer.sentence
             return
         try:
-            exchange.answer(answer)
-            exchange.drain()
+            await exchange.answer(answer)
+            await exchange.drain()
         except ClientGone:
             exchange.closes = True
 

@@ -1,6 +1,5 @@
 """Keeps the credential out of what a registry says back: some quote the request in an error. Pure."""
 
-import html
 import re
 import zlib
 from urllib.parse import unquote_to_bytes
@@ -17,14 +16,16 @@ _JSON_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 def redact(text: bytes, credential: Credential | None) -> bytes:
     """The text, or a sentence in its place if it holds the password, plain or as in Authorization.
 
-    Also where it is escaped for HTML, JSON or a URL, as error pages do with what they quote.
+    Also where it is escaped for HTML, JSON, a URL or a form, as error pages do with what they quote. Without
+    a password the user name is the secret: some registries take a token there.
     """
     authorization = basic_authorization(credential)
     if credential is None or authorization is None:
         return text
-    secrets = (credential.password.reveal().encode(), authorization.removeprefix(b"Basic "))
+    secret = credential.password.reveal() or credential.username
+    secrets = (secret.encode(), authorization.removeprefix(b"Basic "))
     readings = (text, *_unescaped(text))
-    return HIDDEN if any(secret and secret in one for secret in secrets for one in readings) else text
+    return HIDDEN if any(one and one in reading for one in secrets for reading in readings) else text
 
 
 def decode(body: bytes, coding: bytes | None, limit: int) -> bytes:
@@ -40,6 +41,13 @@ def decode(body: bytes, coding: bytes | None, limit: int) -> bytes:
 
 
 def _unescaped(text: bytes) -> list[bytes]:
+    import html  # half a MiB for its table of entities, and only errors need it
+
     plain = text.decode("utf-8", "replace")
     from_json = _JSON_ESCAPE.sub(lambda at: chr(int(at[1], 16)) if at[1] else at[2], plain)
-    return [html.unescape(plain).encode(), from_json.encode("utf-8", "replace"), unquote_to_bytes(text)]
+    return [
+        html.unescape(plain).encode(),
+        from_json.encode("utf-8", "replace"),
+        unquote_to_bytes(text),
+        unquote_to_bytes(text.replace(b"+", b" ")),
+    ]

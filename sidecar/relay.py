@@ -1,8 +1,6 @@
 """A registry's response on its way to the client: files as they are, errors without the credential."""
 
-from collections.abc import Iterator
-
-from sidecar.bodies import read_body
+from sidecar.bodies import Body
 from sidecar.client import Exchange
 from sidecar.contract import Credential
 from sidecar.errors import ClientGone, UpstreamBroken
@@ -15,6 +13,9 @@ from sidecar.wire import WatchedClosed, WireClosed, WireTimeout
 ERROR_LIMIT = 64 * 1024
 """Octets of an error's body that are shown: enough for any sentence, few enough to look through"""
 
+_SEARCHED_BEYOND = 16 * 1024
+"""Octets looked through behind those: a credential that the cut would halve, however it is escaped"""
+
 _STATUSES = {
     401: 403,  # of storage that a redirect led to; a 401 would make pip ask for a password
     407: 502,
@@ -22,10 +23,12 @@ _STATUSES = {
 }
 
 
-def relay(exchange: Exchange, response: Response, upstream: Upstream, credential: Credential | None) -> None:
+async def relay(
+    exchange: Exchange, response: Response, upstream: Upstream, credential: Credential | None
+) -> None:
     """Send the response on, status and body as they are; the connection is given back or closed."""
     if response.head.status >= 400:
-        _relay_error(exchange, response, upstream, credential)
+        await _relay_error(exchange, response, upstream, credential)
         return
     length = max(response.head.length, 0) if response.head.length >= 0 else None
     has_body = response.head.length != 0
@@ -38,26 +41,33 @@ def relay(exchange: Exchange, response: Response, upstream: Upstream, credential
         length,
         has_body=has_body,
     )
-    for view in response_body(exchange, response):
-        exchange.send(head, view)
+    body = ResponseBody(exchange, response)
+    while view := await body.read():
+        await exchange.send(head, view)
         head = b""
-    exchange.send(head, b"")
-    exchange.finish()
+    await exchange.send(head, b"")
+    await exchange.finish()
     upstream.release(response)
 
 
-def response_body(exchange: Exchange, response: Response) -> Iterator[memoryview]:
-    """The body's pieces. Its connection is closed at once when either side breaks off."""
-    try:
-        yield from read_body(
+class ResponseBody:
+    """A registry's response body on its way to the client that asked for it."""
+
+    def __init__(self, exchange: Exchange, response: Response) -> None:
+        self._body = Body(
             response.wire, response.head.length, exchange.buffer, BODY_SECONDS, watched=exchange.wire
         )
-    except WatchedClosed as error:
-        raise ClientGone from error
-    except WireTimeout as error:
-        raise UpstreamBroken(f"the registry sent nothing more for {BODY_SECONDS:.0f} s") from error
-    except (WireClosed, MalformedHead) as error:
-        raise UpstreamBroken(f"the registry broke off: {error}") from error
+
+    async def read(self) -> memoryview:
+        """The next piece, empty at the end. Raises ClientGone or UpstreamBroken when either breaks off."""
+        try:
+            return await self._body.read()
+        except WatchedClosed as error:
+            raise ClientGone from error
+        except WireTimeout as error:
+            raise UpstreamBroken(f"the registry sent nothing more for {BODY_SECONDS:.0f} s") from error
+        except (WireClosed, MalformedHead) as error:
+            raise UpstreamBroken(f"the registry broke off: {error}") from error
 
 
 def _announced_length(response: Response) -> int | None:
@@ -71,17 +81,17 @@ def _announced_length(response: Response) -> int | None:
     return int(length) if length is not None and length.isdigit() else None
 
 
-def _relay_error(
+async def _relay_error(
     exchange: Exchange, response: Response, upstream: Upstream, credential: Credential | None
 ) -> None:
     body = b""
-    for view in response_body(exchange, response):
+    pieces = ResponseBody(exchange, response)
+    limit = ERROR_LIMIT + _SEARCHED_BEYOND
+    while len(body) <= limit and (view := await pieces.read()):
         body += view
-        if len(body) > ERROR_LIMIT:
-            break
-    is_whole = len(body) <= ERROR_LIMIT
+    is_whole = len(body) <= limit
     coding = find(response.head.headers, b"content-encoding")
-    body = redact(decode(body[:ERROR_LIMIT], coding, ERROR_LIMIT), credential)
+    body = redact(decode(body[:limit], coding, limit), credential)[:ERROR_LIMIT]
     status = _STATUSES.get(response.head.status, response.head.status)
     headers = [
         (name, redact(value, credential))
@@ -95,7 +105,7 @@ def _relay_error(
         None if is_head else len(body),
         has_body=not is_head,
     )
-    exchange.send(head, body)
+    await exchange.send(head, body)
     if is_whole:
         upstream.release(response)
     else:

@@ -7,12 +7,13 @@ settings, other people's tokens) stays out of the Pod's reach, for the credentia
 import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sidecar.contract import Grant
 from sidecar.errors import Refusal
-from sidecar.filenames import parse_distribution, parse_project
+from sidecar.filenames import Distribution, parse_distribution, parse_project, possible_projects
 from sidecar.origins import Origin, origin_of
+from sidecar.policy import Policy
 
 ALIAS = "/simple/"
 """The index's path as clients are told it, whatever the registry's own is"""
@@ -22,12 +23,24 @@ UPLOADS = ("/", "/legacy", "/legacy/")
 
 Action = Literal["redirect", "index", "file", "upload"]
 
-# RFC 3986 characters of a path, without `;`: servlet containers cut "..;" to ".."
-_PATH = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,=:@-]|%[0-9A-Fa-f]{2})*)+")
-_QUERY = re.compile(r"([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
-# An encoded slash, backslash, dot, percent sign or control is a path in disguise: some servers decode twice.
-# So are # ; ? where a server in front decodes them and the one behind cuts the path there
-_DISGUISED = re.compile(r"%(2[EeFf35]|3[BbFf]|5[Cc]|[01][0-9A-Fa-f]|7[Ff])")
+_PATH = re.compile(
+    r"""
+    (?:
+      / (?!\.\.?(?:/|\Z))  # no dot segments; the segment below has a character at least, so `//` is none
+      (?:
+        [A-Za-z0-9._~!$&'()*+,=:@-]++  # RFC 3986 without `;`: servlet containers cut "..;" to ".."
+        # An encoded slash, backslash, dot, percent sign or control is a path in disguise: some servers decode
+        # twice. So are # ; ? where a server in front decodes them and the one behind cuts the path there
+        | % (?! 2[EeFf35] | 3[BbFf] | 5[Cc] | [01] | 7[Ff] ) [0-9A-Fa-f]{2}
+      )++
+    )++
+    /?+
+    | /
+    """,
+    re.VERBOSE,
+)
+"""One pattern, which never goes back, for all that is asked of a path: it is tried on each request"""
+_QUERY = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]++|%[0-9A-Fa-f]{2})*+")
 _LONGEST = 4096  # half of what nginx takes for a request line
 
 
@@ -40,12 +53,18 @@ class Layout(NamedTuple):
     upload_url: str | None
     foreign: Mapping[str, Origin]
     """`host[:port]` → origin"""
+    own: str
+    """`origin` as a text: to write it takes as long as to look at a path"""
+    policy: Policy | None
+    """None: every package may pass"""
 
     @classmethod
     def of(cls, grant: Grant) -> "Layout":
         index = urlsplit(grant.index_url)
-        origins = [origin_of(one) for one in grant.file_origins]
-        return cls(origin_of(index), index.path, grant.upload_url, {one.netloc: one for one in origins})
+        own = origin_of(index)
+        foreign = {one.netloc: one for one in map(origin_of, grant.file_origins)}
+        policy = Policy(grant.packages) if grant.packages else None
+        return cls(own, index.path, grant.upload_url, foreign, str(own), policy)
 
     def trusts(self, origin: Origin) -> bool:
         """Whether the Connector itself declares this origin."""
@@ -71,46 +90,47 @@ def route(method: str, target: str, layout: Layout) -> Route:
         raise Refusal(
             405, "method-not-allowed", f"{method} is not passed on: GET, HEAD and uploads by POST are"
         )
+    query = question + query
     if path.startswith(FOREIGN):
-        return _foreign_file(path, question + query, layout)
-    in_alias = path == ALIAS[:-1] or path.startswith(ALIAS)
-    in_index = path.startswith(layout.index_path) or path == layout.index_path[:-1]
-    if in_index and not (in_alias and layout.index_path == "/"):  # below "/" lies everything
-        page = _index_page(path, question + query, layout)
-        if page:
-            return page
-    elif in_alias:
-        rest = path[len(ALIAS) :]
-        project = parse_project(rest.removesuffix("/")) or ""
-        return Route("redirect", layout.index_path + rest + question + query, project)
-    distribution = parse_distribution(path.rpartition("/")[2])
-    if distribution is None:
-        raise Refusal(
-            404,
-            "path-not-served",
-            f"this is a package proxy: the index is at {ALIAS}, and only index pages and files of "
-            "distributions are served",
-        )
-    return Route("file", f"{layout.origin}{path}{question}{query}", *distribution)
+        found = _foreign_file(path, query, layout)
+    else:
+        found = _index_page(path, query, layout) or _own_file(path, query, layout)
+    if layout.policy is not None and found.package:
+        layout.policy.check(_projects(found))
+    return found
 
 
 def check_target(path: str, query: str) -> None:
     """Refuse what servers are known to read in more than one way."""
     if len(path) + len(query) > _LONGEST:
         raise Refusal(414, "target-too-long", f"the address is longer than {_LONGEST} octets")
-    segments = path.split("/")
-    if (
-        not _PATH.fullmatch(path)
-        or not _QUERY.fullmatch(query)
-        or _DISGUISED.search(path)
-        or any(segment in (".", "..") for segment in segments)
-        or "" in segments[1:-1]
-    ):
+    if not _PATH.fullmatch(path) or (query and not _QUERY.fullmatch(query)):
         raise Refusal(
             400,
             "bad-target",
             "the address must be a plain path: no host, dot segments, empty segments or encoded separators",
         )
+
+
+def check_redirect(url: str, layout: Layout, *, is_page: bool) -> None:
+    """Refuse to follow the registry to a package that may not pass; `is_page`: a page was asked for.
+
+    A page is known by its place in the index, a file by its name, wherever it is. Storage whose names tell
+    nothing is followed: what was asked for has been looked at, and where it lies is the registry's choice.
+    """
+    if layout.policy is None:
+        return
+    parts = urlsplit(url)
+    is_in_index = origin_of(parts) == layout.origin and parts.path.startswith(layout.index_path)
+    segment = parts.path.rstrip("/").rpartition("/")[2]
+    distribution = _distribution(parts.path)
+    project = parse_project(segment)
+    if distribution is not None:
+        layout.policy.check(possible_projects(distribution))
+    elif project is not None and is_in_index and len(parts.path) > len(layout.index_path):
+        layout.policy.check([project])
+    elif project is not None and is_page:
+        layout.policy.check_denied(project)  # not more: elsewhere its last segment may be any word
 
 
 def _upload(path: str, layout: Layout) -> Route:
@@ -128,18 +148,56 @@ def _upload(path: str, layout: Layout) -> Route:
 
 def _foreign_file(path: str, query: str, layout: Layout) -> Route:
     host, _, rest = path[len(FOREIGN) :].partition("/")
-    origin = layout.foreign.get(host.lower())
-    distribution = parse_distribution(rest.rpartition("/")[2])
+    origin = layout.foreign.get(unquote(host).lower())  # pip writes the colon before a port as %3A
+    distribution = _distribution(rest)
     if origin is None or distribution is None:
         raise Refusal(404, "path-not-served", "the Connector declares no such origin of files")
     return Route("file", f"{origin}/{rest}{query}", *distribution)
 
 
+def _own_file(path: str, query: str, layout: Layout) -> Route:
+    distribution = _distribution(path)
+    if distribution is None:
+        raise Refusal(
+            404,
+            "path-not-served",
+            f"this is a package proxy: the index is at {ALIAS}, and only index pages and files of "
+            "distributions are served",
+        )
+    return Route("file", f"{layout.own}{path}{query}", *distribution)
+
+
 def _index_page(path: str, query: str, layout: Layout) -> Route | None:
+    """The index, one project's page, or the way there from the alias; None for all else."""
+    index_path = layout.index_path
+    in_alias = path.startswith(ALIAS) or path == ALIAS[:-1]
+    if in_alias and index_path == "/":
+        pass  # below "/" lies everything
+    elif path.startswith(index_path) or path == index_path[:-1]:
+        return _page(path, query, layout)
+    if not in_alias:
+        return None
+    rest = path[len(ALIAS) :]
+    project = parse_project(rest.removesuffix("/")) or ""
+    return Route("redirect", index_path + rest + query, project)
+
+
+def _page(path: str, query: str, layout: Layout) -> Route | None:
     """The index itself or one project's page, with or without its trailing slash; None for files below it."""
     rest = path[len(layout.index_path) :]
     segment = rest.removesuffix("/")
     project = parse_project(segment) if segment else ""
     if project is None or (not rest.endswith("/") and parse_distribution(segment)):
         return None
-    return Route("index", f"{layout.origin}{path}{query}", project)
+    return Route("index", f"{layout.own}{path}{query}", project)
+
+
+def _distribution(path: str) -> Distribution | None:
+    above, _, last = path.rpartition("/")
+    if last == "provenance":  # PEP 740; on pypi.org it lies below the file's name
+        last = above.rpartition("/")[2]
+    return parse_distribution(last)
+
+
+def _projects(found: Route) -> list[str]:
+    return possible_projects(Distribution(found.package, found.file)) if found.file else [found.package]

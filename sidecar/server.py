@@ -1,44 +1,39 @@
-"""The loopback listeners, and the lobby: connections that wait for a request without holding a thread."""
+"""The loopback listeners, and a client connection's life: requests one after the other, rest in between."""
 
 import contextlib
-import selectors
+import select
 import socket
-import time
-from collections import deque
-from typing import NamedTuple
 
 from sidecar.answers import Answer, render_answer
+from sidecar.bodies import BUFFER_SIZE
+from sidecar.client import Exchange
 from sidecar.contract import Listener
 from sidecar.errors import SidecarError
+from sidecar.http1 import HEAD_LIMIT, MalformedHead, RequestHead, RequestReader
 from sidecar.log import Log
+from sidecar.loop import Loop
 from sidecar.peers import is_allowed_peer
 from sidecar.proxy import Proxy
-from sidecar.wire import Wire
-from sidecar.workers import WAITING, WORKERS, Connection, Workers
+from sidecar.wire import Wire, WireClosed, WireTimeout
 
 ADDRESS = "127.0.0.1"
 BACKLOG = 128
 REST_SECONDS = 75.0
 """An idle connection is closed after this; longer than clients keep theirs, so that they close first"""
 RESTING = 512
-"""Connections in the lobby; a few hundred octets each"""
-_SWEEP_SECONDS = 5.0
+"""Connections without a request; 3 KiB each"""
+ACTIVE = 192
+"""Requests under way, each with up to two descriptors and 256 KiB for a client that reads slowly. uv opens up
+to 50 connections"""
+HEAD_SECONDS = 10.0
+"""For a whole request head: it comes from the same machine, in one packet"""
+_TLS_HELLO = 0x16
 
-_BUSY = Answer(
-    503,
-    "too-busy",
-    f"{WORKERS} requests are under way and {WAITING} more wait: try again",
-    retry_after=1,
-)
+_BUSY = Answer(503, "too-busy", f"{ACTIVE} requests are under way: try again", retry_after=1)
 
 
 class PortTaken(SidecarError):
     """Another process of the Pod listens there."""
-
-
-class _Resting(NamedTuple):
-    connection: Connection
-    since: float
 
 
 def listen(listener: Listener) -> socket.socket:
@@ -59,55 +54,40 @@ def listen(listener: Listener) -> socket.socket:
 
 
 class Server:
-    """Runs in the main thread; `wake` descriptors end it (a signal, or the parent's end)."""
+    """What accepts connections and serves them. Something to read at a `stop` descriptor ends the loop."""
 
-    def __init__(self, log: Log, peer_uid: int | None) -> None:
+    def __init__(self, loop: Loop, log: Log, peer_uid: int | None) -> None:
+        self._loop = loop
         self._log = log
         self._peer_uid = peer_uid
-        self._selector = selectors.DefaultSelector()
-        self._workers = Workers(self._give_back, log)
-        self._returned: deque[Connection] = deque()
-        self._bell, self._ring = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ring.setblocking(False)
-        self._selector.register(self._bell, selectors.EVENT_READ, None)
-        self._resting: dict[int, _Resting] = {}
+        self._buffer = memoryview(bytearray(BUFFER_SIZE))
+        self._active = 0
+        self._resting: dict[Wire, None] = {}
+        """Those without a request, oldest first"""
 
     def add_listener(self, sock: socket.socket, proxy: Proxy) -> None:
-        self._selector.register(sock, selectors.EVENT_READ, proxy)
+        self._loop.register(sock.fileno(), _Acceptor(self, sock, proxy), select.EPOLLIN)
 
     def add_stop(self, descriptor: int) -> None:
-        """Something to read here, or its end, ends `run`."""
-        self._selector.register(descriptor, selectors.EVENT_READ, _STOP)
+        """Something to read here, or its end, ends the loop: a signal, or the parent's end."""
+        self._loop.register(descriptor, _Stop(self._loop), select.EPOLLIN)
 
-    def run(self) -> None:
-        sweep_at = time.monotonic() + _SWEEP_SECONDS
-        while True:
-            for key, _ in self._selector.select(_SWEEP_SECONDS):
-                if key.data is _STOP:
-                    return
-                if isinstance(key.data, Proxy) and isinstance(key.fileobj, socket.socket):
-                    self._accept(key.fileobj, key.data)
-                elif isinstance(key.data, Connection):
-                    self._leave_lobby(key.data)
-                else:
-                    self._answer_bell()
-            if time.monotonic() >= sweep_at:
-                self._sweep()
-                sweep_at = time.monotonic() + _SWEEP_SECONDS
-
-    def _accept(self, listener: socket.socket, proxy: Proxy) -> None:
+    def accept(self, listener: socket.socket, proxy: Proxy) -> None:
         try:
             sock, peer = listener.accept()
         except OSError:  # gone again, or out of descriptors: then those at rest must give way
-            self._sweep(oldest=1)
+            self._evict(1)
             return
         if not self._is_served(sock, peer):
             self._log.write("warning", "connection of another user refused")
             sock.close()
             return
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._enter_lobby(Connection(Wire(sock), proxy))
+        if len(self._resting) >= RESTING:
+            self._evict(RESTING // 8)
+        wire = Wire(sock, self._loop, None)
+        self._resting[wire] = None
+        wire.owner = self._loop.spawn(self._serve(wire, proxy))
 
     def _is_served(self, sock: socket.socket, peer: tuple[str, int]) -> bool:
         if self._peer_uid is None:
@@ -115,50 +95,80 @@ class Server:
         for _ in range(2):
             with contextlib.suppress(OSError):  # the look-up takes a descriptor too, perhaps the last one
                 return is_allowed_peer(peer, sock.getsockname(), self._peer_uid)
-            self._sweep(oldest=1)
+            self._evict(1)
         return False
 
-    def _enter_lobby(self, connection: Connection) -> None:
-        if len(self._resting) >= RESTING:
-            self._sweep(oldest=RESTING // 8)
-        descriptor = connection.wire.sock.fileno()
-        self._resting[descriptor] = _Resting(connection, time.monotonic())
-        self._selector.register(descriptor, selectors.EVENT_READ, connection)
+    def _evict(self, count: int) -> None:
+        """Close those that have rested longest; each one's task finds its connection closed."""
+        for wire in list(self._resting)[:count]:
+            del self._resting[wire]
+            wire.evict()
 
-    def _leave_lobby(self, connection: Connection) -> None:
-        descriptor = connection.wire.sock.fileno()
-        if self._resting.pop(descriptor, None) is None:  # swept in the round in which it became readable
-            return
-        self._selector.unregister(descriptor)
-        if not self._workers.submit(connection):
-            self._log.write("warning", "request", status=_BUSY.status, reason=_BUSY.code)
-            with contextlib.suppress(OSError):  # never wait here: everybody waits for this thread
-                connection.wire.sock.recv(16 * 1024)  # unread octets would turn the close into a reset
-                connection.wire.sock.send(render_answer(_BUSY, is_head=False, closes=True))
-            connection.wire.close()
+    async def _serve(self, wire: Wire, proxy: Proxy) -> None:
+        try:
+            while (head := await self._next_request(wire)) is not None:
+                exchange = Exchange(wire, head, self._buffer)
+                if self._active >= ACTIVE:
+                    await self._refuse(wire, _BUSY)
+                    return
+                self._active += 1
+                try:
+                    await proxy.serve(exchange)
+                finally:
+                    self._active -= 1
+                if exchange.closes:
+                    return
+                self._resting[wire] = None
+        except Exception as error:  # noqa: BLE001 (the edge: one connection's fault must not end others)
+            # the type only: a message could quote what went through
+            self._log.write("error", "internal error", error=type(error).__name__)
+        finally:
+            self._resting.pop(wire, None)
+            wire.close()
 
-    def _give_back(self, connection: Connection) -> None:
-        """Called by workers: the connection rests in the lobby until its next request."""
-        self._returned.append(connection)
-        with contextlib.suppress(BlockingIOError):  # the bell rings already
-            self._ring.send(b"\0")
+    async def _next_request(self, wire: Wire) -> RequestHead | None:
+        """The next request, or None if there is none any more; what is malformed has been answered."""
+        try:
+            first = await wire.receive_bytes(self._loop.now + REST_SECONDS)
+            if not first or first[0] == _TLS_HELLO:  # uv tries TLS before it publishes: let it see no server
+                return None
+            wire.ahead = first
+            head = (await wire.read_head(RequestReader(), HEAD_SECONDS)).head()
+        except (WireClosed, WireTimeout):
+            return None
+        except MalformedHead as error:
+            status = 431 if error.is_too_long else 400
+            sentence = f"longer than {HEAD_LIMIT} octets" if error.is_too_long else str(error).lower()
+            answer = Answer(status, "bad-request", f"the request's head is malformed: {sentence}")
+            await self._refuse(wire, answer)
+            return None
+        self._resting.pop(wire, None)
+        return head
 
-    def _answer_bell(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            self._bell.recv(4096)
-        while self._returned:
-            self._enter_lobby(self._returned.popleft())
-
-    def _sweep(self, oldest: int = 0) -> None:
-        """Close what has rested too long, and at least the `oldest` so many."""
-        limit = time.monotonic() - REST_SECONDS
-        by_age = sorted(self._resting.items(), key=lambda item: item[1].since)
-        for position, (descriptor, resting) in enumerate(by_age):
-            if position >= oldest and resting.since > limit:
-                break
-            self._selector.unregister(descriptor)
-            del self._resting[descriptor]
-            resting.connection.wire.close()
+    async def _refuse(self, wire: Wire, answer: Answer) -> None:
+        fields = {"status": answer.status, "reason": answer.code, "detail": answer.sentence}
+        self._log.write("warning", "request", **fields)
+        with contextlib.suppress(WireClosed, WireTimeout):
+            await wire.send(render_answer(answer, is_head=False, closes=True), 1.0)
 
 
-_STOP = object()
+class _Acceptor:
+    """Events of a listener."""
+
+    def __init__(self, server: Server, sock: socket.socket, proxy: Proxy) -> None:
+        self._server = server
+        self._sock = sock
+        self._proxy = proxy
+
+    def on_events(self, mask: int) -> None:
+        self._server.accept(self._sock, self._proxy)
+
+
+class _Stop:
+    """Events of a descriptor that says that it is time to go."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+
+    def on_events(self, mask: int) -> None:
+        self._loop.stop()

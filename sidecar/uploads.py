@@ -1,13 +1,12 @@
 """Uploads: streamed to the registry in constant memory, never redirected, never sent twice."""
 
-import select
 from typing import NoReturn
 
 from sidecar.client import Exchange
 from sidecar.connections import closing_on_error
 from sidecar.contract import Credential, Grant
 from sidecar.errors import ClientGone, Refusal, UpstreamBroken, UpstreamUnreachable
-from sidecar.grants import GrantStore
+from sidecar.grants import Grants
 from sidecar.http1 import CHUNKED, MalformedHead, ResponseHead, ResponseReader, find
 from sidecar.redaction import redact
 from sidecar.refusals import refusal_of
@@ -19,8 +18,8 @@ ANSWER_SECONDS = 300.0
 """From the last octet to the answer: registries scan and index before they say yes; uv waits 900 s"""
 
 
-def send_upload(
-    exchange: Exchange, url: str, grant: Grant, grants: GrantStore, upstream: Upstream, connector: str
+async def send_upload(
+    exchange: Exchange, url: str, grant: Grant, grants: Grants, upstream: Upstream, connector: str
 ) -> None:
     """Stream one upload and relay the registry's answer."""
     is_chunked = exchange.head.length == CHUNKED
@@ -29,29 +28,31 @@ def send_upload(
         if is_chunked
         else (b"content-length", b"%d" % exchange.head.length)
     )
-    wire = upstream.open_upload(url, exchange.head.headers, grant, length)
+    wire = await upstream.open_upload(url, exchange.head.headers, grant, length)
     with closing_on_error(wire):
-        _stream(exchange, wire, is_chunked=is_chunked)
-        head = read_response_head(wire, "POST", ANSWER_SECONDS, exchange.wire)
+        await _stream(exchange, wire, is_chunked=is_chunked)
+        head = await read_response_head(wire, "POST", ANSWER_SECONDS, exchange.wire)
         if head.status in (401, 403):
-            _refuse_credential(head.status, grant, grants, connector)  # a 403 in the registry's own words
+            # if this returns, it is a 403 in the registry's own words
+            await _refuse_credential(head.status, grant, grants, connector)
         if 300 <= head.status < 400:
             _refuse_redirect(head, grant.credential)
-        relay(exchange, Response(head, url, wire, None), upstream, grant.credential)
+        await relay(exchange, Response(head, url, wire, None), upstream, grant.credential)
 
 
-def _stream(exchange: Exchange, wire: Wire, *, is_chunked: bool) -> None:
+async def _stream(exchange: Exchange, wire: Wire, *, is_chunked: bool) -> None:
     """Send the body until its end, or until the registry answers early (it has seen enough, or too much)."""
-    for view in exchange.read_body():
+    while view := await exchange.read_body():
         data = b"".join((b"%x\r\n" % len(view), view, b"\r\n")) if is_chunked else view
-        if not _send_unless_answered(wire, memoryview(data), exchange.wire):
+        if not await _send_unless_answered(wire, memoryview(data), exchange.wire):
             return
     if is_chunked:
-        _send_unless_answered(wire, memoryview(b"0\r\n\r\n"), exchange.wire)
+        await _send_unless_answered(wire, memoryview(b"0\r\n\r\n"), exchange.wire)
 
 
-def _send_unless_answered(wire: Wire, view: memoryview, client: Wire) -> bool:
+async def _send_unless_answered(wire: Wire, view: memoryview, client: Wire) -> bool:
     """Send all of the view; False if an answer, or the end, comes first."""
+    is_ours = False
     try:
         while True:
             if wire.has_arrived() and not _is_interim(wire):
@@ -60,7 +61,9 @@ def _send_unless_answered(wire: Wire, view: memoryview, client: Wire) -> bool:
             if sent == len(view):
                 return True
             view = view[sent:]
-            wire.wait(select.POLLIN | select.POLLOUT, SEND_SECONDS, client)
+            if not is_ours:  # the buffer that it lies in belongs to all tasks
+                view, is_ours = memoryview(bytes(view)), True
+            await wire.until_movable(SEND_SECONDS, client)
     except WireTimeout as error:
         raise UpstreamUnreachable(
             f"the registry takes no more of the upload for {SEND_SECONDS:.0f} s"
@@ -87,9 +90,9 @@ def _is_interim(wire: Wire) -> bool:
     return False
 
 
-def _refuse_credential(status: int, grant: Grant, grants: GrantStore, connector: str) -> None:
+async def _refuse_credential(status: int, grant: Grant, grants: Grants, connector: str) -> None:
     """The credential may have been rotated. The body is gone, so the client is asked to send it again."""
-    newer = grants.renew(grant, "upload", is_rejected=status == 401) if grant.credential else None
+    newer = await grants.renew(grant, "upload", is_rejected=status == 401) if grant.credential else None
     if newer is not None:
         sentence = "the registry's credential was renewed: send the upload again"
         raise Refusal(503, "credential-renewed", sentence, retry_after=1)

@@ -1,19 +1,21 @@
 """One connection: a non-blocking socket, waiting with a limit, and what was read beyond the last head.
 
-Sockets never block, all waiting is one `poll` here: so a thread that waits for one side can see the other
-side close at the same time, and each wait has the limit of its phase.
+Whoever waits for one connection can watch another one: a client that leaves ends the wait for the registry.
 """
 
 import select
 import socket
 import ssl
-import time
 from typing import TypeVar
 
 from sidecar.http1 import HeadReader
+from sidecar.loop import Loop, Task
 
 _RECEIVE_SIZE = 16 * 1024  # a head and, for most small files, all of its body; also one TLS record
-_GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
+_GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+_READABLE = select.EPOLLIN | _GONE
+_WRITABLE = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
+_WOULD_BLOCK = (ssl.SSLWantReadError, BlockingIOError)
 
 Reader = TypeVar("Reader", bound=HeadReader)
 
@@ -35,41 +37,89 @@ class WatchedClosed(Exception):
 
 
 class Wire:
-    """Not thread-safe: one thread at a time."""
+    """Used by one task at a time, its `owner`, which every event wakes."""
 
-    __slots__ = ("ahead", "sock")
+    __slots__ = (
+        "_is_plain",
+        "_is_readable",
+        "_is_writable",
+        "_loop",
+        "_number",
+        "ahead",
+        "is_gone",
+        "owner",
+        "sock",
+    )
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, loop: Loop, owner: Task | None) -> None:
         sock.setblocking(False)
         self.sock = sock
+        self.owner = owner
         self.ahead = b""
         """Octets received beyond the last head"""
+        self.is_gone = False
+        """Whether the other end has closed at least its sending half"""
+        self._loop = loop
+        self._is_plain = not isinstance(sock, ssl.SSLSocket)
+        # what the last event or attempt told; a fresh socket is simply tried
+        self._is_readable = True
+        self._is_writable = True
+        self._number = sock.fileno()
+        loop.register(self._number, self)
+
+    def on_events(self, mask: int) -> None:
+        """Called by the loop: what waits is to try again."""
+        if mask & _READABLE:
+            self._is_readable = True
+            if mask & _GONE:
+                self.is_gone = True
+        if mask & _WRITABLE:
+            self._is_writable = True
+        if self.owner is not None:
+            self._loop.wake(self.owner)
 
     def close(self) -> None:
+        if self._number >= 0:
+            self._loop.forget(self._number)
+            self._number = -1
+            self.owner = None
         self.sock.close()
 
-    def receive(self, view: memoryview, seconds: float, watched: "Wire | None" = None) -> int:
+    def evict(self) -> None:
+        """Close it for its task, which is woken and finds it closed."""
+        owner = self.owner
+        self.close()
+        if owner is not None:
+            self._is_readable = True
+            self._loop.wake(owner)
+
+    async def receive(self, view: memoryview, seconds: float, watched: "Wire | None" = None) -> int:
         """Read what is there, at least one octet, at most the view; 0 at the end of the stream.
 
         Reads until the socket would block rather than once: fewer, larger sends follow.
         """
-        if self.ahead:
-            taken = min(len(self.ahead), len(view))
-            view[:taken] = self.ahead[:taken]
-            self.ahead = self.ahead[taken:]
-            return taken
-        filled = 0
         size = len(view)
+        filled = 0
+        if self.ahead:
+            filled = min(len(self.ahead), size)
+            view[:filled] = self.ahead[:filled]
+            self.ahead = self.ahead[filled:]
+            if filled == size:
+                return filled
+        deadline = self._loop.now + seconds
         receive_into = self.sock.recv_into
         while True:
-            try:
-                count = receive_into(view[filled:] if filled else view)
-            except (ssl.SSLWantReadError, BlockingIOError):
+            if not self._is_readable:
                 if filled:
                     return filled
-                self.wait(select.POLLIN, seconds, watched)
+                await self._until_readable(deadline, watched)
+            try:
+                count = receive_into(view[filled:] if filled else view)
+            except _WOULD_BLOCK:
+                self._is_readable = False
             except ssl.SSLWantWriteError:  # a TLS key update
-                self.wait(select.POLLOUT, seconds, watched)
+                self._is_writable = False
+                await self._until_writable(deadline, watched)
             except OSError as error:
                 if filled:
                     return filled
@@ -78,29 +128,42 @@ class Wire:
                 filled += count
                 if not count or filled == size:
                     return filled
+                self._note_short()
 
-    def receive_bytes(self, seconds: float, watched: "Wire | None" = None) -> bytes:
-        """Like `receive`, into a new object of at most 16 KiB."""
+    async def receive_bytes(self, deadline: float, watched: "Wire | None" = None) -> bytes:
+        """Like `receive`, into a new object of at most 16 KiB. `deadline` by the loop's clock."""
         if self.ahead:
             ahead, self.ahead = self.ahead, b""
             return ahead
         while True:
+            if not self._is_readable:
+                await self._until_readable(deadline, watched)
             try:
-                return self.sock.recv(_RECEIVE_SIZE)
-            except (ssl.SSLWantReadError, BlockingIOError):
-                self.wait(select.POLLIN, seconds, watched)
+                data = self.sock.recv(_RECEIVE_SIZE)
+            except _WOULD_BLOCK:
+                self._is_readable = False
             except ssl.SSLWantWriteError:
-                self.wait(select.POLLOUT, seconds, watched)
+                self._is_writable = False
+                await self._until_writable(deadline, watched)
             except OSError as error:
                 raise WireClosed(_cause(error)) from error
+            else:
+                if len(data) < _RECEIVE_SIZE:
+                    self._note_short()
+                return data
 
-    def read_head(self, reader: Reader, seconds: float, watched: "Wire | None" = None) -> Reader:
+    def _note_short(self) -> None:
+        """Less came than was asked for: then nothing is left, says epoll(7), save with TLS in between."""
+        if self._is_plain and not self.is_gone:
+            self._is_readable = False
+
+    async def read_head(self, reader: Reader, seconds: float, watched: "Wire | None" = None) -> Reader:
         """Feed the reader one whole head, within `seconds` for all of it."""
-        deadline = time.monotonic() + seconds
+        deadline = self._loop.now + seconds
         started = False
         while True:
             try:
-                data = self.receive_bytes(max(0.0, deadline - time.monotonic()), watched)
+                data = await self.receive_bytes(deadline, watched)
             except WireClosed as closed:
                 raise WireClosed(str(closed), started=started) from closed
             if not data:
@@ -111,21 +174,23 @@ class Wire:
                 self.ahead = rest
                 return reader
 
-    def send(self, data: bytes | memoryview, seconds: float) -> None:
+    async def send(self, data: bytes | memoryview, seconds: float) -> None:
         """Send all; `seconds` is the longest pause of the receiving end."""
-        view = memoryview(data)
-        while True:
-            sent = self.send_some(view)
-            if sent == len(view):
-                return
-            view = view[sent:]
-            self.wait(select.POLLOUT, seconds, None)
+        sent = self.send_some(data)
+        if sent == len(data):
+            return
+        # a copy, for the buffer that it may lie in belongs to all tasks
+        rest = memoryview(bytes(memoryview(data)[sent:]))
+        while rest:
+            await self._until_writable(self._loop.now + seconds, None)
+            rest = rest[self.send_some(rest) :]
 
-    def send_some(self, view: memoryview) -> int:
+    def send_some(self, data: bytes | memoryview) -> int:
         """Send what the socket takes now, perhaps nothing."""
         try:
-            return self.sock.send(view)
+            return self.sock.send(data)
         except (ssl.SSLWantWriteError, ssl.SSLWantReadError, BlockingIOError):
+            self._is_writable = False
             return 0
         except OSError as error:
             raise WireClosed(_cause(error)) from error
@@ -133,39 +198,46 @@ class Wire:
     def has_arrived(self) -> bool:
         """Whether data or the end has come, without waiting; what came is kept in `ahead`.
 
-        Readiness of the socket is not enough: TLS 1.3 session tickets make it readable without any data.
+        An event is not enough: TLS 1.3 session tickets make a socket readable without any data.
         """
         if self.ahead:
             return True
+        if not self._is_readable:
+            return False
         try:
             self.ahead = self.sock.recv(_RECEIVE_SIZE)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+        except (*_WOULD_BLOCK, ssl.SSLWantWriteError):
+            self._is_readable = False
             return False
         except OSError:
             return True
         return True
 
-    def wait_readable(self, seconds: float) -> bool:
-        """Whether something came within the time (data, or the end)."""
-        try:
-            self.wait(select.POLLIN, seconds, None)
-        except WireTimeout:
-            return False
-        return True
+    async def pause(self) -> None:
+        """Let others have their turn, if there is more to read at once; else reading itself will wait."""
+        if self._is_readable:
+            await self._loop.pause()
 
-    def wait(self, events: int, seconds: float, watched: "Wire | None" = None) -> None:
-        """Until one of the `select.POLL*` events; raises WireTimeout, or WatchedClosed."""
-        poll = select.poll()
-        poll.register(self.sock.fileno(), events)
-        if watched is not None:
-            poll.register(watched.sock.fileno(), select.POLLRDHUP)
-        ready = poll.poll(seconds * 1000)
-        if not ready:
+    async def until_movable(self, seconds: float, watched: "Wire") -> None:
+        """Until something came, or something more can be sent; both have just been tried."""
+        deadline = self._loop.now + seconds
+        while not (self._is_readable or self._is_writable):
+            await self._suspend(deadline, watched)
+
+    async def _until_readable(self, deadline: float, watched: "Wire | None") -> None:
+        while not self._is_readable:
+            await self._suspend(deadline, watched)
+
+    async def _until_writable(self, deadline: float, watched: "Wire | None") -> None:
+        while not self._is_writable:
+            await self._suspend(deadline, watched)
+
+    async def _suspend(self, deadline: float, watched: "Wire | None") -> None:
+        if watched is not None and watched.is_gone:
+            raise WatchedClosed
+        if self._loop.now >= deadline:
             raise WireTimeout
-        if watched is not None:
-            number = watched.sock.fileno()
-            if any(descriptor == number and mask & _GONE for descriptor, mask in ready):
-                raise WatchedClosed
+        await self._loop.suspend(deadline)
 
 
 def _cause(error: OSError) -> str:

@@ -19,7 +19,7 @@ import uvicorn
 from certs import store
 from certs.authority import ServingFiles, create_authority, issue_leaf
 from certs.reload import Reloader
-from sidecar.contract import Grant, Secret
+from sidecar.contract import Grant, Secret, grant_request
 from webhook import broker
 from webhook.broker import create_app
 from webhook.connectors import parse_connector
@@ -323,6 +323,9 @@ JSON = {"Content-Type": "application/json"}
         (b'{"connector": "../pypi"}', 400, "BodyMalformed"),
         (b'{"connector": "team/pypi\\n"}', 400, "BodyMalformed"),
         (b'{"connector": "team/pypi", "rejected": 1}', 400, "BodyMalformed"),
+        (b'{"connector": "team/pypi", "enforces": "packages"}', 400, "BodyMalformed"),
+        (b'{"connector": "team/pypi", "enforces": null}', 400, "BodyMalformed"),
+        (b'{"connector": "team/pypi", "enforces": [1]}', 400, "BodyMalformed"),
         (b" " * 4097, 413, "BodyTooLarge"),
     ],
 )
@@ -342,6 +345,29 @@ def test_a_body_of_another_type_is_415(kind: str | None) -> None:
 
 def test_fields_of_a_later_sidecar_are_let_pass() -> None:
     assert ask(cluster(), json={"connector": "team/pypi", "novelty": [1]}).status_code == 200
+
+
+def test_a_sidecar_that_enforces_the_policy_is_told_it() -> None:
+    given = cluster(connector(denyPackages="evil-*"))
+    answer = ask(given, json=grant_request("team/pypi", None))
+    policy = {"connector": "team/pypi", "allow": [], "deny": ["evil-*"]}
+    assert (answer.status_code, answer.json()["packages"]) == (200, policy)
+
+
+def test_a_sidecar_of_an_earlier_release_gets_no_grant_that_it_would_only_half_keep() -> None:
+    """It sends no word of what it enforces, and reads past a policy in its grant."""
+    answer = ask(cluster(connector(denyPackages="evil-*")))
+    assert problem(answer) == (403, "SidecarTooOld")
+    assert "create the Pod anew" in answer.json()["detail"]
+    assert CANARY not in answer.text
+    without = ask(cluster())
+    assert (without.status_code, without.json().get("packages")) == (200, None)
+
+
+def test_the_age_of_a_sidecar_is_looked_at_after_its_rights() -> None:
+    """What a Connector says is nobody's business who may not use it."""
+    answer = ask(cluster(connector(denyPackages="evil-*", authorization="rbac")))
+    assert problem(answer) == (403, "AccessDenied")
 
 
 def test_other_paths_and_methods_are_problem_documents_too() -> None:

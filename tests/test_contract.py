@@ -16,7 +16,9 @@ from sidecar.contract import (
     Environment,
     Grant,
     Listener,
+    PackagePolicy,
     Secret,
+    grant_request,
 )
 
 CANARY = "canary-7d10-contract"
@@ -142,6 +144,49 @@ BARE = GRANT._replace(upload_url=None, file_origins=(), ca=None, credential=None
 def test_a_grant_survives_its_document(grant: Grant, as_bytes: bool) -> None:
     text = json.dumps(grant.document(), ensure_ascii=False)
     assert Grant.parse(text.encode() if as_bytes else text) == grant
+
+
+POLICY = PackagePolicy("team/pypi", ("team-*", "requests"), ("evil-?",))
+
+
+@pytest.mark.parametrize("policy", [POLICY, POLICY._replace(allow=()), POLICY._replace(deny=())])
+def test_a_grant_with_a_policy_survives_its_document(policy: PackagePolicy) -> None:
+    grant = GRANT._replace(packages=policy)
+    assert Grant.parse(json.dumps(grant.document())) == grant
+
+
+def test_a_grant_without_a_policy_is_written_as_an_earlier_release_wrote_it() -> None:
+    assert "packages" not in GRANT.document()
+
+
+@pytest.mark.parametrize(
+    "packages",
+    [
+        [],
+        "team-*",
+        {},
+        {"connector": "a/b", "allow": ["a"]},
+        {"connector": 1, "allow": [], "deny": []},
+        {"connector": "a/b", "allow": "abc", "deny": []},
+        {"connector": "a/b", "allow": None, "deny": []},
+        {"connector": "a/b", "allow": [], "deny": {"a": 1}},
+        {"connector": "a/b", "allow": [], "deny": [1]},
+        {"connector": "a/b", "allow": [], "deny": ["a", ""]},
+        {"connector": "a/b", "allow": [], "deny": ["A"]},
+        {"connector": "a/b", "allow": [], "deny": ["[ab]"]},
+        {"connector": "a/b", "allow": [], "deny": ["a\n"]},
+    ],
+    ids=json.dumps,
+)
+def test_a_policy_that_is_not_understood_is_never_taken_for_none(packages: object) -> None:
+    document = {**GRANT.document(), "packages": packages}
+    with pytest.raises(ContractError, match="the grant document is not of version 1"):
+        Grant.parse(json.dumps(document))
+
+
+def test_a_sidecar_says_what_it_enforces() -> None:
+    asked = grant_request("team/pypi", "v1")
+    assert asked == {"connector": "team/pypi", "rejected": "v1", "enforces": ["packages"]}
 
 
 def test_a_field_of_a_newer_broker_is_ignored() -> None:

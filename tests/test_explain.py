@@ -511,10 +511,27 @@ CASES: Mapping[str, Callable[[], Facts]] = {
             ),
         ],
     ),
+    "package-denied": lambda: facts(
+        injected(),
+        connectors={"team/pypi": observed(connector(allowPackages="flask*", denyPackages="flask-evil"), OK)},
+        log=[
+            *SERVED,
+            *(line(4, status=403, **kept_back(one)) for one in ("flask-evil", "pip", "flask-evil")),
+        ],
+    ),
+    "many-packages-denied": lambda: facts(
+        injected(), log=[*SERVED, *(line(4, status=403, **kept_back(f"evil-{one}")) for one in range(7))]
+    ),
     "package-not-there": lambda: facts(
         injected(), log=[*SERVED, line(4, action="index", package="flaskk", status=404)]
     ),
 }
+
+
+def kept_back(package: str) -> dict[str, str]:
+    """As the sidecar logs it."""
+    sentence = f'package "{package}" is denied by connector team/pypi (denyPackages: {package})'
+    return {"reason": "package-denied", "detail": sentence}
 
 
 def printed(explanation: Explanation) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sidecar.filenames import Distribution, normalise, parse_distribution, parse_project
+from sidecar.filenames import Distribution, normalise, parse_distribution, parse_project, possible_projects
 
 FILES = {
     "requests-2.32.0-py3-none-any.whl": "requests",
@@ -27,6 +27,38 @@ FILES = {
 @pytest.mark.parametrize(("name", "project"), FILES.items())
 def test_a_file_of_a_distribution_tells_its_project(name: str, project: str, companion: str) -> None:
     assert parse_distribution(name + companion) == Distribution(project, name + companion)
+
+
+READINGS = {
+    "requests-2.32.0-py3-none-any.whl": ["requests"],
+    "Foo_Bar-1.0-1-py3-none-any.whl.metadata": ["foo-bar"],
+    "a-v1-py3-none-any.whl": ["a"],
+    "foo-bar-1.0-py3-none-any.whl": ["foo", "foo-bar"],
+    "foo-bar+x-py3-none-any.whl": ["foo"],
+    "python-dateutil-2.9.0.post0.tar.gz": ["python-dateutil"],
+    "py-3-compat-1.0.tar.gz": ["py", "py-3-compat"],
+    "foo-1-2.zip.asc": ["foo", "foo-1"],
+    "foo-V1-2.zip": ["foo", "foo-v1"],
+    "foo-1.0-2-3.tgz": ["foo", "foo-1-0", "foo-1-0-2"],
+    "torch-2.3.0+cpu-1.tar.gz": ["torch"],
+    "foo-1!2-3.zip": ["foo"],
+    "foo--1.0.zip": ["foo"],
+    "foo_.-1.0.zip": ["foo"],
+}
+
+
+@pytest.mark.parametrize(("name", "projects"), READINGS.items())
+def test_a_file_that_may_be_of_several_projects_names_them_all(name: str, projects: list[str]) -> None:
+    found = parse_distribution(name)
+    assert found is not None
+    assert possible_projects(found) == projects
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_likeliest_project_is_among_the_possible_ones(name: str) -> None:
+    found = parse_distribution(name)
+    assert found is not None
+    assert found.project in possible_projects(found)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from certs.authority import create_authority
-from sidecar.contract import Grant, Secret
+from sidecar.contract import ENFORCES, Grant, PackagePolicy, Secret
 from webhook import credentials
 from webhook import grant_rules as rules
 from webhook.connectors import Connector, parse_connector
@@ -72,6 +72,10 @@ def connector_manifest(**spec: Any) -> dict[str, Any]:
 
 def connector(**spec: Any) -> Connector:
     return parse_connector(connector_manifest(**spec))
+
+
+def with_policy(**params: str) -> Connector:
+    return connector(params=[{"name": name, "value": value} for name, value in params.items()])
 
 
 def encode(text: str | bytes) -> str:
@@ -172,6 +176,13 @@ REFUSALS: Mapping[str, list[tuple[Callable[[], object], str]]] = {
     "ConnectorNotFound": [(lambda: rules.find_connector(KEY, None), 'connectors "team/pypi" not found')],
     "ConnectorInvalid": [
         (lambda: rules.find_connector(KEY, connector_manifest(address="ftp://a")), "must begin with https"),
+    ],
+    "SidecarTooOld": [
+        (lambda: rules.check_enforced(with_policy(denyPackages="evil-*"), ()), "create the Pod anew"),
+        (
+            lambda: rules.check_enforced(with_policy(allowPackages="a"), ["licences"]),
+            "Connector team/pypi has",
+        ),
     ],
     "SecretNotFound": [(compose, 'secrets "login" not found in namespace "team"')],
     "SecretTypeMismatch": [(lambda: compose(secret(type="Opaque")), "kubernetes.io/basic-auth")],
@@ -325,6 +336,18 @@ def test_a_grant_holds_what_the_connector_and_its_secret_say() -> None:
     assert PASSWORD in repr(found.document()), "the search would find it"
 
 
+def test_a_grant_holds_the_packages_that_the_connector_names() -> None:
+    given = with_policy(denyPackages="evil-*, requestss", allowPackages="team-*\nrequests*")
+    found = rules.compose(given, secret=secret(), ca_secret=None, upload=True)
+    assert found.packages == PackagePolicy(KEY, ("team-*", "requests*"), ("evil-*", "requestss"))
+    assert rules.compose(connector(), secret=secret(), ca_secret=None, upload=True).packages is None
+
+
+def test_a_policy_is_for_a_sidecar_that_enforces_it_and_none_is_for_every_sidecar() -> None:
+    rules.check_enforced(with_policy(denyPackages="a"), ENFORCES)
+    rules.check_enforced(connector(), ())
+
+
 def test_without_upload_there_is_no_upload_url() -> None:
     assert rules.compose(connector(), secret=secret(), ca_secret=None, upload=False).upload_url is None
 
@@ -360,6 +383,7 @@ def test_the_version_changes_with_secret_connector_and_ca_and_with_nothing_else(
     assert version(secret()) == base
     assert version(replace(secret(), revision="s-uid.42")) != base
     assert version(secret(), address="https://other.example") != base
+    assert version(secret(), params=[{"name": "denyPackages", "value": "a"}]) != base
     without_metadata = [
         secret(metadata={"name": "login"}, stringData={"password": password}) for password in ("a", "a", "b")
     ]

@@ -204,7 +204,7 @@ VIOLATIONS: Mapping[str, list[Edit]] = {
         variable("SIDECAR_FILES", "[]"),
         variable("SIDECAR_FILES", '{"../x": "y"}'),
         variable("SIDECAR_FILES", "[" * 5000),
-        added("SIDECAR_SHAPE", "1"),
+        added("SIDECAR_SHAPE", contract.SHAPE),
         added("SIDECAR_GRANT_FD", "3"),
         added("SIDECAR_OF_A_LATER_VERSION", "x"),
         variable("SIDECAR_LOG_LEVEL", "info", valueFrom={"configMapKeyRef": {"name": "c", "key": "k"}}),
@@ -432,6 +432,9 @@ def test_an_earlier_shape_does_not_excuse_what_is_of_another() -> None:
     pod = recorded("0")
     variable("SIDECAR_SHAPE", "1")(pod)
     assert set(reasons(pod)) == {"SidecarLifecycle", "SidecarTermination"}
+    pod = recorded("1")
+    variable("SIDECAR_SHAPE", "2")(pod)
+    assert reasons(pod) == ["SidecarLifecycle"]
     pod = recorded("0")
     field(image="evil")(pod)
     assert reasons(pod) == ["SidecarImage"]
@@ -441,4 +444,4 @@ def test_an_unknown_shape_is_refused_with_those_that_are_known() -> None:
     pod = injected()
     variable("SIDECAR_SHAPE", "99")(pod)
     found = violations(pod, settings=SETTINGS)
-    assert re.search("of shape '99'; this broker knows 0, 1", found[0].message)
+    assert re.search("of shape '99'; this broker knows 0, 1, 2", found[0].message)

@@ -42,6 +42,17 @@ def test_an_empty_password_does_not_hide_everything() -> None:
     assert redact(b"Basic " + b64encode(b"token-as-user:"), credential) == HIDDEN
 
 
+def test_a_token_in_place_of_the_user_name_is_hidden() -> None:
+    assert redact(b"no such user: token-as-user", Credential("token-as-user", Secret(""))) == HIDDEN
+    assert redact(b"no such user: robot", Credential("robot", Secret("x" * 9))) == b"no such user: robot"
+
+
+def test_a_password_with_a_space_is_found_as_a_form_writes_it() -> None:
+    credential = Credential("u", Secret("pass word&more"))
+    assert redact(b"password=pass+word%26more", credential) == HIDDEN
+    assert redact(b"password=pass%20word%26more", credential) == HIDDEN
+
+
 def test_a_password_beyond_ascii_is_found_in_utf_8() -> None:
     assert redact("wrong: pässwörd".encode(), Credential("u", Secret("pässwörd"))) == HIDDEN
 

@@ -133,10 +133,16 @@ async def _grant(
     request: Request, settings: Settings, cluster: Cluster, trail: Trail, slots: asyncio.Semaphore
 ) -> Grant:
     token = _bearer(request)
-    connector_key, rejected = _parse_body(await _read_body(request))
+    connector_key, rejected, enforces = _parse_body(await _read_body(request))
     async with slots:  # not before: who sends slowly would hold one for nothing
         return await grant(
-            cluster, settings, token=token, connector_key=connector_key, rejected=rejected, trail=trail
+            cluster,
+            settings,
+            token=token,
+            connector_key=connector_key,
+            rejected=rejected,
+            trail=trail,
+            enforces=enforces,
         )
 
 
@@ -169,8 +175,8 @@ async def _read_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _parse_body(body: bytes) -> tuple[str, str | None]:
-    """Connector and rejected version. Unknown fields are let pass: a newer sidecar may send more."""
+def _parse_body(body: bytes) -> tuple[str, str | None, list[str]]:
+    """What `contract.grant_request` sends. Unknown fields are let pass: a newer sidecar may send more."""
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):
@@ -182,7 +188,10 @@ def _parse_body(body: bytes) -> tuple[str, str | None]:
         raise Refusal("BodyMalformed", '"connector" must be a text namespace/name', status=400)
     if not (rejected is None or isinstance(rejected, str)):
         raise Refusal("BodyMalformed", '"rejected" must be a version or null', status=400)
-    return connector, rejected
+    enforces = fields.get("enforces", [])  # an older sidecar does not say
+    if not isinstance(enforces, list) or not all(isinstance(one, str) for one in enforces):
+        raise Refusal("BodyMalformed", '"enforces" must be a list of texts', status=400)
+    return connector, rejected, enforces
 
 
 def _audit(trail: Trail, result: str, reason: str) -> None:

@@ -7,6 +7,7 @@ from webhook.controller.conditions import Condition, Observed, Probe, conditions
 from webhook.controller.probe import probe
 from webhook.endpoints import index_url
 from webhook.manifests import Registry
+from webhook.package_patterns import describe
 from webhook.ports import default_port
 
 _STYLES: dict[str, Style] = {"True": "green", "False": "red", "Unknown": "yellow"}
@@ -38,6 +39,8 @@ def check(registry: Registry, console: Console) -> bool:
     console.line(f"Connector {connector.key}: {connector.index_url}", "bold")
     for one in found:
         _print(one, console)
+    if connector.packages:
+        console.line(f"  {describe(connector.packages)}")
     if seen.outcome != "ok":
         console.line(f"{connector.address}: {_fix(seen)}")
     return found[-1].status == "True"

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import SplitResult
 
+from sidecar.contract import PackagePolicy
 from webhook import names
 from webhook.addresses import Wrong, parse_address
 from webhook.errors import InvalidConnector, Problem
+from webhook.package_patterns import PARAMETERS, parse_patterns
 
 PYPI_UPLOAD = "https://upload.pypi.org/legacy/"
 PYPI_FILES = "https://files.pythonhosted.org"
@@ -26,6 +28,7 @@ _PARAMETERS: Mapping[str, tuple[str, ...] | None] = {
     "access": ("read", "readwrite"),
     "authorization": ("namespace", "rbac"),
     "allowInsecureHTTP": ("true", "false"),
+    **dict.fromkeys(PARAMETERS),
 }
 """Name of a parameter → its allowed values, None where any text is."""
 
@@ -48,6 +51,8 @@ class Connector:
     access: Access
     authorization: Authorization
     probe_package: str | None
+    packages: PackagePolicy | None = None
+    """None: all that the registry has"""
 
     @property
     def key(self) -> str:
@@ -74,6 +79,9 @@ def parse_connector(
     spec = _mapping(manifest.get("spec"), "spec", wrong)
     _check_class(spec.get("connectorClassName"), wrong)
     parameters = _parameters(spec.get("params"), wrong)
+    allow, deny = (
+        parse_patterns(parameters[one], one, wrong) if one in parameters else () for one in PARAMETERS
+    )
     address = parse_address(spec.get("address"), "spec.address", wrong)
     extensions = _extensions(spec.get("addressExtensions"), wrong)
     secret_name = _auth(_mapping(spec.get("auth"), "spec.auth", wrong), namespace, wrong)
@@ -100,6 +108,7 @@ def parse_connector(
         access="read" if parameters.get("access") == "read" else "readwrite",
         authorization="rbac" if parameters.get("authorization") == "rbac" else "namespace",
         probe_package=parameters.get("probePackage"),
+        packages=PackagePolicy(f"{namespace}/{name}", allow, deny) if allow or deny else None,
     )
 
 

@@ -5,7 +5,7 @@ Each rule raises `errors.Refusal` with a reason of its own. The order in which t
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +121,20 @@ def find_connector(connector_key: str, manifest: Mapping[str, Any] | None) -> Co
         raise Refusal("ConnectorInvalid", str(error)) from error
 
 
+def check_enforced(connector: Connector, enforces: Container[str]) -> None:
+    """Refuse what the sidecar, by its own word, would not hold the Pod to: an older one lets all through.
+
+    Its word counts because its image and command are known by now (`check_isolation`). The shape of its Pod
+    would not do: in an upgrade a newer webhook can inject an older image.
+    """
+    if connector.packages and "packages" not in enforces:
+        raise Refusal(
+            "SidecarTooOld",
+            f"Connector {connector.key} has allowPackages or denyPackages, which this Pod's sidecar is too "
+            "old to know: create the Pod anew, with the sidecar's image of this release",
+        )
+
+
 def may_upload(connector: Connector, *, is_publish_target: bool, allowed: bool) -> bool:
     """`allowed` is the answer of the access review, true where none applies."""
     return connector.access == "readwrite" and is_publish_target and allowed
@@ -160,6 +174,7 @@ def compose(
         soft_seconds=SOFT_SECONDS,
         hard_seconds=HARD_SECONDS,
         broker_ca=tuple(broker_ca),
+        packages=connector.packages,
     )
 
 

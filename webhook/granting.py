@@ -4,6 +4,7 @@ Nothing of a Connector is told before the Pod is known to name it, nothing of on
 an access review, and a Secret is read last. The rules themselves are in `webhook.grant_rules`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sidecar.contract import TOKEN_AUDIENCE, Grant, Secret
@@ -42,9 +43,11 @@ async def grant(
     connector_key: str,
     rejected: str | None,
     trail: Trail,
+    enforces: Collection[str] = (),
 ) -> Grant:
     """Raises `errors.Refusal`, `errors.ClusterUnavailable` and `errors.ClusterRefused`, which means that
-    a right of the broker itself is missing; `trail` is filled in each case."""
+    a right of the broker itself is missing; `trail` is filled in each case. `enforces` is what the sidecar
+    says that it holds its Pod to (`contract.ENFORCES`)."""
     trail.connector = connector_key
     namespace, _, name = connector_key.partition("/")
     caller = rules.authenticate(await cluster.review_token(token, TOKEN_AUDIENCE), TOKEN_AUDIENCE)
@@ -61,6 +64,7 @@ async def grant(
     if reviewed and not foreign:
         allowed = await cluster.is_allowed(caller.identity, "get", namespace, name)
         rules.check_install(caller, connector_key, allowed=allowed)
+    rules.check_enforced(connector, enforces)
     may_create = not reviewed or await cluster.is_allowed(caller.identity, "create", namespace, name)
     target = request.publish_target == connector_key
     upload = rules.may_upload(connector, is_publish_target=target, allowed=may_create)

@@ -100,6 +100,7 @@ def _grant(registry: Registry) -> Grant:
         soft_seconds=_FOREVER,
         hard_seconds=_FOREVER,
         broker_ca=(),
+        packages=connector.packages,
     )
 
 

@@ -10,6 +10,7 @@ from webhook.console import Console
 from webhook.endpoints import index_url
 from webhook.local_proxy import RunningProxy, running_proxy
 from webhook.manifests import Registry
+from webhook.package_patterns import describe
 from webhook.proxies import bypass_loopback
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -35,6 +36,8 @@ def run_command(
             f"pypi-connector: {registry.connector.key} is at {index_url(proxy.port)} "
             f"for {command[0]} ({_describe(registry)})"
         )
+        if registry.connector.packages:
+            console.line(f"pypi-connector: {describe(registry.connector.packages)}")
         found, replaced = client_environment(environment, proxy)
         if replaced:
             console.line(f"pypi-connector: replaced in the environment: {', '.join(replaced)}")

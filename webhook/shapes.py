@@ -97,7 +97,7 @@ _MOUNTS: Mapping[str, Mapping[str, Any]] = {
     names.EMPTY_VOLUME: {"mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": True},
 }
 
-_GATE_0 = """\
+_GATE_50_MS = """\
 steps=$(($1 * 20)); shift
 for port in "$@"; do
   until grep -Eq " (0100007F|7F000001):$(printf %04X "$port") [0-9A-F]+:[0-9A-F]+ 0A " /proc/net/tcp; do
@@ -114,16 +114,24 @@ KNOWN: Mapping[str, Shape] = {
     # before the first release: the gate watched the first port only, the last words were not kept
     "0": Shape(
         command=("python3", "-I", "-m", "sidecar"),
-        start_gate=lambda ports: ["sh", "-c", _GATE_0, "start-gate", "20", str(ports[0])],
+        start_gate=lambda ports: ["sh", "-c", _GATE_50_MS, "start-gate", "20", str(ports[0])],
         termination_message_policy="File",
         variables={**_VARIABLES, "SIDECAR_SHAPE": _is("0")},
         mounts=_MOUNTS,
     ),
+    # the gate looked every 50 ms
     "1": Shape(
+        command=("python3", "-I", "-m", "sidecar"),
+        start_gate=lambda ports: ["sh", "-c", _GATE_50_MS, "start-gate", "20", *map(str, ports)],
+        termination_message_policy="FallbackToLogsOnError",
+        variables={**_VARIABLES, "SIDECAR_SHAPE": _is("1")},
+        mounts=_MOUNTS,
+    ),
+    "2": Shape(
         command=("python3", "-I", "-m", "sidecar"),
         start_gate=start_gate.command,
         termination_message_policy="FallbackToLogsOnError",
-        variables={**_VARIABLES, "SIDECAR_SHAPE": _is("1")},
+        variables={**_VARIABLES, "SIDECAR_SHAPE": _is("2")},
         mounts=_MOUNTS,
     ),
 }

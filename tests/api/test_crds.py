@@ -195,6 +195,7 @@ def test_no_category_is_called_like_a_kind(served: Kube) -> None:
         ("connector.spec.address", "without the index path"),
         ("connector.spec.auth.secretRef", "in the Connector's own namespace"),
         ("connector.spec.params", "allowInsecureHTTP"),
+        ("connector.spec.params", "the only packages that Pods may install"),
         ("connector.status.conditions", "SecretReady"),
         ("connectorclass.spec.configurations", "connectors.alauda.io/configurations"),
     ],

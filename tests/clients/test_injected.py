@@ -1,6 +1,8 @@
 """The injected Pod, run as the patch says: real clients through it, and proofs that the proofs can fail."""
 
+import asyncio
 import copy
+import json
 import shutil
 import signal
 import subprocess
@@ -210,6 +212,26 @@ def test_one_variable_of_the_patch_changed_breaks_the_run(
     exit_code, said = broken[name]
     assert exit_code != 0
     assert BREAKING[name][1] in said
+
+
+def test_a_package_that_the_connector_keeps_back_does_not_reach_the_pod(pod: Runner, stage: Stage) -> None:
+    """Broker and sidecar of one release understand one another; else the Pod would hear SidecarTooOld."""
+    connector = asyncio.run(stage.cluster.connector("team-a", "team-pypi"))
+    assert connector
+    params = [*connector["spec"].get("params", []), {"name": "denyPackages", "value": "hello-con*"}]
+    stage.cluster.apply(
+        {
+            **connector,
+            "metadata": {"name": "careful", "namespace": "team-a"},
+            "spec": {**connector["spec"], "params": params},
+        }
+    )
+    outcome = pod.run(INSTALL, connector="careful")
+    assert outcome.exit_code != 0
+    assert "No matching distribution found for hello-connector" in pod.printed
+    refused = [line for line in map(json.loads, pod.log.splitlines()) if line.get("status") == 403]
+    assert {line["reason"] for line in refused} == {"package-denied"}
+    assert "denied by connector team-a/careful (denyPackages: hello-con*)" in refused[0]["detail"]
 
 
 def test_the_gate_stays_closed_where_nothing_listens(pod: Runner) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from breaking_relay import BreakingRelay
 from environments import clean, environment
-from relays import CuttingRelay
 from servers import RegistryServer
 
 from webhook.demo.packages import make_wheel
@@ -63,7 +63,7 @@ def test_pip_resumes_a_download_that_broke_off(pypiserver: RegistryServer, tmp_p
     assert packages is not None
     make_wheel(packages, "broken-off", "1.0", filler=bytes(3_000_000))
     pip = environment("pip-newest") / "bin" / "pip"  # the oldest one cannot
-    with CuttingRelay(urlsplit(pypiserver.address).port or 0, octets=1_000_000) as relay:
+    with BreakingRelay(urlsplit(pypiserver.address).port or 0, octets=1_000_000) as relay:
         flaky = replace(pypiserver, address=f"http://127.0.0.1:{relay.port}")
         result = run(flaky, tmp_path, str(pip), "download", "--no-cache-dir", "--dest", "d", "broken-off")
     assert_clean(result, pypiserver)

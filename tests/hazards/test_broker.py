@@ -39,7 +39,8 @@ def test_the_broker_is_asked_as_a_pod_asks(registry: Registry, tmp_path: Path) -
         (request,) = broker.requests
         assert (request.method, request.target) == ("POST", GRANTS_PATH)
         assert request.header("authorization") == "Bearer token-of-this-pod"
-        assert broker.asked() == [{"connector": "team/pypi", "rejected": None}]
+        asked = {"connector": "team/pypi", "rejected": None, "enforces": ["packages"]}
+        assert broker.asked() == [asked]
 
 
 def test_the_token_is_read_again_each_time(registry: Registry, tmp_path: Path) -> None:

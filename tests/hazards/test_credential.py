@@ -1,9 +1,9 @@
 """The credential reaches the registry's own origin, over TLS, and nobody else."""
 
-import socket
 from pathlib import Path
 
 import pytest
+from addresses import own_address
 from authority import server_context
 from registry import Registry, Script
 from sidecars import AUTHORIZATION, Sidecar, grant, running_sidecar
@@ -13,17 +13,6 @@ WHEEL = "/files/foo-1.0-py3-none-any.whl"
 
 def redirects(to: str, status: int = 302) -> Script:
     return lambda call: call.reply(status, b"moved", {"Location": to})
-
-
-def own_address() -> str | None:
-    """An address of this machine that is not loopback: packets stay here all the same."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        try:
-            sock.connect(("192.0.2.99", 9))  # RFC 5737; nothing is sent
-        except OSError:
-            return None
-        address: str = sock.getsockname()[0]
-    return None if address.startswith("127.") else address
 
 
 def test_the_registry_gets_the_credential_for_pages_files_and_uploads(

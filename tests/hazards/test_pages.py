@@ -68,9 +68,48 @@ def test_what_packs_extremely_well_costs_time_and_not_memory(registry: Registry,
         PAGE, lambda call: call.reply(200, bomb, {"Content-Type": "text/html", "Content-Encoding": "gzip"})
     )
     assert len(sidecar.get(PAGE).body) == 60_000_000
+    assert memory(sidecar, "VmHWM") < 40_000
+
+
+def memory(sidecar: Sidecar, figure: str) -> int:
+    """In KiB."""
     status = Path(f"/proc/{sidecar.process.pid}/status").read_text()
-    (peak,) = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")]
-    assert peak < 40_000
+    (found,) = [int(line.split()[1]) for line in status.splitlines() if line.startswith(figure + ":")]
+    return found
+
+
+JSON = "application/vnd.pypi.simple.v1+json"
+ENDLESS = {  # type → how it begins, its lines; spelled plainly and otherwise
+    "text/html": ("<!DOCTYPE html>", LINK),
+    "text/html; charset=utf-8": ("<!DOCTYPE html>", "<A title='x' HREF='{}'>é</A>\n"),
+    JSON: ('{"files":[', '{{"url": "{}", "hashes": {{}}}},\n'),
+    JSON + "; x=y": ('{"files":[', '{{"yanked": "\\n", "url": "{}"}},\n'),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS, ids=["html", "html by tags", "json", "json by values"])
+def test_a_page_of_50_mb_passes_in_constant_memory(registry: Registry, sidecar: Sidecar, kind: str) -> None:
+    begin, line = ENDLESS[kind]
+    lines = 1_000
+    size = 50_000_000 if kind in ("text/html", JSON) else 10_000_000  # the other ways take ten times as long
+    times = size // (lines * len(line.format(f"{registry.origin}/p/foo-1.0.tar.gz")))
+
+    def script(call: Call) -> None:
+        call.start(200, {"Transfer-Encoding": "chunked", "Content-Type": kind})
+        call.send_chunk(begin.encode())
+        piece = line.format(f"{registry.origin}/p/foo-1.0.tar.gz").encode() * lines
+        for _ in range(times):
+            call.send_chunk(piece)
+        call.send(b"0\r\n\r\n")
+
+    registry.page("/simple/bar/", begin.encode(), kind)
+    assert sidecar.get("/simple/bar/").status == 200
+    registry.on(PAGE, script)
+    Path(f"/proc/{sidecar.process.pid}/clear_refs").write_text("5")  # the peak begins anew, see proc(5)
+    before = memory(sidecar, "VmRSS")
+    expected = begin.encode() + line.format("/p/foo-1.0.tar.gz").encode() * lines * times
+    assert sidecar.get(PAGE).body == expected
+    assert memory(sidecar, "VmHWM") - before < 4 * 1024
 
 
 def test_a_json_page_keeps_its_type_and_its_validators(registry: Registry, sidecar: Sidecar) -> None:
@@ -97,7 +136,7 @@ def test_head_of_a_page_has_no_body(registry: Registry, sidecar: Sidecar) -> Non
 
 
 def test_a_page_without_a_place_to_cut_is_given_up(registry: Registry, sidecar: Sidecar) -> None:
-    registry.page(PAGE, b"x" * 6_000_000)
+    registry.page(PAGE, b'<p title="' + b"x" * 6_000_000)
     reply = sidecar.get(PAGE)
     assert reply.status == 502
     assert "4 MiB" in reply.reason

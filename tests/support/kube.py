@@ -67,15 +67,21 @@ class Kube:
     def run(
         self, *args: str, stdin: str | None = None, check: bool = True, timeout: float = PATIENCE_SECONDS
     ) -> CompletedProcess[str]:
-        result = subprocess.run(
-            self.command(*args),
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        try:
+            result = subprocess.run(
+                self.command(*args),
+                input=stdin,
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as late:
+            said = b"".join(one for one in (late.stdout, late.stderr) if one).decode()
+            raise AssertionError(
+                f"kubectl {args} has not ended after {timeout:g} s; it said:\n{said}"
+            ) from None
         if check and result.returncode != 0:
             raise KubectlFailed(result)
         return result

@@ -176,9 +176,12 @@ class Registry:
         self._accepting.join(PATIENCE_SECONDS)
         self._listener.close()
 
-    def on(self, path: str, script: Script) -> None:
-        """`path` without its query, or `*` for all that have no script."""
-        self._scripts[path] = script
+    def on(self, path: str, script: Script | None) -> None:
+        """`path` without its query, or `*` for all that have no script; None takes a script away."""
+        if script is None:
+            del self._scripts[path]
+        else:
+            self._scripts[path] = script
 
     def page(self, path: str, body: bytes, kind: str = "text/html", **headers: str) -> None:
         self.on(path, lambda call: call.reply(200, body, {"Content-Type": kind, **headers}))

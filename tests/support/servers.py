@@ -58,8 +58,8 @@ class RegistryServer:
 
 
 @contextmanager
-def pypiserver(folder: Path) -> Iterator[RegistryServer]:
-    """Everything needs the password: listing, downloading, uploading."""
+def pypiserver(folder: Path, *, fallback_url: str | None = None) -> Iterator[RegistryServer]:
+    """Everything needs the password: listing, downloading, uploading. A miss is redirected, or 404."""
     password = "canary-" + secrets.token_hex(8)
     packages = folder / "packages"
     packages.mkdir(parents=True)
@@ -76,8 +76,9 @@ def pypiserver(folder: Path) -> Iterator[RegistryServer]:
         "-a",
         "list,download,update",
     ]
-    options += ["--disable-fallback", str(packages)]
-    with _running([str(program), "run", *options], folder / "pypiserver.log"):
+    options += ["--fallback-url", fallback_url] if fallback_url else ["--disable-fallback"]
+    options += [str(packages)]
+    with running_program([str(program), "run", *options], folder / "pypiserver.log"):
         address = f"http://127.0.0.1:{port}"
         wait_for_answer(address + "/simple/")
         yield RegistryServer(address, "robot", password, "simple/", packages)
@@ -96,7 +97,7 @@ def devpi(folder: Path) -> Iterator[RegistryServer]:
     subprocess.run(init, check=True, env=clean(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     port = free_port()
     serve = [str(home / "bin" / "devpi-server"), *data, "--host", "127.0.0.1", "--port", str(port)]
-    with _running(serve, folder / "devpi.log"):
+    with running_program(serve, folder / "devpi.log"):
         address = f"http://127.0.0.1:{port}"
         wait_for_answer(address + "/+api")
         _make_index(address, password)
@@ -104,10 +105,22 @@ def devpi(folder: Path) -> Iterator[RegistryServer]:
     shutil.rmtree(store, ignore_errors=True)
 
 
+def make_devpi_mirror(server: RegistryServer, name: str, url: str) -> RegistryServer:
+    """An index `root/<name>` of that devpi that fetches what it is asked for from another registry."""
+    address = server.address.removesuffix("/root/team/")
+    mirror = {"type": "mirror", "mirror_url": url, "volatile": True, "mirror_use_external_urls": False}
+    _call(f"{address}/root/{name}", "PUT", mirror, _log_in(address, server.password))
+    return RegistryServer(f"{address}/root/{name}/", server.username, server.password, server.index_path)
+
+
+def _log_in(address: str, password: str) -> str:
+    token = _call(f"{address}/+login", "POST", {"user": "root", "password": password})["result"]["password"]
+    return base64.b64encode(f"root:{token}".encode()).decode()
+
+
 def _make_index(address: str, password: str) -> None:
     """An index `root/team` on top of `root/base`, so that inherited links point out of it."""
-    token = _call(f"{address}/+login", "POST", {"user": "root", "password": password})["result"]["password"]
-    login = base64.b64encode(f"root:{token}".encode()).decode()
+    login = _log_in(address, password)
     base = {"type": "stage", "volatile": True, "bases": [], "acl_upload": ["root"]}
     _call(f"{address}/root/base", "PUT", base, login)
     _call(f"{address}/root/team", "PUT", {**base, "bases": ["root/base"]}, login)
@@ -126,9 +139,11 @@ def _call(
 
 
 @contextmanager
-def _running(command: list[str], log: Path) -> Iterator[None]:
+def running_program(command: list[str], log: Path, **variables: str) -> Iterator[None]:
+    """A server's process, with nothing of this machine's environment; ended with the block."""
+    environment = clean(HOME=str(log.parent), **variables)
     with log.open("w") as stream:
-        process = subprocess.Popen(command, env=clean(HOME=str(log.parent)), stdout=stream, stderr=stream)
+        process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
     try:
         yield
     finally:

@@ -90,6 +90,11 @@ def explain_requests(facts: Facts, key: str) -> Iterator[Statement]:
         if not one.is_last_word:
             text += "; served since"
         yield Statement("requests", "wrong" if one.is_last_word else "note", text)
+    for sentence in use.denied[:MOST_MISSING]:
+        yield Statement("requests", "note", f"{key}: {sentence}")
+    if len(use.denied) > MOST_MISSING:
+        text = f"{key}: {len(use.denied) - MOST_MISSING} more packages are kept back so"
+        yield Statement("requests", "note", text)
     if use.missing:
         listed = ", ".join(use.missing[:MOST_MISSING]) + (", …" if len(use.missing) > MOST_MISSING else "")
         yield Statement("requests", "note", f"{key}: the registry does not have {listed} (404)")

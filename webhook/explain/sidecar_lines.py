@@ -8,8 +8,11 @@ from webhook.explain.facts import Json, time_of
 
 UNREACHABLE = "broker-unreachable"
 
-_PASSING = ("too-busy", "credential-renewed", "client-gone", "redirect")
-"""Clients repeat these by themselves, or are gone."""
+_DENIED = "package-denied"
+"""The Connector's policy said no. That is no fault: pip looks for a newer pip, though it may not have any"""
+
+_PASSING = (_DENIED, "too-busy", "credential-renewed", "client-gone", "redirect")
+"""Clients repeat the others by themselves, or are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Use:
     """The newest first"""
     missing: tuple[str, ...]
     """Packages that the registry does not have, as it said itself"""
+    denied: tuple[str, ...]
+    """A sentence for each package that the Connector's policy kept back"""
 
 
 def use_of(lines: Sequence[Json], connector: str) -> Use:
@@ -46,6 +51,7 @@ def use_of(lines: Sequence[Json], connector: str) -> Use:
         last_served=time_of(served[-1].get("time")) if served else None,
         refusals=tuple(_refusals(requests)),
         missing=tuple(dict.fromkeys(str(one["package"]) for one in requests if _is_missing(one))),
+        denied=tuple(dict.fromkeys(str(one["detail"]) for one in requests if one.get("reason") == _DENIED)),
     )
 
 

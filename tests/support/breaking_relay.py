@@ -8,15 +8,15 @@ from types import TracebackType
 _PIECE = 65_536
 
 
-class CuttingRelay:
-    """Relays to `port` of this machine, and cuts one connection after `octets` of its answer."""
+class BreakingRelay:
+    """Relays to `port` of this machine, and breaks one connection off after `octets` of its answer."""
 
     def __init__(self, port: int, octets: int) -> None:
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _handler(port, octets))
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
 
-    def __enter__(self) -> "CuttingRelay":
+    def __enter__(self) -> "BreakingRelay":
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 

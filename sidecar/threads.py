@@ -1,0 +1,90 @@
+"""Threads for what can only block: looking up names, TLS handshakes, asking the broker."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from sidecar.errors import UpstreamUnreachable
+from sidecar.loop import Loop, Task
+
+THREADS = 64
+"""uv opens up to 50 connections at once, and a name server that does not answer holds each for seconds"""
+SPARE_SECONDS = 10.0
+"""An idle thread ends after this; arbitrary, longer than the pauses within one install"""
+
+Result = TypeVar("Result")
+
+
+class _Call(Generic[Result]):
+    """Filled by a thread, then looked at by the loop."""
+
+    def __init__(self, function: Callable[[], Result], task: Task) -> None:
+        self.function = function
+        self.task = task
+        self.results: list[Result] = []
+        self.error: BaseException | None = None
+        self.is_done = False
+
+    def run(self) -> None:
+        try:
+            self.results.append(self.function())
+        except BaseException as error:  # noqa: BLE001 (it is raised again where it was asked for)
+            self.error = error
+        self.is_done = True
+
+
+class Threads:
+    """As many as are needed, up to a bound, gone when idle."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._changed = threading.Condition()
+        self._calls: deque[_Call[object]] = deque()
+        self._idle = 0
+        self._count = 0
+
+    async def run(self, function: Callable[[], Result]) -> Result:
+        """What it returns or raises, while the loop goes on."""
+        call = _Call(function, self._loop.current)
+        self._submit(call)  # type: ignore[arg-type]
+        while not call.is_done:
+            await self._loop.suspend()
+        if call.error is not None:
+            raise call.error
+        return call.results[0]
+
+    def _submit(self, call: _Call[object]) -> None:
+        with self._changed:
+            self._calls.append(call)
+            if self._idle >= len(self._calls) or self._count >= THREADS:
+                self._changed.notify()
+                return
+            self._count += 1
+        try:
+            threading.Thread(target=self._work, daemon=True).start()
+        except RuntimeError as error:  # the Pod's limit of processes: those that are there go on
+            with self._changed:
+                self._count -= 1
+                if not self._count:
+                    self._calls.remove(call)
+                    raise UpstreamUnreachable("the limit of threads is reached: raise the Pod's") from error
+
+    def _work(self) -> None:
+        while (call := self._next()) is not None:
+            call.run()
+            self._loop.wake_from_thread(call.task)
+
+    def _next(self) -> _Call[object] | None:
+        deadline = time.monotonic() + SPARE_SECONDS
+        with self._changed:
+            self._idle += 1
+            try:
+                while not self._calls:
+                    if not self._changed.wait(deadline - time.monotonic()) and not self._calls:
+                        self._count -= 1
+                        return None
+                return self._calls.popleft()
+            finally:
+                self._idle -= 1

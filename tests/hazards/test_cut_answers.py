@@ -1,0 +1,25 @@
+"""A credential that a registry repeats where its long error is cut: half of it is hidden as well."""
+
+import pytest
+from registry import Registry, gzipped
+from sidecars import AUTHORIZATION, PASSWORD, Sidecar
+
+WHEEL = "/files/foo-1.0-py3-none-any.whl"
+SHOWN = 64 * 1024
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+@pytest.mark.parametrize("secret", [PASSWORD, AUTHORIZATION.removeprefix("Basic ")], ids=["plain", "encoded"])
+def test_the_first_half_of_a_credential_is_not_shown(
+    registry: Registry, sidecar: Sidecar, secret: str, is_packed: bool
+) -> None:
+    """Whoever asks chooses the length of the path that stands before it in the page, and so the place."""
+    for missing in (1, len(secret) // 2):
+        shown = secret[:-missing]
+        page = b"x" * (SHOWN - len(shown)) + secret.encode() + b"x" * 10_000
+        body = gzipped(page) if is_packed else page
+        headers = {"Content-Encoding": "gzip"} if is_packed else {}
+        registry.on(WHEEL, lambda call, body=body, headers=headers: call.reply(404, body, headers))
+        reply = sidecar.get(WHEEL, Accept_Encoding="gzip")
+        assert reply.status == 404
+        assert shown.encode() not in reply.body

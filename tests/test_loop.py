@@ -1,0 +1,267 @@
+"""The sidecar's event loop: who waits is woken, in time and not too often, and nobody holds up the others."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+
+from sidecar.errors import UpstreamUnreachable
+from sidecar.loop import Loop
+from sidecar.threads import Threads
+from sidecar.wire import WatchedClosed, Wire, WireClosed, WireTimeout
+
+PATIENCE_SECONDS = 10.0
+
+
+def run(loop: Loop, *coroutines: Coroutine[None, None, None]) -> None:
+    """Until all of them have ended."""
+    left = len(coroutines)
+
+    async def counted(coroutine: Coroutine[None, None, None]) -> None:
+        nonlocal left
+        try:
+            await coroutine
+        finally:
+            left -= 1
+            if not left:
+                loop.stop()
+
+    errors: list[BaseException] = []
+
+    async def caught(coroutine: Coroutine[None, None, None]) -> None:
+        try:
+            await counted(coroutine)
+        except BaseException as error:  # noqa: BLE001 (raised below, in the test)
+            errors.append(error)
+
+    for one in coroutines:
+        loop.spawn(caught(one))
+    watchdog = threading.Timer(PATIENCE_SECONDS, loop.stop)
+    watchdog.start()
+    loop.run()
+    watchdog.cancel()
+    if errors:
+        raise errors[0]
+    assert not left, "somebody still waits"
+
+
+@pytest.fixture
+def loop() -> Loop:
+    return Loop()
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    here, there = socket.socketpair()
+    with here, there:
+        yield here, there
+
+
+def wire_of(loop: Loop, sock: socket.socket) -> Wire:
+    return Wire(sock, loop, loop.current)
+
+
+def test_deadlines_are_kept_in_their_order_whatever_the_order_of_asking(loop: Loop) -> None:
+    woken: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        deadline = loop.now + seconds
+        while loop.now < deadline:
+            await loop.suspend(deadline)
+        woken.append(seconds)
+
+    started = time.monotonic()
+    run(loop, sleep(0.06), sleep(0.02), sleep(0.04))
+    assert woken == [0.02, 0.04, 0.06]
+    assert time.monotonic() - started < PATIENCE_SECONDS / 2
+
+
+def test_a_task_that_never_has_to_wait_lets_the_others_have_their_turn(loop: Loop) -> None:
+    turns: list[str] = []
+
+    async def busy(name: str) -> None:
+        for _ in range(3):
+            turns.append(name)
+            await loop.pause()
+
+    run(loop, busy("a"), busy("b"))
+    assert turns == ["a", "b"] * 3
+
+
+def test_a_thread_gives_its_result_or_its_error_while_others_go_on(loop: Loop) -> None:
+    threads = Threads(loop)
+    may_end = threading.Event()
+    found: list[Any] = []
+
+    def fails() -> int:
+        raise ValueError("of the thread")
+
+    async def waits() -> None:
+        found.append(await threads.run(lambda: may_end.wait(PATIENCE_SECONDS)))
+        with pytest.raises(ValueError, match="of the thread"):
+            await threads.run(fails)
+
+    async def goes_on() -> None:
+        for _ in range(3):
+            await loop.pause()
+        may_end.set()
+
+    run(loop, waits(), goes_on())
+    assert found == [True]
+
+
+def test_threads_are_shared_and_bounded(loop: Loop) -> None:
+    threads = Threads(loop)
+    names: set[str] = set()
+
+    async def one() -> None:
+        await threads.run(lambda: names.add(threading.current_thread().name))
+
+    run(loop, *(one() for _ in range(500)))
+    assert 1 <= len(names) <= 64
+
+
+def test_without_a_thread_to_be_had_it_is_an_error_with_a_sentence(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def asks() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", none_left)
+            with pytest.raises(UpstreamUnreachable, match="the limit of threads is reached"):
+                await Threads(loop).run(lambda: None)
+
+    run(loop, asks())
+
+
+@pytest.mark.parametrize("size", [1, 3, 100, 70_000])
+def test_octets_arrive_whole_in_whatever_pieces_they_were_sent(
+    loop: Loop, pair: tuple[socket.socket, socket.socket], size: int
+) -> None:
+    here, there = pair
+    data = bytes(range(256)) * 600
+
+    async def sends() -> None:
+        wire = wire_of(loop, there)
+        for start in range(0, len(data), size):
+            await wire.send(data[start : start + size], PATIENCE_SECONDS)
+        wire.close()
+
+    async def receives() -> None:
+        wire = wire_of(loop, here)
+        buffer = memoryview(bytearray(1000))
+        found = b""
+        while count := await wire.receive(buffer, PATIENCE_SECONDS):
+            found += buffer[:count]
+        assert found == data
+
+    run(loop, receives(), sends())
+
+
+def test_what_lies_in_a_shared_buffer_is_sent_as_it_was_however_slowly_it_is_taken(
+    loop: Loop, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """A regression to fear: the buffer belongs to all tasks, and a slow receiver's rest must not change."""
+    here, there = pair
+    buffer = memoryview(bytearray(b"a" * 1_000_000))
+
+    async def sends() -> None:
+        await wire_of(loop, there).send(buffer, PATIENCE_SECONDS)
+
+    async def overwrites() -> None:
+        buffer[:] = b"b" * len(buffer)
+        wire = wire_of(loop, here)
+        found = 0
+        piece = memoryview(bytearray(50_000))
+        while found < len(buffer):
+            count = await wire.receive(piece, PATIENCE_SECONDS)
+            assert set(bytes(piece[:count])) == {ord("a")}
+            found += count
+
+    run(loop, sends(), overwrites())
+
+
+Wait = Callable[[Wire, Wire], Coroutine[None, None, None]]
+
+
+async def _receive(wire: Wire, watched: Wire) -> None:
+    await wire.receive(memoryview(bytearray(10)), 0.05, watched)
+
+
+async def _move(wire: Wire, watched: Wire) -> None:
+    assert not wire.has_arrived()
+    while wire.send_some(b"x" * 100_000):
+        pass
+    await wire.until_movable(0.05, watched)
+
+
+@pytest.mark.parametrize("wait", [_receive, _move])
+def test_a_wait_ends_after_its_limit(
+    loop: Loop, pair: tuple[socket.socket, socket.socket], wait: Wait
+) -> None:
+    async def waits() -> None:
+        wire = wire_of(loop, pair[0])
+        with pytest.raises(WireTimeout):
+            await wait(wire, wire)
+
+    run(loop, waits())
+
+
+@pytest.mark.parametrize("wait", [_receive, _move])
+@pytest.mark.parametrize("is_before", [True, False], ids=["before the wait", "during the wait"])
+def test_a_wait_ends_when_the_watched_connection_does(
+    loop: Loop, pair: tuple[socket.socket, socket.socket], wait: Wait, *, is_before: bool
+) -> None:
+    watched, other = socket.socketpair()
+
+    async def waits() -> None:
+        wire, seen = wire_of(loop, pair[0]), wire_of(loop, watched)
+        if is_before:
+            other.close()
+            await loop.pause()
+        with pytest.raises(WatchedClosed):
+            await wait(wire, seen)
+
+    async def closes() -> None:
+        await loop.pause()
+        other.close()
+
+    with watched, other:
+        run(loop, waits(), closes())
+
+
+def test_the_end_that_comes_with_the_last_octets_is_seen(
+    loop: Loop, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    here, there = pair
+
+    async def receives() -> None:
+        wire = wire_of(loop, here)
+        there.sendall(b"last")
+        there.close()
+        assert await wire.receive_bytes(loop.now + PATIENCE_SECONDS) == b"last"
+        assert await wire.receive_bytes(loop.now + PATIENCE_SECONDS) == b""
+
+    run(loop, receives())
+
+
+def test_an_evicted_connection_is_closed_for_the_one_who_waits_for_it(
+    loop: Loop, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    wires: list[Wire] = []
+
+    async def waits() -> None:
+        wires.append(wire_of(loop, pair[0]))
+        with pytest.raises(WireClosed):
+            await wires[0].receive_bytes(loop.now + PATIENCE_SECONDS)
+
+    async def evicts() -> None:
+        await loop.pause()
+        wires[0].evict()
+
+    run(loop, waits(), evicts())
