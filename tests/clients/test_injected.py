@@ -19,7 +19,7 @@ from environments import clean
 from servers import RegistryServer
 
 from webhook import names
-from webhook.demo.containers import isolation_works
+from webhook.demo.containers import IMAGE_PATH, Container, Mount, isolation_works, start
 from webhook.demo.kubelet import GateClosed, PodProcesses
 from webhook.demo.reviewing import ask_admission
 from webhook.demo.stage import Stage, example, set_stage
@@ -147,6 +147,19 @@ def test_clients_without_environment_find_the_files(pod: Runner, isolate: bool) 
         "env -i PATH=$PATH uv pip install --no-cache --target b hello-connector\n"
     )
     assert outcome.exit_code == 0, pod.printed + pod.log
+
+
+def test_a_volume_does_not_hide_what_of_the_image_lies_below_it(isolate: bool, tmp_path: Path) -> None:
+    if not isolate:
+        pytest.skip("without namespaces there is no image")
+    image, volume, scratch = (tmp_path / name for name in ("image", "volume", "scratch"))
+    for folder in (image, volume, scratch):
+        folder.mkdir()
+    (image / "file").touch()
+    mount = Mount(volume, str(tmp_path), is_read_only=False)
+    command = ["test", "-e", f"{image}/file"]
+    container = Container("one", command, {"PATH": IMAGE_PATH}, [mount], further_image=[image])
+    assert start(container, scratch, isolate=True).wait() == 0
 
 
 def test_a_password_planted_in_the_environment_is_found(pod: Runner, stage: Stage) -> None:
