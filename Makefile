@@ -81,6 +81,9 @@ lock: $(READY) ## Resolve the lock files anew (UPGRADE=1: to the newest versions
 	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/build.in -o requirements/build.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/workload.in -o requirements/workload.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/registry.in -o requirements/registry.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/backends.in -o requirements/backends.txt
+	for client in flit hatch pdm pipenv poetry; do $(LOCK) $(if $(UPGRADE),--upgrade) \
+		requirements/client-$$client.in -o requirements/client-$$client.txt || exit; done
 	$(LOCK) requirements/pip-oldest.in -o requirements/pip-oldest.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/pip-newest.in -o requirements/pip-newest.txt
 

@@ -253,7 +253,7 @@ def _is_added(entry: Mapping[str, Any]) -> bool:
         re.match(r"http://127\.0\.0\.1:(2[89]|3[012])[0-9]{3}/|/etc/pypi-connector/", value) is not None
         or value in ("http://127.0.0.1:8123/", "http://127.0.0.1:8123/simple/")
         or value in ("unused", "pypi-connector", "127.0.0.1")
-        or entry == {"name": "TWINE_NON_INTERACTIVE", "value": "1"}
+        or (entry["name"] in ("TWINE_NON_INTERACTIVE", "VIRTUALENV_NO_PERIODIC_UPDATE") and value == "1")
     )
 
 

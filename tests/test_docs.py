@@ -4,6 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from jobs import JOBS
+
+from webhook.annotations import Request
+from webhook.endpoints import endpoints
+from webhook.variables import groups
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("threat-model.md", "guards.md", "registries.md")
@@ -50,3 +55,27 @@ def test_every_link_between_the_pages_leads_to_a_file(page: str) -> None:
     path = ROOT / "docs" / page
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text())
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_the_table_of_clients_marks_those_that_are_in_the_tests() -> None:
+    section = (ROOT / "README.md").read_text().partition("\n## Clients\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1].strip() for line in section.splitlines() if re.match(r"\| .*✔", line)]
+    tested = {"setuptools" if name == "setup_requires" else name.split()[0] for name in JOBS}
+    assert set(rows) == tested
+
+
+def test_the_page_on_clients_names_every_variable() -> None:
+    page = (ROOT / "docs" / "clients.md").read_text()
+    rows = dict(re.findall(r"^\| ([\w ]+) \| (.*`.*`.*) \|$", page, re.MULTILINE))
+    told = groups(endpoints(Request(connectors=("a/b",)), {"a/b": 28200}))
+    assert {group: set(re.findall(r"`(\w+)`", rows[group])) for group in told} == {
+        group: set(values) for group, values in told.items()
+    }
+
+
+def test_the_steps_for_poetry_are_those_that_are_tested() -> None:
+    section = (ROOT / "docs" / "clients.md").read_text().partition("\n## poetry\n")[2].partition("\n## ")[0]
+    steps = re.findall(r"^```\n(.*?)\n```$", section, re.MULTILINE | re.DOTALL)
+    lines = [line.strip() for line in JOBS["poetry"].script.splitlines()]
+    assert len(steps) == 2
+    assert [step for step in steps if step not in lines] == []

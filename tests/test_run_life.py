@@ -1,17 +1,25 @@
 """How `run` begins and ends: signals, its proxy's life, other users of the machine."""
 
+import io
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
+import yaml
 from environments import clean
 
+from webhook.connectors import parse_connector
+from webhook.console import Console
+from webhook.local_proxy import running_proxy
 from webhook.loopback import free_port
+from webhook.manifests import Registry
 
 PROGRAM = str(Path(sys.executable).with_name("pypi-connector"))
 MANIFESTS = """
@@ -119,3 +127,26 @@ def test_another_user_of_the_machine_is_refused(tmp_path: Path) -> None:
             assert ask(port, 65534) == b""
         finally:
             os.kill(command, signal.SIGKILL)
+
+
+class SlowStream(io.StringIO):
+    """A standard error that takes refusals only once nobody listens on the port any more."""
+
+    port = 0
+
+    def write(self, text: str) -> int:
+        if " 404 " in text:
+            assert_closed(self.port)
+        return super().write(text)
+
+
+def test_a_refusal_at_the_very_end_is_told() -> None:
+    manifest = yaml.safe_load(MANIFESTS) | {"metadata": {"name": "c", "namespace": "n"}}
+    stream = SlowStream()
+    registry = Registry(parse_connector(manifest), None, None)
+    with running_proxy(registry, clean(), Console(stream, is_coloured=False), port=None) as proxy:
+        stream.port = proxy.port
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"http://127.0.0.1:{proxy.port}/nothing", timeout=10)
+        refused.value.close()
+    assert "404 this is a package proxy" in stream.getvalue()

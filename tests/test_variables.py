@@ -22,12 +22,12 @@ def as_dict(env: list[Any]) -> dict[str, Any]:
 
 def test_without_pypirc_nothing_is_said_about_uploads() -> None:
     told = endpoints(Request(connectors=(KEY,), configurations=("pipconf",)), {KEY: 28200})
-    assert list(groups(told)) == ["pip", "uv index", "pdm index", "pipenv"]
+    assert list(groups(told)) == ["pip", "uv index", "pdm index", "pipenv", "virtualenv"]
 
 
 def test_without_pipconf_nothing_is_said_about_the_index() -> None:
     told = endpoints(Request(connectors=(KEY,), configurations=("pypirc",)), {KEY: 28200})
-    assert list(groups(told)) == ["uv publish", "twine", "flit", "hatch", "pdm publish"]
+    assert list(groups(told)) == ["uv publish", "twine", "flit", "hatch", "pdm publish", "poetry publish"]
 
 
 def test_the_files_may_lie_elsewhere() -> None:

@@ -25,6 +25,7 @@ _FOREVER = 10.0**9
 """Seconds: the manifests are read once, and there is nobody to ask anew"""
 _PORT_TRIES = 3
 _START_SECONDS = 10.0
+_END_SECONDS = 2.0  # what is under way is cut off then: nobody is left to read it
 _PASSED_ON = ("SSL_CERT_FILE", "SSL_CERT_DIR", "PATH", "LANG", "TZ")
 """What the proxy needs of this machine: where its CAs are. Nothing else of the environment concerns it"""
 
@@ -57,7 +58,7 @@ def running_proxy(
             chosen = port or free_port()
             endpoints = _endpoints(registry, chosen)
             try:
-                process, lifeline = _start(
+                process, lifeline, watcher = _start(
                     registry, environment, endpoints, chosen, folder, console, is_verbose=is_verbose
                 )
                 break
@@ -70,9 +71,10 @@ def running_proxy(
             os.close(lifeline)
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
-                process.wait(2.0)
+                process.wait(_END_SECONDS)
             process.kill()
             process.wait()
+            watcher.finish()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -111,7 +113,7 @@ def _start(
     console: Console,
     *,
     is_verbose: bool,
-) -> tuple["subprocess.Popen[str]", int]:
+) -> tuple["subprocess.Popen[str]", int, "_Watcher"]:
     reading, lifeline = os.pipe()
     settings = Environment(
         listeners=(Listener(registry.connector.key, port),),
@@ -144,7 +146,7 @@ def _start(
         process.kill()
         process.wait()
         raise
-    return process, lifeline
+    return process, lifeline, watcher
 
 
 class _Watcher:
@@ -155,7 +157,8 @@ class _Watcher:
         self._is_verbose = is_verbose
         self._settled = threading.Event()
         self._failure: str | None = "the proxy ended before it listened"
-        threading.Thread(target=self._read, args=(process.stderr,), daemon=True).start()
+        self._thread = threading.Thread(target=self._read, args=(process.stderr,), daemon=True)
+        self._thread.start()
 
     def wait_until_listening(self) -> None:
         if not self._settled.wait(_START_SECONDS):
@@ -163,12 +166,17 @@ class _Watcher:
         if self._failure:
             raise ProxyFailed(self._failure)
 
+    def finish(self) -> None:
+        """Wait until the last lines are printed: a refusal at the command's very end is among them."""
+        self._thread.join(_END_SECONDS)
+
     def _read(self, stream: IO[str]) -> None:
-        for line in stream:
-            try:
-                self._take(json.loads(line))
-            except ValueError:
-                self._console.line(f"pypi-connector: {line.rstrip()}")
+        with stream:
+            for line in stream:
+                try:
+                    self._take(json.loads(line))
+                except ValueError:
+                    self._console.line(f"pypi-connector: {line.rstrip()}")
         self._settled.set()
 
     def _take(self, event: Mapping[str, Any]) -> None:

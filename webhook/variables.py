@@ -15,6 +15,8 @@ from webhook.render import PASSWORD, USERNAME
 
 _INDEX, _UPLOAD, _CHECK = "index", "upload", "check"
 _PIP_CONF = "pip.conf"
+_WITH_INDEX = "1, where there is an index"
+_CONSTANTS = {_PIP_CONF: f"{CONFIG_DIR}/{names.PIP_CONF}", _WITH_INDEX: "1"}
 _GROUPS: Mapping[str, Mapping[str, str]] = {
     "pip": {"PIP_CONFIG_FILE": _PIP_CONF, "PIP_INDEX_URL": _INDEX},
     # the second is for uv before 0.4.23; where both are set uv takes the first, silently
@@ -36,6 +38,14 @@ _GROUPS: Mapping[str, Mapping[str, str]] = {
         "PDM_PUBLISH_PASSWORD": PASSWORD,
     },
     "pipenv": {"PIPENV_PYPI_MIRROR": _INDEX},
+    # below pipenv virtualenv looks for a newer pip in the background: on pypi.org, whatever the index is
+    "virtualenv": {"VIRTUALENV_NO_PERIODIC_UPDATE": _WITH_INDEX},
+    # for `-r connectors-pypi`, its name in .pypirc; where to install from, poetry reads in the project only
+    "poetry publish": {
+        "POETRY_REPOSITORIES_CONNECTORS_PYPI_URL": _UPLOAD,
+        "POETRY_HTTP_BASIC_CONNECTORS_PYPI_USERNAME": USERNAME,
+        "POETRY_HTTP_BASIC_CONNECTORS_PYPI_PASSWORD": PASSWORD,
+    },
 }
 """Group → variable → what it holds: a kind of URL, the path of pip.conf, or a constant."""
 
@@ -55,6 +65,7 @@ def groups(endpoints: Endpoints, *, config_dir: str = CONFIG_DIR) -> dict[str, d
         _UPLOAD: endpoints.upload_url,
         _CHECK: endpoints.upload_check_url,
         _PIP_CONF: f"{config_dir}/{names.PIP_CONF}",
+        _WITH_INDEX: _CONSTANTS[_WITH_INDEX] if endpoints.index_url else None,
     }
     found: dict[str, dict[str, str]] = {}
     for group, kinds in _GROUPS.items():
@@ -109,7 +120,7 @@ def _is_ours(entry: Mapping[str, Any], group: str, values: Mapping[str, str]) ->
         if match is None or int(match[1]) not in ports.RANGE:
             return False
         return value == (upload_url if kind == _UPLOAD else index_url)(int(match[1]))
-    return value == (f"{CONFIG_DIR}/{names.PIP_CONF}" if kind == _PIP_CONF else kind)
+    return value == _CONSTANTS.get(kind, kind)
 
 
 def _holds_whole_group(env: Iterable[Mapping[str, Any]], group: str) -> bool:

@@ -1,11 +1,16 @@
 """Real clients through `pypi-connector run`, against real registries that want a password."""
 
+import json
 import subprocess
 import sys
+import tarfile
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from environments import clean
+from breaking_relay import BreakingRelay
+from environments import clean, environment
 from servers import RegistryServer
 
 from webhook.demo.packages import make_wheel
@@ -51,6 +56,38 @@ def test_pip_downloads_with_isolated_configuration(
     result = run(pypiserver, tmp_path, str(pip), "--isolated", "download", "--dest", "d", "hello-connector")
     assert_clean(result, pypiserver)
     assert len(list((tmp_path / "d").iterdir())) == 1
+
+
+def test_pip_resumes_a_download_that_broke_off(pypiserver: RegistryServer, tmp_path: Path) -> None:
+    packages = pypiserver.packages
+    assert packages is not None
+    make_wheel(packages, "broken-off", "1.0", filler=bytes(3_000_000))
+    pip = environment("pip-newest") / "bin" / "pip"  # the oldest one cannot
+    with BreakingRelay(urlsplit(pypiserver.address).port or 0, octets=1_000_000) as relay:
+        flaky = replace(pypiserver, address=f"http://127.0.0.1:{relay.port}")
+        result = run(flaky, tmp_path, str(pip), "download", "--no-cache-dir", "--dest", "d", "broken-off")
+    assert_clean(result, pypiserver)
+    assert "resume" in result.stdout + result.stderr
+    assert "GET file broken_off-1.0-py3-none-any.whl 206" in result.stderr
+    [found] = (tmp_path / "d").iterdir()
+    assert found.read_bytes() == (packages / found.name).read_bytes()
+
+
+def test_pipenv_locks_every_file_and_names_no_proxy(pypiserver: RegistryServer, tmp_path: Path) -> None:
+    packages = pypiserver.packages
+    assert packages is not None
+    wheel = make_wheel(packages, "two-files", "1.0")
+    with tarfile.open(packages / "two_files-1.0.tar.gz", "w:gz") as archive:
+        archive.add(wheel, "two_files-1.0/wheel")
+    source = {"name": "pypi", "url": "https://pypi.org/simple", "verify_ssl": True}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in source.items()]
+    (tmp_path / "Pipfile").write_text("\n".join(["[[source]]", *lines, "[packages]", 'two-files = "*"', ""]))
+    path = f"{environment('client-pipenv')}/bin:{BIN}:/usr/bin:/bin"
+    result = run(pypiserver, tmp_path, "pipenv", "lock", PATH=path)
+    assert_clean(result, pypiserver)
+    lock = json.loads((tmp_path / "Pipfile.lock").read_text())
+    assert lock["_meta"]["sources"] == [source]  # the lock is good where there is no connector, too
+    assert len(lock["default"]["two-files"]["hashes"]) == 2
 
 
 def test_uv_locks_and_syncs_frozen(pypiserver: RegistryServer, tmp_path: Path) -> None:

@@ -116,8 +116,6 @@ def _enter_script(container: Container, scratch: Path) -> str:
         "mount --make-rprivate /",
         f"mount -t tmpfs -o mode=755 tmpfs {shlex.quote(root)}",
     ]
-    for folder in [*image_folders(), *map(str, container.further_image)]:
-        lines += _bind_image(Path(folder), root)
     for file in (*_SYSTEM_FILES, *_DEVICES):
         if Path(file).exists():
             lines += _bind(Path(file), root + file, is_read_only=False)
@@ -125,10 +123,7 @@ def _enter_script(container: Container, scratch: Path) -> str:
         *_commands(root, "mkdir -p {}/proc {}/tmp {}/root {}/run {}/.old"),
         *_commands(root, "ln -s /proc/self/fd {}/dev/fd"),
         *_commands(root, "mount -t proc proc {}/proc"),
-    ]
-    for mount in sorted(container.mounts, key=lambda one: len(one.target)):
-        lines += _bind(mount.source, root + mount.target, is_read_only=mount.is_read_only)
-    lines += [
+        *_bind_folders(container, root),
         *_commands(root, "cd {}"),
         "pivot_root . .old",
         "umount -l /.old",
@@ -139,6 +134,16 @@ def _enter_script(container: Container, scratch: Path) -> str:
         'exec /usr/bin/env -u PWD -u OLDPWD "$@"',  # `cd` has set them
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _bind_folders(container: Container, root: str) -> list[str]:
+    """Image and volumes, what lies above first: a checkout in /tmp is not hidden by a volume that is /tmp."""
+    image = [*image_folders(), *map(str, container.further_image)]
+    steps = [(folder, _bind_image(Path(folder), root)) for folder in image]
+    for mount in container.mounts:
+        bind = _bind(mount.source, root + mount.target, is_read_only=mount.is_read_only)
+        steps.append((mount.target, bind))
+    return [line for _, lines in sorted(steps, key=lambda step: len(step[0])) for line in lines]
 
 
 def _commands(root: str, template: str) -> list[str]:
