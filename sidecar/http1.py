@@ -171,6 +171,7 @@ class ChunkedReader:
 
     def __init__(self, *, is_request: bool) -> None:
         self._collector = _Collector()
+        self._framing = 0
         make = httptools.HttpRequestParser if is_request else httptools.HttpResponseParser
         self._parser = make(self._collector)
         start = b"POST / HTTP/1.1" if is_request else b"HTTP/1.1 200 OK"
@@ -191,6 +192,10 @@ class ChunkedReader:
         except httptools.HttpParserError as error:
             raise MalformedHead(str(error)) from None
         pieces, self._collector.bodies = self._collector.bodies, []
+        # httptools gathers a trailer until it ends, ever more slowly; an extension without end moves nothing
+        self._framing = 0 if pieces else self._framing + len(data)
+        if self._framing > HEAD_LIMIT:
+            raise MalformedHead(f"more than {HEAD_LIMIT} octets between two of a chunked body")
         return pieces
 
 
