@@ -1,5 +1,6 @@
-"""A body that breaks off upstream never looks complete to the client."""
+"""A body that is too short never looks complete to the client, and what is too long joins nothing else."""
 
+import contextlib
 import http.client
 import socket
 import ssl
@@ -178,3 +179,27 @@ def test_over_plain_http_an_early_end_of_a_fixed_body_is_seen_to(tmp_path: Path)
         plain.on(WHEEL, fixed)
         with running_sidecar(tmp_path, grant(plain, ca=None)) as sidecar:
             assert not looks_complete(sidecar, WHEEL, "1.1")
+
+
+GET = f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+
+def test_octets_beyond_a_response_never_become_part_of_the_next(registry: Registry, sidecar: Sidecar) -> None:
+    def too_much(call: Call) -> None:
+        call.start(200, {"Content-Length": "1"})
+        call.send(b"xHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+        call.keeps = True
+
+    def too_much_chunked(call: Call) -> None:
+        call.start(200, {"Transfer-Encoding": "chunked"})
+        call.send(b"1\r\nx\r\n0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+        call.keeps = True
+
+    for script in (too_much, too_much_chunked):
+        registry.on(WHEEL, script)
+        raw = b""
+        with contextlib.suppress(ConnectionError):  # what cannot be read in one way only is broken off
+            raw = sidecar.exchange(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        assert b"poison" not in raw
+        registry.on(WHEEL, lambda call: call.reply(200, b"clean"))
+        assert sidecar.get(WHEEL).body == b"clean"

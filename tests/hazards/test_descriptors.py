@@ -1,0 +1,75 @@
+"""More connections than there is room for: the oldest idle ones give way, the process lives on."""
+
+import os
+import resource
+import signal
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from registry import PATIENCE_SECONDS, Registry
+from sidecars import Sidecar, grant, running_sidecar
+
+WHEEL = "/files/foo-1.0-py3-none-any.whl"
+GET = f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+RESTING = 512
+"""Written here once more: a lobby without a bound would pass unseen else"""
+
+
+@pytest.fixture(autouse=True)
+def _file(registry: Registry) -> None:
+    registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
+
+
+def open_files(sidecar: Sidecar) -> int:
+    return len(list(Path(f"/proc/{sidecar.process.pid}/fd").iterdir()))
+
+
+def test_connections_that_are_evicted_while_they_send_do_not_end_the_process(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    """A regression: readable and swept in one round of the selector, and everybody lost the proxy."""
+    before = open_files(sidecar)
+    with ExitStack() as stack:
+        resting = [stack.enter_context(sidecar.connect()) for _ in range(RESTING)]
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while open_files(sidecar) < before + RESTING:  # until all have been accepted
+            assert time.monotonic() < deadline
+        os.kill(sidecar.process.pid, signal.SIGSTOP)
+        stack.enter_context(sidecar.connect())  # has the oldest swept
+        for sock in resting[:70]:
+            sock.sendall(GET)
+        os.kill(sidecar.process.pid, signal.SIGCONT)
+        with pytest.raises(ConnectionResetError):
+            resting[0].recv(12)
+        assert resting[69].recv(12) == b"HTTP/1.1 200"
+    assert sidecar.process.poll() is None
+
+
+def test_the_lobby_has_a_bound_and_the_oldest_give_way(registry: Registry, sidecar: Sidecar) -> None:
+    with ExitStack() as stack:
+        oldest = stack.enter_context(sidecar.connect())
+        for _ in range(RESTING + 5):
+            newest = stack.enter_context(sidecar.connect())
+        assert oldest.recv(1) == b""
+        newest.sendall(GET)
+        assert newest.recv(12) == b"HTTP/1.1 200"
+
+
+@pytest.mark.parametrize("peer_uid", [None, os.getuid()], ids=["in a Pod", "under run"])
+def test_a_process_out_of_descriptors_serves_the_newest(
+    registry: Registry, tmp_path: Path, peer_uid: int | None
+) -> None:
+    """Under `run` the look-up of the peer takes a descriptor too, perhaps the one that is missing."""
+    with running_sidecar(tmp_path, grant(registry), peer_uid=peer_uid) as sidecar, ExitStack() as stack:
+        assert sidecar.get(WHEEL).status == 200
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.prlimit(sidecar.process.pid, resource.RLIMIT_NOFILE, (40, hard))
+        for _ in range(100):
+            stack.enter_context(sidecar.connect())
+        statuses = [sidecar.get(WHEEL).status for _ in range(20)]
+        # a request may find nothing left for its way to the registry: that is an answer too
+        assert set(statuses) <= {200, 502}
+        assert 200 in statuses
+        assert sidecar.process.poll() is None
