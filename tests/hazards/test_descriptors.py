@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from processes import open_files
 from registry import PATIENCE_SECONDS, Registry
 from sidecars import Sidecar, grant, running_sidecar
 
@@ -22,19 +23,15 @@ def _file(registry: Registry) -> None:
     registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
 
 
-def open_files(sidecar: Sidecar) -> int:
-    return len(list(Path(f"/proc/{sidecar.process.pid}/fd").iterdir()))
-
-
 def test_connections_that_are_evicted_while_they_send_do_not_end_the_process(
     registry: Registry, sidecar: Sidecar
 ) -> None:
     """A regression: readable and swept in one round of the selector, and everybody lost the proxy."""
-    before = open_files(sidecar)
+    before = open_files(sidecar.process.pid)
     with ExitStack() as stack:
         resting = [stack.enter_context(sidecar.connect()) for _ in range(RESTING)]
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while open_files(sidecar) < before + RESTING:  # until all have been accepted
+        while open_files(sidecar.process.pid) < before + RESTING:  # until all have been accepted
             assert time.monotonic() < deadline
         os.kill(sidecar.process.pid, signal.SIGSTOP)
         stack.enter_context(sidecar.connect())  # has the oldest swept

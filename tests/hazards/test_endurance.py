@@ -8,8 +8,8 @@ import struct
 import threading
 import time
 from hashlib import sha256
-from pathlib import Path
 
+from processes import open_files
 from registry import PATIENCE_SECONDS, Call, Registry
 from sidecars import Sidecar
 
@@ -18,10 +18,6 @@ WHEEL = "/files/foo-1.0-py3-none-any.whl"
 
 CLIENTS = 16
 """At once; so at most as many idle connections to the registry are kept"""
-
-
-def open_files(sidecar: Sidecar) -> int:
-    return len(list(Path(f"/proc/{sidecar.process.pid}/fd").iterdir()))
 
 
 def body_of(target: str) -> bytes:
@@ -48,7 +44,7 @@ def test_answers_are_never_mixed_up_while_others_break_off(registry: Registry, s
             call.keeps = True
 
     registry.on("*", script)
-    before = open_files(sidecar)
+    before = open_files(sidecar.process.pid)
     wrong: list[str] = []
     done: list[str] = []
 
@@ -87,7 +83,9 @@ def test_answers_are_never_mixed_up_while_others_break_off(registry: Registry, s
     assert len(done) > 100
     assert registry.connections < len(registry.requests)  # and yet connections were used again
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while open_files(sidecar) > before + CLIENTS:  # nothing is left open behind those that broke off
+    while (
+        open_files(sidecar.process.pid) > before + CLIENTS
+    ):  # nothing is left open behind those that broke off
         assert time.monotonic() < deadline
 
 

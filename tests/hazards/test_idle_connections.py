@@ -1,10 +1,13 @@
 """Connections that wait for their next request, on both sides: used again, and no error if they ended."""
 
 import http.client
+import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 
-from registry import Call, Registry
+import processes
+from registry import PATIENCE_SECONDS, Call, Registry
 from sidecars import Sidecar, ask
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -82,6 +85,57 @@ def test_an_idle_sidecar_keeps_no_threads(registry: Registry, sidecar: Sidecar) 
         for _ in range(200):
             stack.enter_context(sidecar.connect())
         assert sidecar.get(WHEEL).status == 200
-        with open(f"/proc/{sidecar.process.pid}/status") as status:  # noqa: PTH123
-            (threads,) = [int(line.split()[1]) for line in status if line.startswith("Threads:")]
-    assert threads < 6
+        assert processes.threads(sidecar.process.pid) < 6
+
+
+def test_a_get_is_sent_again_where_the_idle_connection_ends_under_it_in_any_way(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    """The registry takes the request and closes: cleanly, by a reset, or without TLS's close_notify."""
+    for end in (lambda call: None, Call.reset, Call.cut):
+        registry.on(WHEEL, lambda call: call.reply(200, b"first"))
+        assert sidecar.get(WHEEL).body == b"first"
+        last = registry.connections
+
+        def ends(call: Call, end: Callable[[Call], None] = end, last: int = last) -> None:
+            if call.request.connection > last:
+                call.reply(200, b"again")
+            else:
+                end(call)
+
+        registry.on(WHEEL, ends)
+        for method in ("GET", "HEAD"):
+            reply = sidecar.ask(method, WHEEL)
+            assert (reply.status, reply.body) == (200, b"again" if method == "GET" else b"")
+
+
+def test_an_upload_never_takes_an_idle_connection(registry: Registry, sidecar: Sidecar) -> None:
+    """It could not be sent again if that had ended."""
+    registry.on("*", lambda call: call.reply(200, b"x"))
+    for _ in range(3):
+        assert sidecar.get(WHEEL).status == 200
+        assert sidecar.ask("POST", "/", body=b"hello").status == 200
+    uploads = [one.connection for one in registry.seen("/upload/")]
+    downloads = {one.connection for one in registry.seen(WHEEL)}
+    assert len(set(uploads)) == 3
+    assert not downloads & set(uploads)
+
+
+def test_what_a_registry_says_unasked_on_an_idle_connection_answers_nothing(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    """HTTP 408, or an answer that was put there for the next request."""
+    said = threading.Event()
+
+    def poisons(call: Call) -> None:
+        call.reply(200, b"mine")
+        if call.request.connection == 1:
+            sidecar.wait_line(message="request", status=200)
+            call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+            said.set()
+
+    registry.on(WHEEL, poisons)
+    assert sidecar.get(WHEEL).body == b"mine"
+    assert said.wait(PATIENCE_SECONDS)
+    for _ in range(3):
+        assert sidecar.get(WHEEL).body == b"mine"
