@@ -1,7 +1,11 @@
 """Many at once: each is served, and one that stalls holds back nobody else."""
 
+import random
 import socket
 import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -78,3 +82,85 @@ def test_a_registry_that_stalls_holds_up_only_its_own_request(
         for _ in range(20):
             assert sidecar.get(WHEEL).status == 200
     assert registry.gone.wait(PATIENCE_SECONDS)
+
+
+def test_sixty_downloads_at_once_arrive_whole(registry: Registry, sidecar: Sidecar) -> None:
+    """uv opens up to 50 connections."""
+    bodies = {
+        f"/files/foo-{number}.0.tar.gz": random.Random(number).randbytes(300_000) for number in range(60)
+    }
+    registry.on("*", lambda call: call.reply(200, bodies[call.request.target]))
+    with ThreadPoolExecutor(60) as pool:
+        for _ in range(2):
+            replies = list(pool.map(sidecar.get, bodies))
+            assert [reply.body for reply in replies] == list(bodies.values())
+    assert registry.connections <= 60
+
+
+def test_sixty_downloads_that_only_end_together_are_all_begun(registry: Registry, sidecar: Sidecar) -> None:
+    """Each waits for the others: a bound below their number would never let them end."""
+    together = threading.Barrier(60)
+
+    def waits_for_the_others(call: Call) -> None:
+        call.start(200, {"Content-Length": "2"})
+        call.send(b"a")
+        together.wait(PATIENCE_SECONDS)
+        call.send(b"b")
+        call.keeps = True
+
+    registry.on("*", waits_for_the_others)
+    with ThreadPoolExecutor(60) as pool:
+        replies = list(pool.map(sidecar.get, [f"/files/foo-{number}.0.tar.gz" for number in range(60)]))
+    assert [(reply.status, reply.body) for reply in replies] == [(200, b"ab")] * 60
+
+
+def waits(call: Call) -> None:
+    call.wait_gone()
+
+
+def announces_and_waits(call: Call) -> None:
+    call.start(200, {"Content-Length": "9"})
+    call.wait_gone()
+
+
+STALLS: dict[str, tuple[bytes, Callable[[Call], None]]] = {
+    "before the head": (GET, waits),
+    "in the body": (GET, announces_and_waits),
+    "in an upload": (
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nhello",
+        waits,
+    ),
+}
+
+
+@pytest.mark.parametrize(("request_head", "script"), STALLS.values(), ids=STALLS.keys())
+def test_fifty_that_stall_hold_back_nobody_else(
+    registry: Registry, sidecar: Sidecar, request_head: bytes, script: Callable[[Call], None]
+) -> None:
+    registry.on(WHEEL, script)
+    registry.on("/upload/", script)
+    registry.on("/files/bar-1.0.zip", lambda call: call.reply(200, b"bar"))
+    with ExitStack() as stack:
+        for _ in range(50):
+            stack.enter_context(sidecar.connect()).sendall(request_head)
+        registry.wait_for("/upload/" if request_head.startswith(b"POST") else WHEEL, 50)
+        started = time.monotonic()
+        for _ in range(20):
+            assert sidecar.get("/files/bar-1.0.zip").body == b"bar"
+        assert time.monotonic() - started < 5
+
+
+def test_clients_that_read_nothing_hold_back_nobody_else(registry: Registry, sidecar: Sidecar) -> None:
+    def pours(call: Call) -> None:
+        call.start(200, {"Content-Length": str(1 << 40)})
+        while True:
+            call.send(b"x" * (1 << 16))
+
+    registry.on(WHEEL, pours)
+    registry.on("/files/bar-1.0.zip", lambda call: call.reply(200, b"bar"))
+    with ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(sidecar.connect()).sendall(GET)
+        registry.wait_for(WHEEL, 20)
+        for _ in range(20):
+            assert sidecar.get("/files/bar-1.0.zip").body == b"bar"

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from processes import open_files
+from processes import open_files, peak_kib, rests, wait_for_open_files
 from registry import PATIENCE_SECONDS, Registry
 from sidecars import Sidecar, grant, running_sidecar
 
@@ -70,3 +70,44 @@ def test_a_process_out_of_descriptors_serves_the_newest(
         assert set(statuses) <= {200, 502}
         assert 200 in statuses
         assert sidecar.process.poll() is None
+
+
+def test_after_a_shortage_of_descriptors_everything_is_as_before(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    """No descriptor is lost on the way, and the listener listens again."""
+    pid = sidecar.process.pid
+    assert sidecar.get(WHEEL).status == 200
+    before = open_files(pid)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for _ in range(3):
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (before + 5, hard))
+        with ExitStack() as stack:
+            for _ in range(30):
+                stack.enter_context(sidecar.connect()).sendall(GET)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+        wait_for_open_files(pid, 0, before + 8)  # those that went to the registry are kept
+    for _ in range(20):
+        assert sidecar.get(WHEEL).body == b"wheel"
+
+
+def test_thousands_of_idle_connections_cost_little_and_hold_up_nobody(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    assert sidecar.get(WHEEL).status == 200
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(3000, hard), hard))
+    before = peak_kib(sidecar.process.pid)
+    try:
+        with ExitStack() as stack:
+            for _ in range(2000):
+                newest = stack.enter_context(sidecar.connect())
+            newest.sendall(GET)
+            assert newest.recv(12) == b"HTTP/1.1 200"
+            for _ in range(20):
+                assert sidecar.get(WHEEL).body == b"wheel"
+            assert peak_kib(sidecar.process.pid) - before < 20 * 1024
+            assert rests(sidecar.process.pid)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert sidecar.get(WHEEL).body == b"wheel"

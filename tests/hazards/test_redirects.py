@@ -1,9 +1,12 @@
 """Redirects: loops, to plain http, into the node in any spelling, to what is no address: not followed."""
 
+import os
 import socket
 from pathlib import Path
 
 import pytest
+from authority import server_context
+from networks import run_apart
 from registry import PATIENCE_SECONDS, Registry, Script
 from sidecars import AUTHORIZATION, Sidecar, grant, running_sidecar
 
@@ -148,3 +151,39 @@ def test_an_upload_is_never_redirected(registry: Registry, elsewhere: Registry, 
     assert reply.status == 502
     assert f"redirects the upload to {elsewhere.origin}/upload/:" in reply.reason
     assert elsewhere.connections == 0
+
+
+METADATA = [
+    "169.254.169.254",
+    "169.254.170.2",
+    "100.100.100.200",
+    "192.0.0.192",
+    "168.63.129.16",
+    "fd00:ec2::254",
+]
+"""AWS, Google, Azure, Oracle; ECS; Alibaba; Oracle again; Azure's wire server; AWS over IPv6"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, for addresses of its own")
+def test_no_address_of_a_metadata_service_is_reached(tmp_path: Path) -> None:
+    """They answer here, in a network of its own: what refuses is the proxy."""
+
+    def work() -> None:
+        with Registry(server_context()) as registry, running_sidecar(tmp_path, grant(registry)) as sidecar:
+            for address in [*METADATA, "127.0.0.2", "::1"]:
+                host = f"[{address}]" if ":" in address else address
+                kind = socket.AF_INET6 if ":" in address else socket.AF_INET
+                with socket.create_server((address, 0), family=kind) as listener:
+                    for path in (WHEEL, WHEEL + ".metadata"):
+                        to = f"https://{host}:{listener.getsockname()[1]}/latest/meta-data"
+                        registry.on(path, redirects(to))
+                        reply = sidecar.get(path)
+                        assert reply.status == 502, address
+                        assert "an address inside the node" in reply.reason, address
+                        listener.settimeout(PATIENCE_SECONDS)
+                        sock, _ = listener.accept()
+                        with sock:
+                            assert sock.recv(1) == b""
+
+    addresses = [f"{one}/128" if ":" in one else f"{one}/32" for one in METADATA]
+    run_apart(work, addresses=addresses)

@@ -1,9 +1,13 @@
 """Heads that arrive slowly, or never end: bounded in time, and at nobody else's expense."""
 
+import contextlib
+import select
+import socket
+import threading
 import time
 from contextlib import ExitStack
 
-from registry import Registry
+from registry import Call, Registry
 from sidecars import Sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -24,10 +28,37 @@ def test_a_head_that_arrives_slowly_is_served_and_holds_up_nobody(
         assert slow[0].recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_head_that_never_ends_is_given_up(sidecar: Sidecar) -> None:
+def test_a_head_that_never_ends_is_given_up_whether_nothing_comes_or_one_octet_after_the_other(
+    sidecar: Sidecar,
+) -> None:
+    """Slowloris: the limit is for all of it, for each octet that comes would start another one anew."""
     started = time.monotonic()
-    with sidecar.connect() as sock:
-        sock.settimeout(30)
-        sock.sendall(GET[:-2])
-        assert sock.recv(100) == b""
-    assert 9 < time.monotonic() - started < 15
+    ended: list[float] = []
+
+    def drips(sock: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while select.select([sock], [], [], 0.2)[0] == []:
+                sock.sendall(b"x")
+        ended.append(time.monotonic() - started)
+
+    with sidecar.connect() as silent, sidecar.connect() as dripping:
+        silent.sendall(GET[:-2])
+        dripping.sendall(GET[:-2] + b"X: ")
+        thread = threading.Thread(target=drips, args=(dripping,))
+        thread.start()
+        silent.settimeout(30)
+        assert silent.recv(100) == b""
+        ended.append(time.monotonic() - started)
+        thread.join()
+    assert min(ended) > 9
+    assert max(ended) < 15
+
+
+def test_a_registrys_head_in_single_octets_is_read(registry: Registry, sidecar: Sidecar) -> None:
+    def drips(call: Call) -> None:
+        for octet in b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: "a"\r\n\r\nwheel':
+            call.send(bytes([octet]))
+
+    registry.on(WHEEL, drips)
+    reply = sidecar.get(WHEEL)
+    assert (reply.status, reply.body, reply.header("etag")) == (200, b"wheel", '"a"')

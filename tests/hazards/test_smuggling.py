@@ -61,6 +61,7 @@ SHAPES = {
     "no method": GET.removeprefix(b"GET ") + b"\r\n",
     "an unknown method": GET.replace(b"GET", b"GETT", 1) + b"\r\n",
     "a method in lower case": GET.replace(b"GET", b"get", 1) + b"\r\n",
+    "no version": b"GET /\r\n\r\n",
     "octets that are no text": b"\x00\x01\x02\x03\r\n\r\n",
 }
 
