@@ -184,9 +184,15 @@ class ChunkedReader:
         return self._collector.is_complete
 
     def feed(self, data: bytes | memoryview) -> list[bytes]:
-        """Take octets as they came; return the decoded pieces. Octets after the end are malformed."""
+        """Take octets as they came; return the decoded pieces. Octets after the end are malformed.
+
+        Save line ends, which mean nothing between messages (RFC 9112 §2.2): llhttp passes over those that
+        come with the end, so those that come later are passed over too.
+        """
         if self.is_complete:
-            raise MalformedHead("octets after the last chunk")
+            if bytes(data).strip(b"\r\n"):
+                raise MalformedHead("octets after the last chunk")
+            return []
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:

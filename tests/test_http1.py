@@ -360,6 +360,16 @@ def test_octets_after_the_last_chunk_are_refused_in_the_same_piece_or_later(
         later.feed(beyond)
 
 
+def test_line_ends_after_the_last_chunk_are_passed_over_however_they_come() -> None:
+    """Regression: they were refused where they came later, and taken where they came with the end."""
+    together, later = ChunkedReader(is_request=False), ChunkedReader(is_request=False)
+    assert together.feed(b"5\r\nhello\r\n0\r\n\r\n\r\n\n") == [b"hello"]
+    assert later.feed(b"5\r\nhello\r\n0\r\n\r\n") == [b"hello"]
+    assert later.feed(b"\r\n") == later.feed(b"\n") == []
+    assert together.is_complete
+    assert later.is_complete
+
+
 @pytest.mark.parametrize("is_request", [True, False], ids=["request", "response"])
 @pytest.mark.parametrize(
     "body",

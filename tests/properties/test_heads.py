@@ -1,8 +1,8 @@
 """Heads and chunked bodies: the same however they are cut, and what is rendered from them has one reading."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from octets import chunked_bodies, cut, request_heads, response_heads
+from octets import chunked_bodies, cut, request_heads, response_heads, tried
 
 from sidecar.headers import to_client, to_registry
 from sidecar.http1 import (
@@ -33,14 +33,14 @@ def outcome(reader: RequestReader | ResponseReader, pieces: list[bytes]) -> Outc
         return ("refused", str(error), error.is_too_long)
 
 
-@settings(deadline=None)
+@tried(200)
 @given(st.data())
 def test_a_request_head_has_one_outcome_however_it_is_cut(data: st.DataObject) -> None:
     raw = data.draw(request_heads())
     assert outcome(RequestReader(), data.draw(cut(raw))) == outcome(RequestReader(), [raw])
 
 
-@settings(deadline=None)
+@tried(200)
 @given(st.data(), st.sampled_from(["GET", "HEAD", "POST"]))
 def test_a_response_head_has_one_outcome_however_it_is_cut(data: st.DataObject, method: str) -> None:
     raw = data.draw(response_heads())
@@ -59,7 +59,7 @@ def decoded(pieces: list[bytes], *, is_request: bool) -> tuple[bytes | None, boo
     return found, reader.is_complete
 
 
-@settings(deadline=None)
+@tried(200)
 @given(st.data(), st.booleans())
 def test_a_chunked_body_has_one_outcome_however_it_is_cut(data: st.DataObject, is_request: bool) -> None:
     raw = data.draw(chunked_bodies())
@@ -67,7 +67,7 @@ def test_a_chunked_body_has_one_outcome_however_it_is_cut(data: st.DataObject, i
     assert decoded(data.draw(cut(raw)), is_request=is_request) == whole
 
 
-@settings(deadline=None)
+@tried(200)
 @given(st.lists(st.binary(min_size=1, max_size=50), max_size=5))
 def test_a_well_formed_chunked_body_is_decoded(pieces: list[bytes]) -> None:
     raw = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
@@ -96,7 +96,7 @@ def accepted(reader: HeadReader, raw: bytes) -> bool:
         return False
 
 
-@settings(deadline=None)
+@tried(200)
 @given(request_heads(), st.booleans())
 def test_what_a_registry_gets_has_one_reading(raw: bytes, is_page: bool) -> None:
     reader = RequestReader()
@@ -126,7 +126,7 @@ def assert_framed_once(head: RequestHead) -> None:
     assert len(framing) == 1
 
 
-@settings(deadline=None)
+@tried(200)
 @given(response_heads(), st.booleans(), st.integers(0, 10))
 def test_what_a_client_gets_has_one_reading(raw: bytes, is_rewritten: bool, length: int) -> None:
     reader = ResponseReader("GET")

@@ -2,9 +2,15 @@
 
 from typing import TypeVar
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 T = TypeVar("T")
+
+
+def tried(times: int) -> settings:
+    """At least so many examples, more where the profile wants more; no deadline, for machines are loaded."""
+    return settings(deadline=None, max_examples=max(times, settings().max_examples))
 
 
 def mostly(common: st.SearchStrategy[T], rare: st.SearchStrategy[T]) -> st.SearchStrategy[T]:
