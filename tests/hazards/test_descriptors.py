@@ -3,13 +3,15 @@
 import os
 import resource
 import signal
+import socket
+import struct
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from processes import open_files, peak_kib, rests, wait_for_open_files
-from registry import PATIENCE_SECONDS, Registry
+from registry import PATIENCE_SECONDS, Call, Registry
 from sidecars import Sidecar, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -111,3 +113,43 @@ def test_thousands_of_idle_connections_cost_little_and_hold_up_nobody(
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert sidecar.get(WHEEL).body == b"wheel"
+
+
+LEFT_AT = {
+    "part of a head": GET[:20],
+    "a request": GET,
+    "a page": b"GET /simple/stalled/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a stalled file": b"GET /files/stalled-1.0.zip HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a stalled file and a request": b"GET /files/stalled-1.0.zip HTTP/1.1\r\nHost: localhost\r\n\r\n" + GET,
+    "an upload": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nhello",
+    "a chunked upload": b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe",
+    "a refused upload": b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nhello",
+    "garbage": b"\0\r\n\r\n",
+    "a TLS hello": b"\x16\x03\x01",
+}
+
+
+@pytest.mark.parametrize("sent", LEFT_AT.values(), ids=LEFT_AT.keys())
+@pytest.mark.parametrize("reset", [False, True], ids=["closes", "resets"])
+def test_whoever_leaves_leaves_no_descriptor_behind(
+    registry: Registry, sidecar: Sidecar, sent: bytes, reset: bool
+) -> None:
+    def begins(call: Call) -> None:
+        call.start(200, {"Content-Length": "1000", "Content-Type": "text/html"})
+        call.wait_gone()
+
+    registry.on("/simple/stalled/", begins)
+    registry.on("/files/stalled-1.0.zip", begins)
+    registry.on("/upload/", lambda call: call.read_body())
+    assert sidecar.get(WHEEL).status == 200
+    before = open_files(sidecar.process.pid)
+    for _ in range(10):
+        with ExitStack() as stack:
+            socks = [stack.enter_context(sidecar.connect()) for _ in range(3)]
+            for sock in socks:
+                sock.sendall(sent)
+                if reset:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    wait_for_open_files(sidecar.process.pid, 0, before + 3)  # idle connections to the registry
+    assert rests(sidecar.process.pid)
+    assert sidecar.get(WHEEL).status == 200

@@ -38,3 +38,37 @@ def test_a_client_of_http_1_0_gets_no_interim_answer(registry: Registry, sidecar
         b"POST / HTTP/1.0\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello"
     )
     assert raw.startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_does_not_wait_for_100_is_served(registry: Registry, sidecar: Sidecar) -> None:
+    """RFC 9110 §10.1.1: it may send its body at once, or after a while."""
+    registry.on("/upload/", stored)
+    raw = sidecar.exchange(
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
+        b"Expect: 100-continue\r\nConnection: close\r\n\r\nhello"
+    )
+    assert raw.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+    assert bytes(registry.requests[0].body) == b"hello"
+
+
+def test_a_registry_that_encourages_by_itself_makes_no_second_100(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    def encourages(call: Call) -> None:
+        call.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        stored(call)
+
+    registry.on("/upload/", encourages)
+    raw = sidecar.exchange(
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
+        b"Expect: 100-continue\r\nConnection: close\r\n\r\nhello"
+    )
+    assert raw.count(b"100 Continue") <= 1
+    assert raw.endswith(b"stored")
+
+
+def test_a_download_expects_nothing(registry: Registry, sidecar: Sidecar) -> None:
+    registry.on("/files/foo-1.0.zip", stored)
+    reply = sidecar.get("/files/foo-1.0.zip", Expect="100-continue")
+    assert reply.body == b"stored"
+    assert registry.requests[0].header("expect") is None

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from registry import Call, Registry, gzipped
+from registry import PATIENCE_SECONDS, Call, Registry, gzipped
 from sidecars import Sidecar, grant, receive_all, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -203,3 +203,41 @@ def test_octets_beyond_a_response_never_become_part_of_the_next(registry: Regist
         assert b"poison" not in raw
         registry.on(WHEEL, lambda call: call.reply(200, b"clean"))
         assert sidecar.get(WHEEL).body == b"clean"
+
+
+def test_octets_beyond_an_upload_are_no_part_of_it(registry: Registry, sidecar: Sidecar) -> None:
+    """They are the next request, or none."""
+    registry.on("/upload/", lambda call: call.reply(200, b"stored"))
+    for beyond in (b"more", b"\r\n0\r\n\r\n", b"\0" * 100):
+        head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n"
+        with sidecar.connect() as sock:
+            sock.sendall(head + b"hello" + beyond)
+            sock.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(ConnectionError):
+                receive_all(sock)
+        assert bytes(registry.wait_for("/upload/")[-1].body) in (b"", b"hello")
+        sidecar.wait_line(message="request", action="upload")
+        sidecar.lines.clear()
+    assert {one.header("content-length") for one in registry.requests} == {"5"}
+
+
+@pytest.mark.parametrize("sent", [b"", b"half", b"5\r\nhel", b"5\r\nhello\r\n", b"5\r\nhello\r\n0\r\n"])
+@pytest.mark.parametrize("framing", [b"Content-Length: 1000", b"Transfer-Encoding: chunked"])
+def test_an_upload_that_ends_early_never_looks_complete_to_the_registry(
+    registry: Registry, sidecar: Sidecar, framing: bytes, sent: bytes
+) -> None:
+    complete: list[bool] = []
+
+    def stores(call: Call) -> None:
+        with contextlib.suppress(ConnectionError):
+            call.read_body()
+            complete.append(True)
+            call.reply(200, b"stored")
+
+    registry.on("/upload/", stores)
+    with sidecar.connect() as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\n" + framing + b"\r\n\r\n" + sent)
+        registry.wait_for("/upload/")
+    sidecar.wait_line(message="request", action="upload")
+    assert registry.gone.wait(PATIENCE_SECONDS)
+    assert complete == []
