@@ -190,3 +190,21 @@ def test_a_client_learns_within_a_second_that_the_registry_left(
                 raw += piece
     assert time.monotonic() - left[0] < 1
     assert raw.startswith(b"HTTP/1.1 502") or not raw.endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
+@pytest.mark.parametrize("framing", [b"Content-Length: 1000000000", b"Transfer-Encoding: chunked"])
+def test_a_client_whose_upload_pauses_learns_within_a_second_that_the_registry_left(
+    registry: Registry, sidecar: Sidecar, framing: bytes, end: Callable[[Call], None]
+) -> None:
+    def leaves(call: Call) -> None:
+        call.read_some()
+        end(call)
+
+    registry.on("/upload/", leaves)
+    with sidecar.connect() as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\n" + framing + b"\r\n\r\n5\r\nhello\r\n")
+        registry.wait_for("/upload/")
+        started = time.monotonic()
+        assert sock.recv(12) == b"HTTP/1.1 502"
+        assert time.monotonic() - started < 1

@@ -74,3 +74,21 @@ def test_an_interim_answer_does_not_end_an_upload(
 
     registry.on("/upload/", encourages)
     assert sidecar.ask("POST", "/", body=b"x" * (20 * MIB)).body == b"stored"
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 1000000000", b"Transfer-Encoding: chunked"])
+def test_an_early_answer_reaches_a_client_whose_upload_pauses(
+    registry: Registry, sidecar: Sidecar, framing: bytes
+) -> None:
+    """It may wait for the answer before it goes on."""
+
+    def refuses(call: Call) -> None:
+        call.read_some()
+        call.start(413, {"Content-Length": "8", "Connection": "close"})
+        call.send(b"too much")
+        call.wait_gone()
+
+    registry.on("/upload/", refuses)
+    with sidecar.connect() as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\n" + framing + b"\r\n\r\n5\r\nhello\r\n")
+        assert sock.recv(12) == b"HTTP/1.1 413"

@@ -1,6 +1,7 @@
 """What goes wrong around the proxy while it works: aborts on both sides, a log that nobody reads."""
 
 import http.client
+import json
 import os
 import random
 import socket
@@ -8,10 +9,13 @@ import struct
 import threading
 import time
 from hashlib import sha256
+from pathlib import Path
 
 from processes import open_files
 from registry import PATIENCE_SECONDS, Call, Registry
-from sidecars import Sidecar
+from sidecars import CONNECTOR, Sidecar, ask, free_port, grant, start
+
+from sidecar.contract import Environment, Listener
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 
@@ -101,3 +105,24 @@ def test_a_log_that_nobody_reads_any_more_stops_nobody(registry: Registry, sidec
     for _ in range(3):
         assert sidecar.get(WHEEL).status == 200
     assert sidecar.stop() == 0
+
+
+def test_a_log_that_nobody_reads_for_a_while_stops_nobody(registry: Registry, tmp_path: Path) -> None:
+    """Its pipe is full then, and a write to it would wait: lines are lost instead, requests are not."""
+    reading, lifeline = os.pipe()
+    os.write(lifeline, json.dumps(grant(registry).document()).encode() + b"\n")
+    port = free_port()
+    environment = Environment((Listener(CONNECTOR, port),), {}, str(tmp_path), grant_fd=reading)
+    process = start(environment.variables(), (reading,))
+    try:
+        assert process.stderr
+        assert "listening" in process.stderr.readline()
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+        for _ in range(1000):  # twice what a pipe of 64 KiB holds
+            assert ask(connection, "PUT", WHEEL).status == 405
+        connection.close()
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(lifeline)
+        os.close(reading)

@@ -118,3 +118,33 @@ def test_a_response_with_as_many_fields_as_fit_is_passed_on(registry: Registry, 
     raw = sidecar.exchange(START + b"Connection: close\r\n\r\n")
     assert raw.count(b"\r\na: \r\n") + raw.count(b"\na: \r") >= 7000
     assert raw.endswith(b"\r\n\r\nwheel")
+
+
+@pytest.mark.parametrize("path", [WHEEL, PAGE, "/upload/"])
+def test_interim_answers_without_end_are_given_up(registry: Registry, sidecar: Sidecar, path: str) -> None:
+    """RFC 9110 §15.2 sets no bound to them: together they get no more room than one head."""
+
+    def encourages(call: Call) -> None:
+        while True:
+            call.send(b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" * 1000)
+
+    registry.on(path, encourages)
+    reply = sidecar.ask("POST", "/", body=b"hello") if path == "/upload/" else sidecar.get(path)
+    assert reply.status == 502
+    assert registry.gone.wait(PATIENCE_SECONDS)
+
+
+def test_a_client_that_leaves_while_interim_answers_pour_is_seen_to_leave(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    """They keep the proxy from waiting, and only while it waits would it look at the client."""
+
+    def encourages(call: Call) -> None:
+        while True:
+            call.send(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 10)
+
+    registry.on(WHEEL, encourages)
+    with sidecar.connect() as sock:
+        sock.sendall(GET)
+        registry.wait_for(WHEEL)
+    assert registry.gone.wait(PATIENCE_SECONDS)

@@ -62,3 +62,14 @@ def test_a_registrys_head_in_single_octets_is_read(registry: Registry, sidecar: 
     registry.on(WHEEL, drips)
     reply = sidecar.get(WHEEL)
     assert (reply.status, reply.body, reply.header("etag")) == (200, b"wheel", '"a"')
+
+
+def test_hundreds_of_heads_that_do_not_end_keep_nobody_from_being_served(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    registry.on(WHEEL, lambda call: call.reply(200, b"x"))
+    with ExitStack() as stack:
+        for _ in range(400):
+            stack.enter_context(sidecar.connect()).sendall(GET[:20])
+        for _ in range(5):
+            assert sidecar.get(WHEEL).status == 200

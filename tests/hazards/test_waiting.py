@@ -5,11 +5,13 @@ does not want yet, a connection that it cannot accept) turns without end, and no
 Names of these tests go on after "the process rests beside".
 """
 
+import resource
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import processes
@@ -239,3 +241,24 @@ def test_the_detector_of_this_file_sees_a_loop_that_spins() -> None:
             assert not processes.rests(spinning.pid, 1.0)
         finally:
             spinning.kill()
+
+
+def test_connections_that_cannot_be_accepted(
+    registry: Registry, sidecar: Sidecar, stalled: threading.Event
+) -> None:
+    """Out of descriptors, and all that are open are at work: those that knock must wait, and so must we."""
+    registry.on(WHEEL, lambda call: stalled.wait(PATIENCE_SECONDS) and None)
+    with ExitStack() as stack:
+        for _ in range(5):
+            stack.enter_context(sidecar.connect()).sendall(GET)
+        registry.wait_for(WHEEL, 5)
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = max(int(path.name) for path in Path(f"/proc/{sidecar.process.pid}/fd").iterdir()) + 1
+        resource.prlimit(sidecar.process.pid, resource.RLIMIT_NOFILE, (most, hard))
+        for _ in range(20):
+            stack.enter_context(sidecar.connect())
+        assert processes.rests(sidecar.process.pid)
+    resource.prlimit(sidecar.process.pid, resource.RLIMIT_NOFILE, (hard, hard))
+    stalled.set()
+    registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
+    assert sidecar.get(WHEEL).status == 200
