@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check format lock bench bench-cluster cases install-yaml clean \
+.PHONY: help demo test fuzz check format lock bench bench-cluster cases install-yaml clean \
 	e2e cluster-build cluster-up cluster-test cluster-shell cluster-down
 
 help: ## Show what can be made
@@ -23,6 +23,10 @@ demo: $(READY) ## Run the main job on an embedded registry: a Pod is injected, i
 
 test: $(READY) ## Run all tests that need no cluster: real pip, uv, twine, pypiserver and devpi
 	@$(BIN)/python -m pytest --ignore=tests/api --ignore=tests/e2e
+
+FUZZ_SECONDS ?= 600
+fuzz: $(READY) ## Try generated input for FUZZ_SECONDS (600), on the pure parts and on a running sidecar
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python tests/fuzz
 
 # On a real Kubernetes node, made here, or on the cluster of KUBECONFIG: docs/cluster.md.
 CLUSTER := $(BIN)/python tests/cluster

@@ -173,6 +173,7 @@ class ChunkedReader:
 
     def __init__(self, *, is_request: bool) -> None:
         self._collector = _Collector()
+        self._framing = 0
         make = httptools.HttpRequestParser if is_request else httptools.HttpResponseParser
         self._parser = make(self._collector)
         start = b"POST / HTTP/1.1" if is_request else b"HTTP/1.1 200 OK"
@@ -185,14 +186,24 @@ class ChunkedReader:
         return self._collector.is_complete
 
     def feed(self, data: bytes | memoryview) -> list[bytes]:
-        """Take octets as they came; return the decoded pieces. Octets after the end are malformed."""
+        """Take octets as they came; return the decoded pieces. Octets after the end are malformed.
+
+        Save line ends, which mean nothing between messages (RFC 9112 §2.2): llhttp passes over those that
+        come with the end, so those that come later are passed over too.
+        """
         if self.is_complete:
-            raise MalformedHead("octets after the last chunk")
+            if bytes(data).strip(b"\r\n"):
+                raise MalformedHead("octets after the last chunk")
+            return []
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             raise MalformedHead(str(error)) from None
         pieces, self._collector.bodies = self._collector.bodies, []
+        # httptools gathers a trailer until it ends, ever more slowly; an extension without end moves nothing
+        self._framing = 0 if pieces else self._framing + len(data)
+        if self._framing > HEAD_LIMIT:
+            raise MalformedHead(f"more than {HEAD_LIMIT} octets between two of a chunked body")
         return pieces
 
 

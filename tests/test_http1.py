@@ -360,6 +360,16 @@ def test_octets_after_the_last_chunk_are_refused_in_the_same_piece_or_later(
         later.feed(beyond)
 
 
+def test_line_ends_after_the_last_chunk_are_passed_over_however_they_come() -> None:
+    """Regression: they were refused where they came later, and taken where they came with the end."""
+    together, later = ChunkedReader(is_request=False), ChunkedReader(is_request=False)
+    assert together.feed(b"5\r\nhello\r\n0\r\n\r\n\r\n\n") == [b"hello"]
+    assert later.feed(b"5\r\nhello\r\n0\r\n\r\n") == [b"hello"]
+    assert later.feed(b"\r\n") == later.feed(b"\n") == []
+    assert together.is_complete
+    assert later.is_complete
+
+
 @pytest.mark.parametrize("is_request", [True, False], ids=["request", "response"])
 @pytest.mark.parametrize(
     "body",
@@ -392,6 +402,26 @@ def test_a_chunked_body_without_its_end_is_not_complete(at: int) -> None:
     reader = ChunkedReader(is_request=False)
     reader.feed(b"5\r\nhello\r\n0\r\n\r\n"[:at])
     assert not reader.is_complete
+
+
+@pytest.mark.parametrize(
+    "bomb", [b"5\r\nhello\r\n0\r\nX: ", b"5\r\nhello\r\n5;"], ids=["trailer", "extension"]
+)
+@pytest.mark.parametrize("piece", [1, 1000, HEAD_LIMIT + 1])
+def test_what_frames_a_chunked_body_is_bounded_as_a_head_is(bomb: bytes, piece: int) -> None:
+    """Regression: a trailer without end filled the memory, and each octet cost more than the one before."""
+    reader = ChunkedReader(is_request=True)
+    reader.feed(bomb)
+    with pytest.raises(MalformedHead, match="32768 octets between two"):
+        list(map(reader.feed, [b"a" * piece] * (HEAD_LIMIT // piece + 1)))
+
+
+def test_a_chunked_body_may_have_any_number_of_small_chunks() -> None:
+    reader = ChunkedReader(is_request=False)
+    for _ in range(HEAD_LIMIT):
+        assert reader.feed(b"1\r\nx\r\n") == [b"x"]
+    reader.feed(b"0\r\nX: " + b"y" * 1000 + b"\r\n\r\n")
+    assert reader.is_complete
 
 
 def test_a_head_is_rendered_from_its_parts() -> None:

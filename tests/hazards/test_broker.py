@@ -1,14 +1,18 @@
 """Without a grant: 503 while the broker cannot be reached, 403 with its own sentence when it refuses."""
 
+import json
+import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 from authority import ca, server_context
 from registry import Call, Registry
 from sidecars import Broker, free_port, grant, sidecar_of_broker
 
-from sidecar.contract import GRANTS_PATH
+from sidecar.contract import GRANTS_PATH, Listener
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 
@@ -148,3 +152,64 @@ def test_everybody_waits_for_the_same_first_grant(registry: Registry, tmp_path: 
             thread.join()
         assert statuses == [200] * 30
         assert len(broker.requests) == 1
+
+
+def hangs(call: Call) -> None:
+    call.read_body()
+    call.wait_gone()
+
+
+def test_while_a_grant_is_renewed_the_one_before_serves_everybody_else(
+    registry: Registry, tmp_path: Path
+) -> None:
+    registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
+    with Broker(grant(registry, soft_seconds=0)) as broker, sidecar_of_broker(tmp_path, broker) as sidecar:
+        assert sidecar.get(WHEEL).status == 200
+        broker.on(GRANTS_PATH, hangs)
+        with sidecar.connect() as sock:
+            sock.sendall(f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            broker.wait_for(GRANTS_PATH, 2)
+            started = time.monotonic()
+            for _ in range(20):
+                assert sidecar.get(WHEEL).body == b"wheel"
+            assert time.monotonic() - started < 5
+    assert len(broker.requests) == 2
+
+
+def test_a_broker_that_hangs_for_one_connector_holds_up_no_other(registry: Registry, tmp_path: Path) -> None:
+    registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
+    listeners = (Listener("team/works", free_port()), Listener("team/hangs", free_port()))
+
+    def answers_one(call: Call) -> None:
+        call.read_body()
+        if json.loads(bytes(call.request.body))["connector"] == "team/hangs":
+            call.wait_gone()
+        else:
+            call.reply(200, json.dumps(grant(registry).document()).encode())
+
+    with Broker(grant(registry)) as broker:
+        broker.on(GRANTS_PATH, answers_one)
+        with sidecar_of_broker(tmp_path, broker, listeners=listeners) as sidecar, ExitStack() as stack:
+            for _ in range(30):
+                sock = stack.enter_context(socket.create_connection(("127.0.0.1", listeners[1].port), 5))
+                sock.sendall(f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            broker.wait_for(GRANTS_PATH)
+            started = time.monotonic()
+            for _ in range(20):
+                assert sidecar.get(WHEEL).body == b"wheel"
+            assert time.monotonic() - started < 5
+    assert [one["connector"] for one in broker.asked()] == ["team/hangs", "team/works"]
+
+
+def test_an_answer_of_the_broker_in_single_octets_is_read(registry: Registry, tmp_path: Path) -> None:
+    def drips(call: Call) -> None:
+        call.read_body()
+        document = json.dumps(grant(registry).document()).encode()
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(document)
+        for octet in head + document:
+            call.send(bytes([octet]))
+
+    registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
+    with Broker(grant(registry)) as broker, sidecar_of_broker(tmp_path, broker) as sidecar:
+        broker.on(GRANTS_PATH, drips)
+        assert sidecar.get(WHEEL).body == b"wheel"

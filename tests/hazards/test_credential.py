@@ -88,38 +88,6 @@ def test_a_file_may_be_redirected_to_an_origin_nobody_declared_without_the_crede
         assert storage.requests[0].header("authorization") is None
 
 
-def test_an_undeclared_redirect_never_leads_into_the_node(
-    registry: Registry, elsewhere: Registry, sidecar: Sidecar
-) -> None:
-    for name in ("127.0.0.1", "localhost"):
-        registry.on(WHEEL, redirects(f"https://{name}:{elsewhere.port}/metadata"))
-        reply = sidecar.get(WHEEL)
-        assert reply.status == 502
-        assert "inside the node" in reply.reason
-    assert elsewhere.requests == []
-
-
-def test_a_redirect_never_gives_up_tls(registry: Registry, tmp_path: Path) -> None:
-    with Registry() as plain:
-        registry.on(WHEEL, redirects(f"{plain.origin}/x"))
-        for declared in ((), (plain.origin,)):
-            with running_sidecar(tmp_path, grant(registry, file_origins=declared)) as sidecar:
-                reply = sidecar.get(WHEEL)
-                assert reply.status == 502
-                assert "without TLS" in reply.reason
-        assert plain.connections == 0
-
-
-@pytest.mark.parametrize(
-    "to", ["ftp://x/y", "file:///etc/passwd", "https://[broken", "https://:443/", "https://h:x/"]
-)
-def test_a_redirect_to_what_is_no_web_address_is_not_followed(
-    registry: Registry, sidecar: Sidecar, to: str
-) -> None:
-    registry.on(WHEEL, redirects(to))
-    assert sidecar.get(WHEEL).status == 502
-
-
 def test_an_index_that_leads_to_an_undeclared_origin_is_404(
     registry: Registry, elsewhere: Registry, sidecar: Sidecar
 ) -> None:
@@ -148,42 +116,6 @@ def test_a_redirect_within_the_registry_keeps_the_credential(registry: Registry,
     reply = sidecar.get("/simple/Foo/")
     assert reply.body == b'<a href="/simple/foo/foo-1.0.tar.gz">'
     assert [one.header("authorization") for one in registry.requests] == [AUTHORIZATION] * 2
-
-
-def test_a_loop_of_redirects_ends(registry: Registry, sidecar: Sidecar) -> None:
-    for path in (WHEEL, "/simple/foo/"):
-        registry.on(path, redirects(path))
-        reply = sidecar.get(path)
-        assert reply.status == 502
-        assert "more than 5 times" in reply.reason
-        assert len(registry.seen(path)) == 6
-
-
-def test_an_upload_is_never_redirected(registry: Registry, elsewhere: Registry, sidecar: Sidecar) -> None:
-    registry.on("/upload/", redirects(f"{elsewhere.origin}/upload/?key=1", 307))
-    reply = sidecar.ask("POST", "/", body=b"x" * 100)
-    assert reply.status == 502
-    assert f"redirects the upload to {elsewhere.origin}/upload/:" in reply.reason
-    assert elsewhere.connections == 0
-
-
-def test_nothing_but_pages_and_files_reaches_the_registry(registry: Registry, sidecar: Sidecar) -> None:
-    registry.on("*", lambda call: call.reply(200, b"secrets"))
-    for method, target in [
-        ("GET", "/service/rest/v1/users"),
-        ("GET", "/api/v4/user"),
-        ("GET", "/+api"),
-        ("GET", "/simple/../api"),
-        ("GET", "//evil.example/foo-1.0.tar.gz"),
-        ("GET", "http://evil.example/foo-1.0.tar.gz"),
-        ("PUT", WHEEL),
-        ("DELETE", WHEEL),
-        ("PATCH", "/simple/foo/"),
-        ("OPTIONS", "*"),
-        ("CONNECT", "registry:443"),
-    ]:
-        assert sidecar.ask(method, target).status in (400, 404, 405, 421), target
-    assert registry.connections == 0
 
 
 def test_the_registry_is_asked_as_the_registry_and_not_as_the_proxy(

@@ -1,110 +1,51 @@
-"""More connections than there is room for: the oldest idle ones give way, the process lives on."""
+"""Many at once: each is served, and one that stalls holds back nobody else."""
 
-import os
-import resource
-import signal
+import random
 import socket
-import subprocess
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
-from registry import PATIENCE_SECONDS, Registry
-from sidecars import Sidecar, grant, running_sidecar
+from registry import PATIENCE_SECONDS, Call, Registry
+from sidecars import Sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
+ACTIVE = 192
+"""Written here once more: without a bound the descriptors would run out"""
 GET = f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
-RESTING = 512
-"""Written here once more: a lobby without a bound would pass unseen else"""
 
 
-@pytest.fixture(autouse=True)
-def _file(registry: Registry) -> None:
-    registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
+def test_beyond_the_bound_a_503_says_so(registry: Registry, sidecar: Sidecar) -> None:
+    release = threading.Event()
 
+    def stall(call: Call) -> None:
+        release.wait(10)
+        call.reply(200, b"x")
 
-def open_files(sidecar: Sidecar) -> int:
-    return len(list(Path(f"/proc/{sidecar.process.pid}/fd").iterdir()))
-
-
-def test_connections_that_are_evicted_while_they_send_do_not_end_the_process(
-    registry: Registry, sidecar: Sidecar
-) -> None:
-    """A regression: readable and swept in one round of the selector, and everybody lost the proxy."""
-    before = open_files(sidecar)
+    registry.on(WHEEL, stall)
     with ExitStack() as stack:
-        resting = [stack.enter_context(sidecar.connect()) for _ in range(RESTING)]
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while open_files(sidecar) < before + RESTING:  # until all have been accepted
-            assert time.monotonic() < deadline
-        os.kill(sidecar.process.pid, signal.SIGSTOP)
-        stack.enter_context(sidecar.connect())  # has the oldest swept
-        for sock in resting[:70]:
+        served = [stack.enter_context(sidecar.connect()) for _ in range(ACTIVE)]
+        for sock in served:
             sock.sendall(GET)
-        os.kill(sidecar.process.pid, signal.SIGCONT)
-        with pytest.raises(ConnectionResetError):
-            resting[0].recv(12)
-        assert resting[69].recv(12) == b"HTTP/1.1 200"
-    assert sidecar.process.poll() is None
-
-
-def test_the_lobby_has_a_bound_and_the_oldest_give_way(registry: Registry, sidecar: Sidecar) -> None:
-    with ExitStack() as stack:
-        oldest = stack.enter_context(sidecar.connect())
-        for _ in range(RESTING + 5):
-            newest = stack.enter_context(sidecar.connect())
-        assert oldest.recv(1) == b""
-        newest.sendall(GET)
-        assert newest.recv(12) == b"HTTP/1.1 200"
-
-
-@pytest.mark.parametrize("peer_uid", [None, os.getuid()], ids=["in a Pod", "under run"])
-def test_a_process_out_of_descriptors_serves_the_newest(
-    registry: Registry, tmp_path: Path, peer_uid: int | None
-) -> None:
-    """Under `run` the look-up of the peer takes a descriptor too, perhaps the one that is missing."""
-    with running_sidecar(tmp_path, grant(registry), peer_uid=peer_uid) as sidecar, ExitStack() as stack:
-        assert sidecar.get(WHEEL).status == 200
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.prlimit(sidecar.process.pid, resource.RLIMIT_NOFILE, (40, hard))
-        for _ in range(100):
-            stack.enter_context(sidecar.connect())
-        statuses = [sidecar.get(WHEEL).status for _ in range(20)]
-        # a request may find nothing left for its way to the registry: that is an answer too
-        assert set(statuses) <= {200, 502}
-        assert 200 in statuses
-        assert sidecar.process.poll() is None
-
-
-def test_a_user_who_is_not_served_is_told_apart_on_any_machine(registry: Registry, tmp_path: Path) -> None:
-    """As root the stranger is made, else it is this process that is the stranger: nothing is skipped."""
-    me = os.getuid()
-    asks = (
-        'exec 3<>/dev/tcp/127.0.0.1/"$1"; '
-        "printf 'GET / HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3; cat <&3"
-    )
-    with running_sidecar(tmp_path, grant(registry), peer_uid=me + 4321) as sidecar:
-        found = subprocess.run(
-            ["/bin/bash", "-c", asks, "-", str(sidecar.port)],
-            user=1234 if me == 0 else None,
-            cwd="/",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=10,
-            check=False,
-        )
-        assert found.stdout == b""
-        sidecar.wait_line(message="connection of another user refused")
-    with running_sidecar(tmp_path, grant(registry), peer_uid=me) as sidecar:
-        assert sidecar.get(WHEEL).status == 200
-    assert len(registry.requests) == 1
+        registry.wait_for(WHEEL, ACTIVE)
+        beyond = sidecar.exchange(GET)
+        assert b"HTTP/1.1 503 192 requests are under way" in beyond
+        assert b"retry-after: 1" in beyond
+        release.set()
+        for sock in served:
+            assert sock.recv(12) == b"HTTP/1.1 200"
+        sidecar.wait_line(message="request", status=503, reason="too-busy")
+    assert sidecar.get(WHEEL).status == 200
 
 
 def test_a_connection_without_a_request_costs_the_others_nothing(
     registry: Registry, sidecar: Sidecar
 ) -> None:
     """Port scanners and probes connect and leave, some with a reset."""
+    registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
     for number in range(200):
         sock = sidecar.connect()
         if number % 2:
@@ -112,3 +53,100 @@ def test_a_connection_without_a_request_costs_the_others_nothing(
         sock.close()
     assert sidecar.get(WHEEL).status == 200
     assert registry.connections == 1
+
+
+@pytest.mark.parametrize("is_page", [True, False])
+def test_a_registry_that_stalls_holds_up_only_its_own_request(
+    registry: Registry, sidecar: Sidecar, is_page: bool
+) -> None:
+    stalled = "/simple/stalled/" if is_page else "/files/stalled-1.0.tar.gz"
+    registry.on(stalled, lambda call: call.wait_gone() and None)
+    registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
+    with sidecar.connect() as sock:
+        sock.sendall(f"GET {stalled} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        registry.wait_for(stalled)
+        for _ in range(20):
+            assert sidecar.get(WHEEL).status == 200
+    assert registry.gone.wait(PATIENCE_SECONDS)
+
+
+def test_sixty_downloads_at_once_arrive_whole(registry: Registry, sidecar: Sidecar) -> None:
+    """uv opens up to 50 connections."""
+    bodies = {
+        f"/files/foo-{number}.0.tar.gz": random.Random(number).randbytes(300_000) for number in range(60)
+    }
+    registry.on("*", lambda call: call.reply(200, bodies[call.request.target]))
+    with ThreadPoolExecutor(60) as pool:
+        for _ in range(2):
+            replies = list(pool.map(sidecar.get, bodies))
+            assert [reply.body for reply in replies] == list(bodies.values())
+    assert registry.connections <= 60
+
+
+def test_sixty_downloads_that_only_end_together_are_all_begun(registry: Registry, sidecar: Sidecar) -> None:
+    """Each waits for the others: a bound below their number would never let them end."""
+    together = threading.Barrier(60)
+
+    def waits_for_the_others(call: Call) -> None:
+        call.start(200, {"Content-Length": "2"})
+        call.send(b"a")
+        together.wait(PATIENCE_SECONDS)
+        call.send(b"b")
+        call.keeps = True
+
+    registry.on("*", waits_for_the_others)
+    with ThreadPoolExecutor(60) as pool:
+        replies = list(pool.map(sidecar.get, [f"/files/foo-{number}.0.tar.gz" for number in range(60)]))
+    assert [(reply.status, reply.body) for reply in replies] == [(200, b"ab")] * 60
+
+
+def waits(call: Call) -> None:
+    call.wait_gone()
+
+
+def announces_and_waits(call: Call) -> None:
+    call.start(200, {"Content-Length": "9"})
+    call.wait_gone()
+
+
+STALLS: dict[str, tuple[bytes, Callable[[Call], None]]] = {
+    "before the head": (GET, waits),
+    "in the body": (GET, announces_and_waits),
+    "in an upload": (
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nhello",
+        waits,
+    ),
+}
+
+
+@pytest.mark.parametrize(("request_head", "script"), STALLS.values(), ids=STALLS.keys())
+def test_fifty_that_stall_hold_back_nobody_else(
+    registry: Registry, sidecar: Sidecar, request_head: bytes, script: Callable[[Call], None]
+) -> None:
+    registry.on(WHEEL, script)
+    registry.on("/upload/", script)
+    registry.on("/files/bar-1.0.zip", lambda call: call.reply(200, b"bar"))
+    with ExitStack() as stack:
+        for _ in range(50):
+            stack.enter_context(sidecar.connect()).sendall(request_head)
+        registry.wait_for("/upload/" if request_head.startswith(b"POST") else WHEEL, 50)
+        started = time.monotonic()
+        for _ in range(20):
+            assert sidecar.get("/files/bar-1.0.zip").body == b"bar"
+        assert time.monotonic() - started < 5
+
+
+def test_clients_that_read_nothing_hold_back_nobody_else(registry: Registry, sidecar: Sidecar) -> None:
+    def pours(call: Call) -> None:
+        call.start(200, {"Content-Length": str(1 << 40)})
+        while True:
+            call.send(b"x" * (1 << 16))
+
+    registry.on(WHEEL, pours)
+    registry.on("/files/bar-1.0.zip", lambda call: call.reply(200, b"bar"))
+    with ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(sidecar.connect()).sendall(GET)
+        registry.wait_for(WHEEL, 20)
+        for _ in range(20):
+            assert sidecar.get("/files/bar-1.0.zip").body == b"bar"

@@ -86,3 +86,19 @@ def test_a_switch_of_protocols_that_nobody_asked_for_is_no_tunnel(
     reply = sidecar.get(WHEEL, Upgrade="x", Connection="upgrade")
     assert reply.status == 502
     assert b"tunnel" not in reply.body
+
+
+def test_http_1_0_gets_an_answer_it_can_read(registry: Registry, sidecar: Sidecar) -> None:
+    def chunked(call: Call) -> None:
+        call.start(200, {"Transfer-Encoding": "chunked", "Content-Type": "text/html"})
+        call.send_chunk(b"<a>")
+        call.send(b"0\r\n\r\n")
+
+    registry.on(WHEEL, chunked)
+    registry.page("/simple/foo/", b"<a>")
+    for path in (WHEEL, "/simple/foo/"):
+        raw = sidecar.exchange(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        head, _, body = raw.partition(b"\r\n\r\n")
+        assert (head[:12], body) == (b"HTTP/1.1 200", b"<a>")
+        assert b"chunked" not in head
+        assert b"connection: close" in head

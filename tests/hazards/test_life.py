@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from registry import Call, Registry
-from sidecars import CONNECTOR, Sidecar, free_port, grant, running_sidecar, start
+from sidecars import CONNECTOR, Broker, Sidecar, free_port, grant, running_sidecar, sidecar_of_broker, start
 
-from sidecar.contract import Environment, Listener
+from sidecar.contract import GRANTS_PATH, Environment, Listener
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 
@@ -146,3 +146,14 @@ def test_it_needs_no_network_and_no_broker_to_listen(tmp_path: Path) -> None:
     process.terminate()
     assert process.wait(10) == 0
     process.stderr.close()
+
+
+def test_a_signal_ends_it_within_a_second_while_the_broker_stalls(registry: Registry, tmp_path: Path) -> None:
+    with Broker(grant(registry)) as broker:
+        broker.on(GRANTS_PATH, lambda call: call.wait_gone() and None)
+        with sidecar_of_broker(tmp_path, broker) as sidecar, sidecar.connect() as sock:
+            sock.sendall(f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            broker.wait_for(GRANTS_PATH)
+            started = time.monotonic()
+            assert sidecar.stop(signal.SIGTERM) == 0
+            assert time.monotonic() - started < 1

@@ -1,10 +1,14 @@
-"""Every spelling of an address inside the node, in a redirect nobody declared."""
+"""Redirects: loops, to plain http, into the node in any spelling, to what is no address: not followed."""
 
+import os
 import socket
+from pathlib import Path
 
 import pytest
-from registry import PATIENCE_SECONDS, Registry
-from sidecars import AUTHORIZATION, Sidecar
+from authority import server_context
+from networks import run_apart
+from registry import PATIENCE_SECONDS, Registry, Script
+from sidecars import AUTHORIZATION, Sidecar, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 
@@ -94,3 +98,92 @@ def test_a_redirect_without_a_place_is_passed_on_as_an_answer(
     registry.on(path, lambda call: call.reply(302, b"somewhere"))
     reply = sidecar.get(path)
     assert (reply.status, reply.body) == (302, b"somewhere")
+
+
+def redirects(to: str, status: int = 302) -> Script:
+    return lambda call: call.reply(status, b"moved", {"Location": to})
+
+
+def test_an_undeclared_redirect_never_leads_into_the_node(
+    registry: Registry, elsewhere: Registry, sidecar: Sidecar
+) -> None:
+    for name in ("127.0.0.1", "localhost"):
+        registry.on(WHEEL, redirects(f"https://{name}:{elsewhere.port}/metadata"))
+        reply = sidecar.get(WHEEL)
+        assert reply.status == 502
+        assert "inside the node" in reply.reason
+    assert elsewhere.requests == []
+
+
+def test_a_redirect_never_gives_up_tls(registry: Registry, tmp_path: Path) -> None:
+    with Registry() as plain:
+        registry.on(WHEEL, redirects(f"{plain.origin}/x"))
+        for declared in ((), (plain.origin,)):
+            with running_sidecar(tmp_path, grant(registry, file_origins=declared)) as sidecar:
+                reply = sidecar.get(WHEEL)
+                assert reply.status == 502
+                assert "without TLS" in reply.reason
+        assert plain.connections == 0
+
+
+@pytest.mark.parametrize(
+    "to", ["ftp://x/y", "file:///etc/passwd", "https://[broken", "https://:443/", "https://h:x/"]
+)
+def test_a_redirect_to_what_is_no_web_address_is_not_followed(
+    registry: Registry, sidecar: Sidecar, to: str
+) -> None:
+    registry.on(WHEEL, redirects(to))
+    assert sidecar.get(WHEEL).status == 502
+
+
+def test_a_loop_of_redirects_ends(registry: Registry, sidecar: Sidecar) -> None:
+    for path in (WHEEL, "/simple/foo/"):
+        registry.on(path, redirects(path))
+        reply = sidecar.get(path)
+        assert reply.status == 502
+        assert "more than 5 times" in reply.reason
+        assert len(registry.seen(path)) == 6
+
+
+def test_an_upload_is_never_redirected(registry: Registry, elsewhere: Registry, sidecar: Sidecar) -> None:
+    registry.on("/upload/", redirects(f"{elsewhere.origin}/upload/?key=1", 307))
+    reply = sidecar.ask("POST", "/", body=b"x" * 100)
+    assert reply.status == 502
+    assert f"redirects the upload to {elsewhere.origin}/upload/:" in reply.reason
+    assert elsewhere.connections == 0
+
+
+METADATA = [
+    "169.254.169.254",
+    "169.254.170.2",
+    "100.100.100.200",
+    "192.0.0.192",
+    "168.63.129.16",
+    "fd00:ec2::254",
+]
+"""AWS, Google, Azure, Oracle; ECS; Alibaba; Oracle again; Azure's wire server; AWS over IPv6"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, for addresses of its own")
+def test_no_address_of_a_metadata_service_is_reached(tmp_path: Path) -> None:
+    """They answer here, in a network of its own: what refuses is the proxy."""
+
+    def work() -> None:
+        with Registry(server_context()) as registry, running_sidecar(tmp_path, grant(registry)) as sidecar:
+            for address in [*METADATA, "127.0.0.2", "::1"]:
+                host = f"[{address}]" if ":" in address else address
+                kind = socket.AF_INET6 if ":" in address else socket.AF_INET
+                with socket.create_server((address, 0), family=kind) as listener:
+                    for path in (WHEEL, WHEEL + ".metadata"):
+                        to = f"https://{host}:{listener.getsockname()[1]}/latest/meta-data"
+                        registry.on(path, redirects(to))
+                        reply = sidecar.get(path)
+                        assert reply.status == 502, address
+                        assert "an address inside the node" in reply.reason, address
+                        listener.settimeout(PATIENCE_SECONDS)
+                        sock, _ = listener.accept()
+                        with sock:
+                            assert sock.recv(1) == b""
+
+    addresses = [f"{one}/128" if ":" in one else f"{one}/32" for one in METADATA]
+    run_apart(work, addresses=addresses)

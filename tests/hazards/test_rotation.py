@@ -170,3 +170,18 @@ def test_the_canary_of_these_tests_is_the_new_password(registry: Registry) -> No
     credential = grant(registry).credential
     assert credential is not None
     assert credential.password.reveal() == PASSWORD
+
+
+def test_a_403_with_nothing_newer_is_explained_and_does_not_stick(registry: Registry, tmp_path: Path) -> None:
+    """pypiserver says 403 to a wrong password, others to one package: which it is, nobody can tell."""
+    answers = iter([403, 403, 200])
+    registry.on(WHEEL, lambda call: call.reply(next(answers), b"Forbidden"))
+    with Broker(grant(registry)) as broker, sidecar_of_broker(tmp_path, broker) as sidecar:
+        for _ in range(2):
+            reply = sidecar.get(WHEEL)
+            assert reply.status == 403
+            for text in (reply.reason, reply.body.decode()):
+                assert "forbids this to the credential of connector team/pypi" in text
+                assert "user name or password are wrong, or it may not read this" in text
+        assert sidecar.get(WHEEL).status == 200
+        assert [one["rejected"] for one in broker.asked()] == [None, "v1"]

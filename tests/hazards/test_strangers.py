@@ -1,4 +1,4 @@
-"""Who is not served: web pages, other hosts' names, TLS clients, other users of the machine."""
+"""Who is not served: TLS clients, other machines, other users of this one."""
 
 import os
 import socket
@@ -16,47 +16,6 @@ WHEEL = "/files/foo-1.0-py3-none-any.whl"
 @pytest.fixture(autouse=True)
 def _file(registry: Registry) -> None:
     registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
-
-
-@pytest.mark.parametrize(
-    "host", ["127.0.0.1", "127.0.0.1:28100", "localhost", "LocalHost:1", "[::1]", "[::1]:28100"]
-)
-def test_names_of_the_loopback_interface_are_served(sidecar: Sidecar, host: str) -> None:
-    request = f"GET {WHEEL} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-    assert sidecar.exchange(request.encode()).startswith(b"HTTP/1.1 200 ")
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        "Host: evil.example",
-        "Host: evil.example:28100",
-        "Host: 127.0.0.1.evil.example",
-        "Host: localhost.evil.example:80",
-        "Host: 127.0.0.2",
-        "Host: 0.0.0.0",
-        "Host: [::2]",
-        "Host: user@evil.example",
-        "Host:",
-        "X: y",
-        "Host: localhost\r\nHost: evil.example",
-        "Host: localhost\r\nHost: localhost",
-    ],
-)
-def test_another_hosts_name_is_refused(registry: Registry, sidecar: Sidecar, fields: str) -> None:
-    """DNS rebinding: a web page's own name, resolved to 127.0.0.1."""
-    raw = sidecar.exchange(f"GET {WHEEL} HTTP/1.1\r\n{fields}\r\nConnection: close\r\n\r\n".encode())
-    assert raw.startswith(b"HTTP/1.1 421 ")
-    assert registry.connections == 0
-
-
-@pytest.mark.parametrize("header", ["Origin", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-Dest"])
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_web_page_is_refused(registry: Registry, sidecar: Sidecar, header: str, method: str) -> None:
-    reply = sidecar.ask(method, "/" if method == "POST" else WHEEL, {header: "null"}, b"")
-    assert reply.status == 403
-    assert "web pages" in reply.reason
-    assert registry.connections == 0
 
 
 def test_a_tls_hello_is_closed_at_once_and_without_a_word(sidecar: Sidecar) -> None:
@@ -109,3 +68,27 @@ def test_other_users_of_the_machine_are_refused(
         if not is_answered:
             sidecar.wait_line(message="connection of another user refused")
     assert bool(registry.requests) is is_answered
+
+
+def test_a_user_who_is_not_served_is_told_apart_on_any_machine(registry: Registry, tmp_path: Path) -> None:
+    """As root the stranger is made, else it is this process that is the stranger: nothing is skipped."""
+    me = os.getuid()
+    asks = (
+        'exec 3<>/dev/tcp/127.0.0.1/"$1"; '
+        "printf 'GET / HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3; cat <&3"
+    )
+    with running_sidecar(tmp_path, grant(registry), peer_uid=me + 4321) as sidecar:
+        found = subprocess.run(
+            ["/bin/bash", "-c", asks, "-", str(sidecar.port)],
+            user=1234 if me == 0 else None,
+            cwd="/",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=10,
+            check=False,
+        )
+        assert found.stdout == b""
+        sidecar.wait_line(message="connection of another user refused")
+    with running_sidecar(tmp_path, grant(registry), peer_uid=me) as sidecar:
+        assert sidecar.get(WHEEL).status == 200
+    assert len(registry.requests) == 1

@@ -1,5 +1,6 @@
-"""A body that breaks off upstream never looks complete to the client."""
+"""A body that is too short never looks complete to the client, and what is too long joins nothing else."""
 
+import contextlib
 import http.client
 import socket
 import ssl
@@ -7,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from registry import Call, Registry, gzipped
+from registry import PATIENCE_SECONDS, Call, Registry, gzipped
 from sidecars import Sidecar, grant, receive_all, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -178,3 +179,65 @@ def test_over_plain_http_an_early_end_of_a_fixed_body_is_seen_to(tmp_path: Path)
         plain.on(WHEEL, fixed)
         with running_sidecar(tmp_path, grant(plain, ca=None)) as sidecar:
             assert not looks_complete(sidecar, WHEEL, "1.1")
+
+
+GET = f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+
+def test_octets_beyond_a_response_never_become_part_of_the_next(registry: Registry, sidecar: Sidecar) -> None:
+    def too_much(call: Call) -> None:
+        call.start(200, {"Content-Length": "1"})
+        call.send(b"xHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+        call.keeps = True
+
+    def too_much_chunked(call: Call) -> None:
+        call.start(200, {"Transfer-Encoding": "chunked"})
+        call.send(b"1\r\nx\r\n0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+        call.keeps = True
+
+    for script in (too_much, too_much_chunked):
+        registry.on(WHEEL, script)
+        raw = b""
+        with contextlib.suppress(ConnectionError):  # what cannot be read in one way only is broken off
+            raw = sidecar.exchange(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        assert b"poison" not in raw
+        registry.on(WHEEL, lambda call: call.reply(200, b"clean"))
+        assert sidecar.get(WHEEL).body == b"clean"
+
+
+def test_octets_beyond_an_upload_are_no_part_of_it(registry: Registry, sidecar: Sidecar) -> None:
+    """They are the next request, or none."""
+    registry.on("/upload/", lambda call: call.reply(200, b"stored"))
+    for beyond in (b"more", b"\r\n0\r\n\r\n", b"\0" * 100):
+        head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n"
+        with sidecar.connect() as sock:
+            sock.sendall(head + b"hello" + beyond)
+            sock.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(ConnectionError):
+                receive_all(sock)
+        assert bytes(registry.wait_for("/upload/")[-1].body) in (b"", b"hello")
+        sidecar.wait_line(message="request", action="upload")
+        sidecar.lines.clear()
+    assert {one.header("content-length") for one in registry.requests} == {"5"}
+
+
+@pytest.mark.parametrize("sent", [b"", b"half", b"5\r\nhel", b"5\r\nhello\r\n", b"5\r\nhello\r\n0\r\n"])
+@pytest.mark.parametrize("framing", [b"Content-Length: 1000", b"Transfer-Encoding: chunked"])
+def test_an_upload_that_ends_early_never_looks_complete_to_the_registry(
+    registry: Registry, sidecar: Sidecar, framing: bytes, sent: bytes
+) -> None:
+    complete: list[bool] = []
+
+    def stores(call: Call) -> None:
+        with contextlib.suppress(ConnectionError):
+            call.read_body()
+            complete.append(True)
+            call.reply(200, b"stored")
+
+    registry.on("/upload/", stores)
+    with sidecar.connect() as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\n" + framing + b"\r\n\r\n" + sent)
+        registry.wait_for("/upload/")
+    sidecar.wait_line(message="request", action="upload")
+    assert registry.gone.wait(PATIENCE_SECONDS)
+    assert complete == []

@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 import threading
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -30,6 +31,8 @@ class Request:
     body: bytearray = field(default_factory=bytearray)
     """The first 64 KiB of it"""
     body_size: int = 0
+    body_crc: int = 0
+    """`zlib.crc32` of all of it"""
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
@@ -120,6 +123,7 @@ class Call:
 
     def _keep(self, piece: bytes) -> None:
         self.request.body_size += len(piece)
+        self.request.body_crc = zlib.crc32(piece, self.request.body_crc)
         self.request.body += piece[: max(0, 65536 - len(self.request.body))]
 
     def _line(self) -> bytes:

@@ -4,6 +4,7 @@
 copy, and the tests be seen to find it.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -181,6 +182,14 @@ def receive_all(sock: socket.socket) -> bytes:
         found += piece
     assert not holds_credential(found.decode("latin-1"))
     return found
+
+
+def fill(sock: socket.socket, data: bytes, pause_seconds: float = 0.3) -> None:
+    """Send again and again, until the other end takes nothing more."""
+    sock.settimeout(pause_seconds)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            sock.send(data)
 
 
 def free_port() -> int:

@@ -1,7 +1,8 @@
 """Hop-by-hop headers, cookies, challenges and forwarding headers end at the proxy, in both directions."""
 
-from registry import Registry
-from sidecars import Sidecar
+import pytest
+from registry import Call, Registry
+from sidecars import AUTHORIZATION, Sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 
@@ -79,7 +80,7 @@ def test_what_is_the_registrys_own_business_does_not_reach_the_client(
 
 
 def test_trailers_end_at_the_proxy(registry: Registry, sidecar: Sidecar) -> None:
-    def script(call):  # type: ignore[no-untyped-def]
+    def script(call: Call) -> None:
         call.start(200, {"Transfer-Encoding": "chunked", "Trailer": "Set-Cookie"})
         call.send_chunk(b"wheel")
         call.send(b"0\r\nSet-Cookie: a=b\r\n\r\n")
@@ -88,3 +89,60 @@ def test_trailers_end_at_the_proxy(registry: Registry, sidecar: Sidecar) -> None
     raw = sidecar.exchange(f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     assert raw.endswith(b"\r\n\r\n5\r\nwheel\r\n0\r\n\r\n")
     assert b"ookie" not in raw
+
+
+@pytest.mark.parametrize(
+    "nominated",
+    ["Authorization", "Host", "Accept", "authorization, host", "Via", "close, Authorization", "Content-Type"],
+)
+def test_a_client_cannot_have_what_the_proxy_adds_taken_away(
+    registry: Registry, sidecar: Sidecar, nominated: str
+) -> None:
+    """A name inside Connection ends the client's own field of that name, never one of ours."""
+    registry.on("*", lambda call: call.reply(200, b"x"))
+    for method, target in (("GET", WHEEL), ("GET", "/simple/foo/"), ("POST", "/")):
+        sidecar.ask(method, target, {"Connection": nominated}, body=b"x" if method == "POST" else None)
+        request = registry.requests[-1]
+        assert request.header("authorization") == AUTHORIZATION
+        assert request.header("host") == registry.origin.removeprefix("https://")
+        assert request.header("via") == "1.1 pypi-connector"
+        assert request.header("connection") is None
+
+
+@pytest.mark.parametrize("nominated", ["Content-Length", "Transfer-Encoding", "Content-Type, content-length"])
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["fixed", "chunked"])
+def test_a_registry_cannot_have_the_framing_taken_away(
+    registry: Registry, sidecar: Sidecar, nominated: str, is_chunked: bool
+) -> None:
+    def script(call: Call) -> None:
+        framing = {"Transfer-Encoding": "chunked"} if is_chunked else {"Content-Length": "5"}
+        call.start(200, {**framing, "Connection": nominated})
+        call.send_chunk(b"wheel") if is_chunked else call.send(b"wheel")
+        call.send(b"0\r\n\r\n" if is_chunked else b"")
+        call.keeps = True
+
+    registry.on(WHEEL, script)
+    for _ in range(2):
+        reply = sidecar.get(WHEEL)
+        assert (reply.status, reply.body) == (200, b"wheel")
+        assert reply.header("transfer-encoding" if is_chunked else "content-length")
+
+
+def test_a_client_that_nominates_the_length_of_its_upload_does_not_lose_it(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    registry.on("/upload/", lambda call: call.reply(200, b"stored"))
+    assert sidecar.ask("POST", "/", {"Connection": "Content-Length"}, b"hello").body == b"stored"
+    assert bytes(registry.requests[0].body) == b"hello"
+
+
+@pytest.mark.parametrize("upgrade", ["h2c", "websocket", "TLS/1.0"])
+def test_a_client_gets_no_other_protocol(registry: Registry, sidecar: Sidecar, upgrade: str) -> None:
+    registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
+    reply = sidecar.get(
+        WHEEL, Connection="Upgrade, HTTP2-Settings", Upgrade=upgrade, HTTP2_Settings="AAMAAABk"
+    )
+    assert (reply.status, reply.body) == (200, b"wheel")
+    assert {name.lower() for name, _ in registry.requests[0].headers}.isdisjoint(
+        {"upgrade", "http2-settings"}
+    )

@@ -1,5 +1,6 @@
-"""A client that leaves frees the registry within a second, whatever the proxy is waiting for."""
+"""Whoever leaves, client or registry: the other side's connection ends within a second."""
 
+import contextlib
 import socket
 import struct
 import threading
@@ -143,3 +144,67 @@ def test_the_registry_of_these_tests_notices_only_what_happens(registry: Registr
         sock.sendall(f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         registry.wait_for(WHEEL)
         assert not registry.gone.wait(0.3)
+
+
+def announces(call: Call) -> None:
+    call.start(200, {"Content-Length": "1000000", "Content-Type": "text/html"})
+
+
+def begins_chunks(call: Call) -> None:
+    call.start(200, {"Transfer-Encoding": "chunked", "Content-Type": "text/html"})
+    call.send_chunk(b"<a href='x'>\n" * 10_000)
+
+
+def begins_page(call: Call) -> None:
+    call.start(200, {"Content-Length": "1000000", "Content-Type": "text/html"})
+    call.send(b"<a href='x'>\n" * 10_000)
+
+
+ENDS: dict[str, Callable[[Call], None]] = {"close": lambda call: None, "cut": Call.cut, "reset": Call.reset}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
+@pytest.mark.parametrize("path", [WHEEL, "/simple/foo/"])
+@pytest.mark.parametrize("script", [announces, begins_chunks, begins_page], ids=lambda one: one.__name__)
+def test_a_client_learns_within_a_second_that_the_registry_left(
+    registry: Registry,
+    sidecar: Sidecar,
+    path: str,
+    script: Callable[[Call], None],
+    end: Callable[[Call], None],
+) -> None:
+    """And not by a whole answer."""
+    left: list[float] = []
+
+    def leaves(call: Call) -> None:
+        script(call)
+        left.append(time.monotonic())
+        end(call)
+
+    registry.on(path, leaves)
+    with sidecar.connect() as sock:
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        raw = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := sock.recv(65536):
+                raw += piece
+    assert time.monotonic() - left[0] < 1
+    assert raw.startswith(b"HTTP/1.1 502") or not raw.endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
+@pytest.mark.parametrize("framing", [b"Content-Length: 1000000000", b"Transfer-Encoding: chunked"])
+def test_a_client_whose_upload_pauses_learns_within_a_second_that_the_registry_left(
+    registry: Registry, sidecar: Sidecar, framing: bytes, end: Callable[[Call], None]
+) -> None:
+    def leaves(call: Call) -> None:
+        call.read_some()
+        end(call)
+
+    registry.on("/upload/", leaves)
+    with sidecar.connect() as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\n" + framing + b"\r\n\r\n5\r\nhello\r\n")
+        registry.wait_for("/upload/")
+        started = time.monotonic()
+        assert sock.recv(12) == b"HTTP/1.1 502"
+        assert time.monotonic() - started < 1

@@ -1,0 +1,94 @@
+"""Answers that come while an upload still flows: the client hears them, and interim ones end nothing."""
+
+from pathlib import Path
+
+import pytest
+from registry import Call, Registry
+from sidecars import Sidecar, grant, receive_all, running_sidecar
+
+MIB = 1 << 20
+
+
+def stored(call: Call) -> None:
+    call.reply(200, b"stored")
+
+
+@pytest.mark.parametrize("status", [400, 403, 413])
+def test_an_early_answer_reaches_a_client_that_is_still_sending(
+    registry: Registry, sidecar: Sidecar, status: int
+) -> None:
+    """twine and uv read the answer only after they have sent everything."""
+
+    def refuses(call: Call) -> None:
+        call.read_some()
+        call.start(status, {"Content-Length": "8", "Connection": "close"})
+        call.send(b"too much")
+        call.wait_gone()
+
+    registry.on("/upload/", refuses)
+    with sidecar.connect() as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (50 * MIB))
+        for _ in range(50):
+            sock.sendall(b"x" * MIB)
+        raw = receive_all(sock)
+    assert raw.startswith(b"HTTP/1.1 %d " % status)
+    assert raw.endswith(b"too much")
+
+
+def test_a_registry_that_answers_and_resets_is_heard_all_the_same(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    def refuses(call: Call) -> None:
+        call.read_some()
+        call.start(413, {"Content-Length": "8", "Connection": "close"})
+        call.send(b"too much")  # and closes with unread octets: a reset
+
+    registry.on("/upload/", refuses)
+    with sidecar.connect() as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (5 * MIB))
+        for _ in range(5):
+            sock.sendall(b"x" * MIB)
+        raw = receive_all(sock)
+    assert raw[:12] in (b"HTTP/1.1 413", b"HTTP/1.1 502")
+
+
+def test_an_early_refusal_of_ours_reaches_a_client_that_is_still_sending(
+    registry: Registry, tmp_path: Path
+) -> None:
+    with running_sidecar(tmp_path, grant(registry, upload_url=None)) as sidecar, sidecar.connect() as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (20 * MIB))
+        for _ in range(20):
+            sock.sendall(b"x" * MIB)
+        assert receive_all(sock).startswith(b"HTTP/1.1 403 this Pod may not upload")
+    assert registry.connections == 0
+
+
+@pytest.mark.parametrize("status", [b"100 Continue", b"102 Processing\r\nX: y"])
+def test_an_interim_answer_does_not_end_an_upload(
+    registry: Registry, sidecar: Sidecar, status: bytes
+) -> None:
+    def encourages(call: Call) -> None:
+        call.read_some()
+        call.send(b"HTTP/1.1 %b\r\n\r\n" % status * 2)
+        call.reply(200, b"stored")
+
+    registry.on("/upload/", encourages)
+    assert sidecar.ask("POST", "/", body=b"x" * (20 * MIB)).body == b"stored"
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 1000000000", b"Transfer-Encoding: chunked"])
+def test_an_early_answer_reaches_a_client_whose_upload_pauses(
+    registry: Registry, sidecar: Sidecar, framing: bytes
+) -> None:
+    """It may wait for the answer before it goes on."""
+
+    def refuses(call: Call) -> None:
+        call.read_some()
+        call.start(413, {"Content-Length": "8", "Connection": "close"})
+        call.send(b"too much")
+        call.wait_gone()
+
+    registry.on("/upload/", refuses)
+    with sidecar.connect() as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\n" + framing + b"\r\n\r\n5\r\nhello\r\n")
+        assert sock.recv(12) == b"HTTP/1.1 413"
