@@ -5,7 +5,7 @@ the other side too, so that nobody takes it for complete.
 """
 
 from sidecar.http1 import CHUNKED, UNTIL_CLOSE, ChunkedReader
-from sidecar.wire import Wire, WireClosed
+from sidecar.wire import Watched, Wire, WireClosed
 
 BUFFER_SIZE = 256 * 1024
 """Octets of the buffer, one for all. 1 GiB takes a tenth less time than with 128 KiB; more gains nothing"""
@@ -21,7 +21,7 @@ class Body:
         buffer: memoryview,
         seconds: float,
         *,
-        watched: Wire | None = None,
+        watched: Watched | None = None,
         is_request: bool = False,
     ) -> None:
         self._wire = wire

@@ -7,7 +7,7 @@ from sidecar.answers import Answer, render_answer
 from sidecar.bodies import Body
 from sidecar.errors import ClientGone, Refusal
 from sidecar.http1 import CHUNKED, Headers, MalformedHead, RequestHead, has_token, render_response
-from sidecar.wire import Wire, WireClosed, WireTimeout
+from sidecar.wire import Watched, Wire, WireClosed, WireTimeout
 
 SEND_SECONDS = 300.0
 """A client that reads slowly is busy unpacking what it has: uv pauses a download while it writes wheels"""
@@ -33,7 +33,7 @@ class Exchange:
         self.is_started = False
         """Whether octets of the response have been sent"""
         self.closes = head.wants_close or head.length == CHUNKED
-        self._body = Body(wire, head.length, buffer, BODY_SECONDS, is_request=True) if head.length else None
+        self._body: Body | None = None
         self._is_body_read = head.length == 0
         self._is_body_lost = False
         self._is_chunked = False
@@ -52,13 +52,15 @@ class Exchange:
         if len(hosts) != 1 or not _is_loopback(hosts[0]):
             raise Refusal(421, "wrong-host", "this proxy answers to 127.0.0.1 and localhost only")
 
-    async def read_body(self) -> memoryview:
+    async def read_body(self, watched: Watched) -> memoryview:
         """The next piece of the request's body, empty at its end.
 
-        Raises ClientGone if it ends early, Refusal if it breaks its coding.
+        Raises ClientGone if it ends early, Refusal if it breaks its coding, WatchedClosed.
         """
         if self._body is None:
-            return self.buffer[:0]
+            self._body = Body(
+                self.wire, self.head.length, self.buffer, BODY_SECONDS, watched=watched, is_request=True
+            )
         if self._continues:
             self._continues = False
             await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -102,7 +102,8 @@ class HeadReader:
     def __init__(self) -> None:
         self._collector = _Collector()
         self._tail = b""
-        self._size = 0
+        self.size = 0
+        """Octets of the head so far"""
 
     def feed(self, data: bytes) -> bytes | None:
         """Take bytes; return what lies beyond the head once it is complete, else None."""
@@ -110,8 +111,8 @@ class HeadReader:
         end = joined.find(b"\r\n\r\n")
         past = None if end < 0 else end + 4 - len(self._tail)
         mine = data if past is None else data[:past]
-        self._size += len(mine)
-        if self._size > HEAD_LIMIT:
+        self.size += len(mine)
+        if self.size > HEAD_LIMIT:
             raise MalformedHead(f"the head is longer than {HEAD_LIMIT} octets", is_too_long=True)
         try:
             self._feed(mine)

@@ -60,6 +60,11 @@ class Loop:
         self._sources[descriptor] = source
         self._epoll.register(descriptor, events)
 
+    def unregister(self, descriptor: int) -> None:
+        """It stays open, and its events are told to nobody."""
+        self._epoll.unregister(descriptor)
+        self._sources.pop(descriptor, None)
+
     def forget(self, descriptor: int) -> None:
         """Before it is closed, which takes it out of epoll too."""
         self._sources.pop(descriptor, None)

@@ -35,7 +35,7 @@ async def relay_page(exchange: Exchange, response: Response, upstream: Upstream,
             if out:
                 await exchange.send(head, out)
                 head = b""
-                await exchange.wire.pause()
+                await exchange.wire.give_way()  # what packs well is much to send
     if not is_head:
         decoder.finish()
     await exchange.send(head, rewriter.finish() if rewriter else b"")

@@ -1,6 +1,7 @@
 """The loopback listeners, and a client connection's life: requests one after the other, rest in between."""
 
 import contextlib
+import errno
 import select
 import socket
 
@@ -25,9 +26,12 @@ RESTING = 512
 ACTIVE = 192
 """Requests under way, each with up to two descriptors and 256 KiB for a client that reads slowly. uv opens up
 to 50 connections"""
+PAUSE_SECONDS = 0.2
+"""Until connections are accepted again, after there was no descriptor left for one; arbitrary"""
 HEAD_SECONDS = 10.0
 """For a whole request head: it comes from the same machine, in one packet"""
 _TLS_HELLO = 0x16
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 _BUSY = Answer(503, "too-busy", f"{ACTIVE} requests are under way: try again", retry_after=1)
 
@@ -75,8 +79,10 @@ class Server:
     def accept(self, listener: socket.socket, proxy: Proxy) -> None:
         try:
             sock, peer = listener.accept()
-        except OSError:  # gone again, or out of descriptors: then those at rest must give way
-            self._evict(1)
+        except OSError as error:
+            # gone again, or out of descriptors: then those at rest must give way
+            if error.errno in _NO_ROOM and not self._evict(1):
+                self._loop.spawn(self._pause(listener, proxy))
             return
         if not self._is_served(sock, peer):
             self._log.write("warning", "connection of another user refused")
@@ -98,11 +104,21 @@ class Server:
             self._evict(1)
         return False
 
-    def _evict(self, count: int) -> None:
-        """Close those that have rested longest; each one's task finds its connection closed."""
-        for wire in list(self._resting)[:count]:
+    async def _pause(self, listener: socket.socket, proxy: Proxy) -> None:
+        """Those that knock must wait: to look at them again and again would take all of the time."""
+        self._loop.unregister(listener.fileno())
+        resume_at = self._loop.now + PAUSE_SECONDS
+        while self._loop.now < resume_at:
+            await self._loop.suspend(resume_at)
+        self.add_listener(listener, proxy)
+
+    def _evict(self, count: int) -> int:
+        """Close those that have rested longest; each one's task finds its connection closed. How many."""
+        oldest = list(self._resting)[:count]
+        for wire in oldest:
             del self._resting[wire]
             wire.evict()
+        return len(oldest)
 
     async def _serve(self, wire: Wire, proxy: Proxy) -> None:
         try:

@@ -7,7 +7,7 @@ from sidecar.connections import closing_on_error
 from sidecar.contract import Credential, Grant
 from sidecar.errors import ClientGone, Refusal, UpstreamBroken, UpstreamUnreachable
 from sidecar.grants import Grants
-from sidecar.http1 import CHUNKED, MalformedHead, ResponseHead, ResponseReader, find
+from sidecar.http1 import CHUNKED, HEAD_LIMIT, MalformedHead, ResponseHead, ResponseReader, find
 from sidecar.redaction import redact
 from sidecar.refusals import refusal_of
 from sidecar.relay import relay
@@ -42,21 +42,46 @@ async def send_upload(
 
 async def _stream(exchange: Exchange, wire: Wire, *, is_chunked: bool) -> None:
     """Send the body until its end, or until the registry answers early (it has seen enough, or too much)."""
-    while view := await exchange.read_body():
-        data = b"".join((b"%x\r\n" % len(view), view, b"\r\n")) if is_chunked else view
-        if not await _send_unless_answered(wire, memoryview(data), exchange.wire):
-            return
-    if is_chunked:
-        await _send_unless_answered(wire, memoryview(b"0\r\n\r\n"), exchange.wire)
+    answer = _Answer(wire)
+    try:
+        while view := await exchange.read_body(answer):
+            data = b"".join((b"%x\r\n" % len(view), view, b"\r\n")) if is_chunked else view
+            if not await _send_unless_answered(wire, memoryview(data), exchange.wire, answer):
+                return
+        if is_chunked:
+            await _send_unless_answered(wire, memoryview(b"0\r\n\r\n"), exchange.wire, answer)
+    except WatchedClosed:  # the client paused, and the registry did not wait for it
+        return
 
 
-async def _send_unless_answered(wire: Wire, view: memoryview, client: Wire) -> bool:
+class _Answer:
+    """A registry's answer, or its leaving, before the end of an upload."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._room = HEAD_LIMIT
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has come. Interim answers (RFC 9110 §15.2) are passed over, with room for one head."""
+        try:
+            while self._wire.has_arrived():
+                reader = ResponseReader("POST")
+                rest = reader.feed(self._wire.ahead)
+                self._room -= reader.size
+                if rest is None or reader.head().status >= 200 or self._room <= 0:
+                    return True
+                self._wire.ahead = rest
+        except MalformedHead:
+            return True
+        return False
+
+
+async def _send_unless_answered(wire: Wire, view: memoryview, client: Wire, answer: _Answer) -> bool:
     """Send all of the view; False if an answer, or the end, comes first."""
     is_ours = False
     try:
-        while True:
-            if wire.has_arrived() and not _is_interim(wire):
-                return False
+        while not answer.is_gone:
             sent = wire.send_some(view)
             if sent == len(view):
                 return True
@@ -71,22 +96,7 @@ async def _send_unless_answered(wire: Wire, view: memoryview, client: Wire) -> b
     except WatchedClosed as error:
         raise ClientGone from error
     except WireClosed:
-        return False  # it may have said why before it closed
-
-
-def _is_interim(wire: Wire) -> bool:
-    """Whether what arrived are interim answers alone (RFC 9110 §15.2): they are passed over."""
-    try:
-        while wire.ahead:
-            reader = ResponseReader("POST")
-            rest = reader.feed(wire.ahead)
-            if rest is None or reader.head().status >= 200:
-                return False
-            wire.ahead = rest
-            if not rest:
-                return not wire.has_arrived()
-    except MalformedHead:
-        pass
+        pass  # it may have said why before it closed
     return False
 
 

@@ -13,6 +13,7 @@ from sidecar.contract import Grant
 from sidecar.errors import ClientGone, Refusal, UpstreamBroken, UpstreamUnreachable
 from sidecar.headers import basic_authorization, to_registry
 from sidecar.http1 import (
+    HEAD_LIMIT,
     UNTIL_CLOSE,
     Headers,
     MalformedHead,
@@ -202,12 +203,16 @@ class Upstream:
 
 
 async def read_response_head(wire: Wire, method: str, seconds: float, client: Wire | None) -> ResponseHead:
-    """The final response's head; interim ones (RFC 9110 §15.2) are passed over."""
+    """The final response's head; interim ones (RFC 9110 §15.2) are passed over, with room for one head."""
+    room = HEAD_LIMIT
     try:
-        while True:
-            head = (await wire.read_head(ResponseReader(method), seconds, client)).head()
+        while room > 0:
+            reader = await wire.read_head(ResponseReader(method), seconds, client)
+            head = reader.head()
             if head.status >= 200:
                 return head
+            room -= reader.size
+        raise MalformedHead("interim answers without end")
     except WireTimeout as error:
         raise UpstreamUnreachable(f"the registry did not answer within {seconds:.0f} s") from error
     except WatchedClosed as error:

@@ -6,7 +6,7 @@ Whoever waits for one connection can watch another one: a client that leaves end
 import select
 import socket
 import ssl
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sidecar.http1 import HeadReader
 from sidecar.loop import Loop, Task
@@ -34,6 +34,13 @@ class WireClosed(Exception):
 
 class WatchedClosed(Exception):
     """The watched connection closed while this one waited."""
+
+
+class Watched(Protocol):
+    """What else ends a wait. Looked at when the task is about to wait, so its events must wake the task."""
+
+    @property
+    def is_gone(self) -> bool: ...
 
 
 class Wire:
@@ -93,7 +100,7 @@ class Wire:
             self._is_readable = True
             self._loop.wake(owner)
 
-    async def receive(self, view: memoryview, seconds: float, watched: "Wire | None" = None) -> int:
+    async def receive(self, view: memoryview, seconds: float, watched: Watched | None = None) -> int:
         """Read what is there, at least one octet, at most the view; 0 at the end of the stream.
 
         Reads until the socket would block rather than once: fewer, larger sends follow.
@@ -130,7 +137,7 @@ class Wire:
                     return filled
                 self._note_short()
 
-    async def receive_bytes(self, deadline: float, watched: "Wire | None" = None) -> bytes:
+    async def receive_bytes(self, deadline: float, watched: Watched | None = None) -> bytes:
         """Like `receive`, into a new object of at most 16 KiB. `deadline` by the loop's clock."""
         if self.ahead:
             ahead, self.ahead = self.ahead, b""
@@ -157,7 +164,7 @@ class Wire:
         if self._is_plain and not self.is_gone:
             self._is_readable = False
 
-    async def read_head(self, reader: Reader, seconds: float, watched: "Wire | None" = None) -> Reader:
+    async def read_head(self, reader: Reader, seconds: float, watched: Watched | None = None) -> Reader:
         """Feed the reader one whole head, within `seconds` for all of it."""
         deadline = self._loop.now + seconds
         started = False
@@ -216,23 +223,27 @@ class Wire:
     async def pause(self) -> None:
         """Let others have their turn, if there is more to read at once; else reading itself will wait."""
         if self._is_readable:
-            await self._loop.pause()
+            await self.give_way()
 
-    async def until_movable(self, seconds: float, watched: "Wire") -> None:
+    async def give_way(self) -> None:
+        """Let others have their turn."""
+        await self._loop.pause()
+
+    async def until_movable(self, seconds: float, watched: Watched) -> None:
         """Until something came, or something more can be sent; both have just been tried."""
         deadline = self._loop.now + seconds
         while not (self._is_readable or self._is_writable):
             await self._suspend(deadline, watched)
 
-    async def _until_readable(self, deadline: float, watched: "Wire | None") -> None:
+    async def _until_readable(self, deadline: float, watched: Watched | None) -> None:
         while not self._is_readable:
             await self._suspend(deadline, watched)
 
-    async def _until_writable(self, deadline: float, watched: "Wire | None") -> None:
+    async def _until_writable(self, deadline: float, watched: Watched | None) -> None:
         while not self._is_writable:
             await self._suspend(deadline, watched)
 
-    async def _suspend(self, deadline: float, watched: "Wire | None") -> None:
+    async def _suspend(self, deadline: float, watched: Watched | None) -> None:
         if watched is not None and watched.is_gone:
             raise WatchedClosed
         if self._loop.now >= deadline:
