@@ -150,3 +150,21 @@ def test_a_refusal_at_the_very_end_is_told() -> None:
             urllib.request.urlopen(f"http://127.0.0.1:{proxy.port}/nothing", timeout=10)
         refused.value.close()
     assert "404 this is a package proxy" in stream.getvalue()
+
+
+def test_a_signal_that_comes_while_it_imports_ends_it() -> None:
+    """Process 1 of a container would ignore it: so it is caught, which is seen here from outside."""
+    command = [sys.executable, "-m", "webhook", "admission"]
+    with subprocess.Popen(command, env=clean(), stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 10
+        while not caught(process.pid) & 1 << (signal.SIGTERM - 1):
+            assert time.monotonic() < deadline
+        process.terminate()
+        assert process.wait(10) == 128 + signal.SIGTERM
+
+
+def caught(pid: int) -> int:
+    """The signals that a process has handlers for, a bit each (proc_pid_status(5))."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (mask,) = [line.split()[1] for line in lines if line.startswith("SigCgt:")]
+    return int(mask, 16)

@@ -1,10 +1,13 @@
 """Entry point: hands arguments and environment down, and the exit code up."""
 
 import os
+import signal
 import sys
 
 
 def main() -> None:
+    # process 1 of a container has no default action: a Pod deleted while this imports would linger
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # 128 + SIGTERM
     try:
         from webhook import cli
     except ModuleNotFoundError as error:  # the base install is the sidecar's, which needs none of it
