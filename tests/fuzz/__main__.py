@@ -15,7 +15,8 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "support"), str(TESTS.parent)]
 
-from live import Finding, play_many  # noqa: E402 (the path stands above)
+from authority import server_context  # noqa: E402 (the path stands above)
+from live import Finding, play_many  # noqa: E402
 
 PLAYERS = 3
 SEEDS_EACH = 10_000_000
@@ -26,6 +27,7 @@ def main() -> int:
     first = int(os.environ.get("FUZZ_SEED") or random.randrange(1 << 32))
     deadline = time.monotonic() + seconds
     stop = threading.Event()
+    server_context()  # made once, before the players would each make an authority of the same name
     say(f"first seed {first}, for {seconds:.0f} s")
     with ThreadPoolExecutor(PLAYERS) as pool:
         players = [pool.submit(play_many, first + number * SEEDS_EACH, stop) for number in range(PLAYERS)]
