@@ -59,7 +59,10 @@ def test_a_connection_is_no_listener() -> None:
 
 
 def test_another_address_is_not_ours() -> None:
-    with listener("127.0.0.2") as other:
+    with socket.socket() as ours, socket.socket() as other:
+        ours.bind(("127.0.0.1", 0))  # bound and not listening, so that nobody else's is taken for ours
+        other.bind(("127.0.0.2", port_of(ours)))
+        other.listen()
         assert run([port_of(other)], limit_seconds=0).returncode == 1
 
 
