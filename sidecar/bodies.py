@@ -4,7 +4,7 @@ A body that ends early raises `WireClosed`, one that breaks its coding `Malforme
 the other side too, so that nobody takes it for complete.
 """
 
-from sidecar.http1 import CHUNKED, UNTIL_CLOSE, ChunkedReader
+from sidecar.http1 import CHUNKED, ChunkedReader
 from sidecar.wire import Watched, Wire, WireClosed
 
 BUFFER_SIZE = 256 * 1024
@@ -34,35 +34,32 @@ class Body:
 
     async def read(self) -> memoryview:
         """The next piece, empty at the end. It is valid until this task waits for anything."""
-        if self._left > 0:
-            return await self._read_fixed(self._left)
-        if self._reader is not None:
-            return await self._read_chunked(self._reader)
-        if self._left == UNTIL_CLOSE:
-            view = await self._receive(self._buffer)
-            self._left = self._left if view else 0
-            return view
-        return self._buffer[:0]
-
-    async def _read_fixed(self, left: int) -> memoryview:
-        view = await self._receive(self._buffer if left >= len(self._buffer) else self._buffer[:left])
-        if not view:
-            raise WireClosed(f"{left} octets are missing", started=True)
-        self._left = left - len(view)
-        return view
-
-    async def _read_chunked(self, reader: ChunkedReader) -> memoryview:
-        while not reader.is_complete:
-            view = await self._receive(self._buffer)
-            if not view:
-                raise WireClosed("the last chunk is missing", started=True)
-            # one piece however many chunks: a chunk may be one octet
-            if piece := b"".join(reader.feed(view)):
-                return memoryview(piece)
-        return self._buffer[:0]
-
-    async def _receive(self, view: memoryview) -> memoryview:
+        left = self._left
+        if left == 0:
+            return self._buffer[:0]
         if self._is_begun:
             await self._wire.pause()
         self._is_begun = True
-        return view[: await self._wire.receive(view, self._seconds, self._watched)]
+        if self._reader is not None:
+            return await self._read_chunked(self._reader)
+        view = self._buffer[:left] if 0 < left < len(self._buffer) else self._buffer
+        count = await self._wire.receive(view, self._seconds, self._watched)
+        if left > 0:
+            if not count:
+                raise WireClosed(f"{left} octets are missing", started=True)
+            self._left = left - count
+        elif not count:
+            self._left = 0
+        return view[:count]
+
+    async def _read_chunked(self, reader: ChunkedReader) -> memoryview:
+        while not reader.is_complete:
+            count = await self._wire.receive(self._buffer, self._seconds, self._watched)
+            if not count:
+                raise WireClosed("the last chunk is missing", started=True)
+            # one piece however many chunks: a chunk may be one octet
+            if piece := b"".join(reader.feed(self._buffer[:count])):
+                return memoryview(piece)
+            await self._wire.pause()
+        self._left = 0
+        return self._buffer[:0]

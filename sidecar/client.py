@@ -106,19 +106,18 @@ class Exchange:
 
     async def send(self, head: bytes, view: memoryview | bytes) -> None:
         """Send octets of the body, with the head in front the first time."""
-        if not view:
-            if head:
-                await self._write(head)
-            return
+        self.is_started = True
         self.sent += len(view)
-        if self._is_chunked:
-            await self._write(b"".join((head, b"%x\r\n" % len(view), view, b"\r\n")))
-        else:
-            await self._write(b"".join((head, view)) if head else view)
+        if view and self._is_chunked:
+            await self._send(b"".join((head, b"%x\r\n" % len(view), view, b"\r\n")))
+        elif view:
+            await self._send(b"".join((head, view)) if head else view)
+        elif head:
+            await self._send(head)
 
     async def finish(self) -> None:
         if self._is_chunked:
-            await self._write(b"0\r\n\r\n")
+            await self._send(b"0\r\n\r\n")
 
     def break_off(self) -> None:
         """Reset the connection, so that no client takes what it has for the whole."""
@@ -130,7 +129,8 @@ class Exchange:
         self.status, self.code, self.sentence = answer.status, answer.code, answer.sentence
         self.closes = self.closes or not self._is_body_read
         is_head = self.head.method == "HEAD"
-        await self._write(render_answer(answer, is_head=is_head, closes=self.closes, extra=extra))
+        self.is_started = True
+        await self._send(render_answer(answer, is_head=is_head, closes=self.closes, extra=extra))
 
     async def drain(self) -> None:
         """Take the rest of a body that nobody wants, so that the client comes to read the answer.
@@ -152,10 +152,6 @@ class Exchange:
                 await self.wire.pause()
         except (WireClosed, WireTimeout):
             return
-
-    async def _write(self, data: bytes | memoryview) -> None:
-        self.is_started = True
-        await self._send(data)
 
     async def _send(self, data: bytes | memoryview) -> None:
         try:
