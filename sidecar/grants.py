@@ -52,12 +52,14 @@ class GrantStore:
         """Version that the registry refused → when the broker is asked for a newer one again"""
 
     def at_hand(self, action: str) -> Grant | None:
-        """What `get` returns if it need not wait for anybody, else None."""
-        with self._changed:
-            grant = self._grant
-            if grant is None or self._clock() - self._since >= grant.soft_seconds:
-                return None
-            return self._unless_rejected(grant, action)
+        """What `get` returns if it need not wait for anybody, else None.
+
+        Without the lock: one that is replaced at this very moment is as good.
+        """
+        grant = self._grant
+        if grant is None or self._clock() - self._since >= grant.soft_seconds:
+            return None
+        return self._unless_rejected(grant, action)
 
     def get(self, action: str) -> Grant:
         """A grant that the registry has not rejected for this action ("install", "upload").
