@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import time
 
 from sidecar.answers import Answer, render_answer
 from sidecar.bodies import Body
@@ -14,6 +15,8 @@ SEND_SECONDS = 300.0
 BODY_SECONDS = 60.0
 """Between two pieces of an upload: it comes from a file on the same machine"""
 DRAIN_SECONDS = 5.0
+DRAIN_SECONDS_IN_ALL = 60.0
+"""A GiB from the same machine takes a few; whoever takes longer holds a place that others need"""
 
 _LOOPBACK_HOSTS = (b"127.0.0.1", b"localhost", b"[::1]")
 
@@ -140,11 +143,13 @@ class Exchange:
         """
         if self._is_body_read or self._is_body_lost or self._continues:
             return
+        until = time.monotonic() + DRAIN_SECONDS_IN_ALL
         try:
-            if self.head.length == CHUNKED:
-                while await self.wire.receive(self.buffer, DRAIN_SECONDS):
-                    await self.wire.pause()
-            while self._remaining > 0:
+            while self.head.length == CHUNKED and time.monotonic() < until:
+                if not await self.wire.receive(self.buffer, DRAIN_SECONDS):
+                    return
+                await self.wire.pause()
+            while self._remaining > 0 and time.monotonic() < until:
                 count = await self.wire.receive(self.buffer[: self._remaining], DRAIN_SECONDS)
                 if not count:
                     return

@@ -6,6 +6,7 @@ import time
 from types import TracebackType
 
 from sidecar.errors import UpstreamUnreachable
+from sidecar.loop import Loop
 from sidecar.origins import Origin
 from sidecar.wire import Wire
 
@@ -73,32 +74,44 @@ def connect(origin: Origin, tls: ssl.SSLContext | None, *, is_declared: bool = T
 
 
 class Pool:
-    """Idle connections by origin, youngest first."""
+    """Idle connections by key (origin, and how it was verified), youngest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
         self._idle: dict[object, list[tuple[float, Wire]]] = {}
+        self._is_reaping = False
 
     def take(self, key: object) -> Wire | None:
         """A connection that was alive a moment ago, or None. A dead one is noticed here, as a rule."""
         kept = self._idle.get(key)
         while kept:
             since, wire = kept.pop()
-            if time.monotonic() - since < IDLE_SECONDS and not wire.has_arrived():
+            # also that nobody answered what was not asked: it would pass for the next answer
+            if time.monotonic() - since < IDLE_SECONDS and not wire.has_arrived(is_certain=True):
                 return wire
             wire.close()
         return None
 
     def put(self, key: object, wire: Wire) -> None:
         """Keep a connection whose last response was read to its end."""
-        if wire.has_arrived():  # nobody asked for more; and so `take` needs no system call, as a rule
-            wire.close()
-            return
-        now = time.monotonic()
         wire.owner = None
         kept = self._idle.setdefault(key, [])
-        kept.append((now, wire))
-        while len(kept) > IDLE_CONNECTIONS or now - kept[0][0] >= IDLE_SECONDS:
+        kept.append((time.monotonic(), wire))
+        if len(kept) > IDLE_CONNECTIONS:
             kept.pop(0)[1].close()
+        if not self._is_reaping:
+            self._is_reaping = True
+            self._loop.spawn(self._reap())
+
+    async def _reap(self) -> None:
+        """Close those that nobody has wanted for long, until none is left."""
+        while oldest := [kept[0][0] for kept in self._idle.values() if kept]:
+            await self._loop.suspend(min(oldest) + IDLE_SECONDS)
+            for kept in self._idle.values():
+                while kept and self._loop.now - kept[0][0] >= IDLE_SECONDS:
+                    kept.pop(0)[1].close()
+        self._idle.clear()
+        self._is_reaping = False
 
 
 class closing_on_error:  # noqa: N801 (used like contextlib's own; a generator takes three times as long)

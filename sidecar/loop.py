@@ -57,8 +57,9 @@ class Loop:
         self._epoll.register(self._bell, select.EPOLLIN)
 
     def register(self, descriptor: int, source: Source, events: int = _EVENTS) -> None:
-        self._sources[descriptor] = source
+        """Raises OSError where the kernel has no room for one more."""
         self._epoll.register(descriptor, events)
+        self._sources[descriptor] = source
 
     def unregister(self, descriptor: int) -> None:
         """It stays open, and its events are told to nobody."""
@@ -115,8 +116,8 @@ class Loop:
         timeout = 0.0 if self._queue else max(0.0, self._sweep_at - time.monotonic())
         events = self._epoll.poll(None if timeout == math.inf else timeout)
         self.now = time.monotonic()
-        for descriptor, mask in events:
-            source = self._sources.get(descriptor)
+        # found before any is told: a descriptor that one of them closes may be another's at once
+        for source, descriptor, mask in [(self._sources.get(one), one, mask) for one, mask in events]:
             if source is not None:
                 source.on_events(mask)
             elif descriptor == self._bell:

@@ -9,7 +9,7 @@ from sidecar.answers import Answer, render_answer
 from sidecar.bodies import BUFFER_SIZE
 from sidecar.client import Exchange
 from sidecar.contract import Listener
-from sidecar.errors import SidecarError
+from sidecar.errors import ClientGone, SidecarError
 from sidecar.http1 import HEAD_LIMIT, MalformedHead, RequestHead, RequestReader
 from sidecar.log import Log
 from sidecar.loop import Loop
@@ -91,7 +91,12 @@ class Server:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self._resting) >= RESTING:
             self._evict(RESTING // 8)
-        wire = Wire(sock, self._loop, None)
+        try:
+            wire = Wire(sock, self._loop, None)
+        except OSError as error:
+            self._log.write("warning", "connection refused", detail=str(error))
+            sock.close()
+            return
         self._resting[wire] = None
         wire.owner = self._loop.spawn(self._serve(wire, proxy))
 
@@ -125,7 +130,10 @@ class Server:
             while (head := await self._next_request(wire)) is not None:
                 exchange = Exchange(wire, head, self._buffer)
                 if self._active >= ACTIVE:
-                    await self._refuse(wire, _BUSY)
+                    self._log.write("warning", "request", status=_BUSY.status, reason=_BUSY.code)
+                    exchange.closes = True
+                    await exchange.answer(_BUSY)
+                    await exchange.drain()
                     return
                 self._active += 1
                 try:
@@ -135,6 +143,9 @@ class Server:
                 if exchange.closes:
                     return
                 self._resting[wire] = None
+                await wire.pause()  # who sends requests without pause must not be served without pause
+        except ClientGone:
+            return
         except Exception as error:  # noqa: BLE001 (the edge: one connection's fault must not end others)
             # the type only: a message could quote what went through
             self._log.write("error", "internal error", error=type(error).__name__)

@@ -51,9 +51,12 @@ class Threads:
         self._submit(call)  # type: ignore[arg-type]
         while not call.is_done:
             await self._loop.suspend()
-        if call.error is not None:
-            raise call.error
-        return call.results[0]
+        try:
+            if call.error is not None:
+                raise call.error
+            return call.results[0]
+        finally:
+            del call  # its error's traceback holds this frame: a circle, with the request in it
 
     def _submit(self, call: _Call[object]) -> None:
         with self._changed:

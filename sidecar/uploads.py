@@ -52,6 +52,8 @@ async def _stream(exchange: Exchange, wire: Wire, *, is_chunked: bool) -> None:
             await _send_unless_answered(wire, memoryview(b"0\r\n\r\n"), exchange.wire, answer)
     except WatchedClosed:  # the client paused, and the registry did not wait for it
         return
+    finally:
+        answer.give_back()
 
 
 class _Answer:
@@ -59,19 +61,38 @@ class _Answer:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        self._begun = b""
+        """Of a head that has not come whole"""
         self._room = HEAD_LIMIT
+        self._has_come = False
 
     @property
     def is_gone(self) -> bool:
         """Whether it has come. Interim answers (RFC 9110 §15.2) are passed over, with room for one head."""
+        while not self._has_come and self._wire.has_arrived():
+            data, self._wire.ahead = self._wire.ahead, b""
+            self._begun += data
+            self._has_come = not data or self._is_final()
+        if self._has_come:
+            self.give_back()
+        return self._has_come
+
+    def give_back(self) -> None:
+        """Have what has come read once more, by whoever reads the answer."""
+        self._wire.ahead = self._begun + self._wire.ahead
+        self._begun = b""
+
+    def _is_final(self) -> bool:
         try:
-            while self._wire.has_arrived():
+            while self._begun:
                 reader = ResponseReader("POST")
-                rest = reader.feed(self._wire.ahead)
+                rest = reader.feed(self._begun)
+                if rest is None:
+                    return False
                 self._room -= reader.size
-                if rest is None or reader.head().status >= 200 or self._room <= 0:
+                if reader.head().status >= 200 or self._room <= 0:
                     return True
-                self._wire.ahead = rest
+                self._begun = rest
         except MalformedHead:
             return True
         return False

@@ -92,7 +92,7 @@ class Upstream:
     def __init__(self, loop: Loop, threads: Threads) -> None:
         self._loop = loop
         self._threads = threads
-        self._pool = Pool()
+        self._pool = Pool(loop)
         self._lock = threading.Lock()
         self._contexts: dict[tuple[str | None, bool], ssl.SSLContext] = {}
 
@@ -170,15 +170,15 @@ class Upstream:
         origin, path = target.place(url)
         fields = to_registry(headers, host=origin.netloc, is_page=is_page, authorization=authorization)
         request = render_request(method, path, fields)
-        key = (origin, target.grant.ca)
+        is_own = origin == target.layout.origin
+        is_declared = target.layout.trusts(origin)
+        key = (origin, target.grant.ca, is_own, is_declared)  # how the other end was verified belongs to it
         reused = self._pool.take(key)
         if reused is not None:
             reused.owner = self._loop.current
             with contextlib.suppress(UpstreamBroken):
                 return Response(await _exchange(reused, method, request, client), url, reused, key)
             # the registry closed it in this very moment: a GET is sent again, once, on a new one
-        is_own = origin == target.layout.origin
-        is_declared = target.layout.trusts(origin)
         wire = await self._connect(origin, target.grant.ca, is_own=is_own, is_declared=is_declared)
         return Response(await _exchange(wire, method, request, client), url, wire, key)
 
@@ -186,7 +186,12 @@ class Upstream:
         def block() -> socket.socket:
             return connect(origin, self._tls(origin, ca, is_own=is_own), is_declared=is_declared)
 
-        return Wire(await self._threads.run(block), self._loop, self._loop.current)
+        sock = await self._threads.run(block)
+        try:
+            return Wire(sock, self._loop, self._loop.current)
+        except OSError as error:
+            sock.close()
+            raise UpstreamUnreachable(f"no room for a connection to {origin}: {error.strerror}") from error
 
     def _tls(self, origin: Origin, ca: str | None, *, is_own: bool) -> ssl.SSLContext | None:
         """The registry is verified with the Connector's CA alone; storage elsewhere may have a public one."""

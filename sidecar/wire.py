@@ -47,6 +47,7 @@ class Wire:
     """Used by one task at a time, its `owner`, which every event wakes."""
 
     __slots__ = (
+        "_failure",
         "_is_plain",
         "_is_readable",
         "_is_writable",
@@ -73,6 +74,8 @@ class Wire:
         self._is_readable = True
         self._is_writable = True
         self._number = sock.fileno()
+        self._failure: OSError | None = None
+        """What came behind octets that were still handed on: the kernel tells it only once"""
         self._poll = select.poll()
         self._poll.register(self._number, select.POLLIN)
         loop.register(self._number, self)
@@ -116,6 +119,10 @@ class Wire:
             self.ahead = self.ahead[filled:]
             if filled == size:
                 return filled
+        if self._failure is not None:
+            if filled:
+                return filled
+            raise WireClosed(_cause(self._failure)) from self._failure
         deadline = self._loop.now + seconds
         receive_into = self.sock.recv_into
         while True:
@@ -129,9 +136,12 @@ class Wire:
                 self._is_readable = False
             except ssl.SSLWantWriteError:  # a TLS key update
                 self._is_writable = False
+                if filled:  # before others have their turn with the buffer
+                    return filled
                 await self._until_writable(deadline, watched)
             except OSError as error:
                 if filled:
+                    self._failure = error
                     return filled
                 raise WireClosed(_cause(error), started=False) from error
             else:
@@ -145,6 +155,8 @@ class Wire:
         if self.ahead:
             ahead, self.ahead = self.ahead, b""
             return ahead
+        if self._failure is not None:
+            raise WireClosed(_cause(self._failure)) from self._failure
         while True:
             if not self._is_readable:
                 await self._until_readable(deadline, watched)
@@ -205,22 +217,28 @@ class Wire:
         except OSError as error:
             raise WireClosed(_cause(error)) from error
 
-    def has_arrived(self) -> bool:
+    def has_arrived(self, *, is_certain: bool = False) -> bool:
         """Whether data or the end has come, without waiting; what came is kept in `ahead`.
+
+        `is_certain`: the kernel is asked, whatever its last event was.
 
         An event is not enough: TLS 1.3 session tickets make a socket readable without any data.
         """
         if self.ahead:
             return True
-        if not self._is_readable:
+        if self._failure is not None:
+            return True
+        if not (self._is_readable or is_certain):
             return False
         if not self._poll.poll(0) and not self._has_pending():
             self._is_readable = False  # as the attempt below would tell, by an exception that takes 4 µs
             return False
         try:
             self.ahead = self.sock.recv(_RECEIVE_SIZE)
-        except (*_WOULD_BLOCK, ssl.SSLWantWriteError):
+        except _WOULD_BLOCK:
             self._is_readable = False
+            return False
+        except ssl.SSLWantWriteError:
             return False
         except OSError:
             return True
@@ -232,7 +250,7 @@ class Wire:
 
     async def pause(self) -> None:
         """Let others have their turn, if there is more to read at once; else reading itself will wait."""
-        if self._is_readable:
+        if self._is_readable or self.ahead:
             await self.give_way()
 
     async def give_way(self) -> None:

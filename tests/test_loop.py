@@ -1,6 +1,7 @@
 """The sidecar's event loop: who waits is woken, in time and not too often, and nobody holds up the others."""
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sidecar import connections
 from sidecar.errors import UpstreamUnreachable
 from sidecar.loop import Loop
 from sidecar.threads import Threads
@@ -265,3 +267,56 @@ def test_an_evicted_connection_is_closed_for_the_one_who_waits_for_it(
         wires[0].evict()
 
     run(loop, waits(), evicts())
+
+
+def test_a_reset_behind_the_last_octets_is_told_once_they_are_read(loop: Loop) -> None:
+    """A regression: the kernel tells it once, and swallowed it a broken body looked complete."""
+
+    async def receives() -> None:
+        wire = wire_of(loop, here)
+        await loop.pause()  # its event tells of both at once
+        buffer = memoryview(bytearray(100))
+        assert bytes(buffer[: await wire.receive(buffer, PATIENCE_SECONDS)]) == b"half"
+        with pytest.raises(WireClosed):
+            await wire.receive(buffer, PATIENCE_SECONDS)
+        assert wire.has_arrived()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        there = socket.create_connection(server.getsockname())
+        here, _ = server.accept()
+        with here:
+            there.sendall(b"half")
+            there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            there.close()
+            run(loop, receives())
+
+
+def test_an_idle_connection_is_closed_after_its_time_though_nobody_asks_for_one(
+    loop: Loop, pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.05)
+    here, there = pair
+
+    async def keeps() -> None:
+        connections.Pool(loop).put("key", wire_of(loop, here))
+        assert await wire_of(loop, there).receive_bytes(loop.now + PATIENCE_SECONDS) == b""
+
+    run(loop, keeps())
+
+
+def test_a_connection_with_octets_that_nobody_asked_for_is_not_used_again(
+    loop: Loop, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """They would pass for the next answer, whatever the last event told."""
+    here, there = pair
+
+    async def keeps() -> None:
+        pool, wire = connections.Pool(loop), wire_of(loop, here)
+        there.sendall(b"answer")
+        assert await wire.receive_bytes(loop.now + PATIENCE_SECONDS) == b"answer"
+        pool.put("key", wire)
+        there.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        assert pool.take("key") is None
+        await loop.pause()  # the pool's own task begins
+
+    run(loop, keeps())

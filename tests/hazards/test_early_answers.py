@@ -92,3 +92,19 @@ def test_an_early_answer_reaches_a_client_whose_upload_pauses(
     with sidecar.connect() as sock:
         sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\n" + framing + b"\r\n\r\n5\r\nhello\r\n")
         assert sock.recv(12) == b"HTTP/1.1 413"
+
+
+def test_an_interim_answer_in_two_pieces_does_not_stop_an_upload(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    """A regression: half a head was taken for an answer, and both sides waited."""
+
+    def encourages(call: Call) -> None:
+        call.read_some()
+        call.send(b"HTTP/1.1 102 Proc")
+        call.read_body()
+        call.send(b"essing\r\n\r\n")
+        call.reply(200, b"stored")
+
+    registry.on("/upload/", encourages)
+    assert sidecar.ask("POST", "/", body=b"x" * (20 * MIB)).body == b"stored"
