@@ -112,10 +112,14 @@ class Server:
     async def _pause(self, listener: socket.socket, proxy: Proxy) -> None:
         """Those that knock must wait: to look at them again and again would take all of the time."""
         self._loop.unregister(listener.fileno())
-        resume_at = self._loop.now + PAUSE_SECONDS
-        while self._loop.now < resume_at:
-            await self._loop.suspend(resume_at)
-        self.add_listener(listener, proxy)
+        is_listening = False
+        while not is_listening:
+            resume_at = self._loop.now + PAUSE_SECONDS
+            while self._loop.now < resume_at:
+                await self._loop.suspend(resume_at)
+            with contextlib.suppress(OSError):  # the kernel may still have no room
+                self.add_listener(listener, proxy)
+                is_listening = True
 
     def _evict(self, count: int) -> int:
         """Close those that have rested longest; each one's task finds its connection closed. How many."""
