@@ -35,7 +35,7 @@ async def relay_page(exchange: Exchange, response: Response, upstream: Upstream,
             if out:
                 await exchange.send(head, out)
                 head = b""
-                await exchange.wire.give_way()  # what packs well is much to send
+            await exchange.wire.give_way()  # what packs well is much to send, and empty members much to read
     if not is_head:
         decoder.finish()
     await exchange.send(head, rewriter.finish() if rewriter else b"")
@@ -65,8 +65,7 @@ class _Gunzip:
             while piece:
                 if self._decoder.eof:  # RFC 1952 §2.2: members follow one another
                     self._decoder = zlib.decompressobj(wbits=31)
-                if out := self._decoder.decompress(piece, _PIECE):
-                    yield out
+                yield self._decoder.decompress(piece, _PIECE)  # perhaps nothing: members may be empty
                 piece = self._decoder.unconsumed_tail or self._decoder.unused_data
         except zlib.error as error:
             raise UpstreamBroken("the registry's index page is no valid gzip") from error
