@@ -7,7 +7,7 @@ import time
 from sidecar.answers import Answer, render_answer
 from sidecar.bodies import Body
 from sidecar.errors import ClientGone, Refusal
-from sidecar.http1 import CHUNKED, Headers, MalformedHead, RequestHead, has_token, render_response
+from sidecar.http1 import CHUNKED, Headers, MalformedHead, RequestHead, find, has_token, render_response
 from sidecar.wire import Watched, Wire, WireClosed, WireTimeout
 
 SEND_SECONDS = 300.0
@@ -43,6 +43,14 @@ class Exchange:
         self._remaining = head.length
         # a client of HTTP/1.0 would take it for the answer (RFC 9110 §10.1.1)
         self._continues = head.version == "1.1" and has_token(head.headers, b"expect", b"100-continue")
+
+    @property
+    def repeats_broken_only(self) -> bool:
+        """Whether its client sends an upload again after a broken connection, but after no status.
+
+        So does uv publish (0.13.9 was tried with 500, 502, 503, 504 and 429, each with Retry-After).
+        """
+        return (find(self.head.headers, b"user-agent") or b"").startswith(b"uv/")
 
     def check(self) -> None:
         """Refuse what no package client sends: another host's name, or a web page's request."""

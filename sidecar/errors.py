@@ -2,7 +2,8 @@
 
 SidecarError
 ├── Refusal            an answer of our own to the client: status, stable code, sentence
-│   └── CredentialRefused  the registry said 401 to the credential and there is no newer one
+│   ├── CredentialRefused  the registry said 401 to the credential and there is no newer one
+│   └── CredentialRenewed  there is a newer one, and the upload must be sent once more
 ├── ClientGone         the client closed or broke its connection; nobody is left to answer
 ├── UpstreamError      the registry's side failed
 │   ├── UpstreamUnreachable  no connection: address, time-out, TLS
@@ -40,6 +41,14 @@ class CredentialRefused(Refusal):
             "correct the Secret that it names"
         )
         super().__init__(403, "credential-refused", sentence)
+
+
+class CredentialRenewed(Refusal):
+    """The upload's body is spent; sent once more, it goes with the newer credential."""
+
+    def __init__(self) -> None:
+        sentence = "the registry's credential was renewed: send the upload again"
+        super().__init__(503, "credential-renewed", sentence, retry_after=1)
 
 
 class ClientGone(SidecarError):

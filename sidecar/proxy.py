@@ -5,7 +5,7 @@ import time
 from sidecar.answers import Answer, answer_of
 from sidecar.client import Exchange
 from sidecar.connections import closing_on_error
-from sidecar.errors import ClientGone, SidecarError
+from sidecar.errors import ClientGone, CredentialRenewed, SidecarError
 from sidecar.grants import Grants
 from sidecar.links import PageLinks
 from sidecar.log import Log
@@ -40,7 +40,8 @@ class Proxy:
             exchange.closes = True
             exchange.code = "client-gone"
         except SidecarError as error:
-            await self._refuse(exchange, answer_of(error))
+            is_broken = isinstance(error, CredentialRenewed) and exchange.repeats_broken_only
+            await self._refuse(exchange, answer_of(error), is_broken=is_broken)
         except Exception as error:  # noqa: BLE001 (an edge: the client is to hear of our own faults too)
             self._log.write("error", "internal error", error=type(error).__name__)
             await self._refuse(exchange, answer_of(SidecarError()))
@@ -97,8 +98,8 @@ class Proxy:
             chosen = route(exchange.head.method, exchange.head.target, target.layout)
         raise refusal_of(status, target.grant, self._connector)
 
-    async def _refuse(self, exchange: Exchange, answer: Answer) -> None:
-        if exchange.is_started:  # all that is left is to break it
+    async def _refuse(self, exchange: Exchange, answer: Answer, *, is_broken: bool = False) -> None:
+        if is_broken or exchange.is_started:  # all that is left is to break it
             exchange.break_off()
             exchange.code, exchange.sentence = answer.code, answer.sentence
             return

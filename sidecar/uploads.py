@@ -5,7 +5,7 @@ from typing import NoReturn
 from sidecar.client import Exchange
 from sidecar.connections import closing_on_error
 from sidecar.contract import Credential, Grant
-from sidecar.errors import ClientGone, Refusal, UpstreamBroken, UpstreamUnreachable
+from sidecar.errors import ClientGone, CredentialRenewed, UpstreamBroken, UpstreamUnreachable
 from sidecar.grants import Grants
 from sidecar.http1 import CHUNKED, HEAD_LIMIT, MalformedHead, ResponseHead, ResponseReader, find
 from sidecar.redaction import redact
@@ -125,8 +125,7 @@ async def _refuse_credential(status: int, grant: Grant, grants: Grants, connecto
     """The credential may have been rotated. The body is gone, so the client is asked to send it again."""
     newer = await grants.renew(grant, "upload", is_rejected=status == 401) if grant.credential else None
     if newer is not None:
-        sentence = "the registry's credential was renewed: send the upload again"
-        raise Refusal(503, "credential-renewed", sentence, retry_after=1)
+        raise CredentialRenewed
     if status == 401:
         raise refusal_of(status, grant, connector)
 

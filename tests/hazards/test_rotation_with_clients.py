@@ -1,7 +1,7 @@
 """Real clients while the credential is rotated: what they mend by themselves, with no flag.
 
-twine repeats an upload after a 503. uv publish repeats one only where the connection broke, after no status
-(tried with 0.13.9: 500, 502, 503, 504, 429, each with Retry-After): it shows our sentence, and ends.
+twine repeats an upload after a 503, uv publish only one whose connection broke (0.13.9 was tried with 500, 502,
+503, 504 and 429, each with Retry-After). Each gets what it repeats.
 """
 
 import subprocess
@@ -86,16 +86,14 @@ def in_the_middle(call: Call) -> None:
 
 
 @pytest.mark.parametrize("refuses", [after_the_whole_body, in_the_middle], ids=lambda one: one.__name__)
-@pytest.mark.parametrize(("client", "runs"), [(twine, 1), (uv_publish, 2)], ids=["twine", "uv"])
+@pytest.mark.parametrize("client", [twine, uv_publish], ids=lambda one: one.__name__)
 def test_an_upload_whose_credential_was_rotated_is_sent_again(
     registry: Registry,
     sidecar: Sidecar,
     wheel: Path,
     client: Client,
-    runs: int,
     refuses: Callable[[Call], None],
 ) -> None:
-    """In this many runs of the client; a run that fails says that another one will do."""
     stored: list[int] = []
 
     def script(call: Call) -> None:
@@ -107,14 +105,11 @@ def test_an_upload_whose_credential_was_rotated_is_sent_again(
             refuses(call)
 
     registry.on("/upload/", script)
-    done = [client(sidecar, wheel) for _ in range(runs)]
-    assert done[-1].returncode == 0, done[-1].stdout
-    for failed in done[:-1]:
-        assert failed.returncode
-        assert "the registry's credential was renewed: send the upload again" in failed.stdout
+    done = client(sidecar, wheel)
+    assert done.returncode == 0, done.stdout
     assert len(stored) == 1
     assert stored[0] > wheel.stat().st_size
-    assert sidecar.wait_line(action="upload", status=503)["reason"] == "credential-renewed"
+    sidecar.wait_line(action="upload", reason="credential-renewed")
     sidecar.wait_line(action="upload", status=200)
 
 
