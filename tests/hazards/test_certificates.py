@@ -58,6 +58,27 @@ def test_a_connection_is_not_shared_between_grants_of_another_trust(tmp_path: Pa
             assert sidecar.get(WHEEL).status == 502
 
 
+def test_a_connection_that_the_systems_authorities_vouch_for_is_not_the_registrys(
+    registry: Registry, tmp_path: Path
+) -> None:
+    """Storage may have a public certificate; the registry has one of the Connector's own authority."""
+    public = tmp_path / "public.pem"
+    public.write_text(ca("theirs"))
+    with Registry(server_context(signer="theirs")) as storage:
+        storage.on(WHEEL, lambda call: call.reply(200, b"x"))
+        registry.on(WHEEL, lambda call: call.reply(302, b"", {"Location": storage.origin + WHEEL}))
+        answers = (
+            grant(registry, soft_seconds=0, file_origins=(storage.origin,)),
+            grant(storage, soft_seconds=0, version="v2"),
+        )
+        with (
+            Broker(*answers) as broker,
+            sidecar_of_broker(tmp_path, broker, variables={"SSL_CERT_FILE": str(public)}) as sidecar,
+        ):
+            assert sidecar.get(WHEEL).status == 200
+            assert sidecar.get(WHEEL).status == 502
+
+
 def test_tls_below_1_2_is_not_spoken(tmp_path: Path) -> None:
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     old.set_ciphers("ALL:@SECLEVEL=0")

@@ -41,6 +41,16 @@ def test_beyond_the_bound_a_503_says_so(registry: Registry, sidecar: Sidecar) ->
     assert sidecar.get(WHEEL).status == 200
 
 
+def test_an_upload_beyond_the_bound_reads_the_503(registry: Registry, sidecar: Sidecar) -> None:
+    """twine and uv read an answer only after they have sent everything; a reset would come before it."""
+    registry.on(WHEEL, lambda call: call.wait_gone() and None)
+    with ExitStack() as stack:
+        for _ in range(ACTIVE):
+            stack.enter_context(sidecar.connect()).sendall(GET)
+        registry.wait_for(WHEEL, ACTIVE)
+        assert sidecar.ask("POST", "/", body=b"x" * (16 << 20)).status == 503
+
+
 def test_a_connection_without_a_request_costs_the_others_nothing(
     registry: Registry, sidecar: Sidecar
 ) -> None:

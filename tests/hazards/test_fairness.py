@@ -142,20 +142,32 @@ def test_a_client_that_never_pauses_starves_nobody(
         assert_others_are_served(registry, sidecar, flows)
 
 
-def test_a_registry_that_sends_interim_answers_without_pause_starves_nobody(
-    registry: Registry, sidecar: Sidecar
+NOTHING = {
+    "interim answers": (GREEDY, b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000),
+    "a page of empty gzip members": (
+        PAGE,
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: gzip\r\n\r\n",
+        gzip.compress(b"") * 10_000,
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "start", "piece"), NOTHING.values(), ids=NOTHING.keys())
+def test_a_registry_that_pours_what_amounts_to_nothing_starves_nobody(
+    registry: Registry, sidecar: Sidecar, path: str, start: bytes, piece: bytes
 ) -> None:
-    encouraged = threading.Event()
+    pouring = threading.Event()
 
-    def encourages(call: Call) -> None:
+    def pours_nothing(call: Call) -> None:
+        call.send(start)
         while True:
-            call.send(b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000)
-            encouraged.set()
+            call.send(piece)
+            pouring.set()
 
-    registry.on(GREEDY, encourages)
+    registry.on(path, pours_nothing)
     registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
     with sidecar.connect() as sock:
-        sock.sendall(f"GET {GREEDY} HTTP/1.1\r\n{HEAD}\r\n".encode())
-        assert encouraged.wait(PATIENCE_SECONDS)
+        sock.sendall(f"GET {path} HTTP/1.1\r\n{HEAD}\r\n".encode())
+        assert pouring.wait(PATIENCE_SECONDS)
         for _ in range(5):
             assert sidecar.get(WHEEL).body == b"wheel"

@@ -1,7 +1,7 @@
 """Real clients while the credential is rotated: what they mend by themselves, with no flag.
 
-twine repeats an upload after a 503, uv publish only one whose connection broke (0.13.9 was tried with 500, 502,
-503, 504 and 429, each with Retry-After). Each gets what it repeats.
+twine repeats an upload after a 503, uv publish only one whose connection broke (0.13.9 was tried with 500,
+502, 503, 504 and 429, each with Retry-After). Each gets what it repeats.
 """
 
 import subprocess

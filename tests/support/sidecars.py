@@ -213,12 +213,14 @@ def running_sidecar(folder: Path, document: Grant | str, **changes: Any) -> Iter
 
 
 @contextmanager
-def sidecar_of_broker(folder: Path, broker: "Broker", **changes: Any) -> Iterator[Sidecar]:
-    """With a broker to ask, as in a Pod."""
+def sidecar_of_broker(
+    folder: Path, broker: "Broker", *, variables: Mapping[str, str] | None = None, **changes: Any
+) -> Iterator[Sidecar]:
+    """With a broker to ask, as in a Pod; `variables` are its image's."""
     token = folder / "token"
     token.write_text("token-of-this-pod\n")
     settings = {"broker_url": broker.origin, "broker_ca": ca(), "token_file": str(token), **changes}
-    with _running(_environment(folder, **settings)) as sidecar:
+    with _running(_environment(folder, **settings), variables=variables) as sidecar:
         yield sidecar
 
 
@@ -245,9 +247,11 @@ def _environment(folder: Path, **changes: Any) -> Environment:
 
 
 @contextmanager
-def _running(environment: Environment, passed: tuple[int, ...] = ()) -> Iterator[Sidecar]:
+def _running(
+    environment: Environment, passed: tuple[int, ...] = (), variables: Mapping[str, str] | None = None
+) -> Iterator[Sidecar]:
     port = environment.listeners[0].port
-    sidecar = Sidecar(start(environment.variables(), passed), port)
+    sidecar = Sidecar(start({**(variables or {}), **environment.variables()}, passed), port)
     try:
         if environment.log_level in ("debug", "info"):
             sidecar.wait_line(message="listening", port=environment.listeners[-1].port)

@@ -1,0 +1,49 @@
+"""A sidecar's server whose loop runs in a thread of this process, for what cannot be had from outside."""
+
+import http.client
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from registry import PATIENCE_SECONDS, Registry
+from sidecars import CONNECTOR, free_port, grant
+
+from sidecar.contract import Listener
+from sidecar.grants import Grants, GrantStore
+from sidecar.log import Log
+from sidecar.loop import Loop
+from sidecar.proxy import Proxy
+from sidecar.server import Server, listen
+from sidecar.threads import Threads
+from sidecar.upstream import Upstream
+
+ProxyKind = Callable[[str, int, Grants, Upstream, Log], Proxy]
+
+
+@contextmanager
+def serving(
+    loop: Loop,
+    registry: Registry,
+    *,
+    listener: socket.socket | None = None,
+    kind: ProxyKind = Proxy,
+) -> Iterator[http.client.HTTPConnection]:
+    """A client of the proxy. Registry and client must not keep connections: a loop that ends closes none."""
+    sock = listener or listen(Listener(CONNECTOR, free_port()))
+    port = sock.getsockname()[1]
+    document = grant(registry, ca=None)
+    grants = Grants(GrantStore(CONNECTOR, lambda rejected: document), Threads(loop))
+    log = Log("error")
+    proxy = kind(CONNECTOR, port, grants, Upstream(loop, Threads(loop)), log)
+    Server(loop, log, None).add_listener(sock, proxy)
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+    try:
+        yield client
+    finally:
+        client.close()
+        loop.stop()
+        thread.join(PATIENCE_SECONDS)
+        sock.close()
