@@ -1,34 +1,22 @@
 """The injected Pod, run as the patch says: real clients through it, and proofs that the proofs can fail."""
 
 import asyncio
-import copy
 import json
-import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from environments import clean
+from pod_runs import Runner, set_variable
 from servers import RegistryServer
 
-from webhook import names
 from webhook.demo.containers import IMAGE_PATH, Container, Mount, isolation_works, start
-from webhook.demo.kubelet import GateClosed, PodProcesses
-from webhook.demo.reviewing import ask_admission
+from webhook.demo.kubelet import GateClosed
 from webhook.demo.stage import Stage, example, set_stage
-from webhook.demo.workload import Outcome, run_and_search
-from webhook.loopback import free_port
 
 pytestmark = pytest.mark.clients
-
-PROGRAM = str(Path(sys.executable).with_name("pypi-connector"))
 INSTALL = "pip install --no-cache-dir --retries 0 --target site hello-connector"
 
 
@@ -43,67 +31,9 @@ def isolate(tmp_path_factory: pytest.TempPathFactory) -> bool:
     return isolation_works(tmp_path_factory.mktemp("probe"))
 
 
-class Runner:
-    """Reviews a Pod, runs it, and keeps what its workload printed."""
-
-    def __init__(self, stage: Stage, folder: Path, *, isolate: bool) -> None:
-        self._stage = stage
-        self._folder = folder
-        self._isolate = isolate
-        self.printed = ""
-        self.log = ""
-
-    def run(
-        self,
-        script: str,
-        change: Callable[[dict[str, Any]], None] = lambda pod: None,
-        *,
-        name: str = "build",
-        connector: str = "team-pypi",
-        further_image: Sequence[Path] = (),
-        **variables: str,
-    ) -> Outcome:
-        pod = copy.deepcopy(example("pod.yaml")[0])
-        annotations = {names.CONNECTOR: connector, names.LOG_LEVEL: "debug", names.PORT: str(free_port())}
-        pod["metadata"] |= {"annotations": annotations, "name": name}
-        container = pod["spec"]["containers"][0]
-        container["args"] = [script]
-        container["env"] = [{"name": name, "value": value} for name, value in variables.items()]
-        reviewed, _ = ask_admission(self._stage, pod)
-        change(reviewed)
-        token = self._stage.create_pod(reviewed)
-        lines: list[str] = []
-        with PodProcesses(
-            reviewed, self._folder / "pod", token, isolate=self._isolate, further_image=further_image
-        ) as processes:
-            processes.start_sidecar()
-            needles = self._stage.needles()
-            outcome = run_and_search(processes, "build", needles, lines.append, isolate=self._isolate)
-        self.printed = "".join(lines)
-        self.log = processes.sidecar_log.read_text()
-        return outcome
-
-
 @pytest.fixture
 def pod(stage: Stage, isolate: bool, tmp_path: Path) -> Runner:
     return Runner(stage, tmp_path, isolate=isolate)
-
-
-def set_variable(name: str, value: str) -> Callable[[dict[str, Any]], None]:
-    """Change one variable of the injected sidecar or workload; `PORT` stands for the Pod's own."""
-
-    def change(pod: dict[str, Any]) -> None:
-        found = [
-            entry
-            for container in [*pod["spec"]["initContainers"], *pod["spec"]["containers"]]
-            for entry in container.get("env", [])
-            if entry["name"] == name
-        ]
-        assert found, name
-        for entry in found:
-            entry["value"] = value.replace("PORT", pod["metadata"]["annotations"][names.PORT])
-
-    return change
 
 
 def test_pip_uv_and_twine_work_and_no_password_is_in_reach(pod: Runner, stage: Stage) -> None:
@@ -267,46 +197,3 @@ def test_a_pod_without_pypirc_cannot_upload(pod: Runner, stage: Stage) -> None:
     outcome = pod.run(script, change)
     assert outcome.exit_code == 0
     assert "403 this Pod may not upload" in pod.printed
-
-
-def test_the_demo_tells_the_main_job_and_leaves_nothing(tmp_path: Path) -> None:
-    result = subprocess.run(
-        [PROGRAM, "demo"],
-        env=clean(TMPDIR=str(tmp_path)),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "It is not there." in result.stdout
-    assert "\x1b[" not in result.stdout
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_interrupted_demo_leaves_nothing(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [PROGRAM, "demo"],
-        env=clean(TMPDIR=str(tmp_path), MARK_OF_THIS_DEMO="1"),
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("Its workload"):
-                process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
-    assert list(tmp_path.iterdir()) == []
-    deadline = time.monotonic() + 10
-    while left := _processes_of(str(tmp_path)):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
-
-
-def _processes_of(mark: str) -> list[str]:
-    """Command lines that name the demo's temporary folder."""
-    if shutil.which("ps") is None:
-        return []
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if mark in line]
