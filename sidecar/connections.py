@@ -1,10 +1,12 @@
 """Connections to the registry and the broker: opened with verified TLS, kept for reuse."""
 
+import contextlib
 import socket
 import ssl
 import time
 from types import TracebackType
 
+from sidecar.destinations import why_forbidden
 from sidecar.errors import UpstreamUnreachable
 from sidecar.loop import Loop
 from sidecar.origins import Origin
@@ -22,9 +24,6 @@ its 50 connections, a quarter of an install's CPU time"""
 
 _ADDRESS = "check spec.address of the Connector, and that it can be reached from here"
 _AUTHORITY = "put the CA that signed its certificate into a Secret and name it in spec.caCertSecretRef"
-
-# Cloud metadata services outside 169.254.0.0/16: Alibaba, Oracle, Azure's wire server, AWS over IPv6
-_METADATA = frozenset({"100.100.100.200", "192.0.0.192", "168.63.129.16", "fd00:ec2::254"})
 
 
 def make_tls_context(ca: str | None) -> ssl.SSLContext:
@@ -45,10 +44,11 @@ def connect(origin: Origin, tls: ssl.SSLContext | None, *, is_declared: bool = T
     """Open a connection, TLS for https; blocks. `is_declared`: the Connector itself names this origin.
 
     An origin that only a redirect names must not lead into the node or its cloud's metadata service. The
-    address that was connected to is checked, not the name: a second look-up could give another one.
+    addresses are looked at, and then connected to, not the name: a second look-up could give others.
     """
     try:
-        sock = socket.create_connection((origin.host, origin.port), CONNECT_SECONDS)
+        hosts = [origin.host] if is_declared else _harmless_addresses(origin)
+        sock = _connect_first(hosts, origin.port)
     except UnicodeError as error:
         raise UpstreamUnreachable(
             f"cannot connect to {origin}: no host can have this name", _ADDRESS
@@ -57,8 +57,6 @@ def connect(origin: Origin, tls: ssl.SSLContext | None, *, is_declared: bool = T
         cause = error.strerror or str(error) or type(error).__name__
         raise UpstreamUnreachable(f"cannot connect to {origin}: {cause.lower()}", _ADDRESS) from error
     try:
-        if not is_declared and _is_internal(sock.getpeername()[0]):
-            raise UpstreamUnreachable(f"a redirect led to {origin}, an address inside the node; not followed")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
             # a TLS stream that just ends was cut: it must not pass for a complete body (RFC 8446 §6.1)
@@ -132,13 +130,24 @@ class closing_on_error:  # noqa: N801 (used like contextlib's own; a generator t
             self._wire.close()
 
 
-def _is_internal(address: str) -> bool:
-    import ipaddress  # 4 ms, and only redirects to undeclared origins need it
+def _harmless_addresses(origin: Origin) -> list[str]:
+    """Of a host that only a redirect names. Raises OSError, UpstreamUnreachable where one is forbidden."""
+    found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+    addresses = [str(address[0]) for *_, address in found]
+    for address in addresses:
+        kind = why_forbidden(address)
+        if kind is not None:
+            raise UpstreamUnreachable(f"a redirect led to {origin}, {kind}; not followed")
+    return addresses
 
-    ip: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
-    return ip.is_loopback or ip.is_link_local or ip.is_unspecified or ip.is_multicast or str(ip) in _METADATA
+
+def _connect_first(hosts: list[str], port: int) -> socket.socket:
+    """To the first that answers. Raises the last one's OSError."""
+    *others, last = hosts
+    for host in others:
+        with contextlib.suppress(OSError):
+            return socket.create_connection((host, port), CONNECT_SECONDS)
+    return socket.create_connection((last, port), CONNECT_SECONDS)
 
 
 def _tls_cause(error: Exception) -> str:

@@ -1,8 +1,8 @@
-"""Addresses that a probe never connects to, however they are written."""
+"""Addresses that no redirect and no probe leads to, however they are written."""
 
 import pytest
 
-from webhook.controller.destinations import why_forbidden
+from sidecar.destinations import why_forbidden
 
 LOOPBACK = "a loopback address"
 LINK_LOCAL = "a link-local address"

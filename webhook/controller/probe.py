@@ -19,8 +19,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
+from sidecar.destinations import why_forbidden
 from webhook.controller.conditions import Probe
-from webhook.controller.destinations import why_forbidden
 from webhook.manifests import Registry
 
 TIMEOUT_SECONDS = 10.0

@@ -1,6 +1,6 @@
-"""Where a registry may lie: addresses that a probe never connects to, whatever name leads there. Pure.
+"""Addresses that nobody else may choose for us to connect to, whatever name leads there. Pure.
 
-A probe is made by a process that may read Secrets, at an address that whoever writes Connectors chooses.
+Redirects choose for the proxy, and whoever writes Connectors for the probe, a process that may read Secrets.
 Private ranges stay allowed: a registry in the cluster, or in the company's network, is the usual case.
 """
 
