@@ -7,7 +7,7 @@ settings, other people's tokens) stays out of the Pod's reach, for the credentia
 import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from sidecar.contract import Grant
 from sidecar.errors import Refusal
@@ -104,12 +104,22 @@ def check_target(path: str, query: str) -> None:
     """Refuse what servers are known to read in more than one way."""
     if len(path) + len(query) > _LONGEST:
         raise Refusal(414, "target-too-long", f"the address is longer than {_LONGEST} octets")
-    if not _PATH.fullmatch(path) or (query and not _QUERY.fullmatch(query)):
+    is_plain = _PATH.fullmatch(path) and (not query or _QUERY.fullmatch(query))
+    if not is_plain or ("%" in path and not _is_utf8(path)):
         raise Refusal(
             400,
             "bad-target",
             "the address must be a plain path: no host, dot segments, empty segments or encoded separators",
         )
+
+
+def _is_utf8(path: str) -> bool:
+    """Lenient decoders read a dot or a slash in octets that are none (overlong forms, RFC 3629 §10)."""
+    try:
+        unquote_to_bytes(path).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def check_redirect(url: str, layout: Layout, *, is_page: bool) -> None:

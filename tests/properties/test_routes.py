@@ -1,7 +1,7 @@
 """No target that is accepted leaves the index, the files or the upload, however a server reads it."""
 
 import re
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,6 +60,9 @@ ODD = [
     "a%3bb",
     "a%3fb",
     "a%23b",
+    "%c0%ae%c0%ae",
+    "%C0%AF",
+    "%e0%80%ae",
 ]
 ODD += ["a;b", "a\\b", "", "evil.example", "FILES.example:8443", "files.example", "%66oo", "foo%2Dbar"]
 FILES_OF_FOO = [
@@ -96,13 +99,23 @@ TARGETS = st.builds(
 )
 FILE = re.compile(r".+\.(whl|zip|tgz|tar\.gz|tar\.bz2|tar\.xz)(\.metadata|\.provenance|\.asc)?", re.DOTALL)
 
+OVERLONG = re.compile(rb"(?:[\xc0\xc1]|\xe0[\x80\x81])[\x80-\xbf]")
+
 
 def readings(path: str) -> list[str]:
     """The path as servers may come to see it: decoded up to three times, cut at what they take for an end."""
     found = [path]
     for _ in range(3):
         found.append(unquote(found[-1], "latin-1"))
+    found.append(leniently(path))
     return [re.split(r"[?#;\0\r\n]", one.replace("\\", "/"))[0] for one in found]
+
+
+def leniently(path: str) -> str:
+    """Decoded by who takes overlong UTF-8 for the ASCII character within (RFC 3629 §10)."""
+    return OVERLONG.sub(
+        lambda found: bytes([(found[0][-2] & 1) << 6 | found[0][-1] & 0x3F]), unquote_to_bytes(path)
+    ).decode("latin-1")
 
 
 def resolved(path: str) -> list[str]:
