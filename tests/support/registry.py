@@ -33,6 +33,8 @@ class Request:
     body_size: int = 0
     body_crc: int = 0
     """`zlib.crc32` of all of it"""
+    is_whole: bool = False
+    """Whether a script read the body to its end"""
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
@@ -91,6 +93,7 @@ class Call:
             self._line()
         else:
             self._take(int(self.request.header("content-length") or 0) - self.request.body_size)
+        self.request.is_whole = True
 
     def read_some(self) -> None:
         """At least one octet of the body."""
