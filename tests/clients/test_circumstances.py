@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from environments import environment, wheels
-from jobs import JOBS
+from jobs import JOBS, PROJECTS
 from recorder import Recorder
 from workplaces import FOREIGN_HOME, PROXY_VARIABLES, Circumstance, Done, Workplace, workplace
 
@@ -25,7 +25,6 @@ from webhook.demo.stage import Stage, set_stage
 
 pytestmark = pytest.mark.clients
 
-PROJECTS = Path(__file__).with_name("projects")
 CIRCUMSTANCES: Mapping[str, Circumstance] = {
     "home-unset": Circumstance(home=None),
     "foreign-home": Circumstance(user=1000, home=FOREIGN_HOME),

@@ -1,17 +1,22 @@
 """Real clients while the credential is rotated: what they mend by themselves, with no flag.
 
 twine repeats an upload after a 503, uv publish only one whose connection broke (0.13.9 was tried with 500,
-502, 503, 504 and 429, each with Retry-After). Each gets what it repeats.
+502, 503, 504 and 429, each with Retry-After). Each gets what it repeats. flit, hatch, pdm and poetry repeat
+neither: they get the 503, whose sentence says what to do.
 """
 
+import secrets
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from environments import clean, environment
+from jobs import PROJECTS
 from registry import Call, Registry
+from registry_kinds import client_variables
 from sidecars import AUTHORIZATION, Broker, Sidecar, grant, holds_credential, sidecar_of_broker
 
 from sidecar.contract import Credential, Secret
@@ -24,7 +29,17 @@ TOOLS = Path(sys.executable).parent
 MIB = 1 << 20
 CLIENT_SECONDS = 60.0
 
+SENTENCE = "the registry's credential was renewed: send the upload again"
+
 Client = Callable[[Sidecar, Path], "subprocess.CompletedProcess[str]"]
+
+REPEAT_NOTHING: Mapping[str, Sequence[str]] = {
+    "flit": ["publish"],
+    "hatch": ["publish"],
+    "pdm": ["publish", "--no-build"],
+    "poetry": ["publish", "-r", "connectors-pypi"],
+}
+"""What each is told, in the folder of a project with a wheel in `dist`"""
 
 
 @pytest.fixture
@@ -43,7 +58,7 @@ def sidecar(registry: Registry, tmp_path: Path) -> Iterator[Sidecar]:
         yield found
 
 
-def run(command: list[str | Path], folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+def run(command: Sequence[str | Path], folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
     """A client in an empty environment; what it prints holds no credential."""
     done = subprocess.run(
         command,
@@ -85,15 +100,11 @@ def in_the_middle(call: Call) -> None:
     call.wait_gone()
 
 
-@pytest.mark.parametrize("refuses", [after_the_whole_body, in_the_middle], ids=lambda one: one.__name__)
-@pytest.mark.parametrize("client", [twine, uv_publish], ids=lambda one: one.__name__)
-def test_an_upload_whose_credential_was_rotated_is_sent_again(
-    registry: Registry,
-    sidecar: Sidecar,
-    wheel: Path,
-    client: Client,
-    refuses: Callable[[Call], None],
-) -> None:
+REFUSALS = [after_the_whole_body, in_the_middle]
+
+
+def store_uploads(registry: Registry, refuses: Callable[[Call], None]) -> list[int]:
+    """Only those with the new credential; the sizes of their bodies."""
     stored: list[int] = []
 
     def script(call: Call) -> None:
@@ -105,12 +116,57 @@ def test_an_upload_whose_credential_was_rotated_is_sent_again(
             refuses(call)
 
     registry.on("/upload/", script)
+    return stored
+
+
+@pytest.mark.parametrize("refuses", REFUSALS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("client", [twine, uv_publish], ids=lambda one: one.__name__)
+def test_an_upload_whose_credential_was_rotated_is_sent_again(
+    registry: Registry,
+    sidecar: Sidecar,
+    wheel: Path,
+    client: Client,
+    refuses: Callable[[Call], None],
+) -> None:
+    stored = store_uploads(registry, refuses)
     done = client(sidecar, wheel)
     assert done.returncode == 0, done.stdout
     assert len(stored) == 1
     assert stored[0] > wheel.stat().st_size
     sidecar.wait_line(action="upload", reason="credential-renewed")
     sidecar.wait_line(action="upload", status=200)
+
+
+def project_of(client: str, folder: Path) -> Path:
+    """With a wheel as large as the others, or, for flit, which builds one in any case, as large a module."""
+    project = folder / "project"
+    shutil.copytree(PROJECTS / f"by-{client}", project)
+    if client == "flit":
+        with (project / "by_flit.py").open("a") as module:
+            module.write(f'DATA = "{secrets.token_hex(4 * MIB)}"\n')
+    else:
+        (project / "dist").mkdir()
+        make_wheel(project / "dist", f"by-{client}", "0", filler=b"x" * (4 * MIB))
+    return project
+
+
+@pytest.mark.parametrize("refuses", REFUSALS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("client", REPEAT_NOTHING)
+def test_a_client_that_repeats_nothing_prints_the_sentence_and_a_second_run_works(
+    registry: Registry, sidecar: Sidecar, tmp_path: Path, client: str, refuses: Callable[[Call], None]
+) -> None:
+    stored = store_uploads(registry, refuses)
+    project = project_of(client, tmp_path)
+    program = str(environment(f"client-{client}") / "bin" / client)
+    variables = client_variables(sidecar, tmp_path)
+    first = run([program, *REPEAT_NOTHING[client]], project, **variables)
+    assert first.returncode != 0
+    assert SENTENCE in " ".join(first.stdout.split())
+    assert len(registry.seen("/upload/")) == 1
+    second = run([program, *REPEAT_NOTHING[client]], project, **variables)
+    assert second.returncode == 0, second.stdout
+    assert stored
+    assert stored[0] > 4 * MIB
 
 
 def pip_download(sidecar: Sidecar, folder: Path) -> "subprocess.CompletedProcess[str]":

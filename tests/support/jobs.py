@@ -6,6 +6,9 @@ version `$VERSION`, which nobody has uploaded before.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+PROJECTS = Path(__file__).resolve().parents[1] / "clients" / "projects"
 
 
 @dataclass(frozen=True, slots=True)

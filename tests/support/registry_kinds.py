@@ -123,12 +123,20 @@ def running_kind(kind: Kind, folder: Path, **changes: Any) -> Iterator[Scene]:
 def running_for_clients(folder: Path, grant: Grant) -> Iterator[tuple[Sidecar, dict[str, str]]]:
     """A sidecar with the files, and the variables, that an injected container has."""
     port = free_port()
-    endpoints = Endpoints(index_url(port), upload_url(port), index_url(port))
-    groups = variables.groups(endpoints, config_dir=str(folder / "config"))
-    ours = {name: value for group in groups.values() for name, value in group.items()}
     listeners = (Listener(CONNECTOR, port),)
-    with running_sidecar(folder, grant, listeners=listeners, files=client_files(endpoints)) as sidecar:
-        yield sidecar, clean(HOME=str(folder), **ours)
+    files = client_files(_endpoints(port))
+    with running_sidecar(folder, grant, listeners=listeners, files=files) as sidecar:
+        yield sidecar, clean(HOME=str(folder), **client_variables(sidecar, folder))
+
+
+def client_variables(sidecar: Sidecar, folder: Path) -> dict[str, str]:
+    """What the webhook would put into a container beside that sidecar, whose files lie in `folder`."""
+    groups = variables.groups(_endpoints(sidecar.port), config_dir=str(folder / "config"))
+    return {name: value for group in groups.values() for name, value in group.items()}
+
+
+def _endpoints(port: int) -> Endpoints:
+    return Endpoints(index_url(port), upload_url(port), index_url(port))
 
 
 def _declare(kind: Kind, names: Mapping[str, str], further_files: list[str]) -> Declaration:
