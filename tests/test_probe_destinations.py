@@ -75,14 +75,48 @@ def test_plain_http_on_the_port_of_tls_is_told() -> None:
 # -- where it never connects
 
 
-@pytest.mark.parametrize("location", ["http://169.254.169.254/latest/", "/elsewhere/", "//other.test/"])
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://169.254.169.254/latest/",
+        "/elsewhere/",
+        "/users/sign_in?next=/simple/pypi-connector-probe/",
+        "//other.test/",
+        f"https://other.test{PAGE}",
+        f"http://files.test{PAGE}",
+        "https://files.test/login/",
+    ],
+)
 def test_a_redirect_is_not_followed(location: str) -> None:
     with Registry() as registry:
         registry.on("*", answer(302, Location=location))
         names = Names([LOOPBACK])
-        assert look(at(registry), resolve=names) == Probe("unexpected", "status code 302")
+        seen = look(at(registry), resolve=names, files="https://files.test")
+        assert seen == Probe("unexpected", "status code 302")
         assert [one.target for one in registry.requests] == [PAGE, INDEX]
         assert len(names.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "location", [f"https://Files.test:443/content{PAGE}", f"/content{PAGE}", PAGE.rstrip("/")]
+)
+def test_a_redirect_to_the_same_page_of_a_declared_origin_is_as_good(location: str) -> None:
+    """Pulp's, to its content host: what Pods install from is Ready. That host is not asked."""
+    with Registry() as registry:
+        registry.on("*", answer(302, Location=location))
+        names = Names([LOOPBACK])
+        seen = look(at(registry), resolve=names, files="https://files.test")
+        assert seen == Probe("ok", "status code 302, to the same page")
+        assert [one.target for one in registry.requests] == [PAGE]
+        assert len(names.asked) == 1
+
+
+def test_a_redirect_that_gives_up_tls_is_no_page() -> None:
+    """The sidecar does not follow it either."""
+    with Registry(server_context((HOST,))) as registry:
+        registry.on("*", answer(302, Location=f"http://files.test{PAGE}"))
+        seen = look(at(registry), ca_bundle=ca(), files="http://files.test")
+        assert seen == Probe("unexpected", "status code 302")
 
 
 def test_a_name_is_resolved_once_for_both_questions() -> None:

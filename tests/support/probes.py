@@ -38,12 +38,14 @@ def look(
     resolve: Resolve | None = None,
     credential: Credential | None = CREDENTIAL,
     ca_bundle: str | None = None,
+    files: str | None = None,
     is_loopback_allowed: bool = True,
     timeout_seconds: float = PATIENCE_SECONDS,
 ) -> Probe:
+    extensions = [{"name": "files", "value": files}] if files else []
     manifest = {
         "metadata": {"namespace": "a", "name": "pypi"},
-        "spec": {"connectorClassName": "pypi", "address": address},
+        "spec": {"connectorClassName": "pypi", "address": address, "addressExtensions": extensions},
     }
     begun = time.monotonic()
     seen = asyncio.run(

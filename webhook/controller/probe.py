@@ -1,7 +1,7 @@
 """One look at a registry: is it there, does it take the credential. The only httpx import of the package.
 
 The host is resolved once, every address is judged, and the connection goes to a judged address: a name that
-means something else a moment later (DNS rebinding) leads nowhere. Redirects are not followed, no body is
+means something else a moment later (DNS rebinding) leads nowhere. No redirect is followed, no body is
 read, and no answer is quoted: a status is no window into the network around the broker.
 """
 
@@ -20,6 +20,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 
 from sidecar.destinations import why_forbidden
+from webhook.connectors import Connector
 from webhook.controller.conditions import Probe
 from webhook.manifests import Registry
 
@@ -82,8 +83,8 @@ async def probe(
 ) -> Probe:
     """Ask for a package's page, and for the index itself where that says nothing: an index must be seen.
 
-    A 404 alone could come from any server at a wrong path. Redirects are not followed: a login page is none
-    of an index's answers, and a registry's own index does not redirect.
+    A 404 alone could come from any server at a wrong path. A redirect is not followed; it counts as the page
+    where it leads to the same one, on an origin that the Connector declares, and not to a login page.
     """
     url = urlsplit(registry.connector.index_url)
     host = url.hostname or ""
@@ -136,7 +137,10 @@ async def _ask(registry: Registry, url: SplitResult, address: str, connect_secon
             async with client.stream(
                 "GET", target, auth=auth, headers=headers, extensions=extensions
             ) as response:
-                found = _judge(response.status_code, response.headers.get("content-type", ""))
+                if _leads_to_the_page(response, page, connector):
+                    found = Probe("ok", f"status code {response.status_code}, to the same page")
+                else:
+                    found = _judge(response.status_code, response.headers.get("content-type", ""))
             if found.outcome != "unexpected":
                 break
     return found
@@ -175,6 +179,25 @@ def _judge(status: int, content_type: str) -> Probe:
     if status == 200 and content_type.partition(";")[0].strip().lower() in _INDEX_TYPES:
         return Probe("ok", detail)
     return Probe("unexpected", detail if status != 200 else f"{detail}, but not with a page of an index")
+
+
+def _leads_to_the_page(response: httpx.Response, page: str, connector: Connector) -> bool:
+    """Whether it is a redirect that the sidecar follows, to a page of that name: Pulp's to its content host."""
+    if not response.has_redirect_location:
+        return False
+    here = httpx.URL(page)
+    there = here.join(response.headers["location"])
+    trusted = (_origin(httpx.URL(one)) for one in (page, *connector.file_origins))
+    is_safe = there.scheme == "https" or here.scheme == "http"
+    return is_safe and _origin(there) in trusted and _last_segment(there) == _last_segment(here)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _last_segment(url: httpx.URL) -> str:
+    return url.path.rstrip("/").rpartition("/")[2]
 
 
 def _is_about_trust(error: Exception) -> bool:
