@@ -25,6 +25,9 @@ def main() -> int:
                 if arguments.images:
                     packages.install(say)
                     images.build(say)
+            case "gitea":
+                binaries.build(say, [binaries.GITEA])
+                sys.stdout.write(f"{binaries.GITEA.binary}\n")
             case "up":
                 lifecycle.up(node, say)
                 if not arguments.bare:
@@ -58,6 +61,7 @@ def parse() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     build = commands.add_parser("build", help="build the programs that are missing in the cache")
     build.add_argument("--images", action="store_true", help="and the images")
+    commands.add_parser("gitea", help="build Gitea, a registry for the tests, and print where it is")
     up = commands.add_parser("up", help="bring up the node, build and load the images")
     up.add_argument("--bare", action="store_true", help="without the images")
     commands.add_parser("down", help="take it down")

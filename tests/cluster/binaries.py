@@ -1,4 +1,4 @@
-"""The cluster's programs, built from Go modules once per version: Kubernetes with etcd, CoreDNS, pause.
+"""Programs built from Go modules, once per version: Kubernetes with etcd, CoreDNS, pause; and Gitea.
 
 From modules and not from release archives, because a package proxy is reachable on more machines than a
 download server, and because go.sum pins every byte. Nothing here needs root.
@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,8 @@ class Program:
     """The requirement in go.mod whose version names the result; None for a program all of our own"""
     minutes: str
     """How long a first build takes on two cores: said before it begins"""
+    data: tuple[str, ...] = ()
+    """Folders of the module that the program reads at work; they lie beside it"""
 
     @property
     def source(self) -> Path:
@@ -74,11 +76,14 @@ KUBERNETES = Program("kubernetes", "k8s.io/kubernetes", "about 12 minutes")
 COREDNS = Program("coredns", "github.com/coredns/coredns", "about 3 minutes")
 PAUSE = Program("pause", None, "seconds")
 PROGRAMS = (KUBERNETES, COREDNS, PAUSE)
+"""The cluster's"""
+GITEA = Program("gitea", "code.gitea.io/gitea", "about 6 minutes", data=("options", "public", "templates"))
+"""A registry for the tests"""
 
 
-def build(say: Callable[[str], None]) -> None:
+def build(say: Callable[[str], None], programs: Sequence[Program] = PROGRAMS) -> None:
     """Builds what is not there."""
-    for program in PROGRAMS:
+    for program in programs:
         if not program.is_built:
             with _lock(program, say):
                 if not program.is_built:  # another process may have built it while this one waited
@@ -86,7 +91,7 @@ def build(say: Callable[[str], None]) -> None:
 
 
 def missing() -> str | None:
-    """What keeps the programs from being built here, or None."""
+    """What keeps the cluster's programs from being built here, or None."""
     if all(program.is_built for program in PROGRAMS) or shutil.which("go"):
         return None
     return "Go is not installed, and Kubernetes has not been built yet: install Go 1.26 or newer"
@@ -113,12 +118,28 @@ def _build(program: Program, say: Callable[[str], None]) -> None:
     result = subprocess.run(["go", "build", *arguments], cwd=program.source, env=environment, check=False)
     if result.returncode != 0:
         raise Broken(f"go build of {program.name} in {program.source} failed; its output stands above")
+    _copy_data(program, environment)
     if program is KUBERNETES:
         for component in COMPONENTS:
             (program.folder / component).unlink(missing_ok=True)
             (program.folder / component).symlink_to(program.name)
     new.rename(program.binary)  # last: what has its name is whole
     say(f"built {program.name} {program.version} in {time.monotonic() - begin:.0f} s")
+
+
+def _copy_data(program: Program, environment: Mapping[str, str]) -> None:
+    if not program.data:
+        return
+    command = ["go", "list", "-m", "-f", "{{.Dir}}", str(program.module)]
+    found = subprocess.run(
+        command, cwd=program.source, env=environment, capture_output=True, text=True, check=True
+    )
+    for name in program.data:
+        copy = program.folder / name
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(Path(found.stdout.strip()) / name, copy, copy_function=shutil.copyfile)
+        for folder in (copy, *copy.rglob("*/")):  # read-only, as in the module cache: nobody could remove it
+            folder.chmod(0o755)
 
 
 def _linker_flags(version: str) -> str:
