@@ -1,10 +1,12 @@
 """README's table of registries and docs/registries.md say what `kinds/` holds."""
 
+import ast
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from kinds import Kind, kinds
+from kinds import FOLDER, Kind, kinds
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = range(1, 18)
@@ -30,7 +32,41 @@ def test_readme_has_no_other_rows() -> None:
 def test_each_kind_says_where_its_shape_was_read(name: str) -> None:
     kind = kinds()[name]
     assert kind.source
-    assert kind.real is None or (ROOT / kind.real).is_file()
+    assert kind.real is None or is_test(kind.real)
+
+
+@pytest.mark.parametrize("name", kinds())
+def test_no_answer_of_a_kind_stands_behind_one_that_is_given_in_its_place(name: str) -> None:
+    """It would never be played, and nobody would notice."""
+    answers = kinds()[name].answers
+    for place, one in enumerate(answers):
+        before = [other for other in answers[:place] if other.origin == one.origin]
+        taken = {method for other in before if fnmatchcase(one.path, other.path) for method in other.methods}
+        assert set(one.methods) - taken, one
+
+
+@pytest.mark.parametrize("name", kinds())
+def test_every_file_of_a_kind_is_a_page_of_it(name: str) -> None:
+    pages = {file for one in kinds()[name].answers for file in one.page.values()}
+    assert {path.name for path in (FOLDER / name).iterdir()} == pages | {"kind.yaml"}
+
+
+def test_every_test_that_the_pages_name_is_there() -> None:
+    for page in ("README.md", "docs/registries.md"):
+        named = re.findall(r"`(tests/[^`]*\.py(?:::\w+)?)`", (ROOT / page).read_text())
+        assert [one for one in named if not is_test(one)] == []
+
+
+def is_test(named: str) -> bool:
+    """Whether it is a module with tests, or one of them: `path::name`."""
+    path, _, function = named.partition("::")
+    if not (ROOT / path).is_file():
+        return False
+    tree = ast.parse((ROOT / path).read_text())
+    found = {
+        one.name for one in tree.body if isinstance(one, ast.FunctionDef) and one.name.startswith("test_")
+    }
+    return function in found if function else bool(found)
 
 
 def test_every_rule_has_a_row_and_a_test_that_names_it() -> None:

@@ -30,6 +30,8 @@ class Player:
             call.reply(400, b"<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed")
         elif is_locked and authorization != self._authorization:
             call.reply(401, b"who are you?", {"WWW-Authenticate": 'Basic realm="registry"'})
+        elif answer is None and fitting and self._wants == "no-authorization":
+            call.reply(403, b"<Error><Code>SignatureDoesNotMatch</Code>")  # it was signed for GET alone
         elif answer is None:
             call.reply(405 if fitting else 404, b"not here", {"Allow": "GET"} if fitting else {})
         else:

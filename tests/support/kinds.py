@@ -79,11 +79,15 @@ class Kind:
     """`spec` of a Connector; Secret and CA are added"""
     username: str
     answers: tuple[Answer, ...]
+    heads: Mapping[str, int]
+    """`wheel` and `sdist` → status of HEAD, as the kind's source or its users' reports have it"""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     root: str | None = None
     """Project that its root index links to; None: it has no root index"""
     is_root_elsewhere: bool = False
     """Whether the root index is found on another origin: its links lead to pages that are not served"""
+    spellings: tuple[str, ...] = ()
+    """Below the index: what else than the normalised name and a slash leads to the project's page"""
     real: str | None = None
     """The tests that run it really; None: its shape is all there is"""
     private: tuple[str, ...] = ()
@@ -94,7 +98,13 @@ class Kind:
     @property
     def forms(self) -> tuple[str, ...]:
         """In which its project page comes."""
-        return next(tuple(one.page) for one in self.answers if one.page and PROJECT in one.path)
+        return tuple(dict.fromkeys(form for one in self.answers if PROJECT in one.path for form in one.page))
+
+    @property
+    def root_forms(self) -> tuple[str, ...]:
+        """In which its root index comes."""
+        roots = (form for one in self.answers for form, file in one.page.items() if file.startswith("root."))
+        return tuple(dict.fromkeys(roots))
 
     @property
     def takes_uploads(self) -> bool:

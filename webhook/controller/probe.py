@@ -182,7 +182,7 @@ def _judge(status: int, content_type: str) -> Probe:
 
 
 def _leads_to_the_page(response: httpx.Response, page: str, connector: Connector) -> bool:
-    """Whether it is a redirect that the sidecar follows, to a page of that name: Pulp's to its content host."""
+    """Whether it is a redirect that the sidecar follows, to a page of that name: Pulp's to its content."""
     if not response.has_redirect_location:
         return False
     here = httpx.URL(page)
