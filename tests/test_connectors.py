@@ -56,6 +56,48 @@ def test_packages_are_kept_in_order_each_once() -> None:
     assert found.packages == PackagePolicy("default/a", ("b", "a", "team-*"), ())
 
 
+def places(address: str, **extensions: str) -> tuple[str, str, tuple[str, ...]]:
+    """Index, upload and further origins of files of a Connector with this address."""
+    named = [{"name": name, "value": value} for name, value in extensions.items()]
+    spec = {**SPEC, "address": address, "addressExtensions": named}
+    found = parse_connector({"metadata": {"name": "a"}, "spec": spec})
+    return found.index_url, found.upload_url, found.file_origins
+
+
+@pytest.mark.parametrize("address", ["https://pypi.org", "https://pypi.org/", "https://PyPI.org"])
+def test_where_pypi_org_takes_uploads_and_keeps_its_files_is_known(address: str) -> None:
+    index, upload, files = places(address)
+    assert index.lower() == "https://pypi.org/simple/"
+    assert upload == "https://upload.pypi.org/legacy/"
+    assert files == ("https://files.pythonhosted.org",)
+
+
+def test_what_a_connector_says_of_pypi_org_itself_counts() -> None:
+    """Its upload in place of the known one, its files beside them: pages lead to those all the same."""
+    _, upload, files = places(
+        "https://pypi.org", upload="https://upload.example.com/x", files="https://files.example.com"
+    )
+    assert upload == "https://upload.example.com/x"
+    assert files == ("https://files.pythonhosted.org", "https://files.example.com")
+    _, _, files = places("https://pypi.org", files="https://files.pythonhosted.org/packages/")
+    assert files == ("https://files.pythonhosted.org",)
+
+
+@pytest.mark.parametrize(
+    ("address", "upload"),
+    [
+        ("https://pypi.org/x", "https://pypi.org/x"),
+        ("https://pypi.org/x/", "https://pypi.org/x/"),
+        ("https://test.pypi.org", "https://test.pypi.org/"),
+        ("https://pypi.org.example.com", "https://pypi.org.example.com/"),
+        ("https://pypi.example.com/pypi.org", "https://pypi.example.com/pypi.org"),
+    ],
+)
+def test_of_no_other_address_anything_is_known(address: str, upload: str) -> None:
+    """A private registry's credential and packages would go to pypi.org."""
+    assert places(address)[1:] == (upload, ())
+
+
 def test_titles_are_unique() -> None:
     titles = [case.title for case in TABLE]
     assert sorted(set(titles)) == sorted(titles)
