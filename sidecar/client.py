@@ -1,5 +1,6 @@
 """The workload's side of one exchange: its request, its body, and the response as it goes out."""
 
+import contextlib
 import socket
 import struct
 import time
@@ -14,6 +15,8 @@ SEND_SECONDS = 300.0
 """A client that reads slowly is busy unpacking what it has: uv pauses a download while it writes wheels"""
 BODY_SECONDS = 60.0
 """Between two pieces of an upload: it comes from a file on the same machine"""
+TAKE_SECONDS = 1.0
+"""For the 4 MiB that a socket holds: pip reads a hundred times as fast"""
 DRAIN_SECONDS = 5.0
 DRAIN_SECONDS_IN_ALL = 60.0
 """A GiB from the same machine takes a few; whoever takes longer holds a place that others need"""
@@ -130,10 +133,16 @@ class Exchange:
         if self._is_chunked:
             await self._send(b"0\r\n\r\n")
 
-    def break_off(self) -> None:
-        """Reset the connection, so that no client takes what it has for the whole."""
+    async def break_off(self) -> None:
+        """Reset the connection, so that no client takes what it has for the whole.
+
+        A reset drops what our side still holds, 4 MiB at most: pip, which goes on where it was, would ask for
+        it once more, and never come to the end of a file that always breaks off there.
+        """
         self.closes = True
-        self.wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await self.wire.until_taken(TAKE_SECONDS)
+        with contextlib.suppress(OSError):  # closed meanwhile
+            self.wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     async def answer(self, answer: Answer, extra: Headers | None = None) -> None:
         """An answer of our own in place of a response."""

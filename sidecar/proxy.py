@@ -100,7 +100,7 @@ class Proxy:
 
     async def _refuse(self, exchange: Exchange, answer: Answer, *, is_broken: bool = False) -> None:
         if is_broken or exchange.is_started:  # all that is left is to break it
-            exchange.break_off()
+            await exchange.break_off()
             exchange.code, exchange.sentence = answer.code, answer.sentence
             return
         try:

@@ -3,9 +3,11 @@
 Whoever waits for one connection can watch another one: a client that leaves ends the wait for the registry.
 """
 
+import fcntl
 import select
 import socket
 import ssl
+import termios
 from typing import Protocol, TypeVar
 
 from sidecar.http1 import HeadReader
@@ -15,6 +17,7 @@ _RECEIVE_SIZE = 16 * 1024  # a head and, for most small files, all of its body; 
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _READABLE = select.EPOLLIN | _GONE
 _WRITABLE = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
+_LOOK_SECONDS = 0.01  # between two looks at what no event tells; arbitrary
 _WOULD_BLOCK = (ssl.SSLWantReadError, BlockingIOError)
 
 Reader = TypeVar("Reader", bound=HeadReader)
@@ -62,6 +65,8 @@ class Wire:
 
     def __init__(self, sock: socket.socket, loop: Loop, owner: Task | None) -> None:
         sock.setblocking(False)
+        # a read that ends before an urgent octet (RFC 9293 §3.8.5) would pass for one that found no more
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         self.sock = sock
         self.owner = owner
         self.ahead = b""
@@ -88,6 +93,8 @@ class Wire:
                 self.is_gone = True
         if mask & _WRITABLE:
             self._is_writable = True
+            if not self._is_plain:  # TLS may have had something to send before it could read on
+                self._is_readable = True
         if self.owner is not None:
             self._loop.wake(self.owner)
 
@@ -239,6 +246,7 @@ class Wire:
             self._is_readable = False
             return False
         except ssl.SSLWantWriteError:
+            self._is_readable = self._is_writable = False  # until what TLS has to say first can be sent
             return False
         except OSError:
             return True
@@ -262,6 +270,15 @@ class Wire:
         deadline = self._loop.now + seconds
         while not (self._is_readable or self._is_writable):
             await self._suspend(deadline, watched)
+
+    async def until_taken(self, seconds: float) -> None:
+        """Until the other end's system holds all that was sent, that end is gone, or the time is over."""
+        deadline = self._loop.now + seconds
+        while self._loop.now < deadline and not self.is_gone and self._is_anything_queued():
+            await self._loop.suspend(self._loop.now + _LOOK_SECONDS)
+
+    def _is_anything_queued(self) -> bool:
+        return self._number >= 0 and any(fcntl.ioctl(self._number, termios.TIOCOUTQ, bytes(4)))
 
     async def _until_readable(self, deadline: float, watched: Watched | None) -> None:
         while not self._is_readable:

@@ -133,6 +133,35 @@ def test_what_is_whole_looks_complete(registry: Registry, sidecar: Sidecar) -> N
             assert looks_complete(sidecar, path, version)
 
 
+@pytest.mark.parametrize("reads", [True, False], ids=["it reads", "it does not"])
+def test_a_client_that_is_behind_gets_all_that_came_before_the_break(
+    registry: Registry, sidecar: Sidecar, reads: bool
+) -> None:
+    """pip goes on where it was: else it never comes to the end of a file that always breaks off there."""
+    part = bytes(1_000_000)
+
+    def breaks(call: Call) -> None:
+        call.start(200, {"Content-Length": str(len(part) + 1)})
+        call.send(part)
+        call._sock.shutdown(socket.SHUT_WR)
+        call.wait_gone()
+
+    registry.on(WHEEL, breaks)
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)  # all but this is the proxy's to keep
+        sock.connect(("127.0.0.1", sidecar.port))
+        sock.sendall(GET)
+        assert registry.gone.wait(PATIENCE_SECONDS)
+        if not reads:
+            line = sidecar.wait_line(message="request", reason="registry-broke-off")
+            assert line["ms"] < 2000  # who does not read holds no place for long
+        got = b""
+        with contextlib.suppress(ConnectionResetError):
+            while piece := sock.recv(65536):
+                got += piece
+    assert got.endswith(b"\r\n\r\n" + part) == reads
+
+
 def test_a_registry_that_breaks_off_before_its_head_is_502_with_a_sentence(
     registry: Registry, sidecar: Sidecar
 ) -> None:
