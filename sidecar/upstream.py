@@ -40,6 +40,7 @@ REDIRECTS = 5
 
 _REDIRECTED = (301, 302, 303, 307, 308)
 _SMALL_BODY = 64 * 1024  # a body worth reading to its end for the sake of its connection
+_DISCARD_SECONDS = 1.0  # and for as long as another connection takes to be made
 
 
 class Target(NamedTuple):
@@ -139,17 +140,18 @@ class Upstream:
             response.wire.close()
 
     async def discard_body(self, response: Response) -> None:
-        """Read a short body that nobody wants, so that the connection can be used again."""
+        """Read a short body that nobody wants, so that the connection can be used again; or close it."""
         if response.head.length == UNTIL_CLOSE or response.head.length > _SMALL_BODY:
             response.wire.close()
             return
         buffer = memoryview(bytearray(16 * 1024))
         with contextlib.suppress(WireClosed, WireTimeout, MalformedHead):
             total = 0
-            body = Body(response.wire, response.head.length, buffer, 1.0)
+            until = self._loop.now + _DISCARD_SECONDS
+            body = Body(response.wire, response.head.length, buffer, _DISCARD_SECONDS)
             while view := await body.read():
                 total += len(view)
-                if total > _SMALL_BODY:
+                if total > _SMALL_BODY or self._loop.now >= until:
                     break
             else:
                 self.release(response)

@@ -1,8 +1,11 @@
 """Connections on the sidecar's event loop: octets, limits, ends, and which of them are kept."""
 
+import contextlib
 import socket
+import ssl
 import struct
 from collections.abc import Callable, Coroutine, Iterator
+from unittest.mock import Mock
 
 import pytest
 from loops import PATIENCE_SECONDS, run, wire_of
@@ -203,3 +206,70 @@ def test_a_connection_with_octets_that_nobody_asked_for_is_not_used_again(
         await loop.pause()  # the pool's own task begins
 
     run(loop, keeps())
+
+
+@pytest.fixture
+def updating(pair: tuple[socket.socket, socket.socket]) -> Mock:
+    """TLS that has read all there is, a key update to answer among it (RFC 8446 §4.6.3), and cannot send."""
+    sock = Mock(spec=ssl.SSLSocket)
+    sock.fileno.return_value = pair[0].fileno()
+    sock.pending.return_value = 1
+    sock.recv.side_effect = sock.send.side_effect = ssl.SSLWantWriteError
+    pair[0].setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while pair[0].send(b"x" * 100_000):
+            pass
+    return sock
+
+
+def test_tls_that_must_send_before_it_can_read_is_waited_for(loop: Loop, updating: Mock) -> None:
+    """A regression: an upload tried again without a pause, and nobody else had a turn."""
+
+    async def uploads() -> None:
+        wire = Wire(updating, loop, loop.current)
+        await loop.pause()  # the event of its registration
+        assert not wire.has_arrived()
+        with pytest.raises(WireTimeout):
+            await wire.until_movable(0.05, wire)
+
+    run(loop, uploads())
+
+
+def test_tls_that_has_sent_what_it_must_is_read_again(
+    loop: Loop, pair: tuple[socket.socket, socket.socket], updating: Mock
+) -> None:
+    """No event tells of octets that lie in TLS itself."""
+
+    async def uploads() -> None:
+        wire = Wire(updating, loop, loop.current)
+        await loop.pause()  # the event of its registration
+        assert not wire.has_arrived()
+        updating.recv.side_effect = [b"answer"]
+        with contextlib.suppress(BlockingIOError):
+            while pair[1].recv(1_000_000, socket.MSG_DONTWAIT):
+                pass
+        await wire.until_movable(PATIENCE_SECONDS / 2, wire)
+        assert wire.has_arrived()
+        assert wire.ahead == b"answer"
+
+    run(loop, uploads())
+
+
+def test_an_urgent_octet_is_one_like_all_others(loop: Loop) -> None:
+    """A regression: a read that ended before it passed for one that found no more (RFC 9293 §3.8.5)."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        there = socket.create_connection(listener.getsockname())
+        here, _ = listener.accept()
+    with here, there:
+        there.sendall(b"before")
+        there.send(b"!", socket.MSG_OOB)
+        there.sendall(b"behind")
+
+        async def receives() -> None:
+            wire = wire_of(loop, here)
+            found = b""
+            while len(found) < 13:
+                found += await wire.receive_bytes(loop.now + PATIENCE_SECONDS / 2)
+            assert found == b"before!behind"
+
+        run(loop, receives())
