@@ -146,7 +146,7 @@ def test_a_refused_credential_is_403_and_never_401(name: str, tmp_path: Path) ->
 
 
 def test_without_a_grant_clients_are_asked_to_come_again(tmp_path: Path) -> None:
-    """Rule 12: 503 with Retry-After, which all clients repeat; here while the broker is rolled."""
+    """Rule 12: 503 with Retry-After, which installers and twine repeat; here while the broker is rolled."""
 
     def refuse(call: Call) -> None:
         call.reply(401)
