@@ -37,8 +37,8 @@ class Answer(NamedTuple):
 def answer_of(error: SidecarError) -> Answer:
     """Total over the tree in `errors.py`, save ClientGone, which nobody is left to hear.
 
-    503 is what pip, uv's installer and twine repeat, with respect for Retry-After; uv publish repeats an upload
-    after no status at all. Never 504, which pip does not repeat.
+    503 is what pip, uv's installer and twine repeat, with respect for Retry-After; uv publish repeats an
+    upload after no status at all. Never 504, which pip does not repeat.
     """
     sentence = str(error)
     if isinstance(error, Refusal):
