@@ -1,5 +1,7 @@
 """Many at once: each is served, and one that stalls holds back nobody else."""
 
+import contextlib
+import http.client
 import random
 import socket
 import threading
@@ -10,11 +12,13 @@ from contextlib import ExitStack
 
 import pytest
 from registry import PATIENCE_SECONDS, Call, Registry
-from sidecars import Sidecar
+from sidecars import Reply, Sidecar, ask
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 ACTIVE = 192
 """Written here once more: without a bound the descriptors would run out"""
+COLD_SECONDS = 11.0
+"""Beyond `connections.CONNECT_SECONDS`, and in real time: a limit that a socket kept is no clock of ours"""
 GET = f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
@@ -108,6 +112,34 @@ def test_sixty_downloads_that_only_end_together_are_all_begun(registry: Registry
     with ThreadPoolExecutor(60) as pool:
         replies = list(pool.map(sidecar.get, [f"/files/foo-{number}.0.tar.gz" for number in range(60)]))
     assert [(reply.status, reply.body) for reply in replies] == [(200, b"ab")] * 60
+
+
+def test_a_cold_registry_is_waited_for_while_twenty_other_downloads_go_on(
+    registry: Registry, sidecar: Sidecar
+) -> None:
+    """Nexus and Artifactory fetch a file themselves first: for longer than a connection may take to open."""
+    paths = ("/files/cold-1.0.tar.gz", "/simple/cold/")
+
+    def fetches_it_first(call: Call) -> None:
+        time.sleep(COLD_SECONDS)
+        call.reply(200, b"cold", {"Content-Type": "text/html"})
+
+    def patiently(path: str) -> Reply:
+        connection = http.client.HTTPConnection("127.0.0.1", sidecar.port, timeout=2 * COLD_SECONDS)
+        with contextlib.closing(connection):
+            return ask(connection, "GET", path)
+
+    registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
+    with ThreadPoolExecutor(len(paths) + 20) as pool:
+        for path in paths:
+            registry.on(path, fetches_it_first)
+        cold = [pool.submit(patiently, path) for path in paths]
+        for path in paths:
+            registry.wait_for(path)
+        replies = list(pool.map(sidecar.get, [WHEEL] * 20))
+        assert [reply.body for reply in replies] == [b"wheel"] * 20
+        assert not any(one.done() for one in cold)
+        assert [(one.result().status, one.result().body) for one in cold] == [(200, b"cold")] * len(paths)
 
 
 def waits(call: Call) -> None:
