@@ -4,6 +4,7 @@ The registry wants a password for everything and holds what the jobs install, th
 else can be reached, nor looked up. What each client is asked to do is in `tests/support/jobs.py`.
 """
 
+import asyncio
 import os
 import re
 import shutil
@@ -12,8 +13,10 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from breaking_relay import BreakingRelay
 from environments import environment, wheels
 from jobs import JOBS, PROJECTS
 from recorder import Recorder
@@ -32,6 +35,8 @@ CIRCUMSTANCES: Mapping[str, Circumstance] = {
     "http-proxy": Circumstance(),
 }
 """The last one gets its variables when the port of the proxy is known."""
+LONG = 2_000_000
+"""Octets after which an answer breaks off; all that the other jobs install is shorter"""
 PUBLIC = ("pypi.org", "pythonhosted.org")
 
 
@@ -48,7 +53,13 @@ def stage() -> Iterator[Stage]:
             shutil.copy(wheel, found.packages)
         with tarfile.open(found.packages / "needs_building-1.0.tar.gz", "w:gz") as archive:
             archive.add(PROJECTS / "needs-building", "needs_building-1.0")
-        yield found
+        make_wheel(found.packages, "broken-off", "1.0", filler=bytes(LONG + 200_000))
+        with BreakingRelay(urlsplit(found.address).port or 0, octets=LONG) as relay:
+            connector = asyncio.run(found.cluster.connector("team-a", "team-pypi"))
+            assert connector
+            address = f"https://localhost:{relay.port}"
+            found.cluster.apply({**connector, "spec": {**connector["spec"], "address": address}})
+            yield found
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Real clients through `pypi-connector run`, against real registries that want a password."""
 
 import json
-import subprocess
 import sys
 import tarfile
 from dataclasses import replace
@@ -10,7 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from breaking_relay import BreakingRelay
-from environments import clean, environment
+from client_runs import assert_clean, run
+from environments import environment
 from servers import RegistryServer
 
 from webhook.demo.packages import make_wheel
@@ -18,29 +18,6 @@ from webhook.demo.packages import make_wheel
 BIN = Path(sys.executable).parent
 
 pytestmark = pytest.mark.clients
-
-
-Result = subprocess.CompletedProcess[str]
-
-
-def run(server: RegistryServer, folder: Path, *command: str, **variables: str) -> Result:
-    """`pypi-connector run` with the server's manifests from standard input."""
-    return subprocess.run(
-        [str(BIN / "pypi-connector"), "run", "-v", "-f", "-", "--", *command],
-        input=server.manifests(),
-        env=clean(HOME=str(folder), **variables),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def assert_clean(result: Result, server: RegistryServer, code: int = 0) -> None:
-    said = result.stdout + result.stderr
-    assert result.returncode == code, said
-    assert server.password not in said
 
 
 def test_pip_installs_from_pypiserver(pypiserver: RegistryServer, pip: Path, tmp_path: Path) -> None:
@@ -61,7 +38,7 @@ def test_pip_downloads_with_isolated_configuration(
 def test_pip_resumes_a_download_that_broke_off(pypiserver: RegistryServer, tmp_path: Path) -> None:
     packages = pypiserver.packages
     assert packages is not None
-    make_wheel(packages, "broken-off", "1.0", filler=bytes(3_000_000))
+    make_wheel(packages, "broken-off", "1.0", filler=bytes(2_000_000))
     pip = environment("pip-newest") / "bin" / "pip"  # the oldest one cannot
     with BreakingRelay(urlsplit(pypiserver.address).port or 0, octets=1_000_000) as relay:
         flaky = replace(pypiserver, address=f"http://127.0.0.1:{relay.port}")

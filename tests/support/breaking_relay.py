@@ -1,4 +1,4 @@
-"""A network that fails once: a relay in front of a server, which breaks the first long answer off."""
+"""A network that fails: a relay in front of a server, which breaks every long answer off."""
 
 import socket
 import socketserver
@@ -9,7 +9,10 @@ _PIECE = 65_536
 
 
 class BreakingRelay:
-    """Relays to `port` of this machine, and breaks one connection off after `octets` of its answer."""
+    """Relays to `port` of this machine, over TLS too, and breaks each answer off that has more than `octets`.
+
+    Asked for the rest of it, the server gives a shorter one, which passes: only who resumes gets the whole.
+    """
 
     def __init__(self, port: int, octets: int) -> None:
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _handler(port, octets))
@@ -26,26 +29,24 @@ class BreakingRelay:
 
 
 def _handler(port: int, octets: int) -> type[socketserver.BaseRequestHandler]:
-    left = iter([octets])  # taken by the first answer that is long enough
-
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
+            self._passed = 0
             with socket.create_connection(("127.0.0.1", port)) as server:
-                threading.Thread(target=_pump, args=(self.request, server), daemon=True).start()
-                passed = 0
+                threading.Thread(target=self._ask, args=(server,), daemon=True).start()
                 while piece := server.recv(_PIECE):
-                    passed += len(piece)
-                    if passed > octets and next(left, None):
+                    self._passed += len(piece)
+                    if self._passed > octets:
                         return
                     self.request.sendall(piece)
 
+        def _ask(self, server: socket.socket) -> None:
+            try:
+                while piece := self.request.recv(_PIECE):
+                    self._passed = 0  # of the answer to this
+                    server.sendall(piece)
+                server.shutdown(socket.SHUT_WR)
+            except OSError:
+                """The other direction has ended."""
+
     return Handler
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    try:
-        while piece := source.recv(_PIECE):
-            target.sendall(piece)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        """The other direction has ended."""

@@ -2,11 +2,12 @@
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from declarations import declare
-from environments import environment
+from environments import clean, environment
 from listings import links
 from registry_kinds import running_for_clients
 from servers import RegistryServer
@@ -15,9 +16,31 @@ from sidecars import Reply, Sidecar
 from sidecar.contract import Grant
 
 Result = subprocess.CompletedProcess[str]
+BIN = Path(sys.executable).parent
 
 UV = ("uv", "pip", "install", "--no-cache", "--target", "site")
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
+
+
+def run(server: RegistryServer, folder: Path, *command: str, **variables: str) -> Result:
+    """`pypi-connector run` with the server's manifests from standard input."""
+    return subprocess.run(
+        [str(BIN / "pypi-connector"), "run", "-v", "-f", "-", "--", *command],
+        input=server.manifests(),
+        env=clean(HOME=str(folder), **variables),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def assert_clean(result: Result, server: RegistryServer, code: int = 0) -> None:
+    """That it ended with this code and printed no password."""
+    said = result.stdout + result.stderr
+    assert result.returncode == code, said
+    assert server.password not in said
 
 
 def pip_install(project: str) -> list[str]:
@@ -51,9 +74,10 @@ def assert_installed(result: Result, module: str, folder: Path) -> None:
 def grant_of(server: RegistryServer, *further: RegistryServer) -> Grant:
     """`further` are declared as origins of files."""
     origins = ["/".join(one.address.split("/")[:3]) for one in further]
+    extensions = {**server.extensions, **{f"files-{at}": one for at, one in enumerate(origins, 1)}}
     spec = {
         "address": server.address,
-        "addressExtensions": [{"name": f"files-{at}", "value": one} for at, one in enumerate(origins, 1)],
+        "addressExtensions": [{"name": name, "value": url} for name, url in extensions.items()],
         "params": [
             {"name": "indexPath", "value": server.index_path},
             {"name": "allowInsecureHTTP", "value": "true"},

@@ -1,7 +1,8 @@
 """The table of clients: what each is asked to do, without a flag that names a registry.
 
 A script runs in an empty folder. `$PROJECTS` is tests/clients/projects, `$DIST` a wheel to upload, of the
-version `$VERSION`, which nobody has uploaded before.
+version `$VERSION`, which nobody has uploaded before. The registry has `hello-connector`, the source of
+`needs-building`, and `broken-off`, whose download breaks off unless only a part of it is asked for.
 """
 
 from collections.abc import Mapping
@@ -42,6 +43,13 @@ JOBS: Mapping[str, Job] = {
         asks="pip install --target site $ABSENT",
     ),
     "pip download": Job("pip download --dest files hello-connector; test -e files/hello_connector-1.0-*.whl"),
+    "pip resume": Job(
+        """
+        pip install --target site broken-off 2>&1 | tee said
+        grep 'resume' said
+        PYTHONPATH=site python3 -c 'import broken_off'
+        """
+    ),
     "pip --isolated": Job(
         "pip --isolated install --target site hello-connector; test -d site",
         asks="pip --isolated install --target site $ABSENT",
@@ -63,7 +71,7 @@ JOBS: Mapping[str, Job] = {
     "uv": Job(
         """
         uv pip install --target site hello-connector
-        uv tool run --with hello-connector python -c 'import hello_connector'
+        uv tool run needs-building | grep 'built and run'
         cp -r $PROJECTS/by-uv project
         cd project
         uv lock
@@ -103,6 +111,8 @@ JOBS: Mapping[str, Job] = {
         _COPY.format("by-pdm")
         + """
         pdm install
+        grep 'hash = "sha256:' pdm.lock
+        test -z "$(grep 127.0.0.1 pdm.lock)"
         pdm run python -c 'import hello_connector'
         pdm publish
         """,
@@ -114,6 +124,7 @@ JOBS: Mapping[str, Job] = {
     "pipenv": Job(
         """
         pipenv install hello-connector
+        grep "$PIP_INDEX_URL" Pipfile
         pipenv run python -c 'import hello_connector'
         """,
         "client-pipenv",
@@ -125,6 +136,10 @@ JOBS: Mapping[str, Job] = {
         + """
         poetry source add --priority=primary connectors-pypi "$PIP_INDEX_URL"
         poetry install
+        grep "${PIP_INDEX_URL%/}" poetry.lock
+        mv poetry.lock first
+        poetry lock
+        cmp poetry.lock first
         poetry run python -c 'import hello_connector'
         poetry publish --build -r connectors-pypi
         """,

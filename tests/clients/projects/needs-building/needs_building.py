@@ -1,1 +1,7 @@
-"""A module to build."""
+"""A module to build, and a program to run."""
+
+import sys
+
+
+def main() -> None:
+    sys.stdout.write("built and run\n")
