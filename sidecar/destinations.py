@@ -8,10 +8,22 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
 
-# outside 169.254.0.0/16: Alibaba, Oracle, Azure's wire server, AWS over IPv6
-_METADATA = frozenset({"100.100.100.200", "192.0.0.192", "168.63.129.16", "fd00:ec2::254"})
+# outside 169.254.0.0/16: Alibaba, Oracle, Azure's wire server; over IPv6 AWS and its Pod identities, Google,
+# Scaleway
+_METADATA = frozenset(
+    {
+        "100.100.100.200",
+        "192.0.0.192",
+        "168.63.129.16",
+        "fd00:ec2::254",
+        "fd00:ec2::23",
+        "fd20:ce::254",
+        "fd00:42::42",
+    }
+)
 
-_NAT64 = IPv6Network("64:ff9b::/96")
+_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+"""RFC 6052, RFC 8215"""
 _COMPATIBLE = IPv6Network("::/96")
 
 
@@ -39,7 +51,7 @@ def _unwrapped(address: Address) -> Address:
     if address.ipv4_mapped or address.sixtofour:
         return address.ipv4_mapped or address.sixtofour or address
     # ::1 and :: are IPv6's own
-    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 0xFFFF):
+    if any(address in network for network in _NAT64) or (address in _COMPATIBLE and int(address) > 0xFFFF):
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address
 

@@ -51,8 +51,9 @@ def possible_projects(distribution: Distribution) -> list[str]:
     else:
         name, version, _ = found.split("-", 2)
         if version.lstrip("vV")[:1].isdigit():
-            return [distribution.project]
-        spellings = [name, f"{name}-{version}"]
+            spellings = [name]
+        else:
+            spellings = [name, f"{name}-{version}"]
     names = (one.rstrip("-._") for one in spellings)
     return list(dict.fromkeys(normalise(one) for one in names if _PROJECT.fullmatch(one)))
 

@@ -210,4 +210,7 @@ def _distribution(path: str) -> Distribution | None:
 
 
 def _projects(found: Route) -> list[str]:
-    return possible_projects(Distribution(found.package, found.file)) if found.file else [found.package]
+    if found.file:
+        return possible_projects(Distribution(found.package, found.file))
+    file = _distribution(urlsplit(found.url).path.removesuffix("/"))  # some servers drop the slash
+    return [found.package, *(possible_projects(file) if file else ())]
