@@ -28,13 +28,14 @@ def serving(
     *,
     listener: socket.socket | None = None,
     kind: ProxyKind = Proxy,
+    log: Log | None = None,
 ) -> Iterator[http.client.HTTPConnection]:
     """A client of the proxy. Registry and client must not keep connections: a loop that ends closes none."""
     sock = listener or listen(Listener(CONNECTOR, free_port()))
     port = sock.getsockname()[1]
     document = grant(registry, ca=None)
     grants = Grants(GrantStore(CONNECTOR, lambda rejected: document), Threads(loop))
-    log = Log("error")
+    log = log or Log("error")
     proxy = kind(CONNECTOR, port, grants, Upstream(loop, Threads(loop)), log)
     Server(loop, log, None).add_listener(sock, proxy)
     thread = threading.Thread(target=loop.run)
