@@ -1,6 +1,7 @@
 """What the pages say of tests is true: every one that they name exists."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,11 +58,46 @@ def test_every_link_between_the_pages_leads_to_a_file(page: str) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
-def test_the_table_of_clients_marks_those_that_are_in_the_tests() -> None:
+def rows_of_clients() -> Iterator[tuple[str, str, str]]:
+    """Client, how it installs and how it publishes."""
     section = (ROOT / "README.md").read_text().partition("\n## Clients\n")[2].partition("\n## ")[0]
-    rows = [line.split("|")[1].strip() for line in section.splitlines() if re.match(r"\| .*✔", line)]
-    tested = {"setuptools" if name == "setup_requires" else name.split()[0] for name in JOBS}
-    assert set(rows) == tested
+    for line in section.splitlines():
+        if line.startswith("|"):
+            client, installs, publishes = (cell.strip() for cell in line.split("|")[1:4])
+            yield client, installs, publishes
+
+
+def client_of(job: str) -> str:
+    return "setuptools" if job == "setup_requires" else job.split()[0]
+
+
+def marked(client: str, cell: str) -> list[str]:
+    """The commands of a cell with a mark, each with its client."""
+    found = re.findall(r"`([^`]+)`", cell) if "✔" in cell else []
+    return [one if one in JOBS or one.startswith(f"{client} ") else f"{client} {one}" for one in found]
+
+
+def is_run(command: str) -> bool:
+    """Whether it is a job, or a line of one."""
+    begin = re.compile(rf"^\s*{re.escape(command)}(\s|$)", re.MULTILINE)
+    return command in JOBS or any(begin.search(job.script) for job in JOBS.values())
+
+
+def test_the_table_of_clients_marks_those_that_are_in_the_tests() -> None:
+    rows = [client for client, *cells in rows_of_clients() if "✔" in "".join(cells)]
+    assert set(rows) == {client_of(name) for name in JOBS}
+
+
+def test_the_table_of_clients_marks_only_commands_that_are_run() -> None:
+    rows = [(client, cell) for client, *cells in rows_of_clients() for cell in cells]
+    assert [(client, cell) for client, cell in rows if "✔" in cell and not marked(client, cell)] == []
+    commands = [command for client, cell in rows for command in marked(client, cell)]
+    assert [command for command in commands if not is_run(command)] == []
+
+
+def test_the_table_of_clients_marks_those_that_publish() -> None:
+    rows = {client for client, _, publishes in rows_of_clients() if "✔" in publishes}
+    assert rows == {client_of(name) for name, job in JOBS.items() if job.publishes}
 
 
 def test_the_page_on_clients_names_every_variable() -> None:

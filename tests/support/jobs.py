@@ -125,6 +125,9 @@ JOBS: Mapping[str, Job] = {
         """
         pipenv install hello-connector
         grep "$PIP_INDEX_URL" Pipfile
+        cp Pipfile.lock first
+        pipenv lock
+        cmp Pipfile.lock first
         pipenv run python -c 'import hello_connector'
         """,
         "client-pipenv",
