@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import httptools
 
+_BLANKS = b" \t"
 HEAD_LIMIT = 32 * 1024
 """Octets of one head: twice what nginx and most registries take, so that they refuse before we do."""
 
@@ -161,12 +162,14 @@ class ResponseReader(HeadReader):
         found = self._collector
         status = self._parser.get_status_code()
         version = self._parser.get_http_version()
-        length = body_length(found.headers)
+        # blanks behind a value are no part of it (RFC 9112 §5.1), but llhttp leaves them there
+        headers = [(name, value.rstrip(_BLANKS)) for name, value in found.headers]
+        length = body_length(headers)
         if self._method == "HEAD" or status < 200 or status in (204, 304):  # RFC 9112 §6.3
             length = 0
         elif length is None:
             length = UNTIL_CLOSE
-        return ResponseHead(status, found.reason, version, found.headers, length)
+        return ResponseHead(status, found.reason, version, headers, length)
 
 
 class ChunkedReader:
@@ -222,7 +225,7 @@ def body_length(headers: Headers) -> int | None:
     length = find(headers, b"content-length")
     if length is None:
         return None
-    length = length.strip(b" \t")  # no part of the value (RFC 9112 §5.1), but llhttp leaves it there
+    length = length.rstrip(_BLANKS)
     if not length.isdigit():
         raise MalformedHead("Content-Length is not a number")
     return int(length)

@@ -3,8 +3,8 @@
 Members called `url` or `provenance` are links, in unknown objects too: what leads to the registry is of no
 use to a client but through the proxy. All else stays octet by octet, in its order.
 
-A page is cut before a brace. None stands in the begin of a link; a link that is not plain and has one in
-its path stays, for the proxy refuses such a path anyway.
+A page is cut before a brace, or behind a text in a long list (PEP 700 `versions`). None stands in the begin
+of a link; a link that is not plain and has one in its path stays, for the proxy refuses such a path anyway.
 """
 
 import json
@@ -24,6 +24,9 @@ _KEYS = (b"url", b"provenance")
 _LINKS = [re.compile(rb'(?P<start>"%b"(?<!\\"%b")' % (key, key) + _VALUE) for key in _KEYS]
 _SPELLED = [b"".join(rb"(?:%c|\\u00(?i:%02x))" % (letter, letter) for letter in key) for key in _KEYS]
 _ESCAPED_LINKS = [re.compile(rb'(?P<start>"(?<!\\")%b"' % key + _VALUE) for key in _SPELLED]
+_LONG = 64 * 1024
+_END_OF_TEXT = b'",'
+_BACKSLASH = 0x5C
 
 
 class JsonLinks:
@@ -42,9 +45,14 @@ class JsonLinks:
     def step(self, held: bytes, piece: bytes) -> tuple[bytes, bytes]:
         """What is ready of the piece and what was held back, and what must be held back now."""
         cut = max(piece.rfind(b"{"), piece.rfind(b"}"))
-        if cut < 0:
-            return b"", held + piece
-        return self.last(held + piece[:cut]), piece[cut:]
+        if cut >= 0:
+            return self.last(held + piece[:cut]), piece[cut:]
+        held += piece
+        cut = held.rfind(_END_OF_TEXT) if len(held) > _LONG else -1
+        if cut < 1 or held[cut - 1] == _BACKSLASH:
+            return b"", held
+        cut += len(_END_OF_TEXT)
+        return self.last(held[:cut]), held[cut:]
 
     def last(self, piece: bytes) -> bytes:
         if b"\\" not in piece:

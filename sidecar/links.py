@@ -29,7 +29,7 @@ class PageRewriter:
     def feed(self, piece: bytes) -> bytes:
         ready, self._held = self._page.step(self._held, piece)
         if len(self._held) > CARRY_LIMIT:
-            raise UpstreamBroken("the registry's index page has no end of a link in 4 MiB")
+            raise UpstreamBroken("the registry's index page has no end of a link in 256 KiB")
         return ready
 
     def finish(self) -> bytes:

@@ -12,8 +12,9 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from sidecar.origins import Origin, origin_of
 from sidecar.routes import FOREIGN, Layout
 
-CARRY_LIMIT = 4 * 1024 * 1024
-"""Octets held back at most while looking for a place to cut; a page without one this far is no index page"""
+CARRY_LIMIT = 256 * 1024
+"""Octets held back at most while looking for a place to cut; a page without one this far is no index page.
+Each of the pages under way may hold so much, and uv asks for 50 at once"""
 _DROPPED = str.maketrans("", "", "\t\r\n")  # anywhere in a link (WHATWG URL §4.4), as urlsplit does
 
 

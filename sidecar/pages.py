@@ -11,7 +11,9 @@ from sidecar.links import PageLinks, PageRewriter, page_kind
 from sidecar.relay import ResponseBody
 from sidecar.upstream import Response, Upstream
 
-_PIECE = 256 * 1024  # octets that one step of decompression may yield: a bomb costs time, not memory
+_PIECE = 64 * 1024
+"""Octets of a page that are read, or decompressed, in one step: a bomb costs time, not memory, and many pages
+whose readers pause fit into the sidecar's limit"""
 
 
 async def relay_page(exchange: Exchange, response: Response, upstream: Upstream, links: PageLinks) -> None:
@@ -27,7 +29,7 @@ async def relay_page(exchange: Exchange, response: Response, upstream: Upstream,
     )
     rewriter = PageRewriter(links, is_json=kind == "json") if kind else None
     decoder = _decoder(find(response.head.headers, b"content-encoding"))
-    body = ResponseBody(exchange, response)
+    body = ResponseBody(exchange, response, _PIECE)
     while view := await body.read():
         # a copy, for the decoder goes on after others had their turn with the buffer
         for piece in decoder.feed(bytes(view)):
@@ -64,6 +66,9 @@ class _Gunzip:
         try:
             while piece:
                 if self._decoder.eof:  # RFC 1952 §2.2: members follow one another
+                    piece = piece.lstrip(b"\0")  # and gzip(1) takes zeros behind them for padding
+                    if not piece:
+                        return
                     self._decoder = zlib.decompressobj(wbits=31)
                 yield self._decoder.decompress(piece, _PIECE)  # perhaps nothing: members may be empty
                 piece = self._decoder.unconsumed_tail or self._decoder.unused_data

@@ -16,6 +16,8 @@ from sidecar.routes import Route, route
 from sidecar.uploads import send_upload
 from sidecar.upstream import Response, Target, Upstream
 
+_PAGE_STATUSES = (200, 203)  # 203: something between the registry and us has changed it (RFC 9110 §15.3.4)
+
 
 class Proxy:
     """Holds nothing of one request."""
@@ -68,7 +70,7 @@ class Proxy:
     async def _download(self, exchange: Exchange, chosen: Route, target: Target) -> None:
         response, chosen, target = await self._fetch(exchange, chosen, target)
         with closing_on_error(response.wire):
-            if chosen.action == "index" and response.head.status == 200:
+            if chosen.action == "index" and response.head.status in _PAGE_STATUSES:
                 links = PageLinks(target.layout, chosen.url, response.url, self._local)
                 await relay_page(exchange, response, self._upstream, links)
             else:

@@ -53,10 +53,10 @@ async def relay(
 class ResponseBody:
     """A registry's response body on its way to the client that asked for it."""
 
-    def __init__(self, exchange: Exchange, response: Response) -> None:
-        self._body = Body(
-            response.wire, response.head.length, exchange.buffer, BODY_SECONDS, watched=exchange.wire
-        )
+    def __init__(self, exchange: Exchange, response: Response, piece: int | None = None) -> None:
+        """`piece`: octets of one read at most."""
+        buffer = exchange.buffer[:piece]
+        self._body = Body(response.wire, response.head.length, buffer, BODY_SECONDS, watched=exchange.wire)
 
     async def read(self) -> memoryview:
         """The next piece, empty at the end. Raises ClientGone or UpstreamBroken when either breaks off."""

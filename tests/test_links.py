@@ -15,6 +15,7 @@ from index_pages import (
     RELATIVE,
     UNDECLARED,
     links,
+    rewrite,
     rewrite_html,
     rewrite_json,
 )  # fmt: skip
@@ -95,8 +96,29 @@ def _endless(piece: bytes) -> Iterator[bytes]:
 def test_a_page_without_a_place_to_cut_ends_as_the_registrys_fault_not_in_memory(is_json: bool) -> None:
     rewriter = PageRewriter(links(), is_json=is_json)
     rewriter.feed(b'<a title="')
-    with pytest.raises(UpstreamBroken, match="no end of a link in 4 MiB"):
+    with pytest.raises(UpstreamBroken, match="no end of a link in 256 KiB"):
         sum(len(rewriter.feed(piece)) for piece in _endless(b"a" * 65536))
+
+
+VERSIONS = ", ".join(f'"1.{number}.dev20260101"' for number in range(60_000))
+
+
+def test_a_long_list_without_a_brace_passes() -> None:
+    """PEP 700 `versions`: of a project that is built every hour, for years."""
+    page = f'{{"versions": [{VERSIONS}], "files": [{{"url": "https://registry.example/f/a-1.zip"}}]}}'
+    assert len(page) > 4 * CARRY_LIMIT
+    for size in (1000, 65536, len(page)):
+        found = rewrite(page.encode(), is_json=True, cuts=list(range(0, len(page), size)))
+        assert found.decode() == page.replace("https://registry.example", "")
+
+
+def test_a_long_list_is_cut_in_no_link() -> None:
+    """A quote and a comma can stand in a text too."""
+    page = f'{{"versions": [{VERSIONS[: CARRY_LIMIT // 2]}"], "url": "a\\",b-1.zip"}}'.encode()
+    whole = rewrite(page, is_json=True, final=MOVED)
+    assert b'"/elsewhere/simple/requests/a' in whole
+    for cut in range(len(page) - 40, len(page)):
+        assert rewrite(page, is_json=True, final=MOVED, cuts=[1, cut]) == whole
 
 
 @pytest.mark.parametrize("is_json", [True, False], ids=["json", "html"])

@@ -63,6 +63,35 @@ def test_a_packed_page_is_unpacked_and_rewritten(registry: Registry, sidecar: Si
         assert registry.requests[-1].header("accept-encoding") == "gzip"
 
 
+def test_zeros_behind_a_packed_page_are_padding(registry: Registry, sidecar: Sidecar) -> None:
+    """So gzip(1) reads them."""
+    packed = gzipped(b"<a>hello</a>") + bytes(1000)
+    headers = {"Content-Type": "text/html", "Content-Encoding": "gzip"}
+    registry.on(PAGE, lambda call: call.reply(200, packed, headers))
+    assert sidecar.get(PAGE).body == b"<a>hello</a>"
+
+
+def test_a_page_that_was_changed_on_the_way_here_is_a_page(registry: Registry, sidecar: Sidecar) -> None:
+    """203, of a transforming proxy before the registry (RFC 9110 §15.3.4)."""
+    page = LINK.format(f"{registry.origin}/p/foo-1.0.tar.gz").encode()
+    registry.on(PAGE, lambda call: call.reply(203, page, {"Content-Type": "text/html"}))
+    assert sidecar.get(PAGE).body == LINK.format("/p/foo-1.0.tar.gz").encode()
+
+
+def test_blanks_behind_a_headers_value_are_none_of_it(registry: Registry, sidecar: Sidecar) -> None:
+    """RFC 9112 §5.1; of a length, a coding and a place alike."""
+    headers = {"Content-Type": "text/html \t", "Content-Encoding": "gzip ", "Transfer-Encoding": "chunked "}
+
+    def with_blanks(call: Call) -> None:
+        call.start(200, headers)
+        call.send_chunk(gzipped(b"<a>hello</a>"))
+        call.send(b"0\r\n\r\n")
+
+    registry.on("/simple/bar/", with_blanks)
+    registry.on(PAGE, lambda call: call.reply(302, b"", {"Location": "/simple/bar/ "}))
+    assert sidecar.get(PAGE).body == b"<a>hello</a>"
+
+
 def test_what_packs_extremely_well_costs_time_and_not_memory(registry: Registry, sidecar: Sidecar) -> None:
     bomb = gzip.compress(b"<a>" * 20_000_000, 9)
     registry.on(
@@ -133,7 +162,7 @@ def test_a_page_without_a_place_to_cut_is_given_up(registry: Registry, sidecar: 
     registry.page(PAGE, b'<p title="' + b"x" * 6_000_000)
     reply = sidecar.get(PAGE)
     assert reply.status == 502
-    assert "4 MiB" in reply.reason
+    assert "256 KiB" in reply.reason
 
 
 @pytest.mark.parametrize("status", [404, 410, 429, 500, 503])

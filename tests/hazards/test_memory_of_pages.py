@@ -1,0 +1,87 @@
+"""Many pages at once, as many as there are places for: they fit into the memory that the webhook grants."""
+
+import functools
+import gzip
+import random
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from processes import peak_kib, rests
+from registry import Call, Registry, Script
+from sidecars import Sidecar, grant, running_sidecar
+
+from webhook import resources
+
+ACTIVE = 192
+HTML, JSON = "text/html", "application/vnd.pypi.simple.v1+json"
+LIMIT_KIB = int(resources.MEMORY_LIMIT.removesuffix("Mi")) * 1024
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with Registry() as found:
+        yield found
+
+
+@pytest.fixture
+def sidecar(registry: Registry, tmp_path: Path) -> Iterator[Sidecar]:
+    with running_sidecar(tmp_path, grant(registry, ca=None), log_level="info") as found:
+        yield found
+
+
+def stalls_behind(kind: str, page: bytes) -> Script:
+    """Little on the wire, and never whole."""
+    packed = gzip.compress(page)
+
+    def script(call: Call) -> None:
+        headers = {"Content-Type": kind, "Content-Encoding": "gzip"}
+        call.start(200, {**headers, "Content-Length": str(len(packed) + 100)})
+        call.send(packed)
+        call.wait_gone()
+
+    return script
+
+
+@functools.cache
+def many_links() -> bytes:
+    """Packed, and still more than all buffers on the way hold."""
+    chance = random.Random(1)
+    digests = (chance.getrandbits(256) for _ in range(90_000))
+    lines = (b'<a href="/f/foo-%d.zip#sha256=%064x">x</a>\n' % one for one in enumerate(digests))
+    return gzip.compress(b"".join(lines), 1)
+
+
+def sends_many_links(call: Call) -> None:
+    call.reply(200, many_links(), {"Content-Type": HTML, "Content-Encoding": "gzip"})
+
+
+PAGES = {
+    "blanks without a place to cut": stalls_behind(JSON, b" " * 4_000_000),
+    "an attribute without an end": stalls_behind(HTML, b'<a title="' + b"x" * 4_000_000),
+    "just below what is held back": stalls_behind(HTML, b'<a title="' + b"x" * 250_000),
+    "links that nobody reads": sends_many_links,
+}
+
+
+@pytest.mark.parametrize("script", PAGES.values(), ids=PAGES.keys())
+def test_all_places_taken_by_pages_fit_into_the_limit(
+    registry: Registry, sidecar: Sidecar, script: Script
+) -> None:
+    many_links()  # takes a moment
+    registry.on("*", script)
+    with ExitStack() as stack:
+        for number in range(ACTIVE):
+            sock = stack.enter_context(socket.socket())
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.connect(("127.0.0.1", sidecar.port))
+            sock.sendall(f"GET /simple/p{number}/ HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        deadline = time.monotonic() + 30
+        while len(registry.requests) < ACTIVE:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert rests(sidecar.process.pid, 30)
+    assert peak_kib(sidecar.process.pid) < LIMIT_KIB, peak_kib(sidecar.process.pid)
