@@ -1,12 +1,15 @@
 """The registry's TLS is always verified, and what is wrong with it stands in the sentence."""
 
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from authority import ca, server_context
 from registry import Registry
-from sidecars import Broker, grant, running_sidecar, sidecar_of_broker
+from sidecars import Broker, Sidecar, grant, running_sidecar, sidecar_of_broker
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 
@@ -77,6 +80,58 @@ def test_a_connection_that_the_systems_authorities_vouch_for_is_not_the_registry
         ):
             assert sidecar.get(WHEEL).status == 200
             assert sidecar.get(WHEEL).status == 502
+
+
+@contextmanager
+def running_with_storage(folder: Path, registry: Registry, storage: Registry) -> Iterator[Sidecar]:
+    """The Connector declares it, has `ours` for its CA, and the system trusts `theirs`."""
+    public = folder / "public.pem"
+    public.write_text(ca("theirs"))
+    registry.on("*", lambda call: call.reply(302, b"", {"Location": storage.origin + call.request.target}))
+    with (
+        Broker(grant(registry, file_origins=(storage.origin,))) as broker,
+        sidecar_of_broker(folder, broker, variables={"SSL_CERT_FILE": str(public)}) as sidecar,
+    ):
+        yield sidecar
+
+
+def ways_to(storage: Registry) -> tuple[str, ...]:
+    """Redirects of a file and of a page, and a link."""
+    return (WHEEL, "/simple/foo/", f"/_o/{urlsplit(storage.origin).netloc}{WHEEL}")
+
+
+@pytest.mark.parametrize(
+    ("context", "cause"),
+    [
+        (server_context(is_expired=True), "certificate has expired"),
+        (server_context(signer="theirs", is_expired=True), "certificate has expired"),
+        (server_context(("other.example",)), "IP address mismatch"),
+        (server_context(("other.example",), signer="theirs"), "IP address mismatch"),
+        (server_context(signer="nobody's"), "unable to get local issuer certificate"),
+    ],
+    ids=["expired", "public and expired", "another host", "public, of another host", "another authority"],
+)
+def test_storage_whose_certificate_does_not_hold_is_502_with_its_cause(
+    registry: Registry, tmp_path: Path, context: ssl.SSLContext, cause: str
+) -> None:
+    with Registry(context) as storage, running_with_storage(tmp_path, registry, storage) as sidecar:
+        for path in ways_to(storage):
+            reply = sidecar.get(path)
+            assert reply.status == 502
+            assert cause in reply.reason
+            assert storage.origin in reply.reason
+        assert storage.requests == []
+
+
+@pytest.mark.parametrize("signer", ["ours", "theirs"])
+def test_storage_whose_certificate_holds_is_read(registry: Registry, tmp_path: Path, signer: str) -> None:
+    """The Connector's authority may vouch for it, and the system's may."""
+    with (
+        Registry(server_context(signer=signer)) as storage,
+        running_with_storage(tmp_path, registry, storage) as sidecar,
+    ):
+        storage.on("*", lambda call: call.reply(200, b"stored"))
+        assert [sidecar.get(path).body for path in ways_to(storage)] == [b"stored"] * 3
 
 
 def test_tls_below_1_2_is_not_spoken(tmp_path: Path) -> None:
