@@ -13,8 +13,10 @@ from sidecar.origins import Origin
 from sidecar.wire import Wire
 
 CONNECT_SECONDS = 10.0
-"""For TCP and TLS each. pip gives up after 30 s of silence (the generated `timeout`) and retries: two of ours
-fit, so that it reads our sentence instead"""
+"""For TCP, all of a name's addresses together, and for TLS. pip gives up after 30 s of silence (the generated
+`timeout`) and retries: two of ours fit, so that it reads our sentence instead"""
+MOST_ADDRESSES = 4
+"""Of one name; arbitrary, for each of them must have a part of the time"""
 IDLE_SECONDS = 30.0
 """An idle connection is dropped after this; servers drop theirs after 5 to 75 s, and one that was dropped
 there is noticed before use"""
@@ -47,8 +49,10 @@ def connect(origin: Origin, tls: ssl.SSLContext | None, *, is_declared: bool = T
     addresses are looked at, and then connected to, not the name: a second look-up could give others.
     """
     try:
-        hosts = [origin.host] if is_declared else _harmless_addresses(origin)
-        sock = _connect_first(hosts, origin.port)
+        addresses = _addresses(origin)
+        if not is_declared:
+            _judge(origin, addresses)
+        sock = _connect_first(addresses, origin.port)
     except UnicodeError as error:
         raise UpstreamUnreachable(
             f"cannot connect to {origin}: no host can have this name", _ADDRESS
@@ -130,24 +134,28 @@ class closing_on_error:  # noqa: N801 (used like contextlib's own; a generator t
             self._wire.close()
 
 
-def _harmless_addresses(origin: Origin) -> list[str]:
-    """Of a host that only a redirect names. Raises OSError, UpstreamUnreachable where one is forbidden."""
+def _addresses(origin: Origin) -> list[str]:
     found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-    addresses = [str(address[0]) for *_, address in found]
+    return [str(address[0]) for *_, address in found[:MOST_ADDRESSES]]
+
+
+def _judge(origin: Origin, addresses: list[str]) -> None:
+    """Raises UpstreamUnreachable if one of them is forbidden."""
     for address in addresses:
         kind = why_forbidden(address)
         if kind is not None:
             raise UpstreamUnreachable(f"a redirect led to {origin}, {kind}; not followed")
-    return addresses
 
 
-def _connect_first(hosts: list[str], port: int) -> socket.socket:
-    """To the first that answers. Raises the last one's OSError."""
-    *others, last = hosts
-    for host in others:
+def _connect_first(addresses: list[str], port: int) -> socket.socket:
+    """To the first that answers; a time that one of them does not use is the others'. Raises OSError."""
+    until = time.monotonic() + CONNECT_SECONDS
+    *others, last = addresses
+    for tried, address in enumerate(others):
+        seconds = (until - time.monotonic()) / (len(addresses) - tried)
         with contextlib.suppress(OSError):
-            return socket.create_connection((host, port), CONNECT_SECONDS)
-    return socket.create_connection((last, port), CONNECT_SECONDS)
+            return socket.create_connection((address, port), seconds)
+    return socket.create_connection((last, port), max(until - time.monotonic(), 0.1))
 
 
 def _tls_cause(error: Exception) -> str:

@@ -50,10 +50,7 @@ def possible_projects(distribution: Distribution) -> list[str]:
         spellings = [found[: dash.start()] for dash in _BEFORE_VERSION.finditer(found)]
     else:
         name, version, _ = found.split("-", 2)
-        if version.lstrip("vV")[:1].isdigit():
-            spellings = [name]
-        else:
-            spellings = [name, f"{name}-{version}"]
+        spellings = [name] if version.lstrip("vV")[:1].isdigit() else [name, f"{name}-{version}"]
     names = (one.rstrip("-._") for one in spellings)
     return list(dict.fromkeys(normalise(one) for one in names if _PROJECT.fullmatch(one)))
 

@@ -1,0 +1,61 @@
+"""Connecting to a name with several addresses, some of which swallow what knocks there."""
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from sidecar import connections
+from sidecar.connections import connect
+from sidecar.errors import UpstreamUnreachable
+from sidecar.origins import origin_of
+
+SECONDS = 1.0
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """At 127.0.0.1 what knocks is dropped, for the backlog is full; at 127.0.0.2 somebody listens."""
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        stack.enter_context(socket.create_server(("127.0.0.2", full.getsockname()[1])))
+        with contextlib.suppress(TimeoutError):
+            while True:
+                stack.enter_context(socket.create_connection(full.getsockname(), 0.1))
+        yield full.getsockname()[1]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "CONNECT_SECONDS", SECONDS)
+
+
+def names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """`registry.example` has these addresses, and everything else its own."""
+    look_up = socket.getaddrinfo
+
+    def found(host: str, port: int, *arguments: int, **options: int) -> list[object]:
+        hosts = addresses if host == "registry.example" else [host]
+        return [entry for one in hosts for entry in look_up(one, port, *arguments, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+
+
+def test_an_address_that_swallows_leaves_time_for_the_next(
+    monkeypatch: pytest.MonkeyPatch, port: int
+) -> None:
+    names(monkeypatch, "127.0.0.1", "127.0.0.2")
+    with connect(origin_of(f"http://registry.example:{port}/"), None) as sock:
+        assert sock.getpeername() == ("127.0.0.2", port)
+
+
+def test_many_addresses_that_swallow_take_no_longer_than_one(
+    monkeypatch: pytest.MonkeyPatch, port: int
+) -> None:
+    names(monkeypatch, *["127.0.0.1"] * 50)
+    started = time.monotonic()
+    with pytest.raises(UpstreamUnreachable, match="timed out"):
+        connect(origin_of(f"http://registry.example:{port}/"), None)
+    assert time.monotonic() - started < 2 * SECONDS
