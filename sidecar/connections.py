@@ -15,8 +15,6 @@ from sidecar.wire import Wire
 CONNECT_SECONDS = 10.0
 """For TCP, all of a name's addresses together, and for TLS. pip gives up after 30 s of silence (the generated
 `timeout`) and retries: two of ours fit, so that it reads our sentence instead"""
-MOST_ADDRESSES = 4
-"""Of one name; arbitrary, for each of them must have a part of the time"""
 IDLE_SECONDS = 30.0
 """An idle connection is dropped after this; servers drop theirs after 5 to 75 s, and one that was dropped
 there is noticed before use"""
@@ -136,7 +134,7 @@ class closing_on_error:  # noqa: N801 (used like contextlib's own; a generator t
 
 def _addresses(origin: Origin) -> list[str]:
     found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found[:MOST_ADDRESSES]]
+    return [str(address[0]) for *_, address in found]
 
 
 def _judge(origin: Origin, addresses: list[str]) -> None:

@@ -20,6 +20,8 @@ REFUSED_SECONDS = 5.0
 """A refusal stands this long before the broker is asked again: a mended RoleBinding helps the next try"""
 BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 5.0)
 """Pauses between fetches while the broker cannot be reached; the last one repeats"""
+REFRESH_SECONDS = 1.0
+"""A grant whose soft life is over waits this long for the next one, and is used if that takes longer"""
 RENEW_SECONDS = 30.0
 """After a refusal that the broker had nothing newer for, it is asked again so much later"""
 
@@ -58,6 +60,13 @@ class GrantStore:
         """
         grant = self._grant
         if grant is None or self._clock() - self._since >= grant.soft_seconds:
+            return None
+        return self._unless_rejected(grant, action)
+
+    def usable(self, action: str) -> Grant | None:
+        """What may be used while the broker does not answer, past its soft life too."""
+        grant = self._grant
+        if grant is None or self._clock() - self._since >= grant.hard_seconds:
             return None
         return self._unless_rejected(grant, action)
 
@@ -186,9 +195,15 @@ class Grants:
         self._threads = threads
 
     async def get(self, action: str) -> Grant:
-        """See `GrantStore.get`."""
+        """See `GrantStore.get`. A broker that hangs holds up nobody who has a grant to use."""
         grant = self._store.at_hand(action)
-        return grant if grant is not None else await self._threads.run(lambda: self._store.get(action))
+        if grant is not None:
+            return grant
+        usable = self._store.usable(action)
+        if usable is None:
+            return await self._threads.run(lambda: self._store.get(action))
+        newer = await self._threads.run_within(REFRESH_SECONDS, lambda: self._store.get(action))
+        return newer if newer is not None else usable
 
     async def renew(self, refused: Grant, action: str, *, is_rejected: bool = True) -> Grant | None:
         """See `GrantStore.renew`."""

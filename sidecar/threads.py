@@ -1,5 +1,6 @@
 """Threads for what can only block: looking up names, TLS handshakes, asking the broker."""
 
+import math
 import threading
 import time
 from collections import deque
@@ -47,16 +48,32 @@ class Threads:
 
     async def run(self, function: Callable[[], Result]) -> Result:
         """What it returns or raises, while the loop goes on."""
+        call = self._begin(function)
+        await self._wait_for(call, math.inf)
+        return self._end(call)
+
+    async def run_within(self, seconds: float, function: Callable[[], Result]) -> Result | None:
+        """The same, or None where it takes longer; it goes on all the same."""
+        call = self._begin(function)
+        await self._wait_for(call, self._loop.now + seconds)
+        return self._end(call) if call.is_done else None
+
+    def _begin(self, function: Callable[[], Result]) -> _Call[Result]:
         call = _Call(function, self._loop.current)
         self._submit(call)  # type: ignore[arg-type]
-        while not call.is_done:
-            await self._loop.suspend()
+        return call
+
+    async def _wait_for(self, call: _Call[Result], deadline: float) -> None:
+        while not call.is_done and self._loop.now < deadline:
+            await self._loop.suspend(deadline)
+
+    def _end(self, call: _Call[Result]) -> Result:
         try:
             if call.error is not None:
                 raise call.error
             return call.results[0]
         finally:
-            del call  # its error's traceback holds this frame: a circle, with the request in it
+            call.error = None  # its traceback holds the frames that hold the call: a circle, with the request
 
     def _submit(self, call: _Call[object]) -> None:
         with self._changed:

@@ -176,6 +176,19 @@ def test_while_a_grant_is_renewed_the_one_before_serves_everybody_else(
     assert len(broker.requests) == 2
 
 
+def test_a_broker_that_hangs_holds_up_nobody_who_has_a_grant(registry: Registry, tmp_path: Path) -> None:
+    """Whoever asks for the next one waits a moment for it; then the one before serves him too."""
+    registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
+    with Broker(grant(registry, soft_seconds=0)) as broker, sidecar_of_broker(tmp_path, broker) as sidecar:
+        assert sidecar.get(WHEEL).status == 200
+        broker.on(GRANTS_PATH, hangs)
+        started = time.monotonic()
+        for _ in range(3):
+            assert sidecar.get(WHEEL).body == b"wheel"
+        assert time.monotonic() - started < 5
+        broker.wait_for(GRANTS_PATH, 2)
+
+
 def test_a_broker_that_hangs_for_one_connector_holds_up_no_other(registry: Registry, tmp_path: Path) -> None:
     registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
     listeners = (Listener("team/works", free_port()), Listener("team/hangs", free_port()))
