@@ -82,6 +82,7 @@ lock: $(READY) ## Resolve the lock files anew (UPGRADE=1: to the newest versions
 	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/devpi.in -o requirements/devpi.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/bench.in -o requirements/bench.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/mirrors.in -o requirements/mirrors.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/pulp.in -o requirements/pulp.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/build.in -o requirements/build.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/workload.in -o requirements/workload.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/registry.in -o requirements/registry.txt

@@ -31,7 +31,7 @@ def find_debian_programs(wanted: Sequence[str]) -> dict[str, str]:
         advice = f"apt-get install --no-install-recommends {' '.join(packages)}"
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
             raise MachineLacks(f"{' and '.join(missing)} not found; as root: {advice}")
-        _install(packages)
+        install_debian_packages(packages)
         if _missing(wanted):
             raise MachineLacks(f"apt-get could not install it; try: apt-get update && {advice}")
     return {name: str(shutil.which(name, path=SEARCHED)) for name in wanted}
@@ -56,7 +56,7 @@ def _missing(names: Sequence[str]) -> list[str]:
     return [name for name in names if shutil.which(name, path=SEARCHED) is None]
 
 
-def _install(packages: Sequence[str]) -> None:
+def install_debian_packages(packages: Sequence[str]) -> None:
     print(f"Installing {' '.join(packages)} (Debian packages)", file=sys.stderr)
     # RUNLEVEL 1 keeps a package from starting a server of its own
     environment = {"PATH": SEARCHED, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1", "LANG": "C.UTF-8"}

@@ -2,16 +2,19 @@
 
 import base64
 import json
+import os
 import secrets
 import shutil
+import signal
+import ssl
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from environments import clean, environment
@@ -32,6 +35,8 @@ class RegistryServer:
     index_path: str
     packages: Path | None = None
     """Where pypiserver keeps its files"""
+    extensions: Mapping[str, str] = field(default_factory=dict)
+    """Its `addressExtensions`, each with its name"""
 
     def manifests(self, name: str = "registry", namespace: str = "default") -> str:
         """Secret and Connector, as an administrator would write them."""
@@ -50,6 +55,7 @@ class RegistryServer:
             "spec": {
                 "connectorClassName": "pypi",
                 "address": self.address,
+                "addressExtensions": [{"name": key, "value": url} for key, url in self.extensions.items()],
                 "auth": {"name": "basicAuth", "secretRef": {"name": name}},
                 "params": [{"name": "indexPath", "value": self.index_path}],
             },
@@ -140,27 +146,29 @@ def _call(
 
 @contextmanager
 def running_program(command: list[str], log: Path, **variables: str) -> Iterator[None]:
-    """A server's process, with nothing of this machine's environment; ended with the block."""
+    """A server's process, with nothing of this machine's environment; it ends with the block, and its own."""
     environment = clean(HOME=str(log.parent), **variables)
     with log.open("w") as stream:
-        process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
+        process = subprocess.Popen(
+            command, env=environment, stdout=stream, stderr=stream, start_new_session=True
+        )
     try:
         yield
     finally:
         process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
-def wait_for_answer(url: str) -> None:
+def wait_for_answer(url: str, context: ssl.SSLContext | None = None) -> None:
     """Any answer, a refusal too."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            urllib.request.urlopen(url, timeout=5).close()
+            urllib.request.urlopen(url, timeout=5, context=context).close()
         except urllib.error.HTTPError as error:
             error.close()
             return
