@@ -57,6 +57,9 @@ class Layout(NamedTuple):
     """`origin` as a text: to write it takes as long as to look at a path"""
     policy: Policy | None
     """None: every package may pass"""
+    odd: str
+    """As much of the index's path as no client could ask for, had the Connector not declared it: to GitLab,
+    `group%2Fproject` is a project"""
 
     @classmethod
     def of(cls, grant: Grant) -> "Layout":
@@ -64,7 +67,7 @@ class Layout(NamedTuple):
         own = origin_of(index)
         foreign = {one.netloc: one for one in map(origin_of, grant.file_origins)}
         policy = Policy(grant.packages) if grant.packages else None
-        return cls(own, index.path, grant.upload_url, foreign, str(own), policy)
+        return cls(own, index.path, grant.upload_url, foreign, str(own), policy, _odd(index.path))
 
     def trusts(self, origin: Origin) -> bool:
         """Whether the Connector itself declares this origin."""
@@ -83,7 +86,8 @@ class Route(NamedTuple):
 def route(method: str, target: str, layout: Layout) -> Route:
     """Decide about a request line, or raise the `Refusal` that answers it."""
     path, question, query = target.partition("?")
-    check_target(path, query)
+    is_below_odd = layout.odd and path.startswith(f"{layout.odd}/")
+    check_target(path.removeprefix(layout.odd) if is_below_odd else path, query)
     if method == "POST":
         return _upload(path, layout)
     if method not in ("GET", "HEAD"):
@@ -98,6 +102,13 @@ def route(method: str, target: str, layout: Layout) -> Route:
     if layout.policy is not None and found.package:
         layout.policy.check(_projects(found))
     return found
+
+
+def _odd(index_path: str) -> str:
+    segments = index_path.split("/")
+    while segments and (not segments[-1] or _PATH.fullmatch(f"/{segments[-1]}")):
+        segments.pop()
+    return "/".join(segments)
 
 
 def check_target(path: str, query: str) -> None:

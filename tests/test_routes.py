@@ -3,6 +3,7 @@
 import pytest
 from layouts import AT_ROOT, BELOW_ALIAS, GRANT, INDEX, LAYOUT, OWN, SIMPLE, WHEEL
 
+from sidecar.errors import Refusal
 from sidecar.origins import Origin
 from sidecar.routes import ALIAS, FOREIGN, Layout, Route, route
 
@@ -152,3 +153,34 @@ def test_only_declared_origins_are_trusted_scheme_and_port_included(origin: Orig
 def test_the_two_paths_of_our_own_do_not_overlap() -> None:
     assert not ALIAS.startswith(FOREIGN)
     assert not FOREIGN.startswith(ALIAS)
+
+
+ENCODED = "/api/v4/projects/group%2Fproject/packages/pypi/"
+
+
+def test_an_encoded_slash_that_the_connector_itself_declares_is_asked_for() -> None:
+    """GitLab takes a project's full path for its id."""
+    layout = Layout.of(GRANT._replace(index_url=f"{OWN}{ENCODED}simple/"))
+    assert route("GET", "/simple/foo/", layout).url == f"{ENCODED}simple/foo/"
+    assert route("GET", f"{ENCODED}simple/foo/", layout) == Route(
+        "index", f"{OWN}{ENCODED}simple/foo/", "foo"
+    )
+    file = f"{ENCODED}files/ab/{WHEEL}"
+    assert route("GET", file, layout) == Route("file", OWN + file, "requests", WHEEL)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        f"{ENCODED}..%2f..%2f{WHEEL}",
+        f"{ENCODED}../{WHEEL}",
+        f"{ENCODED}/{WHEEL}",
+        f"/api/v4/projects/group%2Fproject%2F../{WHEEL}",
+        f"/api/v4/projects/other%2Fproject/{WHEEL}",
+        f"/api/v4/projects/group%2fproject/{WHEEL}",
+        f"/api%2Fv4/{WHEEL}",
+    ],
+)
+def test_no_other_encoded_slash_is(target: str) -> None:
+    with pytest.raises(Refusal, match="plain path"):
+        route("GET", target, Layout.of(GRANT._replace(index_url=f"{OWN}{ENCODED}simple/")))

@@ -29,6 +29,17 @@ def test_the_alias_leads_to_the_registrys_own_path(registry: Registry, tmp_path:
         assert sidecar.get("/root/pypi/+simple/foo/").body == b'<a href="../../+f/foo-1.0.tar.gz">'
 
 
+def test_a_path_that_the_connector_declares_in_an_odd_spelling_is_asked_for_so(
+    registry: Registry, tmp_path: Path
+) -> None:
+    own = "/api/v4/projects/group%2Fproject/packages/pypi/simple/foo/"
+    registry.page(own, b"<a>")
+    gitlab = grant(registry, index_url=registry.origin + own.removesuffix("foo/"))
+    with running_sidecar(tmp_path, gitlab) as sidecar:
+        assert sidecar.get(PAGE).header("location") == own
+        assert sidecar.get(own).body == b"<a>"
+
+
 def test_a_large_page_is_rewritten_while_it_streams(registry: Registry, sidecar: Sidecar) -> None:
     page = many_links(registry.origin)
     assert len(page) > 1_000_000
