@@ -48,7 +48,7 @@ def main() -> int:
 
 def try_properties(seed: int, deadline: float) -> int:
     """The property suites with one more seed, until the deadline: not 0 if one of them failed."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(TESTS / "properties")]
+    command = [sys.executable, "-m", "pytest", "-qx", "-p", "no:cacheprovider", str(TESTS / "properties")]
     command += [f"--hypothesis-seed={seed}", "--hypothesis-profile=fuzz"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:

@@ -18,9 +18,10 @@ from generated_pages import (
     json_pages,
     written,
 )
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from index_pages import ASKED, LAYOUT, LOCAL, MOVED, OWN, rewrite
+from octets import tried
 from pip._internal.index.collector import IndexContent, parse_links
 
 from sidecar.origins import origin_of
@@ -42,7 +43,7 @@ def led_back(url: str) -> str:
     return LOCAL + prefix + (rest if rest.startswith("/") else "/" + rest)
 
 
-@settings(max_examples=200, deadline=None)
+@tried(200)
 @given(page=html_pages(), final=FINALS)
 def test_pip_finds_each_link_of_an_html_page_here_iff_it_led_to_a_declared_origin(
     page: list[Part], final: str
@@ -51,14 +52,14 @@ def test_pip_finds_each_link_of_an_html_page_here_iff_it_led_to_a_declared_origi
     assert as_pip_reads(after, SHOWN_AT) == [led_back(url) for url in as_pip_reads(before, final)]
 
 
-@settings(max_examples=200, deadline=None)
+@tried(200)
 @given(page=html_pages(), final=FINALS)
 def test_of_an_html_page_nothing_but_links_changes(page: list[Part], final: str) -> None:
     pattern = "".join(re.escape(part) if isinstance(part, str) else "[^<>]*" for part in page)
     assert re.fullmatch(pattern.encode(), rewrite(written(page), final=final))
 
 
-@settings(max_examples=200, deadline=None)
+@tried(200)
 @given(
     page=json_pages(),
     escape=st.sampled_from(["none", "ascii", "slashes", "numbers"]),
@@ -86,7 +87,7 @@ def check_cuts(octets: bytes, *, is_json: bool, final: str, cuts: list[int]) -> 
     return whole
 
 
-@settings(max_examples=250, deadline=None)
+@tried(250)
 @given(
     page=st.one_of(html_pages().map(written), HTML_SCRAPS.map(str.encode), PLAIN.map(str.encode)),
     final=FINALS,
@@ -107,7 +108,7 @@ def test_an_html_page_comes_out_the_same_however_it_is_cut_and_by_whichever_way(
     assert rewrite(b"<!--'-->" + page, final=final) == b"<!--'-->" + whole
 
 
-@settings(max_examples=250, deadline=None)
+@tried(250)
 @given(
     page=st.one_of(
         st.builds(dumped, json_pages(), st.sampled_from(["none", "slashes"]), st.none()),
