@@ -68,6 +68,17 @@ def test_a_published_index_is_404_where_the_content_origin_is_not_declared(
             assert "which the Connector does not declare" in reply.reason
 
 
+def test_uploads_to_a_published_index_go_to_one_of_its_repository(
+    server: Pulp, published: RegistryServer, tmp_path: Path
+) -> None:
+    """By itself it has none, and says so."""
+    wheel = make_wheel(tmp_path, "hello-later", "1.0")
+    itself = replace(published, extensions={**published.extensions, "upload": f"{published.address}legacy/"})
+    refused, accepted = (upload(server, one, "twine upload", wheel) for one in (itself, published))
+    assert "Index is not pointing to a repository" in refused.stdout
+    assert accepted.returncode == 0, accepted.stdout
+
+
 def test_files_that_want_the_password_on_another_origin_do_not_get_it(server: Pulp, tmp_path: Path) -> None:
     """Pulp opens its content guard to this very credential, and would to whoever serves that origin."""
     live = server.distribute("guarded")

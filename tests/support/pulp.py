@@ -10,7 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -75,11 +75,12 @@ class Pulp:
         return self._distribute({"name": name, "repository": repository})
 
     def publish(self, server: RegistryServer) -> RegistryServer:
-        """A second index, of what is now in the repository of the first."""
+        """A second index, of what is now in the repository of the first; uploads go to the first."""
         name = server.address.split("/")[-2]
         repository = self._ask(f"repositories/python/python/?name={name}")["results"][0]["pulp_href"]
         publication = self._perform("publications/python/pypi/", {"repository": repository})
-        return self._distribute({"name": f"{name}-published", "publication": publication})
+        found = self._distribute({"name": f"{name}-published", "publication": publication})
+        return replace(found, extensions=server.extensions)
 
     def guard(self, server: RegistryServer) -> None:
         """Its files, on the content origin, want the password from now on."""
