@@ -9,6 +9,7 @@ from binascii import b2a_base64
 
 from sidecar.contract import Credential
 from sidecar.http1 import Headers, find
+from sidecar.validators import marked, unmarked
 
 _TO_REGISTRY = frozenset(
     {b"accept", b"accept-language", b"cache-control", b"content-type", b"pragma", b"user-agent"}
@@ -45,21 +46,29 @@ _NOT_TO_CLIENT = _HOP_BY_HOP | {
     b"access-control-allow-origin",  # no web page is to read through us
     b"access-control-allow-credentials",
 }
+_VALIDATORS = frozenset({b"etag", b"last-modified"})
 _DIGESTS = frozenset({b"content-md5", b"digest", b"content-digest", b"repr-digest"})
 _NOT_WITH_REWRITTEN = _NOT_TO_CLIENT | _DIGESTS | {b"content-encoding", b"accept-ranges"}
-_WITH_PAGES = _TO_REGISTRY | _CONDITIONS
-_WITH_FILES = _WITH_PAGES | _OF_FILES
+_WITH_FILES = _TO_REGISTRY | _CONDITIONS | _OF_FILES
 _NOTHING: frozenset[bytes] = frozenset()
 _VIA = (b"via", b"1.1 pypi-connector")  # RFC 9110 §7.6.3
 
 
-def to_registry(headers: Headers, *, host: str, is_page: bool, authorization: bytes | None) -> Headers:
-    """The request's headers as the registry gets them. Framing is added by whoever sends the body."""
-    passed = (_WITH_PAGES if is_page else _WITH_FILES) - _nominated(headers)
+def to_registry(
+    headers: Headers, *, host: str, authorization: bytes | None, page_mark: bytes | None = None
+) -> Headers:
+    """The request's headers as the registry gets them. Framing is added by whoever sends the body.
+
+    `page_mark`: an index page is asked for, whose tags bear this mark.
+    """
+    passed = (_WITH_FILES if page_mark is None else _TO_REGISTRY) - _nominated(headers)
     found = [(b"host", host.encode("ascii"))]
     found += [header for header in headers if header[0] in passed]
-    if is_page:
+    if page_mark is not None:
         found.append((b"accept-encoding", b"gzip"))
+        tags = unmarked(find(headers, b"if-none-match") or b"", page_mark)
+        if tags is not None and b"if-none-match" not in _nominated(headers):
+            found.append((b"if-none-match", tags))
     elif find(headers, b"accept-encoding") is None:
         found.append((b"accept-encoding", b"identity"))
     if authorization is not None:
@@ -68,10 +77,15 @@ def to_registry(headers: Headers, *, host: str, is_page: bool, authorization: by
     return found
 
 
-def to_client(headers: Headers, *, is_rewritten: bool) -> Headers:
+def to_client(headers: Headers, *, is_rewritten: bool, page_mark: bytes | None = None) -> Headers:
     """The response's headers as the client gets them, without framing."""
     dropped = (_NOT_WITH_REWRITTEN if is_rewritten else _NOT_TO_CLIENT) | _nominated(headers)
-    return [header for header in headers if header[0] not in dropped]
+    if page_mark is None:
+        return [header for header in headers if header[0] not in dropped]
+    tag = marked(find(headers, b"etag") or b"", page_mark)
+    dropped |= _VALIDATORS
+    kept = [header for header in headers if header[0] not in dropped]
+    return [*kept, (b"etag", tag)] if tag is not None else kept
 
 
 def _nominated(headers: Headers) -> frozenset[bytes]:

@@ -23,7 +23,7 @@ async def relay_page(exchange: Exchange, response: Response, upstream: Upstream,
     head = exchange.start(
         response.head.status,
         response.head.reason,
-        to_client(response.head.headers, is_rewritten=True),
+        to_client(response.head.headers, is_rewritten=True, page_mark=links.layout.mark),
         None,
         has_body=not is_head,
     )

@@ -70,11 +70,13 @@ class Proxy:
     async def _download(self, exchange: Exchange, chosen: Route, target: Target) -> None:
         response, chosen, target = await self._fetch(exchange, chosen, target)
         with closing_on_error(response.wire):
-            if chosen.action == "index" and response.head.status in _PAGE_STATUSES:
+            is_page = chosen.action == "index"
+            if is_page and response.head.status in _PAGE_STATUSES:
                 links = PageLinks(target.layout, chosen.url, response.url, self._local)
                 await relay_page(exchange, response, self._upstream, links)
             else:
-                await relay(exchange, response, self._upstream, target.grant.credential)
+                page_mark = target.layout.mark if is_page else None
+                await relay(exchange, response, self._upstream, target.grant.credential, page_mark)
 
     async def _fetch(
         self, exchange: Exchange, chosen: Route, target: Target

@@ -24,7 +24,11 @@ _STATUSES = {
 
 
 async def relay(
-    exchange: Exchange, response: Response, upstream: Upstream, credential: Credential | None
+    exchange: Exchange,
+    response: Response,
+    upstream: Upstream,
+    credential: Credential | None,
+    page_mark: bytes | None = None,
 ) -> None:
     """Send the response on, status and body as they are; the connection is given back or closed."""
     if response.head.status >= 400:
@@ -37,7 +41,7 @@ async def relay(
     head = exchange.start(
         response.head.status,
         response.head.reason,
-        to_client(response.head.headers, is_rewritten=False),
+        to_client(response.head.headers, is_rewritten=False, page_mark=page_mark),
         length,
         has_body=has_body,
     )

@@ -5,6 +5,7 @@ settings, other people's tokens) stays out of the Pod's reach, for the credentia
 """
 
 import re
+from binascii import crc32
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
@@ -20,6 +21,8 @@ ALIAS = "/simple/"
 FOREIGN = "/_o/"
 """`/_o/<host>/<path>` stands for a file of another origin that the Connector declares"""
 UPLOADS = ("/", "/legacy", "/legacy/")
+_REWRITING = 1
+"""Counted up with each change of what a page becomes: pages that clients keep are asked for anew"""
 
 Action = Literal["redirect", "index", "file", "upload"]
 
@@ -57,6 +60,8 @@ class Layout(NamedTuple):
     """`origin` as a text: to write it takes as long as to look at a path"""
     policy: Policy | None
     """None: every package may pass"""
+    mark: bytes
+    """Of pages' tags: another one where links are led here in another way"""
     odd: str
     """As much of the index's path as no client could ask for, had the Connector not declared it: to GitLab,
     `group%2Fproject` is a project"""
@@ -67,7 +72,8 @@ class Layout(NamedTuple):
         own = origin_of(index)
         foreign = {one.netloc: one for one in map(origin_of, grant.file_origins)}
         policy = Policy(grant.packages) if grant.packages else None
-        return cls(own, index.path, grant.upload_url, foreign, str(own), policy, _odd(index.path))
+        mark = b"%08x" % crc32(f"{_REWRITING} {grant.index_url} {sorted(foreign)}".encode())
+        return cls(own, index.path, grant.upload_url, foreign, str(own), policy, mark, _odd(index.path))
 
     def trusts(self, origin: Origin) -> bool:
         """Whether the Connector itself declares this origin."""

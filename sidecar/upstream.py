@@ -126,7 +126,6 @@ class Upstream:
             fields = to_registry(
                 headers,
                 host=origin.netloc,
-                is_page=False,
                 authorization=basic_authorization(grant.credential),
             )
             await _send_head(wire, render_request("POST", target_of(url), [*fields, length_header]))
@@ -170,7 +169,8 @@ class Upstream:
         client: Wire,
     ) -> Response:
         origin, path = target.place(url)
-        fields = to_registry(headers, host=origin.netloc, is_page=is_page, authorization=authorization)
+        page_mark = target.layout.mark if is_page else None
+        fields = to_registry(headers, host=origin.netloc, authorization=authorization, page_mark=page_mark)
         request = render_request(method, path, fields)
         is_own = origin == target.layout.origin
         is_declared = target.layout.trusts(origin)

@@ -13,14 +13,12 @@ PASSED = [
     b"accept-language",
     b"cache-control",
     b"content-type",
-    b"if-match",
-    b"if-modified-since",
-    b"if-none-match",
-    b"if-unmodified-since",
     b"pragma",
     b"user-agent",
 ]
 OF_FILES = [b"accept-encoding", b"if-range", b"range"]
+OF_FILES += [b"if-match", b"if-modified-since", b"if-none-match", b"if-unmodified-since"]
+MARK = b"0123abcd"
 NEVER_TO_REGISTRY = [
     b"authorization",
     b"connection",
@@ -54,7 +52,10 @@ VIA = (b"via", b"1.1 pypi-connector")
 
 
 def sent(headers: Headers, *, is_page: bool, authorization: bytes | None = None) -> Headers:
-    return to_registry(headers, host="registry.example:8443", is_page=is_page, authorization=authorization)
+    page_mark = MARK if is_page else None
+    return to_registry(
+        headers, host="registry.example:8443", authorization=authorization, page_mark=page_mark
+    )
 
 
 @pytest.mark.parametrize("name", PASSED)
@@ -64,7 +65,9 @@ def test_what_a_package_client_says_reaches_the_registry_unchanged(name: bytes, 
 
 
 @pytest.mark.parametrize("name", OF_FILES)
-def test_ranges_and_codings_are_of_files_not_of_pages_which_change_on_their_way(name: bytes) -> None:
+def test_ranges_codings_and_conditions_are_of_files_not_of_pages_which_change_on_their_way(
+    name: bytes,
+) -> None:
     assert (name, b"value") in sent([(name, b"value")], is_page=False)
     assert (name, b"value") not in sent([(name, b"value")], is_page=True)
 

@@ -21,7 +21,7 @@ DENIES_EVIL = Layout.of(GRANT._replace(packages=PackagePolicy("team/pypi", (), (
     ],
 )
 def test_no_odd_spelling_goes_round_a_denied_name(target: str) -> None:
-    with pytest.raises(Refusal, match='^package "evil" is denied'):
+    with pytest.raises(Refusal, match=r'^package "evil" is denied'):
         route("GET", target, DENIES_EVIL)
 
 

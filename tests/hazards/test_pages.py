@@ -155,7 +155,8 @@ def test_a_json_page_keeps_its_type_and_its_validators(registry: Registry, sidec
     registry.page(PAGE, json.dumps(page).encode(), kind, ETag='"a"', Vary="Accept")
     reply = sidecar.get(PAGE, Accept=kind)
     assert json.loads(reply.body)["files"][0]["url"] == "/p/foo-1.0.tar.gz"
-    assert [reply.header(name) for name in ("content-type", "etag", "vary")] == [kind, '"a"', "Accept"]
+    assert [reply.header(name) for name in ("content-type", "vary")] == [kind, "Accept"]
+    assert (reply.header("etag") or "").startswith('W/"')
     assert registry.requests[0].header("accept") == kind
 
 

@@ -2,10 +2,11 @@
 
 import hashlib
 import os
+from pathlib import Path
 
 import pytest
 from registry import Call, Registry, gzipped
-from sidecars import Sidecar
+from sidecars import Sidecar, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 BODY = os.urandom(300_000)
@@ -92,10 +93,23 @@ def test_an_index_page_can_be_asked_for_conditionally_but_not_in_parts(
     registry: Registry, sidecar: Sidecar
 ) -> None:
     registry.on("/simple/foo/", serve)
-    assert sidecar.get("/simple/foo/", If_None_Match=ETAG).status == 304
     reply = sidecar.get("/simple/foo/", Range="bytes=0-5")
-    assert reply.status == 200
-    assert (reply.header("etag"), reply.header("accept-ranges")) == (ETAG, None)
+    assert (reply.status, reply.header("accept-ranges")) == (200, None)
+    etag = reply.header("etag") or ""
+    assert sidecar.get("/simple/foo/", If_None_Match=etag).status == 304
+    assert sidecar.get("/simple/foo/", If_None_Match=f'"x", {etag}').status == 304
+    assert sidecar.get("/simple/foo/", If_None_Match=ETAG).status == 200  # never told for this page
+
+
+def test_a_page_is_sent_again_where_its_links_lead_elsewhere_now(registry: Registry, tmp_path: Path) -> None:
+    """The registry's is the same; the Connector declares one more origin, whose links must lead here."""
+    registry.on("/simple/foo/", serve)
+    with running_sidecar(tmp_path, grant(registry)) as before:
+        etag = before.get("/simple/foo/").header("etag") or ""
+        assert before.get("/simple/foo/", If_None_Match=etag).status == 304
+    more = grant(registry, file_origins=("https://files.example",))
+    with running_sidecar(tmp_path, more) as after:
+        assert after.get("/simple/foo/", If_None_Match=etag).status == 200
 
 
 def test_a_coding_of_a_file_passes_untouched(registry: Registry, sidecar: Sidecar) -> None:

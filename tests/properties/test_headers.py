@@ -101,7 +101,12 @@ def test_only_what_is_listed_reaches_a_registry(
         head = reader.head()
     except MalformedHead:
         return
-    sent = to_registry(head.headers, host="registry.example", is_page=is_page, authorization=authorization)
+    sent = to_registry(
+        head.headers,
+        host="registry.example",
+        authorization=authorization,
+        page_mark=b"0" * 8 if is_page else None,
+    )
     assert {name for name, _ in sent} <= TO_REGISTRY
     assert [value for name, value in sent if name == b"authorization"] == [OURS] * (authorization is not None)
     assert [value for name, value in sent if name == b"host"] == [b"registry.example"]

@@ -106,7 +106,9 @@ def test_what_a_registry_gets_has_one_reading(raw: bytes, is_page: bool) -> None
         head = reader.head()
     except MalformedHead:
         return
-    fields = to_registry(head.headers, host=HOST, is_page=is_page, authorization=b"Basic eDp5")
+    fields = to_registry(
+        head.headers, host=HOST, authorization=b"Basic eDp5", page_mark=b"0" * 8 if is_page else None
+    )
     framing = (
         (b"transfer-encoding", b"chunked")
         if head.length == CHUNKED

@@ -91,7 +91,7 @@ def test_pages_are_asked_for_in_gzip_and_files_as_the_client_asks(scene: Scene) 
 
 @PYPI
 def test_a_page_that_has_not_changed_is_not_sent_again(scene: Scene) -> None:
-    """Rule 7: the validator is the registry's, for the same page is always rewritten alike."""
+    """Rule 7: the validator is the registry's, marked, for the same page is always rewritten alike."""
     etag = ask(scene, PAGE).header("etag")
     assert etag is not None
     assert ask(scene, PAGE).header("cache-control") == "max-age=600, public"
