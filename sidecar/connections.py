@@ -149,11 +149,15 @@ def _connect_first(addresses: list[str], port: int) -> socket.socket:
     """To the first that answers; a time that one of them does not use is the others'. Raises OSError."""
     until = time.monotonic() + CONNECT_SECONDS
     *others, last = addresses
-    for tried, address in enumerate(others):
-        seconds = (until - time.monotonic()) / (len(addresses) - tried)
+    for left, address in zip(range(len(addresses), 1, -1), others, strict=True):
         with contextlib.suppress(OSError):
-            return socket.create_connection((address, port), seconds)
-    return socket.create_connection((last, port), max(until - time.monotonic(), 0.1))
+            return socket.create_connection((address, port), _share(until, left))
+    return socket.create_connection((last, port), _share(until, 1))
+
+
+def _share(until: float, count: int) -> float:
+    """Seconds for one of so many; never none, which would be refused as a limit."""
+    return max((until - time.monotonic()) / count, 0.01)
 
 
 def _tls_cause(error: Exception) -> str:
