@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import seed
-from command_line import GOOD, POD, PROGRAM, call
+from command_line import CONNECTOR, GOOD, POD, PROGRAM, call
 from environments import clean
 
 from webhook.loopback import free_port
@@ -55,6 +55,17 @@ def test_an_unreachable_registry_is_told_with_the_fix() -> None:
     assert "LivenessReady       False   ConnectionFailed      connection refused" in result.stdout
     assert "nothing answers there: check spec.address" in result.stdout
     assert result.returncode == 1
+
+
+def test_an_address_that_may_be_the_secret_is_not_printed() -> None:
+    """Cloudsmith's entitlement token stands in the path; there is no Secret."""
+    address = f"http://127.0.0.1:{free_port()}/canary-entitlement/python"
+    anonymous = CONNECTOR.replace("https://pypi.example.com", address)
+    result = call(
+        "check", "-f", "-", stdin=anonymous.replace("  auth: {name: basicAuth, secretRef: {name: s}}", "")
+    )
+    assert "ConnectionFailed" in result.stdout
+    assert f"{address.split('/canary')[0]}/…: nothing answers there" in result.stdout
 
 
 INJECT_REFUSALS = {

@@ -1,7 +1,9 @@
 """`pypi-connector check`: one look at the registry, told as the conditions that a cluster would show."""
 
 import asyncio
+from urllib.parse import urlsplit
 
+from webhook.connectors import Connector
 from webhook.console import Console, Style
 from webhook.controller.conditions import Condition, Observed, Probe, conditions
 from webhook.controller.probe import probe
@@ -36,14 +38,23 @@ def check(registry: Registry, console: Console) -> bool:
             proxy_url=index_url(default_port(connector.key)),
         )
     )
-    console.line(f"Connector {connector.key}: {connector.index_url}", "bold")
+    address = _shown(connector)
+    console.line(f"Connector {connector.key}: {address}", "bold")
     for one in found:
         _print(one, console)
     if connector.packages:
         console.line(f"  {describe(connector.packages)}")
     if seen.outcome != "ok":
-        console.line(f"{connector.address}: {_fix(seen)}")
+        console.line(f"{address}: {_fix(seen)}")
     return found[-1].status == "True"
+
+
+def _shown(connector: Connector) -> str:
+    """Without another credential the path may be one (Cloudsmith), and a CI system keeps what it is shown."""
+    if connector.secret_name is not None:
+        return connector.index_url
+    url = urlsplit(connector.index_url)
+    return f"{url.scheme}://{url.netloc}/…"
 
 
 def _print(one: Condition, console: Console) -> None:
