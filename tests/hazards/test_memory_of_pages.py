@@ -5,32 +5,18 @@ import gzip
 import random
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from processes import peak_kib, rests
 from registry import Call, Registry, Script
-from sidecars import Sidecar, grant, running_sidecar
+from sidecars import Sidecar
 
 from webhook import resources
 
 ACTIVE = 192
 HTML, JSON = "text/html", "application/vnd.pypi.simple.v1+json"
 LIMIT_KIB = int(resources.MEMORY_LIMIT.removesuffix("Mi")) * 1024
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with Registry() as found:
-        yield found
-
-
-@pytest.fixture
-def sidecar(registry: Registry, tmp_path: Path) -> Iterator[Sidecar]:
-    with running_sidecar(tmp_path, grant(registry, ca=None), log_level="info") as found:
-        yield found
 
 
 def stalls_behind(kind: str, page: bytes) -> Script:
