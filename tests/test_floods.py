@@ -246,3 +246,15 @@ def test_a_flood_is_told_in_few_lines(fresh: Served) -> None:
     assert any(cause.startswith("replaced") for cause in counts)
     assert isinstance(most, list)
     assert ATTACKER in most[0][0]
+
+
+def test_requests_that_are_no_reviews_are_told_in_few_lines(fresh: Served) -> None:
+    with fresh.connect_tls(ATTACKER) as sock:
+        for number in range(300):
+            sock.sendall(post(f"/mutate?{number}", b"{}", f"X-Number: {number}"))
+            assert answer(sock)[0] == 400
+    assert len(fresh.log.read_text().splitlines()) < 10
+    [line] = fresh.lines("admission reviews not usable")
+    assert line["counts"] == {"400: the body is no AdmissionReview": 1}, (
+        "the first at once, others in a minute"
+    )

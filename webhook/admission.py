@@ -24,6 +24,7 @@ from webhook.errors import ClusterUnavailable
 from webhook.patch import operations
 from webhook.reasons import Reason
 from webhook.settings import Settings
+from webhook.tally import Tally
 
 MOST_BYTES = 7 * 1024 * 1024
 """The API server accepts objects up to 3 MiB; a review holds the object, for other operations the old one
@@ -72,18 +73,18 @@ def create_app(
     """`settings` is asked for each Pod, for authorities come and go; `is_ready` says whether the caches
     behind the other two are filled."""
     budget = Budget(HELD_BYTES, HELD_BYTES_PER_PEER)
+    tally = Tally(_log, "admission reviews not usable")
     app = FastAPI(title="pypi-connector admission", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.post("/mutate")
     async def mutate(http: Request) -> Response:
-        with budget.hold(http.client.host if http.client else "") as hold:
+        peer = http.client.host if http.client else ""
+        with budget.hold(peer) as hold:
             try:
                 document = await _document(http, hold)
                 request, uid = _request(document)
             except _Unusable as error:
-                _log.warning(
-                    "admission review not usable", extra={"status": error.status, "cause": str(error)}
-                )
+                tally.tell(f"{error.status}: {str(error)[:200]}", peer, time.monotonic())
                 return Response(f"{error}\n", error.status, media_type="text/plain")
             return _answer(await _review(request, uid, settings, connectors, places))
 

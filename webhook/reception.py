@@ -59,8 +59,7 @@ class Reception:
         now = time.monotonic()
         if self._callers.may_ask(peer, token.reveal(), now):
             return
-        self._tally.count("too many of this address have failed", peer)
-        self._tally.report(now)
+        self._tally.tell("too many of this address have failed", peer, now)
         # 429, after which a sidecar asks again: any other 4xx would end its grant
         sentence = "too many tokens from this address were not accepted: the sidecar asks again by itself"
         raise Refusal(TOO_MANY, sentence, status=429)

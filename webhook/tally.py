@@ -5,6 +5,9 @@ from collections import Counter
 
 PERIOD_SECONDS = 60.0
 
+MOST_CAUSES = 20
+"""Different ones in a line: some hold a stranger's words"""
+
 
 class Tally:
     """Says how often, why, and which address most often."""
@@ -17,9 +20,15 @@ class Tally:
         self._told: float | None = None
 
     def count(self, cause: str, peer: str | None = None) -> None:
-        self._causes[cause] += 1
+        known = cause in self._causes or len(self._causes) < MOST_CAUSES
+        self._causes[cause if known else "others"] += 1
         if peer is not None and (peer in self._peers or len(self._peers) < 1000):
             self._peers[peer] += 1
+
+    def tell(self, cause: str, peer: str | None, now: float) -> None:
+        """Count, and report if it is time: for whoever has no period of its own."""
+        self.count(cause, peer)
+        self.report(now)
 
     def report(self, now: float) -> None:
         """The first time at once, then at most once a minute; nothing if there is nothing to tell."""
