@@ -67,9 +67,15 @@ class Visit:
         self.holder = Holder(peer, self.expel)
 
     def greet(self) -> None:
-        """The client has sent something: TLS begins."""
+        """The client has sent something: TLS begins, if it is TLS."""
         sock = self._take_socket()
-        if sock is not None:
+        if sock is None:
+            return
+        if not _begins_tls(sock):
+            self.count("not TLS")
+            sock.close()
+            self.left()
+        else:
             self._task = asyncio.create_task(self._doors.connect(self, sock))
             self._task.add_done_callback(self._after_handshake)
 
@@ -115,6 +121,14 @@ class Visit:
             task.exception()  # asyncio complains of those that nobody looked at
         if self._transport is None:
             self.left()
+
+
+def _begins_tls(sock: socket.socket) -> bool:
+    """Whether a handshake record is there (RFC 8446 §5.1); false at the end of a connection too."""
+    try:
+        return sock.recv(1, socket.MSG_PEEK) == b"\x16"
+    except OSError:
+        return False
 
 
 class Doors:
@@ -175,7 +189,7 @@ class Doors:
                 self._loop.remove_reader(self._listener)
                 self._loop.call_later(PAUSE_SECONDS, self._accept_again)
                 return
-            self._admit(sock, str(address[0]))
+            self._admit(sock, str(address[0]).removeprefix("::ffff:"))
 
     def _accept_again(self) -> None:
         if self._timer is not None and not self._timer.cancelled():  # it is still open

@@ -93,7 +93,7 @@ def attacker(kind: str, target: str) -> dict[str, Any]:
         "image": WORKLOAD,
         "command": ["python3", "-c", FLOOD.read_text(), kind, host],
         # bounded, for victims and components have the same CPUs here
-        "resources": {"limits": {"cpu": "150m", "memory": "512Mi"}},
+        "resources": {"requests": {"cpu": "1m"}, "limits": {"cpu": "100m", "memory": "512Mi"}},
     }
     return made
 

@@ -20,6 +20,7 @@ BODIES_PER_SECOND = 6
 """Each of 6.9 MB of 7, and held for as long as the other end lets it"""
 TOKENS_PER_SECOND = 60
 HOLD_SECONDS = 30.0
+CHUNK = 65536
 done: Counter[str] = Counter()
 
 
@@ -46,8 +47,9 @@ async def hold(host: str, *, tls: bool, begin: bytes = b"") -> None:
         return
     done["connected"] += 1
     try:
-        writer.write(begin)
-        await writer.drain()
+        for start in range(0, len(begin), CHUNK):
+            writer.write(begin[start : start + CHUNK])
+            await writer.drain()
         done["sent"] += 1
         async with asyncio.timeout(HOLD_SECONDS):
             await reader.read(1)
