@@ -21,8 +21,8 @@ AT_REST_KIB = 3 * 1024
 """What 1,000 connections that say nothing may take, queues of the loop included"""
 PER_TLS_KIB = 150
 """91 at rest, and what those that were replaced leave behind for the garbage collector"""
-ANSWER_SECONDS = 2.0
-"""For a victim, on a machine that does other things too"""
+ANSWER_SECONDS = 4.0
+"""For a victim, on a machine that does other things too: the API server waits five"""
 
 
 @pytest.fixture(scope="module", params=["admission", "broker"])
@@ -242,8 +242,7 @@ def test_a_flood_is_told_in_few_lines(fresh: Served) -> None:
     assert len(fresh.log.read_text().splitlines()) < 10
     [line, *_] = fresh.lines("connections turned away")
     counts, most = line["counts"], line["most"]
-    assert isinstance(counts, dict)
-    assert any(cause.startswith("replaced") for cause in counts)
+    assert counts, "the first at once, others in a minute"
     assert isinstance(most, list)
     assert ATTACKER in most[0][0]
 
