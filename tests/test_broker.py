@@ -30,12 +30,13 @@ from broker_requests import (
     requests,
     token,
 )
+from fastapi import FastAPI
 
 from certs import store
 from certs.authority import ServingFiles, issue_leaf
 from certs.reload import Reloader
 from sidecar.contract import Grant, Secret
-from webhook import broker
+from webhook import broker, reception
 from webhook.broker import create_app
 from webhook.errors import ClusterUnavailable, Forbidden
 from webhook.memory import MemoryCluster
@@ -130,8 +131,12 @@ class Hanging(MemoryCluster):
         return None
 
 
-def test_only_so_many_grants_are_under_way_at_once() -> None:
-    """Leaves connections to the API server for the Lease and the certificates, whoever sends tokens."""
+@pytest.mark.parametrize(
+    ("peers", "expected"), [(1, reception.MOST_AT_ONCE_PER_PEER), (20, reception.MOST_AT_ONCE)]
+)
+def test_only_so_many_grants_are_under_way_at_once(peers: int, expected: int) -> None:
+    """Leaves connections to the API server for the Lease and the certificates, and turns for others, whatever
+    one address sends."""
     under_way, most = 0, 0
 
     class Counting(MemoryCluster):
@@ -146,15 +151,19 @@ def test_only_so_many_grants_are_under_way_at_once() -> None:
     given = Counting([connector(), login(), injected()])
     headers = {"Authorization": f"Bearer {token(given)}"}
 
-    async def run() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(create_app(lambda: SETTINGS, given))
+    async def from_peer(app: FastAPI, peer: str) -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app, client=(peer, 1))
         async with httpx.AsyncClient(transport=transport, base_url="https://broker") as client:
             body = {"connector": "team/pypi"}
-            asked = [client.post("/v1/grants", json=body, headers=headers) for _ in range(100)]
+            asked = [client.post("/v1/grants", json=body, headers=headers) for _ in range(100 // peers)]
             return await asyncio.gather(*asked)
 
-    assert {one.status_code for one in asyncio.run(run())} == {200}
-    assert most == broker.MOST_AT_ONCE
+    async def run() -> list[list[httpx.Response]]:
+        app = create_app(lambda: SETTINGS, given)
+        return await asyncio.gather(*(from_peer(app, f"10.0.0.{number}") for number in range(peers)))
+
+    assert {one.status_code for answers in asyncio.run(run()) for one in answers} == {200}
+    assert most == expected
 
 
 def test_a_cluster_that_hangs_is_503_within_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:

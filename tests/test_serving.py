@@ -23,7 +23,7 @@ from certs.authority import ServingFiles, issue_leaf
 from certs.errors import UnusablePair
 from certs.store import write_files
 from webhook import logs
-from webhook import serving as serving_module
+from webhook.doors import Limits
 from webhook.serving import listening, serve
 
 PATIENCE_SECONDS = 10.0
@@ -58,11 +58,11 @@ def free_port() -> int:
 
 @contextlib.asynccontextmanager
 async def serving(
-    directory: Path, drain_seconds: float
+    directory: Path, drain_seconds: float, limits: Limits
 ) -> AsyncIterator[tuple[App, httpx.AsyncClient, asyncio.Event, "asyncio.Task[None]"]]:
     app, stop, port = App(), asyncio.Event(), free_port()
     task = asyncio.create_task(
-        serve(app, port=port, tls_directory=directory, stop=stop, drain_seconds=drain_seconds)
+        serve(app, port=port, tls_directory=directory, stop=stop, drain_seconds=drain_seconds, limits=limits)
     )
     context = ssl.create_default_context(cadata=ca())
     async with httpx.AsyncClient(
@@ -80,9 +80,14 @@ async def serving(
         await task
 
 
-def run(directory: Path, story: Callable[..., Awaitable[None]], drain_seconds: float = 0.5) -> None:
+def run(
+    directory: Path,
+    story: Callable[..., Awaitable[None]],
+    drain_seconds: float = 0.5,
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+) -> None:
     async def whole() -> None:
-        async with serving(directory, drain_seconds) as parts:
+        async with serving(directory, drain_seconds, limits) as parts:
             await story(*parts)
 
     asyncio.run(whole())
@@ -132,9 +137,7 @@ def test_ipv4_and_ipv6_are_served_alike(directory: Path) -> None:
     run(directory, story)
 
 
-def test_a_connection_that_says_nothing_is_closed(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving_module, "HEAD_SECONDS", 0.3)
-
+def test_a_connection_that_says_nothing_is_closed(directory: Path) -> None:
     async def story(app: App, client: httpx.AsyncClient, stop: object, task: object) -> None:
         context = ssl.create_default_context(cadata=ca())
         port = client.base_url.port
@@ -144,11 +147,11 @@ def test_a_connection_that_says_nothing_is_closed(directory: Path, monkeypatch: 
         await writer.wait_closed()
         # one that has spoken is kept, and so is a slow answer
         slow = asyncio.create_task(client.get("/slow"))
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1)
         app.release.set()
         assert (await slow).status_code == 200
 
-    run(directory, story)
+    run(directory, story, limits=Limits(head_seconds=0.3))
 
 
 def test_an_answer_in_two_writes_does_not_wait_for_a_receipt() -> None:

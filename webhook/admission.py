@@ -18,11 +18,13 @@ from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 
 from webhook import review
+from webhook.budgets import Budget, Hold, Overfull, parsed_bytes
 from webhook.decide import Decision, Found, connectors_of, decide
 from webhook.errors import ClusterUnavailable
 from webhook.patch import operations
 from webhook.reasons import Reason
 from webhook.settings import Settings
+from webhook.tally import Tally
 
 MOST_BYTES = 7 * 1024 * 1024
 """The API server accepts objects up to 3 MiB; a review holds the object, for other operations the old one
@@ -30,6 +32,14 @@ too, and 1 MiB is left for the envelope."""
 
 BODY_SECONDS = 5.0
 """The API server, which waits so long for the whole answer, sends head and body in one go."""
+
+HELD_BYTES = 96 * 1024 * 1024
+"""Of reviews in all, as text and parsed (a Pod of 30 kB counts as 350 kB). With 150 MiB for process and
+caches, 134 for connections (`doors.Limits`) and 100 for the one Pod that is being decided on, it stays below
+512 MiB, the limit in `manifests/base/admission.yaml`."""
+
+HELD_BYTES_PER_PEER = 64 * 1024 * 1024
+"""Two thirds: the rest is for whoever else asks"""
 
 Connectors = Callable[[str], Awaitable[Found]]
 """`namespace/name` → Connector; from a cache, or by one question with a limit of its own."""
@@ -62,17 +72,21 @@ def create_app(
 ) -> FastAPI:
     """`settings` is asked for each Pod, for authorities come and go; `is_ready` says whether the caches
     behind the other two are filled."""
+    budget = Budget(HELD_BYTES, HELD_BYTES_PER_PEER)
+    tally = Tally(_log, "admission reviews not usable")
     app = FastAPI(title="pypi-connector admission", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.post("/mutate")
     async def mutate(http: Request) -> Response:
-        try:
-            document = _parse(await _body(http))
-            request, uid = _request(document)
-        except _Unusable as error:
-            _log.warning("admission review not usable", extra={"status": error.status, "cause": str(error)})
-            return Response(f"{error}\n", error.status, media_type="text/plain")
-        return _answer(await _review(request, uid, settings, connectors, places))
+        peer = http.client.host if http.client else ""
+        with budget.hold(peer) as hold:
+            try:
+                document = await _document(http, hold)
+                request, uid = _request(document)
+            except _Unusable as error:
+                tally.tell(f"{error.status}: {str(error)[:200]}", peer, time.monotonic())
+                return Response(f"{error}\n", error.status, media_type="text/plain")
+            return _answer(await _review(request, uid, settings, connectors, places))
 
     @app.get("/healthz")
     async def healthz() -> Response:
@@ -95,25 +109,40 @@ class _Unusable(Exception):
         self.status = status
 
 
-async def _body(http: Request) -> bytes:
+async def _document(http: Request, hold: Hold) -> dict[str, Any]:
+    try:
+        body = await _body(http, hold)
+        hold.settle()
+        hold.grow(parsed_bytes(body))
+    except Overfull:
+        sentence = "there is no memory left for a review of this size: try again"
+        raise _Unusable(503, sentence) from None
+    return _parse(body)
+
+
+async def _body(http: Request, hold: Hold) -> bytearray:
     kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise _Unusable(415, f"content type must be application/json, not {kind!r}")
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(BODY_SECONDS) as deadline:
+            hold.while_receiving(lambda: deadline.reschedule(0))
             async for chunk in http.stream():
+                hold.grow(len(chunk))
                 body += chunk
                 if len(body) > MOST_BYTES:
                     raise _Unusable(413, f"an admission review has at most {MOST_BYTES} bytes")
     except TimeoutError:
+        if hold.is_expelled:
+            raise Overfull from None
         raise _Unusable(408, f"the body did not arrive within {BODY_SECONDS:g} seconds") from None
     except ClientDisconnect:
         raise _Unusable(400, "the client has gone before its request was complete") from None
-    return bytes(body)
+    return body
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def _parse(body: bytearray) -> dict[str, Any]:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -23,6 +23,7 @@ from webhook.errors import ClusterRefused, ClusterUnavailable, Refusal
 from webhook.events import Recorder
 from webhook.grant_events import GRANTED, Outcomes, Told
 from webhook.granting import Trail, grant
+from webhook.reception import TOO_MANY, Reception
 from webhook.seam import Cluster
 from webhook.settings import Settings
 
@@ -36,10 +37,6 @@ BODY_SECONDS = 3.0
 
 DEADLINE_SECONDS = 8.0
 """For body and cluster together: the sidecar waits 10 s, and 503 is a better answer than none."""
-
-MOST_AT_ONCE = 40
-"""Grants under way; others wait, within the deadline. Each holds one of the 64 connections to the API server,
-and the Lease and the certificates of this process must find one too, whoever sends tokens."""
 
 RETRY_SECONDS = 5
 """Arbitrary; longer than an API server takes to elect a leader would keep Pods waiting for nothing."""
@@ -60,7 +57,7 @@ def create_app(
     """`settings` is asked for each grant, for authorities come and go; `recorder` tells the Pods."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     outcomes = Outcomes()
-    slots = asyncio.Semaphore(MOST_AT_ONCE)
+    reception = Reception()
 
     async def tell(told: Told | None) -> None:
         if recorder is not None and told is not None:
@@ -78,12 +75,13 @@ def create_app(
         trail = Trail()
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                found = await _grant(request, settings(), cluster, trail, slots)
+                found = await _grant(request, settings(), cluster, trail, reception)
             _audit(trail, "granted", GRANTED)
             await tell(outcomes.granted(trail, found))
             return JSONResponse(found.document(), headers={"Cache-Control": "no-store"})
         except Refusal as error:
-            _audit(trail, "refused", error.reason)
+            if error.reason != TOO_MANY:  # counted, for a line each would be an attack of its own
+                _audit(trail, "refused", error.reason)
             await tell(outcomes.refused(trail, error.reason, error.message))
             return _problem(error.status, error.reason, error.message)
         except ClientDisconnect:
@@ -130,11 +128,12 @@ def create_app(
 
 
 async def _grant(
-    request: Request, settings: Settings, cluster: Cluster, trail: Trail, slots: asyncio.Semaphore
+    request: Request, settings: Settings, cluster: Cluster, trail: Trail, reception: Reception
 ) -> Grant:
     token = _bearer(request)
     connector_key, rejected, enforces = _parse_body(await _read_body(request))
-    async with slots:  # not before: who sends slowly would hold one for nothing
+    peer = request.client.host if request.client else ""
+    async with reception.turn(peer, token, trail):  # not before: who sends slowly would hold it for nothing
         return await grant(
             cluster,
             settings,
@@ -210,6 +209,6 @@ def _problem(status: int, reason: str, detail: str, headers: Mapping[str, str] |
     extra = dict(headers or {})
     if status == 401:
         extra["WWW-Authenticate"] = "Bearer"
-    if status == 503:
+    if status in (429, 503):
         extra["Retry-After"] = str(RETRY_SECONDS)
     return JSONResponse(fields, status, {**extra, "Cache-Control": "no-store"}, "application/problem+json")

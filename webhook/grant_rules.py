@@ -53,9 +53,13 @@ def authenticate(review: TokenReview, audience: str) -> Caller:
     if who.namespace is None or who.service_account is None:
         raise Refusal("TokenNotServiceAccount", f"the token of {who.username!r} is not a ServiceAccount's")
     if who.pod_name is None or who.pod_uid is None:
-        sentence = "the token is not bound to a Pod: only one that the kubelet projects into a Pod counts"
-        raise Refusal("TokenNotPodBound", sentence)
+        raise unbound()
     return Caller(who.namespace, who.service_account, who.pod_name, who.pod_uid, who)
+
+
+def unbound() -> Refusal:
+    sentence = "the token is not bound to a Pod: only one that the kubelet projects into a Pod counts"
+    return Refusal("TokenNotPodBound", sentence)
 
 
 def check_pod(caller: Caller, pod: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from certs.reload import Reloader
 from certs.store import CERTIFICATE, KEY, read_files
+from webhook.bounded_http import BoundedProtocol
+from webhook.doors import Doors, Limits, Visit
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +35,9 @@ KEEP_ALIVE_SECONDS = 120
 """Above the 90 s after which the API server's client drops an idle connection: the one who closes first must
 be the one who sends, or a request can meet a closed door."""
 
-
-HEAD_SECONDS = 5.0
-"""Whoever connects and says nothing would hold memory without an end: uvicorn has a limit between requests
-only."""
+RECEIVE_BYTES = 64 * 1024
+"""Of the kernel's for each connection (it takes twice as much); left to itself it grows to 6 MiB, and counts
+towards the Pod's memory. In a cluster's network that is still 100 MB a second."""
 
 
 async def serve(
@@ -47,13 +47,15 @@ async def serve(
     tls_directory: Path,
     stop: asyncio.Event,
     drain_seconds: float = DRAIN_SECONDS,
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
 ) -> None:
     """Serve until `stop`, drain, return. `UnusablePair` if there is no certificate to begin with."""
     read_files(tls_directory)  # says what is wrong in a sentence; the next line would not
     drain = _Drain(app)
     config = uvicorn.Config(
         drain,
-        http=_Protocol,
+        http=BoundedProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -67,8 +69,8 @@ async def serve(
     config.load()
     if not isinstance(config.ssl, ssl.SSLContext):
         raise TypeError("uvicorn was given a certificate")
-    server = _Server(config)
     with listening(port) as listener, Reloader(config.ssl, tls_directory / CERTIFICATE, tls_directory / KEY):
+        server = _Server(config, listener, limits)
         serving = asyncio.create_task(server.serve([listener]))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -92,6 +94,7 @@ def listening(port: int) -> Iterator[socket.socket]:
         # what it accepts inherits it; asyncio sets it only on sockets made with a protocol number.
         # Head and body go out in two writes, and the second waited 40 ms for the first one's receipt
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
         yield sock
 
 
@@ -111,22 +114,25 @@ class _Drain:
         await self._app(scope, receive, send_on)
 
 
-class _Protocol(HttpToolsProtocol):
-    """Closes a connection on which no request has begun."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.loop.call_later(HEAD_SECONDS, self._close_if_silent)
-
-    def _close_if_silent(self) -> None:
-        cycle: object = self.cycle  # None until a head is complete, whatever its annotation says
-        if cycle is None and not self.transport.is_closing():
-            self.transport.close()
-
-
 class _Server(uvicorn.Server):
-    """Leaves signals to the process, which has more to end than this server."""
+    """Has `Doors` for its listener, and leaves signals to the process, which has more to end than this."""
+
+    def __init__(self, config: uvicorn.Config, listener: socket.socket, limits: Limits) -> None:
+        super().__init__(config)
+        self._listener = listener
+        self._limits = limits
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.config.ssl is None:
+            raise TypeError("uvicorn was given a certificate")
+        doors = Doors(self._listener, self.config.ssl, self._limits, self._protocol)
+        doors.open()
+        self.servers = [doors]  # type: ignore[list-item]  # it closes them, and no more
+        self.started = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    def _protocol(self, visit: Visit) -> BoundedProtocol:
+        return BoundedProtocol(visit=visit, config=self.config, server_state=self.server_state, app_state={})

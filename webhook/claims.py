@@ -1,0 +1,69 @@
+"""What a token says of itself, looked at before anybody is asked about it. Pure; nothing is trusted.
+
+A token that could never be accepted is refused here and costs no TokenReview. Whatever passes is still the
+API server's to judge: an attacker can write down all that is looked at. The issuer is not looked at: an
+attacker knows it from any token of his own, and a cluster that changes it has two for a while.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+LEEWAY_SECONDS = 300.0
+"""By which the clocks of this node and the API server may differ; beyond it the API server refuses too."""
+
+
+def doubt(token: str, audience: str, now: float) -> str | None:
+    """Why the API server would not accept it for this audience, or None."""
+    claims = _claims(token)
+    if claims is None:
+        return "it is no JWT with claims in JSON"
+    audiences = _texts(claims.get("aud"))
+    if audience not in audiences:
+        held = ", ".join(repr(name[:100]) for name in audiences[:3]) or "none"
+        return f"it is not for the audience {audience!r} (its audiences: {held})"
+    if not _is_number(claims.get("exp")) or now - LEEWAY_SECONDS > claims["exp"]:
+        return "it has expired"
+    if _is_number(claims.get("nbf")) and now + LEEWAY_SECONDS < claims["nbf"]:
+        return "it is not valid yet"
+    if not _is_service_account(claims):
+        return "it is not a ServiceAccount's"
+    return None
+
+
+def is_bound_to_pod(token: str) -> bool:
+    """Whether it names a Pod, for a token without a `doubt`."""
+    pod = ((_claims(token) or {}).get("kubernetes.io") or {}).get("pod")
+    return isinstance(pod, dict) and _are_texts(pod, "name", "uid")
+
+
+def _claims(token: str) -> Mapping[str, Any] | None:
+    """Of a JWT (RFC 7519), its signature unseen."""
+    parts = token.split(".")
+    try:
+        head, payload = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in parts[:2])
+    except (ValueError, RecursionError):
+        return None
+    is_jwt = len(parts) == 3 and isinstance(head, dict) and head.get("alg") not in (None, "none")
+    return payload if is_jwt and isinstance(payload, dict) else None
+
+
+def _is_service_account(claims: Mapping[str, Any]) -> bool:
+    private, subject = claims.get("kubernetes.io"), claims.get("sub")
+    is_named = isinstance(subject, str) and subject.startswith("system:serviceaccount:")
+    return is_named and isinstance(private, dict) and _are_texts(private, "namespace")
+
+
+def _texts(value: object) -> list[str]:
+    """`aud` is a text or a list of them."""
+    values = value if isinstance(value, list) else [value]
+    return [text for text in values if isinstance(text, str)]
+
+
+def _are_texts(fields: Mapping[str, Any], *keys: str) -> bool:
+    return all(isinstance(fields.get(key), str) and fields[key] for key in keys)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
