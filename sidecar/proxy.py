@@ -74,7 +74,7 @@ class Proxy:
             is_page = chosen.action == "index"
             if is_page and response.head.status in _PAGE_STATUSES:
                 links = PageLinks(target.layout, chosen.url, response.url, self._local)
-                await relay_page(exchange, response, self._upstream, links)
+                await relay_page(exchange, response, self._upstream, links, target.grant.credential)
             else:
                 page_mark = target.layout.mark if is_page else None
                 await relay(exchange, response, self._upstream, target.grant.credential, page_mark)
