@@ -51,7 +51,7 @@ def test_the_schema_takes_as_long_a_list() -> None:
 
 
 def test_the_probed_package_is_asked_for_by_its_normalised_name() -> None:
-    """PEP 503, as pip asks: a registry may answer other spellings with a redirect, which a probe does not follow."""
+    """PEP 503, as pip asks: other spellings may be redirected, and a probe does not follow."""
 
     def probed(text: str) -> str | None:
         params = [{"name": "probePackage", "value": text}]
