@@ -36,8 +36,8 @@ _DEFAULTS: Mapping[str, Callable[[Any], bool]] = {
     "terminationMessagePath": lambda path: path == "/dev/termination-log",
     "resizePolicy": lambda policies: all(one.get("restartPolicy") == "NotRequired" for one in policies),
 }
-"""What the API server fills in of itself stays, so that a second pass changes nothing. What else comes with the
-container goes: `tests/pod_fields.yaml` has a decision on each field."""
+"""What the API server fills in of itself stays, so that a second pass changes nothing. What else comes with
+the container goes: `tests/pod_fields.yaml` has a decision on each field."""
 AMOUNTS = ("cpu", "memory", "ephemeral-storage")
 """Resources that are nothing but amounts. Another name is a device's: its driver adds variables and mounts to
 a container that has it, as it does for a claim."""
