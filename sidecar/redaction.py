@@ -28,9 +28,7 @@ def redact(text: bytes, credential: Credential | None) -> bytes:
     return HIDDEN if _holds(text, credential) else text
 
 
-def redact_head(
-    reason: bytes, headers: Headers, credential: Credential | None
-) -> tuple[bytes, Headers]:
+def redact_head(reason: bytes, headers: Headers, credential: Credential | None) -> tuple[bytes, Headers]:
     """Reason phrase and headers of an answer of whatever status, without headers that hold the credential."""
     lines = [reason]
     for header in headers:

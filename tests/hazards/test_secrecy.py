@@ -75,9 +75,7 @@ def test_no_header_repeats_the_credential_whatever_the_status(
 
     def script(call: Call) -> None:
         call.read_body()
-        call.send(
-            f"HTTP/1.1 {status} {echo}\r\n{fields}X-Kept: 1\r\nContent-Length: 0\r\n\r\n".encode()
-        )
+        call.send(f"HTTP/1.1 {status} {echo}\r\n{fields}X-Kept: 1\r\nContent-Length: 0\r\n\r\n".encode())
 
     registry.on("*", script)
     for method, path in ASKED[: 3 if status in (300, 304) else 4]:  # an upload is never redirected
