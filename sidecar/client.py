@@ -21,7 +21,17 @@ DRAIN_SECONDS = 5.0
 DRAIN_SECONDS_IN_ALL = 60.0
 """A GiB from the same machine takes a few; whoever takes longer holds a place that others need"""
 
-_LOOPBACK_HOSTS = (b"127.0.0.1", b"localhost", b"[::1]")
+_LOOPBACK_HOSTS = (b"127.0.0.1", b"localhost")
+"""A listener is on IPv4's loopback address alone, so that `[::1]` is nobody of ours"""
+
+
+def host_names(port: int) -> frozenset[bytes]:
+    """All that `Host` may say to the listener of this port, in lower case.
+
+    A closed set, so that nothing is parsed that others might read in another way. A name without a port names
+    no other listener, and is what people write by hand.
+    """
+    return frozenset(name + end for name in _LOOPBACK_HOSTS for end in (b"", b":%d" % port))
 
 
 class Exchange:
@@ -55,7 +65,7 @@ class Exchange:
         """
         return (find(self.head.headers, b"user-agent") or b"").startswith(b"uv/")
 
-    def check(self) -> None:
+    def check(self, host_names: frozenset[bytes]) -> None:
         """Refuse what no package client sends: another host's name, or a web page's request."""
         hosts = []
         for name, value in self.head.headers:
@@ -63,8 +73,10 @@ class Exchange:
                 hosts.append(value)
             elif name == b"origin" or name.startswith(b"sec-fetch-"):
                 raise Refusal(403, "browser-refused", "requests of web pages are not served")
-        if len(hosts) != 1 or not _is_loopback(hosts[0]):
-            raise Refusal(421, "wrong-host", "this proxy answers to 127.0.0.1 and localhost only")
+        # blanks behind a value are no part of it (RFC 9112 §5.1), but llhttp leaves them there
+        if len(hosts) != 1 or hosts[0].rstrip(b" \t").lower() not in host_names:
+            sentence = "this listener answers to 127.0.0.1 and localhost only, at its own port"
+            raise Refusal(421, "wrong-host", sentence)
 
     async def read_body(self, watched: Watched) -> memoryview:
         """The next piece of the request's body, empty at its end.
@@ -180,8 +192,3 @@ class Exchange:
             await self.wire.send(data, SEND_SECONDS)
         except (WireClosed, WireTimeout) as error:
             raise ClientGone from error
-
-
-def _is_loopback(host: bytes) -> bool:
-    name = host.rpartition(b":")[0] if b":" in host.rpartition(b"]")[2] else host
-    return name.lower() in _LOOPBACK_HOSTS

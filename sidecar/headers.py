@@ -37,6 +37,8 @@ _NOT_TO_CLIENT = _HOP_BY_HOP | {
     b"authentication-info",
     b"clear-site-data",
     b"content-length",  # framing is ours
+    b"content-location",  # where it lives: storage's signed address is a credential, and leads past the proxy
+    b"link",
     b"location",  # redirects are followed here
     b"refresh",
     b"set-cookie",  # sessions of Nexus, Artifactory and load balancers are credentials

@@ -4,10 +4,12 @@ import zlib
 from collections.abc import Iterator
 
 from sidecar.client import Exchange
+from sidecar.contract import Credential
 from sidecar.errors import UpstreamBroken
 from sidecar.headers import to_client
 from sidecar.http1 import find
 from sidecar.links import PageLinks, PageRewriter, page_kind
+from sidecar.redaction import redact_head
 from sidecar.relay import ResponseBody
 from sidecar.upstream import Response, Upstream
 
@@ -16,17 +18,22 @@ _PIECE = 64 * 1024
 whose readers pause fit into the sidecar's limit"""
 
 
-async def relay_page(exchange: Exchange, response: Response, upstream: Upstream, links: PageLinks) -> None:
+async def relay_page(
+    exchange: Exchange,
+    response: Response,
+    upstream: Upstream,
+    links: PageLinks,
+    credential: Credential | None,
+) -> None:
     """Send a successful page on. What is no simple index passes unchanged, decoded."""
     kind = page_kind(find(response.head.headers, b"content-type"))
     is_head = exchange.head.method == "HEAD"
-    head = exchange.start(
-        response.head.status,
+    reason, headers = redact_head(
         response.head.reason,
         to_client(response.head.headers, is_rewritten=True, page_mark=links.layout.mark),
-        None,
-        has_body=not is_head,
+        credential,
     )
+    head = exchange.start(response.head.status, reason, headers, None, has_body=not is_head)
     rewriter = PageRewriter(links, is_json=kind == "json") if kind else None
     decoder = _decoder(find(response.head.headers, b"content-encoding"))
     body = ResponseBody(exchange, response, _PIECE)

@@ -3,7 +3,7 @@
 import time
 
 from sidecar.answers import Answer, answer_of
-from sidecar.client import Exchange
+from sidecar.client import Exchange, host_names
 from sidecar.connections import closing_on_error
 from sidecar.errors import ClientGone, CredentialRenewed, SidecarError
 from sidecar.grants import Grants
@@ -25,6 +25,7 @@ class Proxy:
     def __init__(self, connector: str, port: int, grants: Grants, upstream: Upstream, log: Log) -> None:
         self._connector = connector
         self._local = f"http://127.0.0.1:{port}"
+        self._host_names = host_names(port)
         self._grants = grants
         self._upstream = upstream
         self._target: Target | None = None
@@ -35,7 +36,7 @@ class Proxy:
         started = time.monotonic()
         found: list[Route] = []
         try:
-            exchange.check()
+            exchange.check(self._host_names)
             await self._handle(exchange, found)
             await exchange.drain()
         except ClientGone:
@@ -73,7 +74,7 @@ class Proxy:
             is_page = chosen.action == "index"
             if is_page and response.head.status in _PAGE_STATUSES:
                 links = PageLinks(target.layout, chosen.url, response.url, self._local)
-                await relay_page(exchange, response, self._upstream, links)
+                await relay_page(exchange, response, self._upstream, links, target.grant.credential)
             else:
                 page_mark = target.layout.mark if is_page else None
                 await relay(exchange, response, self._upstream, target.grant.credential, page_mark)

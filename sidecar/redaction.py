@@ -2,30 +2,68 @@
 
 import re
 import zlib
+from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 from sidecar.contract import Credential
 from sidecar.headers import basic_authorization
+from sidecar.http1 import Headers
 
 HIDDEN = b"(the registry's answer repeated the credential and is not shown)"
 _UNREADABLE = b"(the registry's answer is in a coding that cannot be searched and is not shown)"
+
+_PUBLIC: Mapping[bytes, bytes] = {
+    b"content-encoding": rb"gzip|x-gzip|br|deflate|zstd|identity",
+    b"content-range": rb"bytes [0-9]+-[0-9]+/([0-9]+|\*)",
+    b"content-type": rb"(text/(html|plain)|application/(octet-stream|zip|gzip|x-gzip|x-tar|json|"
+    rb"vnd\.pypi\.(simple|integrity)\.v1\+(html|json)))(; ?charset=utf-8)?",
+}
+"""Header → values that say nothing of a credential, whatever it is"""
 
 _JSON_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 
 
 def redact(text: bytes, credential: Credential | None) -> bytes:
-    """The text, or a sentence in its place if it holds the password, plain or as in Authorization.
+    """The text, or a sentence in its place if it holds the credential."""
+    return HIDDEN if _holds(text, credential) else text
+
+
+def redact_head(reason: bytes, headers: Headers, credential: Credential | None) -> tuple[bytes, Headers]:
+    """Reason phrase and headers of an answer of whatever status, without headers that hold the credential."""
+    lines = [reason]
+    for header in headers:
+        lines += header
+    if not _holds(b"\n".join(lines), credential):  # nearly always: one search for all of them
+        return reason, headers
+    kept = [
+        (name, value)
+        for name, value in headers
+        if _is_public(name, value) or not _holds(b"%b: %b" % (name, value), credential)
+    ]
+    return redact(reason, credential), kept
+
+
+def _is_public(name: bytes, value: bytes) -> bool:
+    """Whether a value that a client needs for the body is one of few: a password may be a word of HTTP."""
+    pattern = _PUBLIC.get(name)
+    return pattern is not None and re.fullmatch(pattern, value, re.IGNORECASE) is not None
+
+
+def _holds(text: bytes, credential: Credential | None) -> bool:
+    """Whether the password stands in it, plain or as in Authorization.
 
     Also where it is escaped for HTML, JSON, a URL or a form, as error pages do with what they quote. Without
     a password the user name is the secret: some registries take a token there.
     """
     authorization = basic_authorization(credential)
     if credential is None or authorization is None:
-        return text
-    secret = credential.password.reveal() or credential.username
-    secrets = (secret.encode(), authorization.removeprefix(b"Basic "))
-    readings = (text, *_unescaped(text))
-    return HIDDEN if any(one and one in reading for one in secrets for reading in readings) else text
+        return False
+    plain = (credential.password.reveal() or credential.username).encode()
+    pair = authorization[len(b"Basic ") :].rstrip(b"=")
+    if pair in text or (plain and plain in text):
+        return True
+    readings = _unescaped(text, plain)
+    return any(pair in reading or (plain and plain in reading) for reading in readings) if readings else False
 
 
 def decode(body: bytes, coding: bytes | None, limit: int) -> bytes:
@@ -40,14 +78,19 @@ def decode(body: bytes, coding: bytes | None, limit: int) -> bytes:
         return _UNREADABLE
 
 
-def _unescaped(text: bytes) -> list[bytes]:
-    import html  # half a MiB for its table of entities, and only errors need it
+def _unescaped(text: bytes, secret: bytes) -> list[bytes]:
+    """The text as whoever undoes one of its kinds of escapes reads it."""
+    found = []
+    if b"+" in text and b" " in secret:  # of a form
+        found.append(unquote_to_bytes(text.replace(b"+", b" ")))
+    if b"%" in text:
+        found.append(unquote_to_bytes(text))
+    if b"\\" in text:
+        plain = text.decode("utf-8", "replace")
+        escaped = _JSON_ESCAPE.sub(lambda at: chr(int(at[1], 16)) if at[1] else at[2], plain)
+        found.append(escaped.encode("utf-8", "replace"))
+    if b"&" in text:
+        import html  # half a MiB for its table of entities, and hardly any answer needs it
 
-    plain = text.decode("utf-8", "replace")
-    from_json = _JSON_ESCAPE.sub(lambda at: chr(int(at[1], 16)) if at[1] else at[2], plain)
-    return [
-        html.unescape(plain).encode(),
-        from_json.encode("utf-8", "replace"),
-        unquote_to_bytes(text),
-        unquote_to_bytes(text.replace(b"+", b" ")),
-    ]
+        found.append(html.unescape(text.decode("utf-8", "replace")).encode())
+    return found

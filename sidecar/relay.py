@@ -1,4 +1,4 @@
-"""A registry's response on its way to the client: files as they are, errors without the credential."""
+"""A registry's response on its way to the client: files as they are, heads and errors without credential."""
 
 from sidecar.bodies import Body
 from sidecar.client import Exchange
@@ -6,7 +6,7 @@ from sidecar.contract import Credential
 from sidecar.errors import ClientGone, UpstreamBroken
 from sidecar.headers import to_client
 from sidecar.http1 import MalformedHead, find
-from sidecar.redaction import decode, redact
+from sidecar.redaction import decode, redact, redact_head
 from sidecar.upstream import BODY_SECONDS, Response, Upstream
 from sidecar.wire import WatchedClosed, WireClosed, WireTimeout
 
@@ -30,7 +30,10 @@ async def relay(
     credential: Credential | None,
     page_mark: bytes | None = None,
 ) -> None:
-    """Send the response on, status and body as they are; the connection is given back or closed."""
+    """Send the response on, status and body as they are, headers without the credential.
+
+    The connection is given back or closed.
+    """
     if response.head.status >= 400:
         await _relay_error(exchange, response, upstream, credential)
         return
@@ -38,13 +41,12 @@ async def relay(
     has_body = response.head.length != 0
     if not has_body:
         length = _announced_length(response)
-    head = exchange.start(
-        response.head.status,
+    reason, headers = redact_head(
         response.head.reason,
         to_client(response.head.headers, is_rewritten=False, page_mark=page_mark),
-        length,
-        has_body=has_body,
+        credential,
     )
+    head = exchange.start(response.head.status, reason, headers, length, has_body=has_body)
     body = ResponseBody(exchange, response)
     while view := await body.read():
         await exchange.send(head, view)
@@ -97,18 +99,12 @@ async def _relay_error(
     coding = find(response.head.headers, b"content-encoding")
     body = redact(decode(body[:limit], coding, limit), credential)[:ERROR_LIMIT]
     status = _STATUSES.get(response.head.status, response.head.status)
-    headers = [
-        (name, redact(value, credential))
-        for name, value in to_client(response.head.headers, is_rewritten=True)
-    ]
-    is_head = exchange.head.method == "HEAD"
-    head = exchange.start(
-        status,
-        redact(response.head.reason, credential),
-        headers,
-        None if is_head else len(body),
-        has_body=not is_head,
+    reason, headers = redact_head(
+        response.head.reason, to_client(response.head.headers, is_rewritten=True), credential
     )
+    is_head = exchange.head.method == "HEAD"
+    length = None if is_head else len(body)
+    head = exchange.start(status, reason, headers, length, has_body=not is_head)
     await exchange.send(head, body)
     if is_whole:
         upstream.release(response)

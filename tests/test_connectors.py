@@ -50,6 +50,20 @@ def test_the_schema_takes_as_long_a_list() -> None:
     assert value["maxLength"] == LENGTH_LIMIT
 
 
+def test_the_probed_package_is_asked_for_by_its_normalised_name() -> None:
+    """PEP 503, as pip asks: other spellings may be redirected, and a probe does not follow."""
+
+    def probed(text: str) -> str | None:
+        params = [{"name": "probePackage", "value": text}]
+        return parse_connector({"metadata": {"name": "a"}, "spec": {**SPEC, "params": params}}).probe_package
+
+    assert probed("Foo.Bar__baz-.2") == "foo-bar-baz-2"
+    assert probed("") is None
+    assert probed("a" * 512) == "a" * 512
+    with pytest.raises(InvalidConnector, match="probePackage"):
+        probed("a" * 513)
+
+
 def test_packages_are_kept_in_order_each_once() -> None:
     params = [{"name": "allowPackages", "value": "b, a,b\nteam-*"}]
     found = parse_connector({"metadata": {"name": "a"}, "spec": {**SPEC, "params": params}})

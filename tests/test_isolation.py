@@ -59,7 +59,11 @@ VIOLATIONS: Mapping[str, list[Edit]] = {
     ],
     "SidecarNameTaken": [lambda pod: pod["spec"]["containers"].append({"name": "pypi-connector"})],
     "SidecarImage": [field(image="evil"), field(image=IMAGE + "0"), lambda pod: ours(pod).pop("image")],
-    "SidecarRestartPolicy": [lambda pod: ours(pod).pop("restartPolicy"), field(restartPolicy="Never")],
+    "SidecarRestartPolicy": [
+        lambda pod: ours(pod).pop("restartPolicy"),
+        field(restartPolicy="Never"),
+        field(restartPolicyRules=[{"action": "Restart"}]),
+    ],
     "SidecarCommand": [
         field(command=["sh"]),
         field(command=["python3", "-m", "sidecar"]),
@@ -71,7 +75,13 @@ VIOLATIONS: Mapping[str, list[Edit]] = {
         field(envFrom=[SECRET_REFERENCE]),
         field(envFrom=[{"prefix": "LD_", **SECRET_REFERENCE}]),
     ],
-    "SidecarDevice": [field(volumeDevices=[{"name": "d", "devicePath": "/dev/x"}])],
+    "SidecarDevice": [
+        field(volumeDevices=[{"name": "d", "devicePath": "/dev/x"}]),
+        field(resources={"claims": [{"name": "gpu"}]}),
+        field(resources={"limits": {"example.com/fuse": "1"}}),
+        field(resources={"requests": {"example.com/fuse": "1"}}),
+        field(resources={"limits": {"deviceclass.resource.kubernetes.io/x": "1"}}),
+    ],
     "SidecarProbe": [field(livenessProbe=PROBE), field(readinessProbe=PROBE), field(startupProbe=PROBE)],
     "SidecarTerminal": [field(stdin=True), field(tty=True), field(stdinOnce=True)],
     "SidecarLifecycle": [

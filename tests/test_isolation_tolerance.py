@@ -36,6 +36,7 @@ from webhook.shapes import KNOWN
 BENIGN: Mapping[str, Edit] = {
     "nothing": lambda pod: None,
     "resources": field(resources={"limits": {"cpu": "1", "memory": "1Gi"}}),
+    "resources that are amounts": field(resources={"requests": {"hugepages-2Mi": "2Mi"}, "limits": None}),
     "an older allowed image": field(image="mirror/old"),
     "another pull policy": field(imagePullPolicy="Always"),
     "a variable of theirs": added("AWS_REGION", "eu-west-1"),

@@ -2,13 +2,16 @@
 
 import asyncio
 import base64
+import contextlib
 import socket
+import ssl
 import time
 from collections.abc import Sequence
 
 import pytest
+from authority import ca, server_context
 from probes import HOST, INDEX, LOOPBACK, PAGE, PATIENCE_SECONDS, answer, at, look
-from registry import Call, Registry
+from registry import Call, Registry, Script
 
 from webhook.controller.conditions import Probe
 
@@ -64,22 +67,68 @@ def test_a_refused_credential_is_tried_once() -> None:
         assert len(registry.requests) == 1
 
 
-def test_what_speaks_no_http_is_not_quoted() -> None:
-    with Registry() as registry:
-        registry.on("*", lambda call: call.send(b"220 canary SMTP service ready\r\n\r\n"))
-        assert look(at(registry)) == Probe("unreachable", "what answers there does not speak HTTP")
+# -- what a port scanner would like to know
 
 
-def test_a_connection_that_is_closed_without_an_answer_is_told() -> None:
-    with Registry() as registry:
-        registry.on("*", lambda call: call.cut())
-        assert look(at(registry)).outcome == "unreachable"
+SILENT = "no registry answers at this host and port, or the network does not let the broker through"
+STRANGE = "what answers at this host and port breaks off, or does not speak HTTP"
+STRANGE_TLS = f"{STRANGE}S"
 
 
-def test_nobody_listening_is_told_in_the_words_of_the_system() -> None:
+def closed() -> str:
     with socket.create_server((LOOPBACK, 0)) as taken:
-        port = taken.getsockname()[1]
-    assert look(f"http://{HOST}:{port}") == Probe("unreachable", "connection refused")
+        return f"{HOST}:{taken.getsockname()[1]}"
+
+
+def test_a_closed_port_and_a_filtered_one_are_told_in_one_sentence() -> None:
+    """The exact cause is for the product's own log, and for `check`, whose user sees that network anyway."""
+    refused = look(f"https://{closed()}")
+    with Registry() as registry:
+        registry.on("*", lambda call: call.wait_gone(PATIENCE_SECONDS))
+        late = look(at(registry), timeout_seconds=0.5)
+    with socket.create_server((LOOPBACK, 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        with contextlib.ExitStack() as stack:
+            for _ in range(4):  # the queue is full: what comes now is dropped, as a firewall would
+                sock = stack.enter_context(socket.socket())
+                sock.setblocking(False)
+                sock.connect_ex((LOOPBACK, port))
+            filtered = look(f"http://{HOST}:{port}", timeout_seconds=0.5)
+    assert refused == late == filtered == Probe("unreachable", SILENT)
+    assert [one.cause for one in (refused, late, filtered)] == [
+        "connection refused",
+        "no answer within 0.5 s",
+        "no answer within 0.5 s",
+    ]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        lambda call: call.send(b"220 canary SMTP service ready\r\n\r\n"),
+        lambda call: call.send(b"SSH-2.0-canary\r\n"),
+        lambda call: call.send(b"-ERR canary unknown command\r\n"),
+        lambda call: call.send(b"\x00\x01\x02"),
+        lambda call: call.cut(),
+        lambda call: call.reset(),
+    ],
+)
+def test_what_listens_and_is_no_registry_is_told_in_one_sentence_and_never_quoted(script: Script) -> None:
+    with Registry() as registry:
+        registry.on("*", script)
+        assert look(at(registry)) == Probe("unreachable", STRANGE)
+
+
+def test_no_kind_of_tls_failure_but_of_trust_is_told_apart() -> None:
+    """Which versions and ciphers a port takes names the program behind it."""
+    without_certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    mutual = server_context((HOST, "mutual.test"))
+    mutual.verify_mode = ssl.CERT_REQUIRED
+    for context in (None, without_certificate, mutual):
+        with Registry(context) as registry:
+            registry.on("*", answer(200))
+            seen = look(at(registry).replace("http:", "https:"), ca_bundle=ca())
+        assert seen == Probe("unreachable", STRANGE_TLS), seen
 
 
 def test_a_name_that_is_unknown_is_told_in_the_words_of_the_system() -> None:
@@ -102,7 +151,7 @@ def test_a_registry_that_hangs_is_left_in_time(place: str) -> None:
     with Registry() as registry:
         registry.on("*", hang)
         seen = look(at(registry), timeout_seconds=0.5)
-        assert seen == Probe("unreachable", "no answer within 0.5 s")
+        assert seen.cause == "no answer within 0.5 s"
 
 
 def test_a_head_that_trickles_is_left_in_time() -> None:
@@ -114,7 +163,7 @@ def test_a_head_that_trickles_is_left_in_time() -> None:
 
     with Registry() as registry:
         registry.on("*", trickle)
-        assert look(at(registry), timeout_seconds=0.5) == Probe("unreachable", "no answer within 0.5 s")
+        assert look(at(registry), timeout_seconds=0.5).cause == "no answer within 0.5 s"
 
 
 def test_a_body_without_end_is_not_read() -> None:
@@ -135,4 +184,4 @@ def test_a_resolver_that_hangs_is_left_in_time() -> None:
         return []
 
     seen = look("https://registry.test", resolve=silent, timeout_seconds=0.2)
-    assert seen == Probe("unreachable", "no answer within 0.2 s")
+    assert seen.cause == "no answer within 0.2 s"

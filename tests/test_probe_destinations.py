@@ -65,13 +65,6 @@ def test_a_private_authority_without_recommended_extensions_is_trusted(tmp_path:
         assert look(at(registry), ca_bundle=authority.certificate).outcome == "ok"
 
 
-def test_plain_http_on_the_port_of_tls_is_told() -> None:
-    with Registry() as registry:
-        seen = look(at(registry).replace("http:", "https:"))
-    assert seen.outcome == "unreachable"
-    assert "tls" in seen.detail or "ssl" in seen.detail or "version" in seen.detail
-
-
 # -- where it never connects
 
 

@@ -5,7 +5,7 @@ from base64 import b64encode
 import pytest
 
 from sidecar.contract import Credential, Secret
-from sidecar.redaction import HIDDEN, redact
+from sidecar.redaction import HIDDEN, redact, redact_head
 
 CANARY = "canary-88e1"
 CREDENTIAL = Credential("user", Secret(CANARY))
@@ -55,6 +55,41 @@ def test_a_password_with_a_space_is_found_as_a_form_writes_it() -> None:
 
 def test_a_password_beyond_ascii_is_found_in_utf_8() -> None:
     assert redact("wrong: pässwörd".encode(), Credential("u", Secret("pässwörd"))) == HIDDEN
+
+
+def test_a_header_goes_whose_value_or_name_holds_it_and_the_others_stay_in_order() -> None:
+    kept = [(b"a", b"1"), (b"etag", b'"2"'), (b"a", b"3")]
+    for bad in (
+        (b"x", CANARY.encode()),
+        (b"x", b"Basic " + PAIR),
+        (b"x", PAIR.rstrip(b"=") + b"; more"),
+        (b"x", CANARY.replace("-", "%2d").encode()),
+        (b"x", CANARY.replace("-", "\\u002d").encode()),
+        (b"x", CANARY.replace("-", "&#45;").encode()),
+        (b"x-" + CANARY.encode(), b"1"),
+    ):
+        for place in range(4):
+            headers = [*kept[:place], bad, *kept[place:]]
+            assert redact_head(b"OK", headers, CREDENTIAL) == (b"OK", kept)
+
+
+def test_a_phrase_goes_and_headers_stay() -> None:
+    headers = [(b"a", b"1")]
+    assert redact_head(CANARY.encode(), headers, CREDENTIAL) == (HIDDEN, headers)
+    assert redact_head(CANARY.encode(), headers, None) == (CANARY.encode(), headers)
+
+
+@pytest.mark.parametrize("password", ["json", "html", "gzip", "bytes", "12", "utf-8"])
+def test_what_a_client_needs_for_the_body_stays_though_the_password_is_such_a_word(password: str) -> None:
+    headers = [
+        (b"content-type", b"application/vnd.pypi.simple.v1+json"),
+        (b"content-type", b"text/html; charset=UTF-8"),
+        (b"content-encoding", b"gzip"),
+        (b"content-range", b"bytes 12-34/*"),
+    ]
+    assert redact_head(b"OK", headers, Credential("u", Secret(password))) == (b"OK", headers)
+    odd = [(b"content-type", f"text/html; x={password}".encode()), (b"x", password.encode())]
+    assert redact_head(b"OK", odd, Credential("u", Secret(password))) == (b"OK", [])
 
 
 def test_the_sentence_in_its_place_shows_no_secret_and_is_one_line() -> None:

@@ -11,7 +11,7 @@ from sidecar.contract import PackagePolicy
 from webhook import names
 from webhook.addresses import Wrong, parse_address
 from webhook.errors import InvalidConnector, Problem
-from webhook.package_patterns import PARAMETERS, parse_patterns
+from webhook.package_patterns import PARAMETERS, normalise, parse_patterns
 
 PYPI_UPLOAD = "https://upload.pypi.org/legacy/"
 PYPI_FILES = "https://files.pythonhosted.org"
@@ -20,6 +20,10 @@ Access = Literal["read", "readwrite"]
 Authorization = Literal["namespace", "rbac"]
 
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,510}[A-Za-z0-9])?")
+"""A project's name (PEP 508), as long as the sidecar passes"""
+_NO_PATH = re.compile(r"[?#%\\]|[^!-~]|//")
+"""What a request's target cannot hold, or what servers read in more than one way"""
 _PAIR = {"name", "value"}
 _FILES_EXTENSION = re.compile(r"files(-[1-9][0-9]*)?")
 _PARAMETERS: Mapping[str, tuple[str, ...] | None] = {
@@ -51,6 +55,7 @@ class Connector:
     access: Access
     authorization: Authorization
     probe_package: str | None
+    """Normalised (PEP 503)"""
     packages: PackagePolicy | None = None
     """None: all that the registry has"""
 
@@ -107,7 +112,7 @@ def parse_connector(
         ca_secret_name=ca_secret_name,
         access="read" if parameters.get("access") == "read" else "readwrite",
         authorization="rbac" if parameters.get("authorization") == "rbac" else "namespace",
-        probe_package=parameters.get("probePackage"),
+        probe_package=normalise(parameters.get("probePackage", "")) or None,
         packages=PackagePolicy(f"{namespace}/{name}", allow, deny) if allow or deny else None,
     )
 
@@ -205,12 +210,16 @@ def _parameters(value: object, wrong: Wrong) -> dict[str, str]:
             wrong("InvalidParameter", f"spec.params {name}", f"must be {choices}, not {text!r}")
         found[name] = text
     path = found.get("indexPath", "")
-    if any(segment in (".", "..") for segment in path.split("/")) or re.search(r"[?#%\\\s]|//", path):
+    if any(segment in (".", "..") for segment in path.split("/")) or _NO_PATH.search(path):
         wrong(
             "InvalidParameter",
             "spec.params indexPath",
             f"must be a plain path such as +simple/, not {path!r}",
         )
+    package = found.get("probePackage", "")
+    if package and not _PACKAGE.fullmatch(package):  # it becomes a segment of a path that the broker asks for
+        sentence = f"must be a package's name such as requests, not {package!r}"
+        wrong("InvalidParameter", "spec.params probePackage", sentence)
     return found
 
 

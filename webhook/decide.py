@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from webhook import names, pods
 from webhook.annotations import Request, parse_annotations
 from webhook.connectors import Connector
+from webhook.csi_volumes import unserved_volumes
 from webhook.errors import InputError, InvalidConnector, Problem
 from webhook.inject import inject
 from webhook.obstacles import obstacles
@@ -64,7 +65,7 @@ def decide(
     found = obstacles(pod, request)
     tolerated = [one for one in found if unconfined_allowed and one.reason in UNCONFINED]
     problems = [one for one in found if one not in tolerated] + _connector_problems(request, lookup)
-    warnings = (*request.warnings, *_name_resolution(pod, settings))
+    warnings = (*request.warnings, *_name_resolution(pod, settings), *_csi_volumes(pod))
     if problems:
         return _refused(problems, warnings)
     try:
@@ -132,6 +133,16 @@ def _name_resolution(pod: Mapping[str, Any], settings: Settings) -> list[str]:
         return []
     return [
         f"dnsPolicy {policy} may not resolve {host}: the sidecar then answers 503; use dnsPolicy ClusterFirst"
+    ]
+
+
+def _csi_volumes(pod: Mapping[str, Any]) -> list[str]:
+    """A warning only: the driver may be installed beside this product."""
+    return [
+        f"volume {name} is of the CSI driver {names.CSI_DRIVER}, which this product does not serve: where "
+        "the driver is not installed, the Pod waits in ContainerCreating; remove the volume, for the "
+        "annotation is enough"
+        for name, _ in unserved_volumes(pod)
     ]
 
 

@@ -57,6 +57,8 @@ def _container_violations(container: Mapping[str, Any], settings: Settings) -> I
         yield _problem("SidecarImage", f"runs {container.get('image')!r}, which is not an allowed image")
     if container.get("restartPolicy") != "Always":
         yield _problem("SidecarRestartPolicy", "must have restartPolicy Always")
+    if container.get("restartPolicyRules"):
+        yield _problem("SidecarRestartPolicy", "must not have restartPolicyRules")
     if container.get("args"):
         yield _problem("SidecarArguments", "must not have args")
     if container.get("workingDir"):
@@ -65,6 +67,8 @@ def _container_violations(container: Mapping[str, Any], settings: Settings) -> I
         yield _problem("SidecarEnvFrom", "must not have envFrom: nobody sees what it brings")
     if container.get("volumeDevices"):
         yield _problem("SidecarDevice", "must not have volumeDevices")
+    for device in _devices(container.get("resources") or {}):
+        yield _problem("SidecarDevice", f"must not have {device}: drivers change a container with a device")
     for field in _PROBES:
         if container.get(field):
             yield _problem("SidecarProbe", f"must not have a {field}: it could run a command of others")
@@ -76,6 +80,14 @@ def _container_violations(container: Mapping[str, Any], settings: Settings) -> I
             yield _problem("SidecarVariableForbidden", f"must not have the variable {entry.get('name')}")
     for sentence in _security_problems(container.get("securityContext") or {}):
         yield _problem("SidecarSecurityContext", sentence)
+
+
+def _devices(resources: Mapping[str, Any]) -> Iterator[str]:
+    if resources.get("claims"):
+        yield "resources.claims"
+    for kind in ("limits", "requests"):
+        # a device plugin's, or a DeviceClass's, has a domain; hugepages and the other amounts have none
+        yield from (f"resources.{kind} {name}" for name in resources.get(kind) or {} if "/" in name)
 
 
 def _security_problems(context: Mapping[str, Any]) -> Iterator[str]:

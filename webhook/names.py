@@ -77,6 +77,8 @@ PUBLISHER_ROLE = "pypi-connector-publisher"
 """ClusterRole: upload as well."""
 
 # -- the field's vocabulary
+CSI_DRIVER = "connectors-csi"
+"""The reference system's, which mounts what this product injects."""
 CONNECTOR_CLASS = "pypi"
 AUTH_NAME = "basicAuth"
 SECRET_TYPE = "kubernetes.io/basic-auth"  # noqa: S105 (a type)

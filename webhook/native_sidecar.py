@@ -7,7 +7,7 @@ theirs, mounts under /var/run/secrets, the user that OpenShift assigns.
 
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sidecar import contract
@@ -32,21 +32,15 @@ FORBIDDEN_VARIABLES = re.compile(
 )
 """Would change which code or which peer gets the credential; the broker refuses a Pod that adds one to us."""
 
-_ENTRY_FIELDS = (
-    "image",
-    "imagePullPolicy",
-    "command",
-    "args",
-    "workingDir",
-    "env",
-    "envFrom",
-    "stdin",
-    "tty",
-)
-_LIFE_FIELDS = ("restartPolicy", "lifecycle", "livenessProbe", "readinessProbe", "startupProbe", "ports")
-_OTHER_FIELDS = ("resources", "securityContext", "terminationMessagePolicy", "volumeMounts", "volumeDevices")
-_DEFAULTS = {"terminationMessagePath": "/dev/termination-log"}
-_OWN_FIELDS = frozenset(("name", *_ENTRY_FIELDS, *_LIFE_FIELDS, *_OTHER_FIELDS))
+_DEFAULTS: Mapping[str, Callable[[Any], bool]] = {
+    "terminationMessagePath": lambda path: path == "/dev/termination-log",
+    "resizePolicy": lambda policies: all(one.get("restartPolicy") == "NotRequired" for one in policies),
+}
+"""What the API server fills in of itself stays, so that a second pass changes nothing. What else comes with
+the container goes: `tests/pod_fields.yaml` has a decision on each field."""
+AMOUNTS = ("cpu", "memory", "ephemeral-storage")
+"""Resources that are nothing but amounts. Another name is a device's: its driver adds variables and mounts to
+a container that has it, as it does for a claim."""
 SECRETS_DIR = "/var/run/secrets"
 """Where other products mount their own tokens (workload identity of the clouds)."""
 
@@ -119,9 +113,12 @@ def repaired(canonical: Json, present: Mapping[str, Any], settings: Settings) ->
     result["securityContext"] = _security_context(
         canonical["securityContext"], present.get("securityContext") or {}
     )
-    # whatever Kubernetes adds to containers in years to come, and its defaults
-    further = {key: value for key, value in present.items() if key not in _OWN_FIELDS}
-    return result | {key: value for key, value in further.items() if value == _DEFAULTS.get(key, value)}
+    filled_in = {key: value for key, value in present.items() if _DEFAULTS.get(key, _is_not_ours)(value)}
+    return result | filled_in
+
+
+def _is_not_ours(_: object) -> bool:
+    return False
 
 
 def _image(current: str, present: object, settings: Settings) -> str:
@@ -151,13 +148,12 @@ def is_harmless_mount(path: str, ours: Sequence[str]) -> bool:
 
 def _resources(canonical: Mapping[str, Any], present: Mapping[str, Any]) -> Json:
     """A LimitRange or an autoscaler that ran after the first pass has the last word on amounts."""
-    kinds = dict.fromkeys([*canonical, *present])
-    return {
-        kind: {**canonical.get(kind, {}), **(present.get(kind) or {})}
-        if kind in ("limits", "requests")
-        else present[kind]
-        for kind in kinds
-    }
+    kinds = dict.fromkeys([*canonical, *(kind for kind in present if kind in ("limits", "requests"))])
+    return {kind: {**canonical.get(kind, {}), **_amounts(present.get(kind) or {})} for kind in kinds}
+
+
+def _amounts(present: Mapping[str, Any]) -> Json:
+    return {name: amount for name, amount in present.items() if name in AMOUNTS}
 
 
 def _security_context(canonical: Mapping[str, Any], present: Mapping[str, Any]) -> Json:

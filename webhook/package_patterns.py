@@ -33,6 +33,11 @@ def parse_patterns(text: str, name: str, wrong: Wrong) -> tuple[str, ...]:
     return found
 
 
+def normalise(name: str) -> str:
+    """PEP 503."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def describe(policy: PackagePolicy) -> str:
     """In one line, as the Connector has it."""
     lists = zip(PARAMETERS, (policy.allow, policy.deny), strict=True)
@@ -41,7 +46,7 @@ def describe(policy: PackagePolicy) -> str:
 
 def _reproach(pattern: str) -> str:
     """What is wrong with a pattern. It is not mended silently: by `torch.*` somebody means `torch*`."""
-    normalised = re.sub(r"[-_.]+", "-", pattern).lower().strip("-")
+    normalised = normalise(pattern).strip("-")
     if PACKAGE_PATTERN.fullmatch(normalised):
         return f"must hold normalised names: {normalised!r} instead of {pattern!r}"
     return (

@@ -5,15 +5,20 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from kube import Kube
 from scenes import USERNAME, Registry
 
+from certs.authority import create_authority
+
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_SECONDS = 240.0
+LOG = "kubectl logs -n team-a job/install"
 
 
 def commands(heading: str) -> list[str]:
@@ -75,13 +80,40 @@ def test_what_readme_says_works_as_it_is_written(installed: Kube, clone: Path) -
     assert [line.split()[:2] for line in administrators] == [["kubectl", "apply"], ["kubectl", "rollout"]]
     for line in administrators:
         typed(line, clone, installed)
-    first_package, then = users[:3], users[3:]
-    for line in first_package:
+    made, look, again, authority, share = users[:3], users[3:5], users[5:7], users[7:9], users[9:]
+    for line in made:
         typed(line, clone, installed)
     # three commands after the install
-    log = typed("kubectl logs -n team-a job/install", clone, installed)
-    assert "Successfully installed hello-connector-1.0" in log
-    assert [line.split()[0] for line in then] == ["kubectl", "pypi-connector", "kubectl"]
-    said = [typed(line, clone, installed) for line in then]
+    assert "Successfully installed hello-connector-1.0" in typed(LOG, clone, installed)
+    said = [typed(line, clone, installed) for line in look]
     assert re.search(r"team-pypi +pypi +http\S+ +True +Valid", said[0])
     assert "team-a/team-pypi" in said[1]
+    for line in (*again, made[2]):
+        typed(line, clone, installed)
+    (clone / "company-ca.pem").write_text(create_authority(datetime.now(UTC)).certificate)
+    for line in (*authority, *share):
+        typed(line, clone, installed)
+    assert [line.split()[1] for line in (*authority, *share)] == ["create", "patch", "create"]
+    spec = installed.get("connector", "team-pypi", "team-a")["spec"]
+    assert spec["caCertSecretRef"] == {"name": "team-pypi-ca"}
+
+
+@pytest.mark.usefixtures("team")
+def test_a_job_that_failed_is_seen_at_once_and_made_again_after_the_correction(
+    installed: Kube, clone: Path, registry: Registry
+) -> None:
+    users = commands("For users")
+    file = clone / "manifests" / "examples" / "connector.yaml"
+    right = file.read_text()
+    file.write_text(right.replace(registry.password, "wrong"))
+    begun = time.monotonic()
+    for line in users[:3]:
+        typed(line, clone, installed)  # which fails, if it waits for its time-out
+    assert time.monotonic() - begun < 90
+    failed = installed.get("job", "install", "team-a")["status"]["conditions"]
+    assert {"Failed", "FailureTarget"} & {one["type"] for one in failed}
+    file.write_text(right)
+    assert "job.batch/install unchanged" in typed(users[1], clone, installed)
+    for line in (*users[5:7], users[2]):
+        typed(line, clone, installed)
+    assert "Successfully installed hello-connector-1.0" in typed(LOG, clone, installed)

@@ -13,18 +13,18 @@ def _file(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "127.0.0.1:28100", "localhost", "LocalHost:1", "[::1]", "[::1]:28100"]
+    "host",
+    ["127.0.0.1", "127.0.0.1:PORT", "localhost", "localhost:PORT", "LocalHost:PORT", "127.0.0.1:PORT \t"],
 )
-def test_names_of_the_loopback_interface_are_served(sidecar: Sidecar, host: str) -> None:
-    request = f"GET {WHEEL} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-    assert sidecar.exchange(request.encode()).startswith(b"HTTP/1.1 200 ")
+def test_this_listener_is_served_by_each_of_its_names(sidecar: Sidecar, host: str) -> None:
+    assert ask(sidecar, f"Host: {host}").startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize(
     "fields",
     [
         "Host: evil.example",
-        "Host: evil.example:28100",
+        "Host: evil.example:PORT",
         "Host: 127.0.0.1.evil.example",
         "Host: localhost.evil.example:80",
         "Host: 127.0.0.2",
@@ -35,13 +35,62 @@ def test_names_of_the_loopback_interface_are_served(sidecar: Sidecar, host: str)
         "X: y",
         "Host: localhost\r\nHost: evil.example",
         "Host: localhost\r\nHost: localhost",
+        "Host: 127.0.0.1:PORT\r\nHost: evil.example",
+        # our name in front or behind, and somebody else's for whoever reads the value in another way
+        "Host: 127.0.0.1:PORT@evil.example",
+        "Host: evil.example@127.0.0.1:PORT",
+        "Host: user:password@127.0.0.1:PORT",
+        "Host: 127.0.0.1:PORT, evil.example",
+        "Host: 127.0.0.1:PORT,127.0.0.1:PORT",
+        "Host: 127.0.0.1:PORT evil.example",
+        "Host: 127.0.0.1:PORT/evil.example",
+        "Host: 127.0.0.1:PORT?evil.example",
+        "Host: 127.0.0.1:PORT#evil.example",
+        "Host: 127.0.0.1:PORT\\evil.example",
+        "Host: 127.0.0.1:PORT:PORT",
+        "Host: http://127.0.0.1:PORT",
+        # other spellings of the same address: no client of ours writes them
+        "Host: 127.0.0.1.:PORT",
+        "Host: localhost.:PORT",
+        "Host: 127.1:PORT",
+        "Host: 0x7f.0.0.1:PORT",
+        "Host: 2130706433:PORT",
+        "Host: 127.0.0.01:PORT",
+        "Host: [::1]",
+        "Host: [::1]:PORT",
+        "Host: [::ffff:127.0.0.1]:PORT",
+        "Host: [127.0.0.1]:PORT",
+        # another listener's port, and spellings of ours
+        "Host: 127.0.0.1:1",
+        "Host: 127.0.0.1:80",
+        "Host: LocalHost:1",
+        "Host: 127.0.0.1:",
+        "Host: 127.0.0.1:0PORT",
+        "Host: 127.0.0.1:+PORT",
+        "Host: 127.0.0.1:-PORT",
+        "Host: 127.0.0.1: PORT",
+        "Host: 127.0.0.1 :PORT",
+        "Host: 127.0.0.1:PORT0",
+        "Host: 127.0.0.1:x",
     ],
 )
 def test_another_hosts_name_is_refused(registry: Registry, sidecar: Sidecar, fields: str) -> None:
-    """DNS rebinding: a web page's own name, resolved to 127.0.0.1."""
-    raw = sidecar.exchange(f"GET {WHEEL} HTTP/1.1\r\n{fields}\r\nConnection: close\r\n\r\n".encode())
-    assert raw.startswith(b"HTTP/1.1 421 ")
+    """DNS rebinding: a web page's own name, resolved to 127.0.0.1. And values with two readings."""
+    assert ask(sidecar, fields).startswith(b"HTTP/1.1 421 ")
     assert registry.connections == 0
+
+
+@pytest.mark.parametrize("authority", ["evil.example", "127.0.0.1:PORT", "127.0.0.1:PORT@evil.example"])
+def test_a_target_names_no_host(registry: Registry, sidecar: Sidecar, authority: str) -> None:
+    """RFC 9112 §3.2.2 lets it overrule Host; only a client that takes us for its HTTP proxy sends it."""
+    raw = ask(sidecar, "Host: 127.0.0.1:PORT", f"http://{authority}{WHEEL}")
+    assert raw.startswith(b"HTTP/1.1 400 ")
+    assert registry.connections == 0
+
+
+def ask(sidecar: Sidecar, fields: str, target: str = WHEEL) -> bytes:
+    text = f"GET {target} HTTP/1.1\r\n{fields}\r\nConnection: close\r\n\r\n"
+    return sidecar.exchange(text.replace("PORT", str(sidecar.port)).encode())
 
 
 @pytest.mark.parametrize("header", ["Origin", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-Dest"])

@@ -13,7 +13,9 @@ from urllib.parse import quote
 
 import pytest
 from registry import Call, Registry, gzipped
-from sidecars import AUTHORIZATION, PASSWORD, Sidecar, holds_credential, running_sidecar
+from sidecars import AUTHORIZATION, PASSWORD, Sidecar, grant, holds_credential, running_sidecar
+
+from sidecar.contract import Credential, Secret
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 SPELLINGS = {
@@ -58,6 +60,58 @@ def test_headers_and_reason_phrases_that_repeat_the_credential_are_hidden(
     registry.on("*", script)
     assert sidecar.get(WHEEL).status == 500  # `get` looks for the canary
     assert sidecar.ask("POST", "/", body=b"x").status == 500
+
+
+ASKED = (("GET", WHEEL), ("HEAD", WHEEL), ("GET", "/simple/foo/"), ("POST", "/"))
+HEADERS = ("X-Echo", "Warning", "ETag", "Content-Disposition", "Content-Type", "Vary", "X-Request-Id")
+
+
+@pytest.mark.parametrize("echo", SPELLINGS.values(), ids=SPELLINGS.keys())
+@pytest.mark.parametrize("status", [200, 201, 203, 206, 300, 304, 404])
+def test_no_header_repeats_the_credential_whatever_the_status(
+    registry: Registry, sidecar: Sidecar, status: int, echo: str
+) -> None:
+    fields = "".join(f"{name}: 1 {echo}\r\n" for name in HEADERS)
+
+    def script(call: Call) -> None:
+        call.read_body()
+        call.send(f"HTTP/1.1 {status} {echo}\r\n{fields}X-Kept: 1\r\nContent-Length: 0\r\n\r\n".encode())
+
+    registry.on("*", script)
+    for method, path in ASKED[: 3 if status in (300, 304) else 4]:  # an upload is never redirected
+        reply = sidecar.ask(method, path, body=b"x" if method == "POST" else None)
+        assert (reply.status, reply.header("x-kept")) == (status, "1")
+        assert echo not in f"{reply.reason} {reply.headers}"
+
+
+@pytest.mark.parametrize("name", ["Location", "Content-Location", "Link", "Refresh"])
+@pytest.mark.parametrize("status", [200, 201, 203, 206, 304])
+def test_no_success_tells_where_it_lives(
+    registry: Registry, sidecar: Sidecar, status: int, name: str
+) -> None:
+    """A signed address is a credential, and leads past the proxy."""
+    to = "https://storage.example/signed?key=of-the-storage"
+    registry.on("*", lambda call: call.reply(status, b"", {name: to}))
+    for method, path in ASKED[: 3 if status == 304 else 4]:
+        reply = sidecar.ask(method, path, body=b"x" if method == "POST" else None)
+        assert (reply.status, "of-the-storage" in str(reply.headers)) == (status, False)
+
+
+@pytest.mark.parametrize("password", ["json", "gzip", "bytes", "text", "0-4", "utf-8", "1"])
+def test_a_password_that_is_a_word_of_http_breaks_no_answer(
+    registry: Registry, tmp_path: Path, password: str
+) -> None:
+    """What a client needs to read the body says nothing that is not public."""
+    told = {
+        "Content-Type": "application/vnd.pypi.simple.v1+json; charset=utf-8",
+        "Content-Encoding": "gzip",
+        "Content-Range": "bytes 0-4/1104",
+    }
+    registry.on(WHEEL, lambda call: call.reply(206, b"12345", told))
+    credential = Credential("robot", Secret(password))
+    with running_sidecar(tmp_path, grant(registry, credential=credential)) as sidecar:
+        reply = sidecar.get(WHEEL, Range="bytes=0-4", Accept_Encoding="gzip")
+    assert {name: reply.header(name.lower()) for name in told} == told
 
 
 def test_an_error_of_the_registry_is_shown_where_it_repeats_nothing(
@@ -132,7 +186,7 @@ def test_the_search_for_the_canary_finds_it(registry: Registry, sidecar: Sidecar
     registry.on(WHEEL, lambda call: call.reply(200, PASSWORD.encode()))
     with pytest.raises(AssertionError):
         sidecar.get(WHEEL)
-    registry.on(WHEEL, lambda call: call.reply(200, b"", {"X": AUTHORIZATION}))
+    registry.on(WHEEL, lambda call: call.reply(200, AUTHORIZATION.encode()))
     with pytest.raises(AssertionError):
         sidecar.get(WHEEL)
     assert holds_credential(b64encode(f"robot:{PASSWORD}".encode()).decode())

@@ -107,6 +107,14 @@ def starting(*, started: bool) -> Json:
     return pod
 
 
+def with_csi_volume(pod: Json) -> Json:
+    """As the reference system's users write it."""
+    attributes = {"connector.name": "pypi", "connector.namespace": "shared"}
+    volume = {"name": "pip-conf", "csi": {"driver": "connectors-csi", "volumeAttributes": attributes}}
+    spec = {**pod["spec"], "volumes": [*pod["spec"].get("volumes", []), volume]}
+    return {**pod, "spec": spec}
+
+
 def static() -> Json:
     pod = bare(connector="pypi")
     pod["metadata"]["annotations"]["kubernetes.io/config.mirror"] = "x"
@@ -127,12 +135,36 @@ POD_CASES: Mapping[str, Callable[[], Facts]] = {
         connectors=dict.fromkeys(("team/pypi", "shared/mirror", "shared/up"), READY),
     ),
     "read-only-connector": lambda: facts(
-        injected(),
+        injected(configurations="pipconf,pypirc"),
         events=[event("Granted", "install")],
         connectors={"team/pypi": observed(connector(access="read"), OK)},
     ),
-    "no-right-to-upload": lambda: facts(
+    "no-upload-and-none-asked-for": lambda: facts(
         injected(connector="shared/pypi"),
+        events=[event("Granted", "install", key="shared/pypi")],
+        log=[],
+        connectors={"shared/pypi": SHARED},
+    ),
+    "an-upload-was-refused": lambda: facts(
+        injected(connector="shared/pypi"),
+        events=[event("Granted", "install", key="shared/pypi")],
+        log=[
+            line(
+                4,
+                key="shared/pypi",
+                method="POST",
+                status=403,
+                action=None,
+                reason="upload-not-granted",
+                detail="this Pod may not upload: pypirc, access: readwrite and permission are needed",
+            )
+        ],
+        connectors={"shared/pypi": SHARED},
+    ),
+    "a-csi-volume": lambda: facts(with_csi_volume(bare()), events=[], log=[], connectors={}),
+    "a-csi-volume-beside-the-annotation": lambda: fresh(with_csi_volume(injected())),
+    "no-right-to-upload": lambda: facts(
+        injected(connector="shared/pypi", publish_connector="shared/pypi"),
         events=[event("Granted", "install", key="shared/pypi")],
         log=[],
         connectors={"shared/pypi": SHARED},

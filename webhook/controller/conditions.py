@@ -5,7 +5,7 @@ the first look on, in one order; what is not known yet is Unknown.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from webhook.errors import Problem
@@ -43,10 +43,13 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What one look at the registry showed. `detail` is the true cause, without any secret."""
+    """What one look at the registry showed."""
 
     outcome: Outcome
     detail: str
+    """For the status: without any secret, and no more than who declared the Connector needs to mend it"""
+    cause: str = field(default="", compare=False)
+    """In the system's own words, for the product's log and for `check`; empty if `detail` says all"""
 
 
 @dataclass(frozen=True, slots=True)

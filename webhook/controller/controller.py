@@ -21,6 +21,7 @@ from webhook.controller import schedule
 from webhook.controller.conditions import TYPES, Observed, Probe, conditions
 from webhook.controller.inspection import Inspection, inspect
 from webhook.controller.lease import Lease, Times
+from webhook.controller.pace import Pace
 from webhook.controller.probe import probe as probe_registry
 from webhook.controller.status import Report, condition, identity, is_current, told_probe, told_versions
 from webhook.controller.status_writer import StatusWriter
@@ -89,6 +90,7 @@ class Controller:
         self._writer = StatusWriter(api, self._calls, recorder)
         self._probes = asyncio.Semaphore(PROBES)
         self._trials = Trials(self._probe_in_turn, clock)
+        self._pace = Pace(clock)
         self._group: asyncio.TaskGroup | None = None
         """While leading"""
         self._attended: dict[Key, _Attendance] = {}
@@ -206,11 +208,33 @@ class Controller:
         if not all(condition(manifest, kind) for kind in TYPES):
             await self._tell(attendance, manifest, found, None)
         is_changed = before is not None and before.subject.generation != subject.generation
-        seen = await self._trials.ask(found.registry, insists=is_changed)
+        seen = await self._look(attendance, before, subject, found.registry, insists=is_changed)
         now, spread = self._clock(), random.random()  # noqa: S311
         attendance.answer = schedule.next_answer(
             before, subject, seen, has_secret=has_secret, now=now, spread=spread
         )
+        return seen
+
+    async def _look(
+        self,
+        attendance: _Attendance,
+        before: schedule.Answer | None,
+        subject: schedule.Subject,
+        registry: Registry,
+        *,
+        insists: bool,
+    ) -> Probe:
+        """Ask the registry, at the namespace's pace if it is asked this for the first time."""
+        namespace = registry.connector.namespace
+        is_first = before is None or before.subject != subject
+        if is_first:
+            await self._pace.enter(namespace)
+        seen = await self._trials.ask(registry, insists=insists)
+        if is_first and seen.outcome == "ok":
+            self._pace.give_back(namespace)
+        if seen.cause and (is_first or before is None or before.probe.cause != seen.cause):
+            # the status says less, for who writes Connectors reads it
+            self._log(logging.INFO, "registry not reached", attendance, cause=seen.cause)
         return seen
 
     async def _tell(

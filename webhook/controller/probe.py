@@ -3,6 +3,17 @@
 The host is resolved once, every address is judged, and the connection goes to a judged address: a name that
 means something else a moment later (DNS rebinding) leads nowhere. No redirect is followed, no body is
 read, and no answer is quoted: a status is no window into the network around the broker.
+
+Whoever writes Connectors chooses where the broker connects to, and reads the status. So of a failure the
+status says what there is to mend, in four kinds: the name, the way there, what answers there, and its
+certificate.
+
+| the system's words | the status |
+|---|---|
+| name or service not known, … | the same: every Pod may ask the DNS |
+| connection refused, no route to host, no answer in time | `SILENT`: closed and filtered are one |
+| no HTTP, no TLS, an alert, broken off | `STRANGE`: what listens there stays unknown |
+| certificate verify failed: … | the same: it names nothing but the Connector's own host |
 """
 
 import asyncio
@@ -32,6 +43,9 @@ CONNECT_SECONDS = 3.0
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port to IP addresses; `OSError` where there are none"""
+
+SILENT = "no registry answers at this host and port, or the network does not let the broker through"
+STRANGE = "what answers at this host and port breaks off, or does not speak "
 
 _INDEX_TYPES = ("text/html", "application/vnd.pypi.simple.v1+html", "application/vnd.pypi.simple.v1+json")
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
@@ -98,9 +112,9 @@ async def probe(
                     return Probe("unreachable", f"{where} is {kind}: no registry is asked there")
             return await _ask_in_turn(registry, url, addresses)
     except TimeoutError:
-        return Probe("unreachable", f"no answer within {timeout_seconds:g} s")
+        return Probe("unreachable", SILENT, f"no answer within {timeout_seconds:g} s")
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-        return Probe("unreachable", _cause(error))
+        return Probe("unreachable", _told(error, url.scheme), _cause(error))
 
 
 async def _resolve(host: str, port: int, resolve: Resolve) -> Sequence[str]:
@@ -202,6 +216,17 @@ def _last_segment(url: httpx.URL) -> str:
 
 def _is_about_trust(error: Exception) -> bool:
     return any(isinstance(one, ssl.SSLError) for one in _chain(error))
+
+
+def _told(error: Exception, scheme: str) -> str:
+    """For the status: see the table on top."""
+    chain = _chain(error)
+    if any(isinstance(one, ssl.SSLCertVerificationError | socket.gaierror | UnicodeError) for one in chain):
+        return _cause(error)
+    has_connected = isinstance(error, httpx.ReadError | httpx.WriteError | httpx.ProtocolError)
+    if has_connected or any(isinstance(one, ssl.SSLError | ConnectionResetError) for one in chain):
+        return STRANGE + scheme.upper()
+    return SILENT
 
 
 def _cause(error: Exception) -> str:

@@ -52,11 +52,12 @@ class StatusWriter:
         return written
 
     async def _tell(self, before: Mapping[str, Any], ready: Condition) -> None:
-        """When it became ready, or is not for another reason than before."""
+        """When it became ready, or is not for another cause than before: each has an Event of its own."""
         old = condition(before, READY)
         if self._recorder is None or ready.status == "Unknown":
             return
-        if (old.get("status"), old.get("reason")) == (ready.status, ready.reason):
+        told = (old.get("status"), old.get("reason"), old.get("message"))
+        if told == (ready.status, ready.reason, ready.message):
             return
         is_ready = ready.status == "True"
         await self._recorder.record(

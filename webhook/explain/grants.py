@@ -6,13 +6,15 @@ from typing import Any
 
 from webhook import names
 from webhook.annotations import Request
-from webhook.explain.facts import Facts, Json, Unread, ago, last_seen, metadata, time_of
+from webhook.explain.facts import Facts, Json, Unread, ago, annotations, last_seen, metadata, time_of
 from webhook.explain.sidecar import is_finished
 from webhook.explain.sidecar_lines import UNREACHABLE, Refusal, Use, use_of
 from webhook.explain.statements import Statement
 from webhook.grant_events import GRANTED, INSTALL
 
 _OWN = "pypi-connector"
+_NOT_GRANTED = "upload-not-granted"
+"""The sidecar's code (`sidecar.routes`)"""
 _KEPT_SECONDS = 3600
 """API servers keep Events for an hour, unless they are told otherwise."""
 
@@ -97,7 +99,7 @@ def _binding(name: str, role: str, place: str, account: str) -> str:
 def _granted(facts: Facts, request: Request, key: str, event: Json) -> Iterator[Statement]:
     rights = str(event.get("message")).removeprefix(f"Connector {key}: ")
     yield Statement("granted", "ok", f"{key}: {rights}, {ago(facts.now, last_seen(event))}")
-    if rights != INSTALL or request.publish_target != key:
+    if rights != INSTALL or request.publish_target != key or not _wants_upload(facts, key):
         return
     connector = facts.connectors.get(key)
     if connector and not isinstance(connector, Unread) and _parameter(connector, "access") == "read":
@@ -105,6 +107,16 @@ def _granted(facts: Facts, request: Request, key: str, event: Json) -> Iterator[
         return
     command = _own_binding(facts, names.PUBLISHER_ROLE, key.partition("/")[0])
     yield Statement("granted", "note", f"{key}: no upload without a role that allows it", command)
+
+
+def _wants_upload(facts: Facts, key: str) -> bool:
+    """Whether somebody asked for it: every Pod is given a place to upload to, and few want one."""
+    said = annotations(facts.pod or {})
+    is_written = names.PUBLISH_CONNECTOR in said or names.PYPIRC_CONFIGURATION in said.get(
+        names.CONFIGURATIONS, ""
+    )
+    use = _use(facts, key)
+    return is_written or (use is not None and any(one.reason == _NOT_GRANTED for one in use.refusals))
 
 
 def _parameter(connector: Mapping[str, Any], name: str) -> object:

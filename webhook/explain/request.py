@@ -5,6 +5,7 @@ from typing import Any
 
 from webhook import names
 from webhook.annotations import Request, parse_annotations
+from webhook.csi_volumes import unserved_volumes
 from webhook.errors import InputError
 from webhook.explain import workloads
 from webhook.explain.facts import Facts, annotations, metadata
@@ -26,7 +27,7 @@ def read_request(facts: Facts) -> tuple[Request | None, list[Statement]]:
         return None, [Statement("asked", "wrong", text, "remove the annotation, and create the Pod anew")]
     if not request.connectors:
         return None, [*_warnings(request), *_not_asked(facts, subject)]
-    return request, [Statement("asked", "ok", describe(request)), *_warnings(request)]
+    return request, [Statement("asked", "ok", describe(request)), *_warnings(request), *_volumes(subject)]
 
 
 def describe(request: Request) -> str:
@@ -45,7 +46,21 @@ def _warnings(request: Request) -> Iterator[Statement]:
         yield Statement("asked", "note", warning)
 
 
+def _volumes(subject: Mapping[str, Any]) -> Iterator[Statement]:
+    """Beside the annotation, which is enough: a note, for the driver may be installed."""
+    for volume, _ in unserved_volumes(subject):
+        text = (
+            f"volume {volume} is of the CSI driver {names.CSI_DRIVER}: "
+            "where that is not installed, the Pod waits"
+        )
+        fix = "remove the volume, and create the Pod anew: the annotation is enough"
+        yield Statement("asked", "note", text, fix)
+
+
 def _not_asked(facts: Facts, subject: Mapping[str, Any]) -> list[Statement]:
+    volumes = list(unserved_volumes(subject))
+    if volumes:
+        return [_by_volume(*volumes[0], _place(facts))]
     workload = [facts.workload] if facts.workload else []
     misplaced = [one for one in (*workload, *facts.owners) if names.CONNECTOR in annotations(one)]
     if misplaced:
@@ -55,14 +70,26 @@ def _not_asked(facts: Facts, subject: Mapping[str, Any]) -> list[Statement]:
         return [
             Statement("asked", "wrong", text, "write it under metadata.annotations, and create the Pod anew")
         ]
-    owner = next(iter((*workload, *facts.owners)), None)
-    place = (
-        f"under {workloads.template_field(owner)} of {_called(owner)}"
-        if owner
-        else "under metadata.annotations"
-    )
     text = f"nothing: the Pod has no annotation {names.CONNECTOR}"
-    return [Statement("asked", "wrong", text, f"write it {place}, and create the Pod anew")]
+    return [Statement("asked", "wrong", text, f"write it {_place(facts)}, and create the Pod anew")]
+
+
+def _place(facts: Facts) -> str:
+    """Where the annotation belongs."""
+    owner = next(iter((*([facts.workload] if facts.workload else []), *facts.owners)), None)
+    if owner is None:
+        return "under metadata.annotations"
+    return f"under {workloads.template_field(owner)} of {_called(owner)}"
+
+
+def _by_volume(volume: str, connectors: str, place: str) -> Statement:
+    text = (
+        f"volume {volume} is of the CSI driver {names.CSI_DRIVER}, which this product does not serve: where "
+        "the driver is not installed, the Pod waits in ContainerCreating"
+    )
+    annotation = f'{names.CONNECTOR}: "{connectors}"'
+    fix = f"remove the volume and its mounts, write {annotation} {place}, and create the Pod anew"
+    return Statement("asked", "wrong", text, fix)
 
 
 def _misplaced(owner: Mapping[str, Any]) -> Statement:

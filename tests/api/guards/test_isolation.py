@@ -70,6 +70,18 @@ def our_mount(path: str) -> Edit:
     return lambda pod: guards.sidecar_of(pod)["volumeMounts"].append({"name": "theirs", "mountPath": path})
 
 
+def config_mount(path: str) -> Edit:
+    def edit(pod: Pod) -> None:
+        mounts = guards.sidecar_of(pod)["volumeMounts"]
+        mounts.append({"name": "pypi-connector-config", "mountPath": path})
+
+    return edit
+
+
+def resources(**values: Any) -> Edit:
+    return lambda pod: guards.sidecar_of(pod)["resources"].update(values)
+
+
 def adding(*capabilities: str) -> dict[str, Any]:
     return {"securityContext": {"capabilities": {"add": list(capabilities)}}}
 
@@ -84,10 +96,14 @@ PRIVILEGED = {"securityContext": {"privileged": True}}
 CONFIG = {"name": "pypi-connector-config", "mountPath": "/c"}
 DEVICE = {"name": "theirs", "devicePath": "/dev/x"}
 
+RULES = [{"action": "Restart", "exitCodes": {"operator": "In", "values": [0]}}]
+CLAIM = {"name": "gpu", "resourceClaimName": "gpu"}
+
 SHARED = "must not set hostNetwork, hostPID or shareProcessNamespace"
 UNCONFINED = "could read the memory of container pypi-connector"
 AS_INJECTED = "container pypi-connector must be as it was injected, without args"
 VARIABLE = "container pypi-connector must not have the variable "
+DEVICES = "container pypi-connector must not have resources.claims or a device among its resources"
 SECURITY = "the securityContext of container pypi-connector must be as it was injected"
 MOUNT = "container pypi-connector must not mount other volumes than its own"
 
@@ -111,6 +127,10 @@ ATTACKS = [
     Attack("readinessProbe", edited(ours(readinessProbe=PROBE)), AS_INJECTED),
     Attack("startupProbe", edited(ours(startupProbe=PROBE)), AS_INJECTED),
     Attack("preStop hook", edited(hook(preStop={"exec": {"command": ["sh"]}})), AS_INJECTED),
+    Attack("restartPolicyRules", edited(ours(restartPolicyRules=RULES)), AS_INJECTED),
+    Attack("terminationMessagePath", edited(ours(terminationMessagePath="/tmp/x")), AS_INJECTED),
+    Attack("a claim", edited(spec(resourceClaims=[CLAIM]), resources(claims=[{"name": "gpu"}])), DEVICES),
+    Attack("a device", edited(resources(limits={"example.com/fuse": "1"})), DEVICES),
     Attack("LD_PRELOAD", edited(variable("LD_PRELOAD")), VARIABLE + "LD_PRELOAD"),
     Attack("HTTPS_PROXY", edited(variable("https_proxy"), variable("A")), VARIABLE + "https_proxy,"),
     Attack("PATH", edited(variable("PATH")), VARIABLE + "PATH"),
@@ -121,6 +141,16 @@ ATTACKS = [
     Attack("capabilities kept", edited(security(capabilities={"drop": ["NET_RAW"]})), SECURITY),
     Attack(
         "capability added", edited(security(capabilities={"drop": ["ALL"], "add": ["NET_RAW"]})), SECURITY
+    ),
+    Attack("Unconfined seccomp", edited(security(seccompProfile={"type": "Unconfined"})), SECURITY),
+    Attack("Unconfined AppArmor", edited(security(appArmorProfile={"type": "Unconfined"})), SECURITY),
+    Attack("an SELinux type", edited(security(seLinuxOptions={"type": "spc_t"})), SECURITY),
+    Attack("an SELinux user", edited(security(seLinuxOptions={"user": "system_u"})), SECURITY),
+    Attack("unmasked proc", edited(spec(hostUsers=False), security(procMount="Unmasked")), SECURITY),
+    Attack("the number of root", edited(security(runAsUser=0)), SECURITY),
+    Attack("config volume elsewhere", edited(config_mount("/usr/lib")), MOUNT),
+    Attack(
+        "way out of the secrets", edited(volume(emptyDir={}), our_mount("/var/run/secrets/../../usr")), MOUNT
     ),
     Attack("volume over our program", edited(volume(emptyDir={}), our_mount("/usr/lib")), MOUNT),
     Attack("volume beside the secrets", edited(volume(emptyDir={}), our_mount("/var/run/secrets-x")), MOUNT),

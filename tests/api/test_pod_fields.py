@@ -1,0 +1,18 @@
+"""The API server's own list of fields: one that nobody has decided about fails here, and in no cluster."""
+
+import json
+
+from kube import Kube
+from pod_fields import decided
+
+LATER = {"bindMountOptions", "evictionResponders", "hostnameOverride", "resources", "restartPolicyRules"}
+LATER |= {"schedulingGroup", "stopSignal"}
+"""Fields that an older cluster does not have"""
+
+
+def test_every_field_that_could_matter_to_our_container_is_decided_about(kube: Kube) -> None:
+    definitions = json.loads(kube.run("get", "--raw", "/openapi/v2").stdout)["definitions"]
+    for schema, names in decided().items():
+        served = set(definitions[schema]["properties"])
+        assert served - names == set(), f"{schema}: decide about them in tests/pod_fields.yaml"
+        assert names - served <= LATER, f"{schema}: misspelt, or gone"
