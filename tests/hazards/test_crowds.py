@@ -6,13 +6,14 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from registry import PATIENCE_SECONDS, Call, Registry
-from sidecars import Reply, Sidecar, ask
+from sidecars import Reply, Sidecar, ask, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 ACTIVE = 192
@@ -20,6 +21,14 @@ ACTIVE = 192
 COLD_SECONDS = 11.0
 """Beyond `connections.CONNECT_SECONDS`, and in real time: a limit that a socket kept is no clock of ours"""
 GET = f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+
+@pytest.fixture
+def sidecar(registry: Registry, tmp_path: Path) -> Iterator[Sidecar]:
+    """Its credential has been accepted, and its Connector allows more connections than it has places."""
+    with running_sidecar(tmp_path, grant(registry, max_connections=ACTIVE)) as found:
+        found.get("/simple/warm/")
+        yield found
 
 
 def test_beyond_the_bound_a_503_says_so(registry: Registry, sidecar: Sidecar) -> None:
