@@ -24,8 +24,9 @@ class _Waiter:
 class Places:
     """Of one connector. Whoever took a place leaves it, whatever happens."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, wait_seconds: float = WAIT_SECONDS) -> None:
         self._loop = loop
+        self._wait_seconds = wait_seconds
         self._taken = 0
         self._limit = 0
         self._line: deque[_Waiter] = deque()
@@ -42,7 +43,7 @@ class Places:
         """Wait for a place. Raises ClientGone, or a 503 after `WAIT_SECONDS`; then there is none to leave."""
         waiter = _Waiter(self._loop.current)
         self._line.append(waiter)
-        deadline = self._loop.now + WAIT_SECONDS
+        deadline = self._loop.now + self._wait_seconds
         while not waiter.has_place:
             if client.is_gone or self._loop.now >= deadline:
                 self._line.remove(waiter)
@@ -60,6 +61,6 @@ class Places:
     def _too_busy(self) -> Refusal:
         sentence = (
             f"{self._limit} requests of this Pod are at the registry, and there was no place for another one "
-            f"within {WAIT_SECONDS:.0f} s: try again, or raise the Connector's parameter maxConnections"
+            f"within {self._wait_seconds:.0f} s: try again, or raise the Connector's parameter maxConnections"
         )
         return Refusal(503, "registry-busy", sentence, retry_after=RETRY_SECONDS)
