@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from sidecar.contract import GRANTS_PATH, Grant, Secret
+from sidecar.contract import CAUSES, GRANTS_PATH, Grant, Secret
 from webhook.errors import ClusterRefused, ClusterUnavailable, Refusal
 from webhook.events import Recorder
 from webhook.grant_events import GRANTED, Outcomes, Told
@@ -80,7 +80,7 @@ def create_app(
             async with asyncio.timeout(DEADLINE_SECONDS):
                 found = await _grant(request, settings(), cluster, trail, slots)
             _audit(trail, "granted", GRANTED)
-            await tell(outcomes.granted(trail, found))
+            await tell(outcomes.troubled(trail) or outcomes.granted(trail, found))
             return JSONResponse(found.document(), headers={"Cache-Control": "no-store"})
         except Refusal as error:
             _audit(trail, "refused", error.reason)
@@ -133,7 +133,7 @@ async def _grant(
     request: Request, settings: Settings, cluster: Cluster, trail: Trail, slots: asyncio.Semaphore
 ) -> Grant:
     token = _bearer(request)
-    connector_key, rejected, enforces = _parse_body(await _read_body(request))
+    connector_key, rejected, cause, enforces = _parse_body(await _read_body(request))
     async with slots:  # not before: who sends slowly would hold one for nothing
         return await grant(
             cluster,
@@ -141,6 +141,7 @@ async def _grant(
             token=token,
             connector_key=connector_key,
             rejected=rejected,
+            cause=cause,
             trail=trail,
             enforces=enforces,
         )
@@ -175,8 +176,8 @@ async def _read_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _parse_body(body: bytes) -> tuple[str, str | None, list[str]]:
-    """What `contract.grant_request` sends. Unknown fields are let pass: a newer sidecar may send more."""
+def _parse_body(body: bytes) -> tuple[str, str | None, str | None, list[str]]:
+    """What `contract.grant_request` sends. What is unknown is let pass: a newer sidecar may send more."""
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):
@@ -188,10 +189,13 @@ def _parse_body(body: bytes) -> tuple[str, str | None, list[str]]:
         raise Refusal("BodyMalformed", '"connector" must be a text namespace/name', status=400)
     if not (rejected is None or isinstance(rejected, str)):
         raise Refusal("BodyMalformed", '"rejected" must be a version or null', status=400)
+    cause = fields.get("cause")
+    if not (cause is None or isinstance(cause, str)):
+        raise Refusal("BodyMalformed", '"cause" must be a text or null', status=400)
     enforces = fields.get("enforces", [])  # an older sidecar does not say
     if not isinstance(enforces, list) or not all(isinstance(one, str) for one in enforces):
         raise Refusal("BodyMalformed", '"enforces" must be a list of texts', status=400)
-    return connector, rejected, enforces
+    return connector, rejected, cause if cause in CAUSES else None, enforces
 
 
 def _audit(trail: Trail, result: str, reason: str) -> None:
