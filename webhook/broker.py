@@ -18,7 +18,15 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from sidecar.contract import CAUSES, GRANTS_PATH, Grant, Secret
+from sidecar.contract import (
+    CAUSES,
+    CREDENTIAL_REFUSED,
+    CREDENTIAL_RESTS,
+    GRANTS_PATH,
+    REGISTRY_UNREACHABLE,
+    Grant,
+    Secret,
+)
 from webhook.errors import ClusterRefused, ClusterUnavailable, Refusal
 from webhook.events import Recorder
 from webhook.grant_events import GRANTED, Outcomes, Told
@@ -44,6 +52,9 @@ and the Lease and the certificates of this process must find one too, whoever se
 RETRY_SECONDS = 5
 """Arbitrary; longer than an API server takes to elect a leader would keep Pods waiting for nothing."""
 
+DOUBTFUL = (CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REGISTRY_UNREACHABLE)
+"""What concerns the Connector, and not one package"""
+
 _UNAVAILABLE = "the broker cannot ask the API server; the sidecar asks again by itself"
 _REFUSED = (
     "the API server refuses what the broker asks, and the broker's log says what: if a right is missing, "
@@ -55,9 +66,13 @@ _CONNECTOR = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9.]
 
 
 def create_app(
-    settings: Callable[[], Settings], cluster: Cluster, recorder: Recorder | None = None
+    settings: Callable[[], Settings],
+    cluster: Cluster,
+    recorder: Recorder | None = None,
+    doubt: Callable[[str], None] = lambda connector: None,
 ) -> FastAPI:
-    """`settings` is asked for each grant, for authorities come and go; `recorder` tells the Pods."""
+    """`settings` is asked for each grant, for authorities come and go; `recorder` tells the Pods; `doubt`
+    hears of a Connector whose registry does not serve."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     outcomes = Outcomes()
     slots = asyncio.Semaphore(MOST_AT_ONCE)
@@ -80,6 +95,8 @@ def create_app(
             async with asyncio.timeout(DEADLINE_SECONDS):
                 found = await _grant(request, settings(), cluster, trail, slots)
             _audit(trail, "granted", GRANTED)
+            if trail.connector and trail.cause in DOUBTFUL:
+                doubt(trail.connector)
             await tell(outcomes.troubled(trail) or outcomes.granted(trail, found))
             return JSONResponse(found.document(), headers={"Cache-Control": "no-store"})
         except Refusal as error:
