@@ -1,13 +1,13 @@
 """A registry's 401 is believed slowly: what is refused, what is tried again, and how often at most."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
-from threading import Event, Lock
 
 import pytest
+from accounts import Account, ColdRegistry
 from registry import Call, Registry
 from sidecars import Broker, Sidecar, grant, running_sidecar, sidecar_of_broker
 from virtual_proxies import VirtualProxy, virtual_proxy
@@ -15,28 +15,6 @@ from virtual_proxies import VirtualProxy, virtual_proxy
 from sidecar.contract import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REQUEST_REFUSED
 
 HOUR, QUARTER = 3600.0, 900.0
-
-
-class Account:
-    """A registry's account: which requests are refused, and how many were."""
-
-    def __init__(self, registry: Registry) -> None:
-        self.is_refused: Callable[[str], bool] = lambda path: False
-        self.refused = 0
-        self.served = 0
-        self._lock = Lock()
-        registry.on("*", self._answer)
-
-    def _answer(self, call: Call) -> None:
-        path = call.request.target
-        is_refused = self.is_refused(path)
-        with self._lock:
-            self.refused += is_refused
-            self.served += not is_refused
-        if is_refused:
-            call.reply(401, b"who are you?", {"WWW-Authenticate": "Basic"})
-        else:
-            call.reply(200, b"<a>", {"Content-Type": "text/html"})
 
 
 @pytest.fixture
@@ -173,37 +151,6 @@ def test_uploads_keep_to_the_bound_too_and_none_is_sent_twice(
     account.is_refused = nothing
     proxy.clock.now += 600
     assert proxy.post("/").status == 200
-
-
-class ColdRegistry:
-    """Answers 401 to what comes while it warms a session up for many others, as Artifactory does."""
-
-    def __init__(self, registry: Registry, bears: int = 12) -> None:
-        self.refused = 0
-        self._bears = bears
-        self._under_way = 0
-        self._is_warm = False
-        self.is_full = Event()
-        """Three were refused: until then it answers nobody else, for it warms up"""
-        self._lock = Lock()
-        registry.on("*", self._answer)
-
-    def _answer(self, call: Call) -> None:
-        with self._lock:
-            is_refused = not self._is_warm and self._under_way >= self._bears
-            self.refused += is_refused
-            self._under_way += 1
-        if self.refused >= 3:
-            self.is_full.set()
-        if not is_refused:
-            self.is_full.wait(5)
-        with self._lock:
-            self._under_way -= 1
-            self._is_warm |= self._under_way > 1 and not is_refused
-        if is_refused:
-            call.reply(401, b"", {"WWW-Authenticate": "Basic"})
-        else:
-            call.reply(200, b"<a>", {"Content-Type": "text/html"})
 
 
 def test_a_cold_burst_of_fifty_of_which_some_are_refused_is_served_whole(
