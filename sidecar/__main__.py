@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 
+from sidecar.attempts import Attempts
 from sidecar.broker import BrokerClient
 from sidecar.contract import ContractError, Environment, Grant, Listener
 from sidecar.errors import SidecarError
@@ -56,9 +57,10 @@ def main() -> int:
 
 def _make_proxy(listener: Listener, fetch: Fetch, loop: Loop, log: Log) -> Proxy:
     # threads of their own each: a broker that hangs holds up no connection to the registry, nor the other way
-    grants = Grants(GrantStore(listener.connector, fetch), Threads(loop))
+    grants = Grants(GrantStore(fetch), Threads(loop))
     upstream = Upstream(loop, Threads(loop))
-    return Proxy(listener.connector, listener.port, grants, upstream, log)
+    attempts = Attempts(listener.connector, loop, log)
+    return Proxy(listener.connector, listener.port, grants, attempts, upstream, log)
 
 
 def _make_fetches(environment: Environment, server: Server) -> list[Fetch]:
@@ -76,7 +78,7 @@ def _from_broker(environment: Environment, listener: Listener) -> Fetch:
 
 
 def _constant(grant: Grant) -> Fetch:
-    return lambda rejected: grant
+    return lambda rejected, cause: grant
 
 
 def _read_lines(descriptor: int, count: int) -> list[bytes]:

@@ -6,6 +6,7 @@ and pip neither for an index page.
 
 from typing import NamedTuple
 
+from sidecar.contract import REGISTRY_UNREACHABLE
 from sidecar.errors import (
     BrokerRefused,
     BrokerUnreachable,
@@ -50,7 +51,7 @@ def answer_of(error: SidecarError) -> Answer:
             503, "broker-unreachable", f"no grant yet: {sentence}", retry_after=BROKER_RETRY_SECONDS
         )
     if isinstance(error, UpstreamUnreachable):
-        return Answer(502, "registry-unreachable", f"{sentence}; {error.hint}" if error.hint else sentence)
+        return Answer(502, REGISTRY_UNREACHABLE, f"{sentence}; {error.hint}" if error.hint else sentence)
     if isinstance(error, UpstreamBroken):
         return Answer(502, "registry-broke-off", sentence)
     return Answer(500, "internal-error", "the proxy failed; its log tells more")

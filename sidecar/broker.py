@@ -30,9 +30,9 @@ class BrokerClient:
         self._token_file = token_file
         self._connector = connector
 
-    def fetch(self, rejected: str | None) -> Grant:
+    def fetch(self, rejected: str | None, cause: str | None = None) -> Grant:
         """One grant, or `BrokerRefused`, or `BrokerUnreachable`. Blocks for at most 30 s."""
-        body = json.dumps(grant_request(self._connector, rejected)).encode()
+        body = json.dumps(grant_request(self._connector, rejected, cause)).encode()
         try:
             with connect(self._origin, self._tls()) as sock:
                 status, answer = self._exchange(sock, body)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from sidecar.secret import Secret as Secret
+
 SHAPE = "2"
 """Version of what the webhook injects. A change that the broker could notice gets the next number."""
 
@@ -25,6 +27,22 @@ GRANTS_PATH = "/v1/grants"
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
+CREDENTIAL_REFUSED = "credential-refused"
+"""The registry answers 401 to a credential that it never accepted"""
+CREDENTIAL_RESTS = "credential-rests"
+"""It answers 401 again and again to a credential that it accepted before"""
+REQUEST_REFUSED = "request-refused"
+"""It answers 401 to one request, twice, with a credential that it accepts for others"""
+REGISTRY_FORBIDS = "registry-forbids"
+"""It answers 403"""
+REGISTRY_UNREACHABLE = "registry-unreachable"
+"""There is no connection to it"""
+CAUSES = (CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REQUEST_REFUSED, REGISTRY_FORBIDS, REGISTRY_UNREACHABLE)
+"""Why a sidecar asks for a newer grant than the one that it has; also codes of its answers to clients"""
+
+MAX_CONNECTIONS = 32
+"""Requests of one Pod at the registry at once, where the Connector does not say (`maxConnections`)"""
+
 ENFORCES = ("packages",)
 """What this sidecar holds its Pod to at a grant's word: the broker gives none that would not be kept"""
 PACKAGE_PATTERN = re.compile(r"[a-z0-9*?]+(-[a-z0-9*?]+)*")
@@ -33,35 +51,6 @@ PACKAGE_PATTERN = re.compile(r"[a-z0-9*?]+(-[a-z0-9*?]+)*")
 
 class ContractError(ValueError):
     """An environment or a grant document that is not what this version agreed to; the text is a sentence."""
-
-
-class Secret:
-    """A text that cannot be printed by accident: `str`, `repr` and `format` are redacted."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    __str__ = __repr__
-
-    def __format__(self, spec: str) -> str:
-        return repr(self)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._text == self._text
-
-    def __hash__(self) -> int:
-        return hash((Secret, self._text))
-
-    def __reduce__(self) -> str:
-        raise TypeError("a secret is not pickled or copied")
 
 
 class Listener(NamedTuple):
@@ -228,6 +217,8 @@ class Grant(NamedTuple):
     """PEM certificates of the broker's authorities, newer than the injected bundle"""
     packages: PackagePolicy | None = None
     """None: all. Only for a sidecar that `ENFORCES` it: an older one ignores the field"""
+    max_connections: int = MAX_CONNECTIONS
+    """Requests at the registry at once. An older broker does not send it, an older sidecar has no bound"""
 
     def document(self) -> dict[str, Any]:
         """The JSON object on the wire. The only place where the password is revealed to be sent."""
@@ -243,6 +234,7 @@ class Grant(NamedTuple):
             "softSeconds": self.soft_seconds,
             "hardSeconds": self.hard_seconds,
             "brokerCa": list(self.broker_ca),
+            "maxConnections": self.max_connections,
             **({"packages": self.packages._asdict()} if self.packages else {}),
         }
 
@@ -265,6 +257,7 @@ class Grant(NamedTuple):
                 hard_seconds=float(fields["hardSeconds"]),
                 broker_ca=tuple(_text(one) for one in fields["brokerCa"]),
                 packages=_packages(fields.get("packages")),
+                max_connections=_count(fields.get("maxConnections", MAX_CONNECTIONS)),
             )
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             # the cause could quote the document, which holds the password
@@ -272,9 +265,10 @@ class Grant(NamedTuple):
             raise ContractError(f"the grant document is not of version 1 ({kind})") from None
 
 
-def grant_request(connector: str, rejected: str | None) -> dict[str, Any]:
-    """The JSON object with which a sidecar asks; the registry refused the version `rejected`."""
-    return {"connector": connector, "rejected": rejected, "enforces": list(ENFORCES)}
+def grant_request(connector: str, rejected: str | None, cause: str | None = None) -> dict[str, Any]:
+    """The JSON object with which a sidecar asks; `rejected` did not serve, for one of `CAUSES`."""
+    asked = {"connector": connector, "rejected": rejected, "enforces": list(ENFORCES)}
+    return {**asked, "cause": cause} if cause else asked
 
 
 def _packages(value: Any) -> PackagePolicy | None:
@@ -292,6 +286,12 @@ def _url(value: object) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError
     return parts.geturl()
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise TypeError
+    return value
 
 
 def _text(value: object) -> str:

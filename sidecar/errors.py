@@ -7,6 +7,7 @@ SidecarError
 ├── ClientGone         the client closed or broke its connection; nobody is left to answer
 ├── UpstreamError      the registry's side failed
 │   ├── UpstreamUnreachable  no connection: address, time-out, TLS
+│   │   └── RegistryUnreachable  the same, of the Connector's own address; nothing was sent
 │   └── UpstreamBroken       a response that breaks off or breaks RFC 9112
 └── BrokerError        no grant
     ├── BrokerRefused      the broker said no, with a reason
@@ -14,6 +15,10 @@ SidecarError
 
 How each one meets the client stands in `answers.py`, the only place where they become statuses.
 """
+
+import math
+
+from sidecar.contract import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REQUEST_REFUSED
 
 
 class SidecarError(Exception):
@@ -33,14 +38,25 @@ class Refusal(SidecarError):
 
 
 class CredentialRefused(Refusal):
-    """The registry refused the Secret's credential; asking again with the same one could lock the account."""
+    """The registry said 401; which code says how far it is believed (`trust`)."""
 
-    def __init__(self, connector: str) -> None:
-        sentence = (
-            f"the registry refused the credential of connector {connector} (status 401); "
-            "correct the Secret that it names"
-        )
-        super().__init__(403, "credential-refused", sentence)
+    def __init__(self, connector: str, code: str = CREDENTIAL_REFUSED, seconds: float = 0.0) -> None:
+        """`seconds`: until one request may try the credential again."""
+        super().__init__(403, code, _SENTENCES[code].format(connector=connector) + _when(seconds))
+
+
+_SENTENCES = {
+    CREDENTIAL_REFUSED: "the registry refused the credential of connector {connector} (status 401); "
+    "correct the Secret that it names",
+    CREDENTIAL_RESTS: "the registry refuses the credential of connector {connector} (status 401), which it "
+    "accepted before; if the password was changed there, correct the Secret",
+    REQUEST_REFUSED: "the registry refused this request (status 401), and accepted the credential of "
+    "connector {connector} for others; the account may lack the right to this, or it was a moment's failure",
+}
+
+
+def _when(seconds: float) -> str:
+    return f". It is tried again in {math.ceil(seconds)} s" if seconds else ""
 
 
 class CredentialRenewed(Refusal):
@@ -65,6 +81,10 @@ class UpstreamUnreachable(UpstreamError):
     def __init__(self, sentence: str, hint: str = "") -> None:
         super().__init__(sentence)
         self.hint = hint
+
+
+class RegistryUnreachable(UpstreamUnreachable):
+    """No connection to the address of the Connector, which may have been corrected. Nothing was sent."""
 
 
 class UpstreamBroken(UpstreamError):

@@ -4,12 +4,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from sidecar.contract import Grant
-from sidecar.errors import BrokerRefused, BrokerUnreachable, CredentialRefused
+from sidecar.contract import REGISTRY_UNREACHABLE, Grant
+from sidecar.errors import BrokerRefused, BrokerUnreachable
 from sidecar.threads import Threads
 
-Fetch = Callable[[str | None], Grant]
-"""Rejected version or None → grant; raises BrokerRefused or BrokerUnreachable"""
+Fetch = Callable[[str | None, str | None], Grant]
+"""Rejected version and its cause, or None twice → grant; raises BrokerRefused or BrokerUnreachable"""
 
 WAIT_SECONDS = 20.0
 """A request waits this long for the first grant: below the 30 s after which pip gives up on silence"""
@@ -22,8 +22,16 @@ BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 5.0)
 """Pauses between fetches while the broker cannot be reached; the last one repeats"""
 REFRESH_SECONDS = 1.0
 """A grant whose soft life is over waits this long for the next one, and is used if that takes longer"""
-RENEW_SECONDS = 30.0
-"""After a refusal that the broker had nothing newer for, it is asked again so much later"""
+RENEW_SECONDS = (2.0, 3.0, 5.0, 8.0)
+"""Pauses between questions for a newer version than what the registry refused, while clients ask; the last
+repeats. A Secret that was corrected serves within 10 s, and a thousand Pods whose account is locked are 125
+questions a second, if all of them go on asking"""
+UNREACHABLE_SECONDS = (15.0,)
+"""The same while the registry cannot be reached: it has failed more often than its address was corrected"""
+URGENT = 32
+"""Requests that do so at once: each holds a thread, and the others are refused without a wait"""
+NEWER_SECONDS = 2.0
+"""A request that is refused while its credential rests waits this long for a newer one"""
 
 
 class GrantStore:
@@ -31,13 +39,11 @@ class GrantStore:
 
     def __init__(
         self,
-        connector: str,
         fetch: Fetch,
         clock: Callable[[], float] = time.monotonic,
         *,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        self._connector = connector
         self._fetch = fetch
         self._clock = clock
         self._patience_seconds = patience_seconds
@@ -48,74 +54,28 @@ class GrantStore:
         self._failure: BrokerRefused | BrokerUnreachable | None = None
         self._failures = 0
         self._retry_at = 0.0
-        self._rejected: set[tuple[str, str]] = set()
-        """(action, version) that the registry answered 401 to"""
-        self._ask_at: dict[str, float] = {}
-        """Version that the registry refused → when the broker is asked for a newer one again"""
+        self._asked: dict[tuple[str, bool], tuple[int, float]] = {}
+        """Version, and whether its registry could be reached → how often a newer one was asked for, and when
+        it may be again. Of the version in use alone, save for requests that began before it"""
 
-    def at_hand(self, action: str) -> Grant | None:
+    def at_hand(self) -> Grant | None:
         """What `get` returns if it need not wait for anybody, else None.
 
         Without the lock: one that is replaced at this very moment is as good.
         """
         grant = self._grant
-        if grant is None or self._clock() - self._since >= grant.soft_seconds:
-            return None
-        return self._unless_rejected(grant, action)
+        return None if grant is None or self._clock() - self._since >= grant.soft_seconds else grant
 
-    def usable(self, action: str) -> Grant | None:
+    def usable(self) -> Grant | None:
         """What may be used while the broker does not answer, past its soft life too."""
         grant = self._grant
-        if grant is None or self._clock() - self._since >= grant.hard_seconds:
-            return None
-        return self._unless_rejected(grant, action)
+        return None if grant is None or self._clock() - self._since >= grant.hard_seconds else grant
 
-    def get(self, action: str) -> Grant:
-        """A grant that the registry has not rejected for this action ("install", "upload").
+    def get(self) -> Grant:
+        """Raises BrokerRefused or BrokerUnreachable.
 
-        Raises BrokerRefused, BrokerUnreachable or CredentialRefused.
+        Where there is none to use, a broker that cannot be reached is waited for: it may be rolled.
         """
-        grant = self._current()
-        if (action, grant.version) not in self._rejected:
-            return grant
-        newer = self.renew(grant, action)
-        if newer is None:
-            raise CredentialRefused(self._connector)
-        return newer
-
-    def renew(self, refused: Grant, action: str, *, is_rejected: bool = True) -> Grant | None:
-        """The registry refused `refused`: a grant of another version, or None if there is none now.
-
-        `is_rejected`: it said 401; that version is never tried for this action again, which could lock the
-        account. A 403 can as well be about one package: the version stays in use.
-        Raises BrokerRefused or BrokerUnreachable. Of many requests refused at once, one asks the broker.
-        """
-        with self._changed:
-            if is_rejected:
-                self._rejected.add((action, refused.version))
-            while self._is_fetching:
-                self._changed.wait(WAIT_SECONDS)
-            current = self._grant
-            if current is not None and current.version != refused.version:
-                return self._unless_rejected(current, action)
-            if self._clock() < self._ask_at.get(refused.version, 0.0):
-                return None
-            if self._failure is not None and self._clock() < self._retry_at:
-                raise self._failure.with_traceback(None)
-            self._ask_at[refused.version] = self._clock() + RENEW_SECONDS
-            self._is_fetching = True
-        try:
-            grant = self._run_fetch(refused.version)
-        except BrokerUnreachable:
-            del self._ask_at[refused.version]  # nobody has said that there is nothing newer
-            raise
-        return None if grant.version == refused.version else self._unless_rejected(grant, action)
-
-    def _unless_rejected(self, grant: Grant, action: str) -> Grant | None:
-        return None if (action, grant.version) in self._rejected else grant
-
-    def _current(self) -> Grant:
-        """Where there is none to use, a broker that cannot be reached is waited for: it may be rolled."""
         patient_until = self._clock() + self._patience_seconds
         while True:
             try:
@@ -126,6 +86,42 @@ class GrantStore:
                     if now >= patient_until:
                         raise
                     self._changed.wait(min(self._retry_at, patient_until) - now)
+
+    def may_renew(self, refused: Grant, cause: str) -> bool:
+        """Whether `renew` would do more than say None, as a moment after a question. Without the lock."""
+        grant = self._grant
+        if self._is_fetching or grant is None or grant.version != refused.version:
+            return True
+        _, ask_at = self._asked.get(_pace(refused.version, cause), (0, 0.0))
+        return self._clock() >= ask_at
+
+    def renew(self, refused: Grant, cause: str) -> Grant | None:
+        """`refused` did not serve, for one of `contract.CAUSES`: a grant of another version, or None for now.
+
+        Raises BrokerRefused or BrokerUnreachable. Of many requests refused at once, one asks the broker.
+        """
+        key = _pace(refused.version, cause)
+        with self._changed:
+            while self._is_fetching:
+                self._changed.wait(WAIT_SECONDS)
+            current = self._grant
+            if current is not None and current.version != refused.version:
+                return current
+            now = self._clock()
+            count, ask_at = self._asked.get(key, (0, 0.0))
+            if now < ask_at:
+                return None
+            if self._failure is not None and now < self._retry_at:
+                raise self._failure.with_traceback(None)
+            pauses = UNREACHABLE_SECONDS if cause == REGISTRY_UNREACHABLE else RENEW_SECONDS
+            self._asked[key] = (count + 1, now + pauses[min(count, len(pauses) - 1)])
+            self._is_fetching = True
+        try:
+            grant = self._run_fetch(refused.version, cause)
+        except BrokerUnreachable:
+            self._asked.pop(key, None)  # nobody has said that there is nothing newer
+            raise
+        return None if grant.version == refused.version else grant
 
     def _usable_or_fetched(self) -> Grant:
         deadline = self._clock() + WAIT_SECONDS
@@ -149,18 +145,18 @@ class GrantStore:
                 if now >= deadline or not self._changed.wait(deadline - now):
                     raise BrokerUnreachable("the broker has not answered yet")
         try:
-            return self._run_fetch(None)
+            return self._run_fetch(None, None)
         except BrokerUnreachable:
             if usable is not None:
                 return usable
             raise
 
-    def _run_fetch(self, rejected: str | None) -> Grant:
+    def _run_fetch(self, rejected: str | None, cause: str | None) -> Grant:
         """Fetch outside the lock; the flag is already set. Always clears it and wakes who waits."""
         grant: Grant | None = None
         failure: BrokerRefused | BrokerUnreachable = BrokerUnreachable("the broker's client failed")
         try:
-            grant = self._fetch(rejected)
+            grant = self._fetch(rejected, cause)
         except (BrokerRefused, BrokerUnreachable) as error:
             failure = error
             raise
@@ -170,6 +166,8 @@ class GrantStore:
             with self._changed:
                 self._is_fetching = False
                 if grant is not None:
+                    if self._grant is not None and self._grant.version != grant.version:
+                        self._asked.clear()
                     self._grant, self._since = grant, self._clock()
                     self._failure, self._failures = None, 0
                 else:
@@ -187,24 +185,37 @@ class GrantStore:
         self._retry_at = self._clock() + pause
 
 
+def _pace(version: str, cause: str) -> tuple[str, bool]:
+    return version, cause != REGISTRY_UNREACHABLE
+
+
 class Grants:
     """The store as tasks of the loop use it: what is at hand at once, all else in a thread."""
 
     def __init__(self, store: GrantStore, threads: Threads) -> None:
         self._store = store
         self._threads = threads
+        self._urgent = 0
 
-    async def get(self, action: str) -> Grant:
+    async def get(self) -> Grant:
         """See `GrantStore.get`. A broker that hangs holds up nobody who has a grant to use."""
-        grant = self._store.at_hand(action)
+        grant = self._store.at_hand()
         if grant is not None:
             return grant
-        usable = self._store.usable(action)
+        usable = self._store.usable()
         if usable is None:
-            return await self._threads.run(lambda: self._store.get(action))
-        newer = await self._threads.run_within(REFRESH_SECONDS, lambda: self._store.get(action))
+            return await self._threads.run(self._store.get)
+        newer = await self._threads.run_within(REFRESH_SECONDS, self._store.get)
         return newer if newer is not None else usable
 
-    async def renew(self, refused: Grant, action: str, *, is_rejected: bool = True) -> Grant | None:
-        """See `GrantStore.renew`."""
-        return await self._threads.run(lambda: self._store.renew(refused, action, is_rejected=is_rejected))
+    async def renew(self, refused: Grant, cause: str, *, is_urgent: bool = False) -> Grant | None:
+        """See `GrantStore.renew`. `is_urgent`: None after `NEWER_SECONDS` too."""
+        if not is_urgent:
+            return await self._threads.run(lambda: self._store.renew(refused, cause))
+        if not self._store.may_renew(refused, cause) or self._urgent >= URGENT:
+            return None
+        self._urgent += 1
+        try:
+            return await self._threads.run_within(NEWER_SECONDS, lambda: self._store.renew(refused, cause))
+        finally:
+            self._urgent -= 1

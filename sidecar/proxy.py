@@ -3,6 +3,7 @@
 import time
 
 from sidecar.answers import Answer, answer_of
+from sidecar.attempts import Attempts
 from sidecar.client import Exchange, host_names
 from sidecar.connections import closing_on_error
 from sidecar.errors import ClientGone, CredentialRenewed, SidecarError
@@ -10,11 +11,10 @@ from sidecar.grants import Grants
 from sidecar.links import PageLinks
 from sidecar.log import Log
 from sidecar.pages import relay_page
-from sidecar.refusals import refusal_of
 from sidecar.relay import relay
 from sidecar.routes import Route, route
-from sidecar.uploads import send_upload
-from sidecar.upstream import Response, Target, Upstream
+from sidecar.upstream import Target, Upstream
+from sidecar.visits import Visits
 
 _PAGE_STATUSES = (200, 203)  # 203: something between the registry and us has changed it (RFC 9110 §15.3.4)
 
@@ -22,11 +22,14 @@ _PAGE_STATUSES = (200, 203)  # 203: something between the registry and us has ch
 class Proxy:
     """Holds nothing of one request."""
 
-    def __init__(self, connector: str, port: int, grants: Grants, upstream: Upstream, log: Log) -> None:
+    def __init__(
+        self, connector: str, port: int, grants: Grants, attempts: Attempts, upstream: Upstream, log: Log
+    ) -> None:
         self._connector = connector
         self._local = f"http://127.0.0.1:{port}"
         self._host_names = host_names(port)
         self._grants = grants
+        self._visits = Visits(connector, grants, attempts, upstream)
         self._upstream = upstream
         self._target: Target | None = None
         self._log = log
@@ -52,8 +55,7 @@ class Proxy:
             self._note(exchange, found[0] if found else None, time.monotonic() - started)
 
     async def _handle(self, exchange: Exchange, found: list[Route]) -> None:
-        is_upload = exchange.head.method == "POST"
-        grant = await self._grants.get("upload" if is_upload else "install")
+        grant = await self._grants.get()
         target = self._target
         if target is None or target.grant is not grant:  # once per grant: a tenth of a small request
             target = self._target = Target.of(grant)
@@ -64,44 +66,24 @@ class Proxy:
             extra = [(b"location", chosen.url.encode("ascii"))]
             await exchange.answer(Answer(302, "redirect", sentence), extra)
         elif chosen.action == "upload":
-            await send_upload(exchange, chosen.url, grant, self._grants, self._upstream, self._connector)
+            await self._visits.upload(exchange, chosen, target)
         else:
             await self._download(exchange, chosen, target)
 
-    async def _download(self, exchange: Exchange, chosen: Route, target: Target) -> None:
-        response, chosen, target = await self._fetch(exchange, chosen, target)
-        with closing_on_error(response.wire):
-            is_page = chosen.action == "index"
-            if is_page and response.head.status in _PAGE_STATUSES:
-                links = PageLinks(target.layout, chosen.url, response.url, self._local)
-                await relay_page(exchange, response, self._upstream, links, target.grant.credential)
-            else:
-                page_mark = target.layout.mark if is_page else None
-                await relay(exchange, response, self._upstream, target.grant.credential, page_mark)
-
-    async def _fetch(
-        self, exchange: Exchange, chosen: Route, target: Target
-    ) -> tuple[Response, Route, Target]:
-        """GET or HEAD; a 401 or 403 is answered by one newer grant, if there is one, and one more try."""
-        for is_last in (False, True):
-            response = await self._upstream.fetch(
-                exchange.head.method,
-                chosen.url,
-                exchange.head.headers,
-                target,
-                is_page=chosen.action == "index",
-                client=exchange.wire,
-            )
-            status = response.head.status
-            if status not in (401, 403) or not target.is_authorized(response.url):
-                return response, chosen, target
-            await self._upstream.discard_body(response)
-            newer = await self._grants.renew(target.grant, "install", is_rejected=status == 401)
-            if is_last or newer is None:
-                break
-            target = Target.of(newer)
-            chosen = route(exchange.head.method, exchange.head.target, target.layout)
-        raise refusal_of(status, target.grant, self._connector)
+    async def _download(self, exchange: Exchange, wanted: Route, wanted_of: Target) -> None:
+        visit = await self._visits.fetch(exchange, wanted, wanted_of)
+        response, chosen, target, _ = visit
+        try:
+            with closing_on_error(response.wire):
+                is_page = chosen.action == "index"
+                if is_page and response.head.status in _PAGE_STATUSES:
+                    links = PageLinks(target.layout, chosen.url, response.url, self._local)
+                    await relay_page(exchange, response, self._upstream, links, target.grant.credential)
+                else:
+                    page_mark = target.layout.mark if is_page else None
+                    await relay(exchange, response, self._upstream, target.grant.credential, page_mark)
+        finally:
+            self._visits.leave(visit)
 
     async def _refuse(self, exchange: Exchange, answer: Answer, *, is_broken: bool = False) -> None:
         if is_broken or exchange.is_started:  # all that is left is to break it

@@ -3,7 +3,7 @@
 Registries differ: most answer 401 to a wrong password; pypiserver 403, which others mean for one package.
 """
 
-from sidecar.contract import Grant
+from sidecar.contract import REGISTRY_FORBIDS, Grant
 from sidecar.errors import CredentialRefused, Refusal
 
 
@@ -21,4 +21,4 @@ def refusal_of(status: int, grant: Grant, connector: str) -> Refusal:
         f"the registry forbids this to the credential of connector {connector} (status 403): user name or "
         "password are wrong, or it may not read this"
     )
-    return Refusal(403, "registry-forbids", sentence)
+    return Refusal(403, REGISTRY_FORBIDS, sentence)

@@ -3,41 +3,28 @@
 from typing import NoReturn
 
 from sidecar.client import Exchange
-from sidecar.connections import closing_on_error
-from sidecar.contract import Credential, Grant
-from sidecar.errors import ClientGone, CredentialRenewed, UpstreamBroken, UpstreamUnreachable
-from sidecar.grants import Grants
+from sidecar.contract import Credential
+from sidecar.errors import ClientGone, UpstreamBroken, UpstreamUnreachable
 from sidecar.http1 import CHUNKED, HEAD_LIMIT, MalformedHead, ResponseHead, ResponseReader, find
 from sidecar.redaction import redact
-from sidecar.refusals import refusal_of
-from sidecar.relay import relay
-from sidecar.upstream import SEND_SECONDS, Response, Upstream, read_response_head
+from sidecar.upstream import SEND_SECONDS, read_response_head
 from sidecar.wire import WatchedClosed, Wire, WireClosed, WireTimeout
 
 ANSWER_SECONDS = 300.0
 """From the last octet to the answer: registries scan and index before they say yes; uv waits 900 s"""
 
 
-async def send_upload(
-    exchange: Exchange, url: str, grant: Grant, grants: Grants, upstream: Upstream, connector: str
-) -> None:
-    """Stream one upload and relay the registry's answer."""
-    is_chunked = exchange.head.length == CHUNKED
-    length = (
-        (b"transfer-encoding", b"chunked")
-        if is_chunked
-        else (b"content-length", b"%d" % exchange.head.length)
-    )
-    wire = await upstream.open_upload(url, exchange.head.headers, grant, length)
-    with closing_on_error(wire):
-        await _stream(exchange, wire, is_chunked=is_chunked)
-        head = await read_response_head(wire, "POST", ANSWER_SECONDS, exchange.wire)
-        if head.status in (401, 403):
-            # if this returns, it is a 403 in the registry's own words
-            await _refuse_credential(head.status, grant, grants, connector)
-        if 300 <= head.status < 400:
-            _refuse_redirect(head, grant.credential)
-        await relay(exchange, Response(head, url, wire, None), upstream, grant.credential)
+async def send_upload(exchange: Exchange, wire: Wire, length: int) -> ResponseHead:
+    """Stream one upload to where its head was sent; the head of the registry's answer."""
+    await _stream(exchange, wire, is_chunked=length == CHUNKED)
+    return await read_response_head(wire, "POST", ANSWER_SECONDS, exchange.wire)
+
+
+def length_header(length: int) -> tuple[bytes, bytes]:
+    """Of an upload, whose length is taken over as its client told it."""
+    if length == CHUNKED:
+        return b"transfer-encoding", b"chunked"
+    return b"content-length", b"%d" % length
 
 
 async def _stream(exchange: Exchange, wire: Wire, *, is_chunked: bool) -> None:
@@ -121,16 +108,8 @@ async def _send_unless_answered(wire: Wire, view: memoryview, client: Wire, answ
     return False
 
 
-async def _refuse_credential(status: int, grant: Grant, grants: Grants, connector: str) -> None:
-    """The credential may have been rotated. The body is gone, so the client is asked to send it again."""
-    newer = await grants.renew(grant, "upload", is_rejected=status == 401) if grant.credential else None
-    if newer is not None:
-        raise CredentialRenewed
-    if status == 401:
-        raise refusal_of(status, grant, connector)
-
-
-def _refuse_redirect(head: ResponseHead, credential: Credential | None) -> NoReturn:
+def refuse_redirect(head: ResponseHead, credential: Credential | None) -> NoReturn:
+    """Raises UpstreamBroken: an upload is not sent twice, so not to another address either."""
     location = redact(find(head.headers, b"location") or b"elsewhere", credential).decode("latin-1")
     raise UpstreamBroken(
         f"the registry redirects the upload to {location.partition('?')[0]}: name that address in the "

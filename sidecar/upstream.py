@@ -10,7 +10,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from sidecar.bodies import Body
 from sidecar.connections import Pool, closing_on_error, connect, make_tls_context
 from sidecar.contract import Grant
-from sidecar.errors import ClientGone, Refusal, UpstreamBroken, UpstreamUnreachable
+from sidecar.errors import ClientGone, Refusal, RegistryUnreachable, UpstreamBroken, UpstreamUnreachable
 from sidecar.headers import basic_authorization, to_registry
 from sidecar.http1 import (
     HEAD_LIMIT,
@@ -26,7 +26,7 @@ from sidecar.loop import Loop
 from sidecar.origins import Origin, origin_of, target_of
 from sidecar.routes import Layout, check_redirect, route
 from sidecar.threads import Threads
-from sidecar.wire import WatchedClosed, Wire, WireClosed, WireTimeout
+from sidecar.wire import Watched, WatchedClosed, Wire, WireClosed, WireTimeout
 
 SEND_SECONDS = 60.0
 """For a registry that takes nothing more: nginx's own default towards clients"""
@@ -98,9 +98,16 @@ class Upstream:
         self._contexts: dict[tuple[str | None, bool], ssl.SSLContext] = {}
 
     async def fetch(
-        self, method: str, url: str, headers: Headers, target: Target, *, is_page: bool, client: Wire
+        self,
+        method: str,
+        url: str,
+        headers: Headers,
+        target: Target,
+        *,
+        is_page: bool,
+        client: Watched | None,
     ) -> Response:
-        """GET or HEAD, redirects followed. The client is watched: if it leaves, so do we."""
+        """GET or HEAD, redirects followed. The client is watched: if it leaves, so do we. None: nobody is."""
         is_authorized = target.place(url)[0] == target.layout.origin
         for _ in range(REDIRECTS + 1):
             authorization = target.authorization if is_authorized else None
@@ -166,7 +173,7 @@ class Upstream:
         authorization: bytes | None,
         *,
         is_page: bool,
-        client: Wire,
+        client: Watched | None,
     ) -> Response:
         origin, path = target.place(url)
         page_mark = target.layout.mark if is_page else None
@@ -188,7 +195,12 @@ class Upstream:
         def block() -> socket.socket:
             return connect(origin, self._tls(origin, ca, is_own=is_own), is_declared=is_declared)
 
-        sock = await self._threads.run(block)
+        try:
+            sock = await self._threads.run(block)
+        except UpstreamUnreachable as error:
+            if is_own:
+                raise RegistryUnreachable(str(error), error.hint) from error
+            raise
         try:
             return Wire(sock, self._loop, self._loop.current)
         except OSError as error:
@@ -209,7 +221,7 @@ class Upstream:
             return context
 
 
-async def read_response_head(wire: Wire, method: str, seconds: float, client: Wire | None) -> ResponseHead:
+async def read_response_head(wire: Wire, method: str, seconds: float, client: Watched | None) -> ResponseHead:
     """The final response's head; interim ones (RFC 9110 §15.2) are passed over, with room for one head."""
     room = HEAD_LIMIT
     try:
@@ -230,7 +242,7 @@ async def read_response_head(wire: Wire, method: str, seconds: float, client: Wi
         raise UpstreamBroken(f"the registry's answer is no HTTP: {error}") from error
 
 
-async def _exchange(wire: Wire, method: str, request: bytes, client: Wire) -> ResponseHead:
+async def _exchange(wire: Wire, method: str, request: bytes, client: Watched | None) -> ResponseHead:
     with closing_on_error(wire):
         await _send_head(wire, request)
         return await read_response_head(wire, method, RESPONSE_SECONDS, client)

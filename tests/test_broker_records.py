@@ -25,7 +25,7 @@ from broker_requests import (
     token,
 )
 
-from sidecar.contract import Secret
+from sidecar.contract import CAUSES, Secret
 from webhook.granting import Trail, grant
 from webhook.memory import MemoryCluster
 
@@ -115,6 +115,41 @@ def test_no_exception_on_the_way_holds_the_canary() -> None:
 
 
 # -- Events
+
+
+def asked_again(version: str, cause: object) -> dict[str, object]:
+    return {"connector": "team/pypi", "rejected": version, "cause": cause}
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_pod_hears_what_its_registry_does_where_there_is_no_newer_grant(
+    cause: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "webhook")
+    told, given = Told(), cluster()
+    version = ask(given).json()["version"]
+    assert ask(given, json=asked_again(version, cause), recorder=told).json()["version"] == version
+    reason = "".join(part.title() for part in cause.split("-"))
+    ((kind, message, once),) = told.lines()
+    assert (kind, once) == (f"Warning {reason}", False)
+    assert message.startswith("Connector team/pypi: the registry ")
+    assert audit(caplog)[-1].cause == cause
+
+
+@pytest.mark.parametrize("cause", [None, "a-cause-of-a-newer-sidecar"])
+def test_a_cause_that_nobody_knows_is_no_event(cause: str | None) -> None:
+    told, given = Told(), cluster()
+    version = ask(given).json()["version"]
+    assert ask(given, json=asked_again(version, cause), recorder=told).status_code == 200
+    assert [kind for kind, *_ in told.lines()] == ["Normal Granted"]
+
+
+def test_a_newer_grant_is_no_trouble() -> None:
+    told, given = Told(), cluster()
+    version = ask(given).json()["version"]
+    given.apply(login(password=CANARY + "-new"))
+    assert ask(given, json=asked_again(version, CAUSES[0]), recorder=told).json()["version"] != version
+    assert [kind for kind, *_ in told.lines()] == ["Normal Granted"]
 
 
 def test_a_pod_hears_of_its_first_grant_and_of_no_renewal() -> None:

@@ -157,6 +157,7 @@ JSON = {"Content-Type": "application/json"}
         (b'{"connector": "../pypi"}', 400, "BodyMalformed"),
         (b'{"connector": "team/pypi\\n"}', 400, "BodyMalformed"),
         (b'{"connector": "team/pypi", "rejected": 1}', 400, "BodyMalformed"),
+        (b'{"connector": "team/pypi", "rejected": "1", "cause": ["a"]}', 400, "BodyMalformed"),
         (b'{"connector": "team/pypi", "enforces": "packages"}', 400, "BodyMalformed"),
         (b'{"connector": "team/pypi", "enforces": null}', 400, "BodyMalformed"),
         (b'{"connector": "team/pypi", "enforces": [1]}', 400, "BodyMalformed"),

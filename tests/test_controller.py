@@ -22,8 +22,11 @@ from controller_stories import (
 
 from webhook.controller.conditions import TYPES, Probe
 from webhook.controller.controller import PROBES
+from webhook.controller.schedule import DOUBT_SECONDS, JITTER, REFUSED_ONCE_SECONDS
 from webhook.controller.status import condition
 from webhook.manifests import Registry
+
+REFUSED = Probe("refused", "status code 401")
 
 
 @pytest.fixture
@@ -175,5 +178,34 @@ def test_a_connector_that_goes_while_its_registry_is_asked_is_left(store: ApiSto
             await until(lambda: probes.asked)
             store.delete(path)
             await asyncio.wait_for(left.wait(), PATIENCE_SECONDS)
+
+    run(story())
+
+
+def test_a_connector_whose_pods_are_not_served_is_looked_at_at_once(store: ApiStore) -> None:
+    """Else its status said Ready for up to six minutes more."""
+    login(store)
+    path = connector(store)
+    answers, now = [OK, REFUSED, OK], [1000.0]
+
+    async def answer(registry: Registry) -> Probe:
+        return answers.pop(0)
+
+    async def story() -> None:
+        async with running(store, Probes(answer), clock=lambda: now[0], period_seconds=FAST) as controller:
+            await until(lambda: ready(store, path)[0] == "True")
+            controller.doubt("team/pypi")
+            controller.doubt("team/another")
+            await asyncio.sleep(3 * FAST)
+            assert len(answers) == 2  # it was asked a moment ago
+            now[0] += DOUBT_SECONDS
+            controller.doubt("team/pypi")
+            await until(lambda: ready(store, path) == ("False", "AuthenticationFailed"))
+            for _ in range(10):
+                controller.doubt("team/pypi")
+                now[0] += 1
+            assert len(answers) == 1  # more tries would only lock the account
+            now[0] += REFUSED_ONCE_SECONDS * (1 + JITTER)
+            await until(lambda: ready(store, path)[0] == "True")
 
     run(story())

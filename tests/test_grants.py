@@ -27,7 +27,7 @@ def test_a_young_grant_is_used_without_asking() -> None:
     test = run("1", "2")
     assert test.version() == "1"
     test.clock.now += SOFT - 0.1
-    assert (test.version(), test.version("upload")) == ("1", "1")
+    assert test.version() == "1"
     assert test.broker.asked == [None]
 
 
@@ -238,7 +238,7 @@ def test_a_wait_for_the_first_grant_has_an_end() -> None:
 
 
 def test_a_grant_of_the_store_shows_no_credential() -> None:
-    found = run("canary-3f9a").store.get("install")
+    found = run("canary-3f9a").store.get()
     assert found.credential is not None
     assert found.credential.password.reveal() == "canary-3f9a"
     assert "canary-3f9a" not in repr(found.credential)

@@ -4,12 +4,14 @@ import pytest
 
 from webhook.controller.conditions import Probe
 from webhook.controller.schedule import (
+    DOUBT_SECONDS,
     FAILED_SECONDS,
     JITTER,
     REFUSED_SECONDS,
     WELL_SECONDS,
     Answer,
     Subject,
+    doubted,
     is_due,
     next_answer,
     taken_over,
@@ -43,7 +45,10 @@ def pauses(*probes: Probe, has_secret: bool = True) -> list[float]:
         (pauses(REFUSED, REFUSED, REFUSED, REFUSED, REFUSED), [600, 1200, 2400, 3600, 3600]),
         # what lies between two refusals does not make the account forget
         (pauses(REFUSED, GONE, REFUSED, GONE, REFUSED), [600, 15, 1200, 15, 2400]),
-        (pauses(REFUSED, REFUSED, OK, REFUSED), [600, 1200, 300, 600]),
+        (pauses(REFUSED, REFUSED, OK, REFUSED), [600, 1200, 300, 60]),
+        # accepted a moment ago: a directory may have been away
+        (pauses(OK, REFUSED, REFUSED, REFUSED), [300, 60, 1200, 2400]),
+        (pauses(OK, GONE, REFUSED), [300, 15, 600]),
         # anonymous: no account could be locked
         (pauses(REFUSED, REFUSED, REFUSED, has_secret=False), [15, 30, 60]),
         (pauses(*[GONE] * 2000)[-1:], [300]),
@@ -55,9 +60,9 @@ def test_a_registry_is_asked_seldom_and_ever_later_after_failures(
     assert found == expected
 
 
-def attempts(window: float, probe: Probe = REFUSED, spread: float = 0.0) -> int:
+def attempts(window: float, probe: Probe = REFUSED, spread: float = 0.0, before: Answer | None = None) -> int:
     """Questions within the window that begins with the first, where all are answered alike."""
-    now, answer, count = 0.0, None, 0
+    now, answer, count = 0.0, before, 0
     while now < window:
         count += 1
         answer = next_answer(answer, SUBJECT, probe, has_secret=True, now=now, spread=spread)
@@ -68,6 +73,22 @@ def attempts(window: float, probe: Probe = REFUSED, spread: float = 0.0) -> int:
 def test_a_wrong_password_is_tried_too_seldom_to_lock_an_account() -> None:
     assert attempts(1800) <= 3
     assert attempts(DAY) <= 32
+    accepted = next_answer(None, SUBJECT, OK, has_secret=True, now=-100.0, spread=MIDDLE)
+    assert attempts(1800, before=accepted) <= 3
+
+
+def test_pods_that_are_not_served_have_a_registry_asked_that_was_well_a_minute_ago() -> None:
+    answer = next_answer(None, SUBJECT, OK, has_secret=True, now=0.0, spread=MIDDLE)
+    assert not is_due(doubted(answer, DOUBT_SECONDS - 1), SUBJECT, DOUBT_SECONDS - 1)
+    assert is_due(doubted(answer, DOUBT_SECONDS), SUBJECT, DOUBT_SECONDS)
+    again = next_answer(answer, SUBJECT, OK, has_secret=True, now=DOUBT_SECONDS, spread=MIDDLE)
+    assert not is_due(doubted(again, DOUBT_SECONDS + 1), SUBJECT, DOUBT_SECONDS + 1)
+
+
+@pytest.mark.parametrize("probe", [REFUSED, GONE, ODD])
+def test_what_is_known_already_is_asked_no_sooner_for_what_pods_say(probe: Probe) -> None:
+    answer = next_answer(None, SUBJECT, probe, has_secret=True, now=0.0, spread=MIDDLE)
+    assert doubted(answer, answer.due - 1) == answer
 
 
 def test_a_new_generation_secret_or_connector_is_asked_about_at_once() -> None:

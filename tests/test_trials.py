@@ -9,7 +9,14 @@ import pytest
 from sidecar.contract import Credential, Secret
 from webhook.connectors import parse_connector
 from webhook.controller.conditions import Probe
-from webhook.controller.schedule import REFUSED_SECONDS, Subject, next_answer, shortest_refused_pause
+from webhook.controller.schedule import (
+    JITTER,
+    REFUSED_ONCE_SECONDS,
+    REFUSED_SECONDS,
+    Subject,
+    next_answer,
+    shortest_refused_pause,
+)
 from webhook.controller.trials import Trials
 from webhook.manifests import Registry
 
@@ -185,3 +192,18 @@ def test_what_was_refused_long_ago_is_forgotten() -> None:
 def test_the_shortest_pause_is_the_earliest_turn() -> None:
     answer = next_answer(None, Subject("uid", 1, 1), REFUSED, has_secret=True, now=0.0, spread=0.0)
     assert answer.due == pytest.approx(shortest_refused_pause(1))
+
+
+def test_a_password_that_was_accepted_a_moment_ago_is_tried_again_after_a_minute() -> None:
+    async def story() -> None:
+        desk = Desk(OK, REFUSED, REFUSED, OK)
+        assert await desk.trials.ask(registry()) == OK
+        assert await desk.trials.ask(registry()) == REFUSED
+        desk.now += REFUSED_ONCE_SECONDS * (1 - JITTER)
+        assert await desk.trials.ask(registry("b")) == REFUSED
+        assert len(desk.asked) == 3
+        desk.now += REFUSED_SECONDS[0]
+        assert await desk.trials.ask(registry("c")) == REFUSED
+        assert len(desk.asked) == 3
+
+    run(story())

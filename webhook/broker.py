@@ -18,7 +18,15 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from sidecar.contract import GRANTS_PATH, Grant, Secret
+from sidecar.contract import (
+    CAUSES,
+    CREDENTIAL_REFUSED,
+    CREDENTIAL_RESTS,
+    GRANTS_PATH,
+    REGISTRY_UNREACHABLE,
+    Grant,
+    Secret,
+)
 from webhook.errors import ClusterRefused, ClusterUnavailable, Refusal
 from webhook.events import Recorder
 from webhook.grant_events import GRANTED, Outcomes, Told
@@ -41,6 +49,9 @@ DEADLINE_SECONDS = 8.0
 RETRY_SECONDS = 5
 """Arbitrary; longer than an API server takes to elect a leader would keep Pods waiting for nothing."""
 
+DOUBTFUL = (CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REGISTRY_UNREACHABLE)
+"""What concerns the Connector, and not one package"""
+
 _UNAVAILABLE = "the broker cannot ask the API server; the sidecar asks again by itself"
 _REFUSED = (
     "the API server refuses what the broker asks, and the broker's log says what: if a right is missing, "
@@ -52,9 +63,13 @@ _CONNECTOR = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9.]
 
 
 def create_app(
-    settings: Callable[[], Settings], cluster: Cluster, recorder: Recorder | None = None
+    settings: Callable[[], Settings],
+    cluster: Cluster,
+    recorder: Recorder | None = None,
+    doubt: Callable[[str], None] = lambda connector: None,
 ) -> FastAPI:
-    """`settings` is asked for each grant, for authorities come and go; `recorder` tells the Pods."""
+    """`settings` is asked for each grant, for authorities come and go; `recorder` tells the Pods; `doubt`
+    hears of a Connector whose registry does not serve."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     outcomes = Outcomes()
     reception = Reception()
@@ -77,7 +92,9 @@ def create_app(
             async with asyncio.timeout(DEADLINE_SECONDS):
                 found = await _grant(request, settings(), cluster, trail, reception)
             _audit(trail, "granted", GRANTED)
-            await tell(outcomes.granted(trail, found))
+            if trail.connector and trail.cause in DOUBTFUL:
+                doubt(trail.connector)
+            await tell(outcomes.troubled(trail) or outcomes.granted(trail, found))
             return JSONResponse(found.document(), headers={"Cache-Control": "no-store"})
         except Refusal as error:
             if error.reason != TOO_MANY:  # counted, for a line each would be an attack of its own
@@ -131,7 +148,7 @@ async def _grant(
     request: Request, settings: Settings, cluster: Cluster, trail: Trail, reception: Reception
 ) -> Grant:
     token = _bearer(request)
-    connector_key, rejected, enforces = _parse_body(await _read_body(request))
+    connector_key, rejected, cause, enforces = _parse_body(await _read_body(request))
     peer = request.client.host if request.client else ""
     async with reception.turn(peer, token, trail):  # not before: who sends slowly would hold it for nothing
         return await grant(
@@ -140,6 +157,7 @@ async def _grant(
             token=token,
             connector_key=connector_key,
             rejected=rejected,
+            cause=cause,
             trail=trail,
             enforces=enforces,
         )
@@ -174,8 +192,8 @@ async def _read_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _parse_body(body: bytes) -> tuple[str, str | None, list[str]]:
-    """What `contract.grant_request` sends. Unknown fields are let pass: a newer sidecar may send more."""
+def _parse_body(body: bytes) -> tuple[str, str | None, str | None, list[str]]:
+    """What `contract.grant_request` sends. What is unknown is let pass: a newer sidecar may send more."""
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):
@@ -187,10 +205,13 @@ def _parse_body(body: bytes) -> tuple[str, str | None, list[str]]:
         raise Refusal("BodyMalformed", '"connector" must be a text namespace/name', status=400)
     if not (rejected is None or isinstance(rejected, str)):
         raise Refusal("BodyMalformed", '"rejected" must be a version or null', status=400)
+    cause = fields.get("cause")
+    if not (cause is None or isinstance(cause, str)):
+        raise Refusal("BodyMalformed", '"cause" must be a text or null', status=400)
     enforces = fields.get("enforces", [])  # an older sidecar does not say
     if not isinstance(enforces, list) or not all(isinstance(one, str) for one in enforces):
         raise Refusal("BodyMalformed", '"enforces" must be a list of texts', status=400)
-    return connector, rejected, enforces
+    return connector, rejected, cause if cause in CAUSES else None, enforces
 
 
 def _audit(trail: Trail, result: str, reason: str) -> None:

@@ -42,7 +42,10 @@ async def _broker(chosen: ProcessSettings, environment: Mapping[str, str]) -> No
         connectors.on_change = controller.on_change
         keeper = CertificateKeeper(api, namespace=chosen.namespace, directory=chosen.tls_directory)
         app = broker.create_app(
-            lambda: chosen.with_authorities(keeper.bundle), KubernetesCluster(api, connectors), recorder
+            lambda: chosen.with_authorities(keeper.bundle),
+            KubernetesCluster(api, connectors),
+            recorder,
+            controller.doubt,
         )
         if not await done_before(keeper.start(), stop):
             return

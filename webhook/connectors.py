@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import SplitResult
 
-from sidecar.contract import PackagePolicy
+from sidecar.contract import MAX_CONNECTIONS, PackagePolicy
 from webhook import names
 from webhook.addresses import Wrong, parse_address
 from webhook.errors import InvalidConnector, Problem
@@ -32,9 +32,13 @@ _PARAMETERS: Mapping[str, tuple[str, ...] | None] = {
     "access": ("read", "readwrite"),
     "authorization": ("namespace", "rbac"),
     "allowInsecureHTTP": ("true", "false"),
+    "maxConnections": None,
     **dict.fromkeys(PARAMETERS),
 }
 """Name of a parameter → its allowed values, None where any text is."""
+
+CONNECTIONS_LIMIT = 192
+"""As many requests as a sidecar serves at once (`sidecar.server.ACTIVE`): more would mean nothing"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class Connector:
     """Normalised (PEP 503)"""
     packages: PackagePolicy | None = None
     """None: all that the registry has"""
+    max_connections: int = MAX_CONNECTIONS
+    """Of one Pod, at once"""
 
     @property
     def key(self) -> str:
@@ -87,6 +93,7 @@ def parse_connector(
     allow, deny = (
         parse_patterns(parameters[one], one, wrong) if one in parameters else () for one in PARAMETERS
     )
+    max_connections = _connections(parameters.get("maxConnections"), wrong)
     address = parse_address(spec.get("address"), "spec.address", wrong)
     extensions = _extensions(spec.get("addressExtensions"), wrong)
     secret_name = _auth(_mapping(spec.get("auth"), "spec.auth", wrong), namespace, wrong)
@@ -114,6 +121,7 @@ def parse_connector(
         authorization="rbac" if parameters.get("authorization") == "rbac" else "namespace",
         probe_package=normalise(parameters.get("probePackage", "")) or None,
         packages=PackagePolicy(f"{namespace}/{name}", allow, deny) if allow or deny else None,
+        max_connections=max_connections,
     )
 
 
@@ -221,6 +229,16 @@ def _parameters(value: object, wrong: Wrong) -> dict[str, str]:
         sentence = f"must be a package's name such as requests, not {package!r}"
         wrong("InvalidParameter", "spec.params probePackage", sentence)
     return found
+
+
+def _connections(text: str | None, wrong: Wrong) -> int:
+    if text is None:
+        return MAX_CONNECTIONS
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", text) or int(text) > CONNECTIONS_LIMIT:
+        sentence = f"must be a whole number from 1 to {CONNECTIONS_LIMIT}, not {text!r}"
+        wrong("InvalidParameter", "spec.params maxConnections", sentence)
+        return MAX_CONNECTIONS
+    return int(text)
 
 
 def _extensions(value: object, wrong: Wrong) -> dict[str, SplitResult]:

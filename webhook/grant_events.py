@@ -8,11 +8,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from sidecar.contract import Grant
+from sidecar.contract import (
+    CREDENTIAL_REFUSED,
+    CREDENTIAL_RESTS,
+    REGISTRY_FORBIDS,
+    REGISTRY_UNREACHABLE,
+    REQUEST_REFUSED,
+    Grant,
+)
 from webhook import names
 
 GRANTED = "Granted"
 INSTALL, INSTALL_AND_UPLOAD = "install", "install and upload"
+
+TROUBLES: Mapping[str, str] = {
+    CREDENTIAL_REFUSED: "the registry refuses the credential (status 401), and this Pod was never served "
+    "with it; correct the Secret that the Connector names",
+    CREDENTIAL_RESTS: "the registry refuses the credential (status 401), which it accepted before; it is "
+    "tried again by itself. If the password was changed, correct the Secret that the Connector names",
+    REQUEST_REFUSED: "the registry refuses a request (status 401), and accepted the credential for others; "
+    "the account may lack the right to that package",
+    REGISTRY_FORBIDS: "the registry forbids a request (status 403): user name or password are wrong, or "
+    "the account may not do this",
+    REGISTRY_UNREACHABLE: "the registry cannot be reached from this Pod; check spec.address of the "
+    "Connector, and NetworkPolicies",
+}
+"""Why a sidecar asks for a newer grant than there is → the Event's sentence"""
 
 MOST = 20_000
 """Pods and connectors that are remembered, at about 200 octets each. Who is forgotten hears it once more."""
@@ -25,6 +46,7 @@ class Subject(Protocol):
     namespace: str | None
     pod: str | None
     uid: str | None
+    cause: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +77,13 @@ class Outcomes:
             return None
         return _told(subject, GRANTED, rights, is_warning=False, once=before is None)
 
+    def troubled(self, subject: Subject) -> Told | None:
+        """None where the registry serves, as far as the sidecar said."""
+        if subject.cause is None:
+            return None
+        sentence = TROUBLES[subject.cause]
+        return _told(subject, trouble_reason(subject.cause), sentence, is_warning=True, once=False)
+
     def refused(self, subject: Subject, reason: str, sentence: str) -> Told | None:
         """None where nobody knows which Pod it was."""
         if subject.uid is None:
@@ -69,6 +98,11 @@ class Outcomes:
         if len(self._last) > MOST:
             self._last.popitem(last=False)
         return before
+
+
+def trouble_reason(cause: str) -> str:
+    """As Kubernetes writes reasons: `credential-refused` is CredentialRefused."""
+    return cause.title().replace("-", "")
 
 
 def _told(subject: Subject, reason: str, text: str, *, is_warning: bool, once: bool) -> Told | None:

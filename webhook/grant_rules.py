@@ -179,6 +179,7 @@ def compose(
         hard_seconds=HARD_SECONDS,
         broker_ca=tuple(broker_ca),
         packages=connector.packages,
+        max_connections=connector.max_connections,
     )
 
 

@@ -28,7 +28,9 @@ class Trail:
     version: str | None = None
     upload: bool | None = None
     rejected: bool = False
-    """The sidecar says that the registry refused this very version"""
+    """This very version does not serve, says the sidecar"""
+    cause: str | None = None
+    """Why not: one of `contract.CAUSES`. None where there is a newer version, or an older sidecar"""
 
     def met(self, caller: rules.Caller) -> None:
         self.namespace, self.pod, self.uid = caller.namespace, caller.pod_name, caller.pod_uid
@@ -43,6 +45,7 @@ async def grant(
     connector_key: str,
     rejected: str | None,
     trail: Trail,
+    cause: str | None = None,
     enforces: Collection[str] = (),
 ) -> Grant:
     """Raises `errors.Refusal`, `errors.ClusterUnavailable` and `errors.ClusterRefused`, which means that
@@ -73,6 +76,7 @@ async def grant(
         connector, secret=secret, ca_secret=ca_secret, upload=upload, broker_ca=settings.broker_ca
     )
     trail.version, trail.upload, trail.rejected = found.version, upload, rejected == found.version
+    trail.cause = cause if trail.rejected else None
     return found
 
 

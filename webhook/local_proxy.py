@@ -101,6 +101,7 @@ def _grant(registry: Registry) -> Grant:
         hard_seconds=_FOREVER,
         broker_ca=(),
         packages=connector.packages,
+        max_connections=connector.max_connections,
     )
 
 

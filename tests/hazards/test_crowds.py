@@ -6,13 +6,14 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from registry import PATIENCE_SECONDS, Call, Registry
-from sidecars import Reply, Sidecar, ask
+from sidecars import Reply, Sidecar, ask, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 ACTIVE = 192
@@ -20,6 +21,14 @@ ACTIVE = 192
 COLD_SECONDS = 11.0
 """Beyond `connections.CONNECT_SECONDS`, and in real time: a limit that a socket kept is no clock of ours"""
 GET = f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+
+@pytest.fixture
+def sidecar(registry: Registry, tmp_path: Path) -> Iterator[Sidecar]:
+    """Its credential has been accepted, and its Connector allows more connections than it has places."""
+    with running_sidecar(tmp_path, grant(registry, max_connections=ACTIVE)) as found:
+        found.get("/simple/warm/")
+        yield found
 
 
 def test_beyond_the_bound_a_503_says_so(registry: Registry, sidecar: Sidecar) -> None:
@@ -192,3 +201,86 @@ def test_clients_that_read_nothing_hold_back_nobody_else(registry: Registry, sid
         registry.wait_for(WHEEL, 20)
         for _ in range(20):
             assert sidecar.get("/files/bar-1.0.zip").body == b"bar"
+
+
+class Counting:
+    """How many requests are at the registry at once, at most."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.most = 0
+        self.order: list[str] = []
+        self._now = 0
+        self._lock = threading.Lock()
+        registry.on("*", self._answer)
+
+    def _answer(self, call: Call) -> None:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+            self.order.append(call.request.target)
+        call.read_body()
+        time.sleep(0.02)
+        with self._lock:
+            self._now -= 1
+        call.reply(200, b"x")
+
+
+def test_no_more_requests_are_at_the_registry_than_the_connector_allows(
+    registry: Registry, tmp_path: Path
+) -> None:
+    counting = Counting(registry)
+    with (
+        running_sidecar(tmp_path, grant(registry, max_connections=3)) as sidecar,
+        ThreadPoolExecutor(40) as pool,
+    ):
+        pages = [pool.submit(sidecar.get, f"/files/foo-{number}.0.tar.gz") for number in range(30)]
+        uploads = [pool.submit(sidecar.ask, "POST", "/", None, b"x" * 1000) for _ in range(10)]
+        assert {one.result().status for one in [*pages, *uploads]} == {200}
+    assert counting.most == 3
+    assert registry.connections <= 3 + 10  # an upload has a connection of its own
+
+
+def test_requests_beyond_it_come_in_their_order(registry: Registry, tmp_path: Path) -> None:
+    counting = Counting(registry)
+    paths = [f"/files/foo-{number}.0.tar.gz" for number in range(20)]
+    with (
+        running_sidecar(tmp_path, grant(registry, max_connections=1)) as sidecar,
+        ExitStack() as stack,
+    ):
+        sidecar.get("/simple/warm/")
+        socks = []
+        for path in paths:
+            sock = stack.enter_context(sidecar.connect())
+            sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            socks.append(sock)
+            time.sleep(0.005)  # so that they arrive in this order
+        for sock in socks:
+            assert sock.recv(12) == b"HTTP/1.1 200"
+    assert counting.order[1:] == paths
+
+
+def test_a_client_that_leaves_the_line_is_not_asked_for_at_the_registry(
+    registry: Registry, tmp_path: Path
+) -> None:
+    release = threading.Event()
+
+    def stall(call: Call) -> None:
+        release.wait(PATIENCE_SECONDS)
+        call.reply(200, b"x")
+
+    registry.on("/files/slow-1.0.zip", stall)
+    registry.on(WHEEL, lambda call: call.reply(200, b"x"))
+    with (
+        running_sidecar(tmp_path, grant(registry, max_connections=1)) as sidecar,
+        sidecar.connect() as slow,
+    ):
+        sidecar.get("/simple/warm/")
+        slow.sendall(b"GET /files/slow-1.0.zip HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        registry.wait_for("/files/slow-1.0.zip")
+        for _ in range(10):
+            with sidecar.connect() as sock:
+                sock.sendall(GET)
+        sidecar.wait_line(message="request", reason="client-gone")
+        release.set()
+        assert sidecar.get(WHEEL).status == 200
+    assert len(registry.seen(WHEEL)) == 1

@@ -5,12 +5,14 @@ import gzip
 import random
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from processes import peak_kib, rests
 from registry import Call, Registry, Script
-from sidecars import Sidecar
+from sidecars import Sidecar, grant, running_sidecar
 
 from webhook import resources
 
@@ -43,6 +45,14 @@ def many_links() -> bytes:
 
 def sends_many_links(call: Call) -> None:
     call.reply(200, many_links(), {"Content-Type": HTML, "Content-Encoding": "gzip"})
+
+
+@pytest.fixture
+def sidecar(registry: Registry, tmp_path: Path) -> Iterator[Sidecar]:
+    """Its credential has been accepted, and its Connector allows more connections than it has places."""
+    with running_sidecar(tmp_path, grant(registry, max_connections=ACTIVE)) as found:
+        found.get("/simple/warm/")
+        yield found
 
 
 PAGES = {

@@ -94,7 +94,12 @@ async def hang(_registry: Registry) -> Probe:
 
 @contextlib.asynccontextmanager
 async def running(
-    store: ApiStore, probe: Probes, *, identity: str = "one", period_seconds: float = NEVER
+    store: ApiStore,
+    probe: Probes,
+    *,
+    identity: str = "one",
+    period_seconds: float = NEVER,
+    clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Controller]:
     async with KubernetesApi(Configuration(host=store.registry.origin)) as api:
         connectors = Cache(api, paths.connectors())
@@ -106,6 +111,7 @@ async def running(
             probe=probe,
             period_seconds=period_seconds,
             times=LONG,
+            clock=clock,
         )
         connectors.on_change = controller.on_change
         tasks = [asyncio.create_task(one) for one in (connectors.run(), controller.run())]

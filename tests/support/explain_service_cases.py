@@ -19,9 +19,12 @@ from explain_facts import (
     phase,
 )
 
+from sidecar.contract import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REGISTRY_UNREACHABLE, REQUEST_REFUSED
+from sidecar.errors import CredentialRefused
 from webhook.controller.conditions import Probe
 from webhook.errors import Problem
 from webhook.explain.facts import Facts, Unread
+from webhook.grant_events import TROUBLES, trouble_reason
 
 DENIED = (
     "ServiceAccount team/builder may not use Connector shared/pypi: bind it to the ClusterRole "
@@ -51,6 +54,17 @@ def kept_back(package: str) -> dict[str, str]:
     """As the sidecar logs it."""
     sentence = f'package "{package}" is denied by connector team/pypi (denyPackages: {package})'
     return {"reason": "package-denied", "detail": sentence}
+
+
+def refused_by_registry(code: str) -> Facts:
+    """The Connector is Ready, the broker granted, and told what the sidecar had told it."""
+    told = event(trouble_reason(code), TROUBLES[code], 9, 9)
+    detail = str(CredentialRefused("team/pypi", code, 9.5))
+    return facts(
+        injected(),
+        events=[event("Granted", "install and upload"), told],
+        log=[line(60), line(9, status=403, action="index", package="flask", reason=code, detail=detail)],
+    )
 
 
 SERVICE_CASES: Mapping[str, Callable[[], Facts]] = {
@@ -106,11 +120,13 @@ SERVICE_CASES: Mapping[str, Callable[[], Facts]] = {
                 9,
                 status=403,
                 action="index",
-                reason="credential-refused",
-                detail="the registry refused the credential of connector team/pypi (status 401)",
+                reason=CREDENTIAL_REFUSED,
+                detail=str(CredentialRefused("team/pypi")),
             ),
         ],
     ),
+    "credential-rests": lambda: refused_by_registry(CREDENTIAL_RESTS),
+    "request-refused": lambda: refused_by_registry(REQUEST_REFUSED),
     "certificate-not-trusted": lambda: fresh(
         injected(), connectors={"team/pypi": observed(connector(), UNTRUSTED)}
     ),
@@ -129,7 +145,7 @@ SERVICE_CASES: Mapping[str, Callable[[], Facts]] = {
                 status=502,
                 action="index",
                 package="flask",
-                reason="registry-unreachable",
+                reason=REGISTRY_UNREACHABLE,
                 detail="cannot speak TLS with https://pypi.example: certificate verify failed: unknown CA",
             ),
         ],

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 
-from sidecar.contract import Credential, Grant, Secret
+from sidecar.contract import CREDENTIAL_REFUSED, Credential, Grant, Secret
 from sidecar.errors import BrokerRefused, BrokerUnreachable
 from sidecar.grants import GrantStore
 
@@ -46,9 +46,11 @@ class Broker:
     def __init__(self, *script: str | Exception) -> None:
         self.script = list(script)
         self.asked: list[str | None] = []
+        self.causes: list[str | None] = []
 
-    def __call__(self, rejected: str | None) -> Grant:
+    def __call__(self, rejected: str | None, cause: str | None) -> Grant:
         self.asked.append(rejected)
+        self.causes.append(cause)
         answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if isinstance(answer, Exception):
             raise answer
@@ -63,10 +65,10 @@ class Slow(Broker):
         self.entered = threading.Event()
         self.may_answer = threading.Event()
 
-    def __call__(self, rejected: str | None) -> Grant:
+    def __call__(self, rejected: str | None, cause: str | None) -> Grant:
         self.entered.set()
         assert self.may_answer.wait(PATIENCE)
-        return super().__call__(rejected)
+        return super().__call__(rejected, cause)
 
 
 class Run:
@@ -75,13 +77,13 @@ class Run:
     def __init__(self, broker: Broker, patience_seconds: float = 0.0) -> None:
         self.clock = Clock()
         self.broker = broker
-        self.store = GrantStore("team/pypi", broker, self.clock, patience_seconds=patience_seconds)
+        self.store = GrantStore(broker, self.clock, patience_seconds=patience_seconds)
 
-    def version(self, action: str = "install") -> str:
-        return self.store.get(action).version
+    def version(self) -> str:
+        return self.store.get().version
 
-    def renewed(self, version: str, action: str = "install", *, is_rejected: bool = True) -> str | None:
-        found = self.store.renew(grant(version), action, is_rejected=is_rejected)
+    def renewed(self, version: str, cause: str = CREDENTIAL_REFUSED) -> str | None:
+        found = self.store.renew(grant(version), cause)
         return found and found.version
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from registry import PATIENCE_SECONDS, Registry
 from sidecars import CONNECTOR, free_port, grant
 
+from sidecar.attempts import Attempts
 from sidecar.contract import Listener
 from sidecar.grants import Grants, GrantStore
 from sidecar.log import Log
@@ -18,7 +19,7 @@ from sidecar.server import Server, listen
 from sidecar.threads import Threads
 from sidecar.upstream import Upstream
 
-ProxyKind = Callable[[str, int, Grants, Upstream, Log], Proxy]
+ProxyKind = Callable[[str, int, Grants, Attempts, Upstream, Log], Proxy]
 
 
 @contextmanager
@@ -34,9 +35,10 @@ def serving(
     sock = listener or listen(Listener(CONNECTOR, free_port()))
     port = sock.getsockname()[1]
     document = grant(registry, ca=None)
-    grants = Grants(GrantStore(CONNECTOR, lambda rejected: document), Threads(loop))
+    grants = Grants(GrantStore(lambda rejected, cause: document), Threads(loop))
     log = log or Log("error")
-    proxy = kind(CONNECTOR, port, grants, Upstream(loop, Threads(loop)), log)
+    attempts = Attempts(CONNECTOR, loop, log)
+    proxy = kind(CONNECTOR, port, grants, attempts, Upstream(loop, Threads(loop)), log)
     Server(loop, log, None).add_listener(sock, proxy)
     thread = threading.Thread(target=loop.run)
     thread.start()

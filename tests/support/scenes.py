@@ -7,7 +7,8 @@ import calendar
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from subprocess import CompletedProcess
@@ -53,6 +54,18 @@ class Registry:
         self.kube.run(
             "rollout", "status", f"deployment/{self.name}", "-n", self.namespace, timeout=READY_SECONDS
         )
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """401 to everything, as while its directory of users is away."""
+        self._exec("touch /data/refuse")
+        try:
+            yield
+        finally:
+            self._exec("rm -f /data/refuse")
+
+    def _exec(self, script: str) -> None:
+        self.kube.run("exec", f"deployment/{self.name}", "-n", self.namespace, "--", "sh", "-ec", script)
 
     def requests(self) -> list[str]:
         """Its access log, a line each."""

@@ -105,11 +105,7 @@ class Sidecar:
         body: bytes | None = None,
     ) -> Reply:
         """One exchange on a connection of its own, nothing added but Host and Content-Length."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
-        try:
-            return ask(connection, method, target, headers, body)
-        finally:
-            connection.close()
+        return ask_once(self.port, method, target, body, headers)
 
     def get(self, target: str, **headers: str) -> Reply:
         return self.ask("GET", target, {name.replace("_", "-"): value for name, value in headers.items()})
@@ -149,6 +145,17 @@ class Sidecar:
         with self._changed:
             self._is_ended = True
             self._changed.notify_all()
+
+
+def ask_once(
+    port: int, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+) -> Reply:
+    """On a connection of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+    try:
+        return ask(connection, method, target, headers, body)
+    finally:
+        connection.close()
 
 
 def ask(

@@ -120,6 +120,17 @@ class Controller:
             if is_new:
                 attendance.changed.set()
 
+    def doubt(self, connector: str) -> None:
+        """Pods say that this Connector's registry does not serve them. Heeded by the replica that leads."""
+        namespace, _, name = connector.partition("/")
+        attendance = self._attended.get((namespace, name))
+        if attendance is None or attendance.answer is None:
+            return
+        doubted = schedule.doubted(attendance.answer, self._clock())
+        if doubted is not attendance.answer:
+            attendance.answer = doubted
+            attendance.changed.set()
+
     async def _lead(self) -> None:
         await self._connectors.synced.wait()
         classes = Cache(self._api, paths.CONNECTOR_CLASSES)

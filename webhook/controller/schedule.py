@@ -20,6 +20,13 @@ REFUSED_SECONDS = (600.0, 3600.0)
 """First and longest distance after a refused credential. Accounts are locked after 3 to 10 failures within 10
 to 30 minutes: at most three fall into any half hour. A changed Secret or Connector is tried at once."""
 
+REFUSED_ONCE_SECONDS = 60.0
+"""In place of the first of these where the credential was accepted a moment before: a directory that was away
+is back by then, and the status is not wrong for ten minutes. Still three fall into any half hour at most"""
+
+DOUBT_SECONDS = 60.0
+"""Between two looks at a registry that was well when it was asked, and of which Pods say otherwise"""
+
 JITTER = 0.2
 
 
@@ -44,6 +51,8 @@ class Answer:
     refusals: int
     """Since the credential was taken, or was new: what lies between them does not make an account forget"""
     due: float
+    asked: float = 0.0
+    """When it showed that"""
 
 
 def is_due(answer: Answer | None, subject: Subject, now: float) -> bool:
@@ -61,8 +70,17 @@ def next_answer(
     elif probe.outcome != "ok":
         failures = 1 + (before.failures if before else 0)
         refusals = before.refusals if before else 0
-    pause = _pause(probe, failures, refusals)
-    return Answer(subject, probe, failures, refusals, now + pause * (1 + JITTER * (2 * spread - 1)))
+    was_accepted = before is not None and before.probe.outcome == "ok"
+    pause = _pause(probe, failures, refusals, was_accepted=was_accepted)
+    due = now + pause * (1 + JITTER * (2 * spread - 1))
+    return Answer(subject, probe, failures, refusals, due, asked=now)
+
+
+def doubted(answer: Answer, now: float) -> Answer:
+    """Pods say that the registry does not serve: it is due, unless that is known or it was just asked."""
+    if answer.probe.outcome != "ok" or now < answer.asked + DOUBT_SECONDS:
+        return answer
+    return replace(answer, due=min(answer.due, now))
 
 
 def taken_over(subject: Subject, probe: Probe, *, has_secret: bool, now: float, spread: float) -> Answer:
@@ -76,16 +94,23 @@ def taken_over(subject: Subject, probe: Probe, *, has_secret: bool, now: float, 
     return replace(first, due=now + (pause * (1 + JITTER * spread) if first.refusals else pause * spread))
 
 
-def shortest_refused_pause(count: int) -> float:
-    """Seconds after so many refusals, before which no Connector is due by itself."""
-    return _later(REFUSED_SECONDS, count) * (1 - JITTER)
+def shortest_refused_pause(count: int, *, was_accepted: bool = False) -> float:
+    """Seconds after so many refusals, before which no Connector is due by itself. `was_accepted`: before the
+    first of them."""
+    return _refused_pause(count, was_accepted=was_accepted) * (1 - JITTER)
 
 
-def _pause(probe: Probe, failures: int, refusals: int) -> float:
+def _refused_pause(count: int, *, was_accepted: bool) -> float:
+    return REFUSED_ONCE_SECONDS if was_accepted and count == 1 else _later(REFUSED_SECONDS, count)
+
+
+def _pause(probe: Probe, failures: int, refusals: int, *, was_accepted: bool) -> float:
     if probe.outcome == "ok":
         return WELL_SECONDS
     # a refusal without a credential counts as a failure: there is no account that could be locked
-    return _later(FAILED_SECONDS, failures) if failures else _later(REFUSED_SECONDS, refusals)
+    if failures:
+        return _later(FAILED_SECONDS, failures)
+    return _refused_pause(refusals, was_accepted=was_accepted)
 
 
 def _later(limits: tuple[float, float], count: int) -> float:

@@ -34,6 +34,8 @@ class Trials:
         self._clock = clock
         self._under_way: dict[object, asyncio.Future[Probe]] = {}
         self._refused: dict[object, _Refusal] = {}
+        self._accepted: dict[object, float] = {}
+        """When each question was last answered well"""
 
     async def ask(self, registry: Registry, *, insists: bool = False) -> Probe:
         """`insists`: a person changed the Connector, and wants to know now."""
@@ -70,9 +72,12 @@ class Trials:
         before = self._refused.get(question)
         if seen.outcome == "refused":
             count = 1 + (before.count if before else 0)
-            until = self._clock() + shortest_refused_pause(count)
+            was_accepted = question in self._accepted
+            until = self._clock() + shortest_refused_pause(count, was_accepted=was_accepted)
             self._refused[question] = _Refusal(seen, count, until)
         elif seen.outcome == "ok":
             self._refused.pop(question, None)
+            self._accepted[question] = self._clock()
         long_ago = self._clock() - FORGOTTEN_SECONDS
         self._refused = {key: one for key, one in self._refused.items() if one.until > long_ago}
+        self._accepted = {key: asked for key, asked in self._accepted.items() if asked > long_ago}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sidecar.contract import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REGISTRY_UNREACHABLE, REQUEST_REFUSED
 from webhook import names
 from webhook.controller.conditions import (
     AUTHENTICATION_FAILED,
@@ -22,6 +23,16 @@ _FIXES = {
     "that is not trusted, name its CA in spec.caCertSecretRef",
     "ConnectorClassNotFound": f"set spec.connectorClassName to {names.CONNECTOR_CLASS}",
 }
+
+_REQUEST_FIXES = {
+    CREDENTIAL_REFUSED: "correct user name and password in the Connector's Secret; it is used within 10 s",
+    CREDENTIAL_RESTS: "none, if the registry recovers: it is tried again by itself. If the password was "
+    "changed there, correct the Connector's Secret; it is used within 10 s",
+    REQUEST_REFUSED: "ask whether the account may do this: the credential itself is accepted",
+    REGISTRY_UNREACHABLE: "check spec.address of the Connector, and that the registry runs; a corrected "
+    "address is used within 15 s",
+}
+"""Of what the sidecar says itself, where it was the last word"""
 
 MOST_MISSING = 5
 """Packages that are named; arbitrary, a resolver may ask for hundreds"""
@@ -89,7 +100,8 @@ def explain_requests(facts: Facts, key: str) -> Iterator[Statement]:
         text = f"{key}: {verb} {times}{ago(facts.now, one.last)} ({one.reason}): {one.detail}"
         if not one.is_last_word:
             text += "; served since"
-        yield Statement("requests", "wrong" if one.is_last_word else "note", text)
+        fix = _REQUEST_FIXES.get(one.reason, "") if one.is_last_word else ""
+        yield Statement("requests", "wrong" if one.is_last_word else "note", text, fix)
     for sentence in use.denied[:MOST_MISSING]:
         yield Statement("requests", "note", f"{key}: {sentence}")
     if len(use.denied) > MOST_MISSING:

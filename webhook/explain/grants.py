@@ -10,11 +10,13 @@ from webhook.explain.facts import Facts, Json, Unread, ago, annotations, last_se
 from webhook.explain.sidecar import is_finished
 from webhook.explain.sidecar_lines import UNREACHABLE, Refusal, Use, use_of
 from webhook.explain.statements import Statement
-from webhook.grant_events import GRANTED, INSTALL
+from webhook.grant_events import GRANTED, INSTALL, TROUBLES, trouble_reason
 
 _OWN = "pypi-connector"
 _NOT_GRANTED = "upload-not-granted"
 """The sidecar's code (`sidecar.routes`)"""
+_OF_THE_REGISTRY = frozenset(map(trouble_reason, TROUBLES))
+"""Reasons of Events that refuse no grant"""
 _KEPT_SECONDS = 3600
 """API servers keep Events for an hour, unless they are told otherwise."""
 
@@ -53,6 +55,7 @@ def _newest_event(facts: Facts, key: str) -> Json | None:
     for event in () if isinstance(facts.events, Unread) else facts.events:
         related = event.get("related") or {}
         is_ours = (event.get("source") or {}).get("component") == _OWN
+        is_ours = is_ours and event.get("reason") not in _OF_THE_REGISTRY
         # an ended Pod that asks once more was refused for its end only
         is_ours = is_ours and not (event.get("reason") == "PodFinished" and is_finished(facts.pod or {}))
         if is_ours and (related.get("namespace"), related.get("name")) == (namespace, name):

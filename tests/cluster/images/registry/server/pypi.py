@@ -11,6 +11,7 @@ import shutil
 import socketserver
 import ssl
 import sys
+from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -53,12 +54,27 @@ def serve(settings: Settings) -> None:
         auther=settings.accepts,
         disable_fallback=True,
     )
-    with make_server("", settings.port, app, server_class=_Server, handler_class=_Handler) as server:
+    refusing = _refusing_while(app, settings.data / "refuse")
+    with make_server("", settings.port, refusing, server_class=_Server, handler_class=_Handler) as server:
         context = server_context(settings.tls)
         if context:
             server.socket = _wrapped(context, server)
             server.base_environ["HTTPS"] = "on"
         server.serve_forever()
+
+
+def _refusing_while(app: Any, switch: Path) -> Any:
+    """401 to everything while the file exists: as a registry does whose directory of users is away."""
+
+    def refusing(environ: dict[str, Any], start_response: Any) -> Any:
+        if not switch.exists():
+            return app(environ, start_response)
+        start_response(
+            "401 Unauthorized", [("WWW-Authenticate", 'Basic realm="pypi"'), ("Content-Length", "0")]
+        )
+        return [b""]
+
+    return refusing
 
 
 def _wrapped(context: ssl.SSLContext, server: WSGIServer) -> ssl.SSLSocket:

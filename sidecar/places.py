@@ -1,0 +1,66 @@
+"""Places at the registry: as many requests at once as the Connector allows, the others in their order."""
+
+from collections import deque
+
+from sidecar.errors import ClientGone, Refusal
+from sidecar.loop import Loop, Task
+from sidecar.wire import Watched
+
+WAIT_SECONDS = 20.0
+"""Longest wait for a place: below the 30 s of silence after which pip and uv give up, so that they read our
+sentence and come again"""
+RETRY_SECONDS = 2
+"""For Retry-After; arbitrary. Who comes again stands at the end of the line"""
+
+
+class _Waiter:
+    __slots__ = ("has_place", "task")
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.has_place = False
+
+
+class Places:
+    """Of one connector. Whoever took a place leaves it, whatever happens."""
+
+    def __init__(self, loop: Loop, wait_seconds: float = WAIT_SECONDS) -> None:
+        self._loop = loop
+        self._wait_seconds = wait_seconds
+        self._taken = 0
+        self._limit = 0
+        self._line: deque[_Waiter] = deque()
+
+    def take_free(self, limit: int) -> bool:
+        """Take a place without a wait, if there is one and nobody stands in the line for it."""
+        self._limit = limit  # of the newest grant that was used
+        if self._taken >= limit or self._line:
+            return False
+        self._taken += 1
+        return True
+
+    async def take(self, client: Watched) -> None:
+        """Wait for a place. Raises ClientGone, or a 503 after `WAIT_SECONDS`; then there is none to leave."""
+        waiter = _Waiter(self._loop.current)
+        self._line.append(waiter)
+        deadline = self._loop.now + self._wait_seconds
+        while not waiter.has_place:
+            if client.is_gone or self._loop.now >= deadline:
+                self._line.remove(waiter)
+                raise ClientGone if client.is_gone else self._too_busy()
+            await self._loop.suspend(deadline)
+
+    def leave(self) -> None:
+        self._taken -= 1
+        while self._line and self._taken < self._limit:
+            waiter = self._line.popleft()
+            waiter.has_place = True
+            self._taken += 1
+            self._loop.wake(waiter.task)
+
+    def _too_busy(self) -> Refusal:
+        sentence = (
+            f"{self._limit} requests of this Pod are at the registry, and there was no place for another one "
+            f"within {self._wait_seconds:.0f} s: try again, or raise the Connector's parameter maxConnections"
+        )
+        return Refusal(503, "registry-busy", sentence, retry_after=RETRY_SECONDS)
