@@ -12,7 +12,7 @@ from webhook.endpoints import endpoints
 from webhook.variables import groups
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("threat-model.md", "guards.md", "registries.md")
+PAGES = ("threat-model.md", "guards.md", "registries.md", "faults.md")
 NAMED = re.compile(r"tests/[\w/]+\.py(?:::\w+)?")
 
 
