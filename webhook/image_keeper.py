@@ -79,8 +79,8 @@ class ImageKeeper:
     async def look(self) -> Sequence[str]:
         """`known`, as it is in the cluster now. `ConnectorsError` of the cluster.
 
-        Of many who wait, one looks for all: what began after they came is new enough for them. So forged Pods
-        cost at most one look at a time.
+        One caller looks for all that wait: a look that began after a caller came is new enough for it.
+        So forged Pods cost at most one look at a time.
         """
         begun = self._begun
         async with self._looking:
@@ -99,7 +99,7 @@ class ImageKeeper:
         self._note(cause)
 
     async def _bring_about(self) -> str:
-        """What is wrong with the record, if anything: what is known serves all the same."""
+        """Why the record is not as it should be, or nothing. `known` serves in either case."""
         found = await self._read()
         record, complaint = parse_record(_text(found))
         self._take(record)
