@@ -6,10 +6,11 @@ and pip neither for an index page.
 
 from typing import NamedTuple
 
-from sidecar.contract import REGISTRY_UNREACHABLE
+from sidecar.contract import BROKER_UNREACHABLE, BROKER_UNTRUSTED, REGISTRY_UNREACHABLE
 from sidecar.errors import (
     BrokerRefused,
     BrokerUnreachable,
+    BrokerUntrusted,
     Refusal,
     SidecarError,
     UpstreamBroken,
@@ -46,10 +47,10 @@ def answer_of(error: SidecarError) -> Answer:
         return Answer(error.status, error.code, sentence, error.retry_after)
     if isinstance(error, BrokerRefused):
         return Answer(403, error.reason, f"no grant: {sentence}")
+    if isinstance(error, BrokerUntrusted):
+        return Answer(503, BROKER_UNTRUSTED, f"no grant: {sentence}", retry_after=BROKER_RETRY_SECONDS)
     if isinstance(error, BrokerUnreachable):
-        return Answer(
-            503, "broker-unreachable", f"no grant yet: {sentence}", retry_after=BROKER_RETRY_SECONDS
-        )
+        return Answer(503, BROKER_UNREACHABLE, f"no grant yet: {sentence}", retry_after=BROKER_RETRY_SECONDS)
     if isinstance(error, UpstreamUnreachable):
         return Answer(502, REGISTRY_UNREACHABLE, f"{sentence}; {error.hint}" if error.hint else sentence)
     if isinstance(error, UpstreamBroken):

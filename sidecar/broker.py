@@ -11,12 +11,20 @@ from urllib.parse import urlsplit
 
 from sidecar.connections import connect, make_tls_context
 from sidecar.contract import GRANTS_PATH, ContractError, Grant, grant_request
-from sidecar.errors import BrokerRefused, BrokerUnreachable, UpstreamUnreachable
+from sidecar.errors import BrokerRefused, BrokerUnreachable, BrokerUntrusted, UpstreamUnreachable
 from sidecar.http1 import CHUNKED, MalformedHead, ResponseReader, find, render_request
 from sidecar.origins import origin_of
 
 ANSWER_SECONDS = 10.0
 """The broker makes up to five calls to the API server, each within 2 s"""
+_UNKNOWN_AUTHORITY = (7, 18, 19, 20, 21)
+"""Of X509_V_ERR_…: a signature that fails, self-signed certificates, no issuer among those that are trusted
+https://docs.openssl.org/master/man3/X509_STORE_CTX_get_error/"""
+_REINSTALLED = (
+    "the broker's certificate is of an authority that this Pod was not given: either the product was "
+    "installed anew since this Pod began, or something else answers in its place; delete the Pod and create "
+    "it anew"
+)
 _DOCUMENT_LIMIT = 1024 * 1024  # a CA bundle of the whole web is 220 KiB
 
 
@@ -37,7 +45,7 @@ class BrokerClient:
             with connect(self._origin, self._tls()) as sock:
                 status, answer = self._exchange(sock, body)
         except UpstreamUnreachable as error:
-            raise BrokerUnreachable(f"the broker cannot be reached: {error}") from error
+            raise _failure(error) from error
         except (OSError, MalformedHead) as error:
             raise BrokerUnreachable("the broker broke off its answer") from error
         return self._read(status, answer)
@@ -102,6 +110,20 @@ class BrokerClient:
             with contextlib.suppress(UpstreamUnreachable):  # a faulty one must not spoil the others
                 make_tls_context(certificate)
                 self._bundle += "\n" + certificate.strip() + "\n"
+
+
+def _failure(error: UpstreamUnreachable) -> BrokerUnreachable:
+    """Why there is no connection to the broker. A certificate that cannot be verified is no fault of the
+    network, and each of its causes has another remedy."""
+    cause = error.__cause__
+    if not isinstance(cause, ssl.SSLCertVerificationError):
+        return BrokerUnreachable(f"the broker cannot be reached: {error}")
+    if cause.verify_code in _UNKNOWN_AUTHORITY:
+        return BrokerUntrusted(_REINSTALLED)
+    return BrokerUntrusted(
+        f"the broker's certificate is not valid here: {cause.verify_message}; either a clock is wrong, or "
+        "the broker could not renew it, or something else answers in its place"
+    )
 
 
 def _receive(sock: socket.socket, deadline: float) -> bytes:

@@ -25,6 +25,8 @@ TOKEN_FILE = TOKEN_DIR + "/token"
 TOKEN_AUDIENCE = "pypi-connector"  # noqa: S105 (a name)
 GRANTS_PATH = "/v1/grants"
 
+BROKER_UNREACHABLE, BROKER_UNTRUSTED = "broker-unreachable", "broker-untrusted"
+"""Codes in the sidecar's log: the broker does not answer; its certificate cannot be verified"""
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 CREDENTIAL_REFUSED = "credential-refused"
@@ -94,11 +96,8 @@ class Environment(NamedTuple):
             found["SIDECAR_BROKER_URL"] = self.broker_url
             found["SIDECAR_BROKER_CA"] = self.broker_ca
             found["SIDECAR_TOKEN_FILE"] = self.token_file
-        if self.grant_fd is not None:
-            found["SIDECAR_GRANT_FD"] = str(self.grant_fd)
-        if self.peer_uid is not None:
-            found["SIDECAR_PEER_UID"] = str(self.peer_uid)
-        return found
+        numbers = {"SIDECAR_GRANT_FD": self.grant_fd, "SIDECAR_PEER_UID": self.peer_uid}
+        return found | {name: str(number) for name, number in numbers.items() if number is not None}
 
     @classmethod
     def parse(cls, variables: Mapping[str, str]) -> "Environment":

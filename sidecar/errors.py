@@ -12,6 +12,7 @@ SidecarError
 └── BrokerError        no grant
     ├── BrokerRefused      the broker said no, with a reason
     └── BrokerUnreachable  no answer; it may come back
+        └── BrokerUntrusted  a certificate that cannot be verified: nothing was asked
 
 How each one meets the client stands in `answers.py`, the only place where they become statuses.
 """
@@ -110,3 +111,7 @@ class BrokerRefused(BrokerError):
 
 class BrokerUnreachable(BrokerError):
     """The broker did not answer, or answered that it cannot tell now."""
+
+
+class BrokerUntrusted(BrokerUnreachable):
+    """Whatever answers for the broker could not prove to be it, so it got no token."""

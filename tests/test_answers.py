@@ -10,6 +10,7 @@ from sidecar.answers import Answer, answer_of, render_answer
 from sidecar.errors import (
     BrokerRefused,
     BrokerUnreachable,
+    BrokerUntrusted,
     ClientGone,
     CredentialRefused,
     Refusal,
@@ -71,6 +72,7 @@ def test_no_error_of_the_tree_but_an_unknown_one_is_called_internal(kind: type[S
         (Refusal(503, "code", "s", retry_after=7), Answer(503, "code", "s", 7)),
         (BrokerRefused("NotAllowed", "s"), Answer(403, "NotAllowed", "no grant: s")),
         (BrokerUnreachable("s"), Answer(503, "broker-unreachable", "no grant yet: s", 5)),
+        (BrokerUntrusted("s"), Answer(503, "broker-untrusted", "no grant: s", 5)),
         (UpstreamUnreachable("s"), Answer(502, "registry-unreachable", "s")),
         (UpstreamBroken("s", started=False), Answer(502, "registry-broke-off", "s")),
     ],

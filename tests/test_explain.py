@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from explain_facts import NOW, SERVED, facts, injected, line
+from explain_installation_cases import INSTALLATION_CASES
 from explain_pod_cases import POD_CASES
 from explain_service_cases import SERVICE_CASES
 
@@ -24,7 +25,7 @@ from webhook.explain.workloads import parse_target
 FOLDER = Path(__file__).parent / "explanations"
 
 
-CASES: Mapping[str, Callable[[], Facts]] = {**POD_CASES, **SERVICE_CASES}
+CASES: Mapping[str, Callable[[], Facts]] = {**POD_CASES, **SERVICE_CASES, **INSTALLATION_CASES}
 
 
 def printed(explanation: Explanation) -> str:

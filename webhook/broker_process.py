@@ -11,6 +11,7 @@ from webhook.cluster import KubernetesCluster
 from webhook.connector_class import ensure_class
 from webhook.controller.controller import Controller
 from webhook.events import EventRecorder
+from webhook.image_keeper import ImageKeeper
 from webhook.serving import serve
 from webhook.settings import ProcessSettings, from_environment
 from webhook.tasks import done_before, stop_on_signals, together
@@ -41,9 +42,10 @@ async def _broker(chosen: ProcessSettings, environment: Mapping[str, str]) -> No
         )
         connectors.on_change = controller.on_change
         keeper = CertificateKeeper(api, namespace=chosen.namespace, directory=chosen.tls_directory)
+        images = ImageKeeper(api, namespace=chosen.namespace, own=chosen.allowed_images)
         app = broker.create_app(
-            lambda: chosen.with_authorities(keeper.bundle),
-            KubernetesCluster(api, connectors),
+            lambda: chosen.with_authorities(keeper.bundle).with_images(images.known),
+            KubernetesCluster(api, connectors, images),
             recorder,
             controller.doubt,
         )
@@ -51,5 +53,11 @@ async def _broker(chosen: ProcessSettings, environment: Mapping[str, str]) -> No
             return
         serving = serve(app, port=chosen.port, tls_directory=chosen.tls_directory, stop=stop)
         await together(
-            serving, connectors.run(), keeper.run(), recorder.run(), controller.run(), ensure_class(api)
+            serving,
+            connectors.run(),
+            keeper.run(),
+            images.run(),
+            recorder.run(),
+            controller.run(),
+            ensure_class(api),
         )

@@ -5,7 +5,7 @@ each time: what a grant says serves for minutes, and a cache is behind after an 
 are read by `get` alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sidecar.contract import Secret
@@ -16,6 +16,7 @@ from webhook.cache import Cache
 from webhook.connectors import parse_connector
 from webhook.decide import Found
 from webhook.errors import InvalidConnector
+from webhook.image_keeper import ImageKeeper
 from webhook.seam import (
     PROXY_RESOURCE,
     SecretManifest,
@@ -33,9 +34,10 @@ LIVE_SECONDS = 1.0
 class KubernetesCluster:
     """Implements `seam.Cluster`. `connectors`, the controller's, tells that the API server was reached."""
 
-    def __init__(self, api: Api, connectors: Cache) -> None:
+    def __init__(self, api: Api, connectors: Cache, images: ImageKeeper) -> None:
         self._api = api
         self._connectors = connectors
+        self._images = images
 
     async def review_token(self, token: Secret, audience: str) -> TokenReview:
         """https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1/"""
@@ -80,6 +82,9 @@ class KubernetesCluster:
 
     async def connector(self, namespace: str, name: str) -> Mapping[str, Any] | None:
         return await self._api.get(paths.connector(namespace, name))
+
+    async def sidecar_images(self) -> Sequence[str]:
+        return await self._images.look()
 
     async def is_ready(self) -> bool:
         return self._connectors.synced.is_set()

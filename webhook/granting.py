@@ -4,14 +4,15 @@ Nothing of a Connector is told before the Pod is known to name it, nothing of on
 an access review, and a Secret is read last. The rules themselves are in `webhook.grant_rules`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sidecar.contract import TOKEN_AUDIENCE, Grant, Secret
 from webhook import grant_rules as rules
 from webhook.connectors import Connector
-from webhook.errors import Forbidden
-from webhook.isolation import violations
+from webhook.errors import Forbidden, Problem
+from webhook.isolation import UNKNOWN_IMAGE, violations
 from webhook.seam import Cluster, SecretManifest
 from webhook.settings import Settings
 
@@ -57,7 +58,7 @@ async def grant(
     trail.met(caller)
     pod = rules.check_pod(caller, await cluster.pod(caller.namespace, caller.pod_name))
     request = rules.find_request(caller, pod, connector_key)
-    rules.check_isolation(caller, violations(pod, settings=settings))
+    rules.check_isolation(caller, await _violations(cluster, settings, pod))
     foreign = rules.is_foreign(caller, namespace)
     if foreign:
         allowed = await cluster.is_allowed(caller.identity, "get", namespace, name)
@@ -77,6 +78,14 @@ async def grant(
     )
     trail.version, trail.upload, trail.rejected = found.version, upload, rejected == found.version
     trail.cause = cause if trail.rejected else None
+    return found
+
+
+async def _violations(cluster: Cluster, settings: Settings, pod: Mapping[str, Any]) -> list[Problem]:
+    """An image that these settings do not name is asked for: in a roll, other replicas have others."""
+    found = violations(pod, settings=settings)
+    if any(one.reason == UNKNOWN_IMAGE for one in found):
+        return violations(pod, settings=settings.with_images(await cluster.sidecar_images()))
     return found
 
 

@@ -16,6 +16,12 @@ from webhook.settings import Settings
 from webhook.shapes import KNOWN, Shape, listened_ports
 from webhook.surroundings import mappings, surrounding_violations
 
+UNKNOWN_IMAGE = "SidecarImage"
+"""The one violation that may be none a moment later: another replica's settings can name the image"""
+_IMAGE_REMEDY = (
+    "create the Pod anew; if it is a mirror's, an administrator can name it in the product's "
+    "WEBHOOK_ALLOWED_IMAGES"
+)
 _SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t")
 """Of Pod Security "baseline"; OpenShift sets a level besides."""
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
@@ -54,7 +60,8 @@ def _problem(reason: str, sentence: str) -> Problem:
 def _container_violations(container: Mapping[str, Any], settings: Settings) -> Iterator[Problem]:
     """What no version of ours has."""
     if container.get("image") not in settings.allowed_images:
-        yield _problem("SidecarImage", f"runs {container.get('image')!r}, which is not an allowed image")
+        sentence = f"runs {container.get('image')!r}, which is not an allowed image: {_IMAGE_REMEDY}"
+        yield _problem("SidecarImage", sentence)
     if container.get("restartPolicy") != "Always":
         yield _problem("SidecarRestartPolicy", "must have restartPolicy Always")
     if container.get("restartPolicyRules"):

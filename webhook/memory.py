@@ -8,7 +8,7 @@ import copy
 import itertools
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sidecar.contract import Secret
@@ -29,6 +29,8 @@ class MemoryCluster:
         self._versions = itertools.count(1)
         self._tokens = TokenAuthority()
         self._clock = clock
+        self.images: tuple[str, ...] = ()
+        """Sidecar images that other replicas of the product are started with"""
         for manifest in manifests:
             self.apply(manifest)
 
@@ -94,6 +96,9 @@ class MemoryCluster:
 
     async def connector(self, namespace: str, name: str) -> Mapping[str, Any] | None:
         return self._objects.get(("Connector", namespace, name))
+
+    async def sidecar_images(self) -> Sequence[str]:
+        return self.images
 
     async def is_ready(self) -> bool:
         return True

@@ -68,6 +68,8 @@ WEBHOOK_CONFIGURATION = "pypi-connector"
 CA_SECRET = "pypi-connector-ca"  # noqa: S105 (a name)
 ADMISSION_TLS_SECRET = "pypi-connector-admission-tls"  # noqa: S105 (a name)
 BROKER_TLS_SECRET = "pypi-connector-broker-tls"  # noqa: S105 (a name)
+SIDECAR_IMAGES = "pypi-connector-sidecar-images"
+"""ConfigMap: the sidecar images that this installation has injected; kept by the broker."""
 CONTROLLER_LEASE = "pypi-connector-controller"
 SECRET_READER_ROLE = "pypi-connector-secret-reader"  # noqa: S105 (a name)
 """ClusterRole: lets the broker read Secrets, everywhere or in chosen namespaces."""

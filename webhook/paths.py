@@ -42,6 +42,18 @@ def secret(namespace_name: str, name: str) -> str:
     return _core(namespace_name, "secrets", name)
 
 
+def config_maps(namespace_name: str) -> str:
+    return _core(namespace_name, "configmaps")
+
+
+def config_map(namespace_name: str, name: str) -> str:
+    return _core(namespace_name, "configmaps", name)
+
+
+def replica_sets(namespace_name: str) -> str:
+    return f"/apis/apps/v1/namespaces/{quote(namespace_name, safe='')}/replicasets"
+
+
 def events(namespace_name: str) -> str:
     return _core(namespace_name, "events")
 

@@ -1,4 +1,4 @@
-"""The broker's narrow view of a cluster: five questions, and the typed answers to them.
+"""The broker's narrow view of a cluster: six questions, and the typed answers to them.
 
 The Kubernetes API and `webhook.memory` both answer them. An implementation holds no policy: it raises
 `errors.ClusterUnavailable` when it has no answer, and returns None for what does not exist.
@@ -8,7 +8,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -79,6 +79,9 @@ class Cluster(Protocol):
     async def secret(self, namespace: str, name: str) -> SecretManifest | None: ...
 
     async def connector(self, namespace: str, name: str) -> Mapping[str, Any] | None: ...
+
+    async def sidecar_images(self) -> Sequence[str]:
+        """What the installation's own objects name at this moment, beside the settings of this replica."""
 
     async def is_ready(self) -> bool:
         """Whether questions can be answered; a replica that cannot is taken out of its Service."""

@@ -1,8 +1,8 @@
 """Settings of admission and broker: environment to frozen objects, once, every problem reported together."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sidecar.contract import LOG_LEVELS
@@ -13,6 +13,9 @@ PREFIX = "WEBHOOK_"
 """Never PYPI_CONNECTOR_: Kubernetes derives variables of that prefix from the names of Services."""
 
 BROKER_URL = f"https://{names.BROKER}.{names.NAMESPACE}.svc"
+
+IMAGE_LENGTH = 512
+"""Characters: 255 of a repository, 128 of a tag and 72 of a digest, and a host's port"""
 
 _IMAGE = re.compile(r"[a-z0-9][-a-zA-Z0-9._/:]*(@sha256:[0-9a-f]{64})?")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -25,12 +28,16 @@ class Settings:
 
     sidecar_image: str
     allowed_images: tuple[str, ...]
-    """The current one first, then earlier digests and mirrors: a Pod that runs one of them gets grants"""
+    """The current one first, then mirrors and earlier ones: a Pod that runs one of them gets grants"""
     broker_ca: tuple[str, ...]
     """PEM certificates that the sidecar verifies the broker with"""
     broker_url: str = BROKER_URL
     pull_secrets: tuple[str, ...] = ()
     """Added to the `imagePullSecrets` of injected Pods; Secrets of these names lie in their namespaces"""
+
+    def with_images(self, further: Iterable[str]) -> "Settings":
+        """These images get grants as well."""
+        return replace(self, allowed_images=tuple(dict.fromkeys([*self.allowed_images, *further])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,16 @@ def from_environment(variables: Mapping[str, str], *, port: int, tls_directory: 
     if reader.problems:
         raise InputError(reader.problems)
     return found
+
+
+def images_in(variables: Mapping[str, str]) -> list[str]:
+    """The sidecar images that an environment names, of this process or of another replica."""
+    reader = _Reader(variables)
+    return [one for one in (reader.text("SIDECAR_IMAGE"), *reader.items("ALLOWED_IMAGES")) if is_image(one)]
+
+
+def is_image(text: str) -> bool:
+    return len(text) <= IMAGE_LENGTH and _IMAGE.fullmatch(text) is not None
 
 
 class _Reader:

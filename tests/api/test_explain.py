@@ -1,5 +1,6 @@
 """`pypi-connector explain` as people type it, against a real API server and with their own rights."""
 
+import base64
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 
 import clusters
 import pytest
-from brokers import install, kubeconfig_of
+from brokers import MANIFESTS, install, kubeconfig_of
 from environments import clean
 from kube import Kube
 
@@ -186,6 +187,23 @@ def test_the_webhook_and_the_product_that_are_not_there_are_named(cluster: Kube,
     assert "no sidecar: the webhook is not registered" in result.stdout
     assert "fix: install the product" in result.stdout
     assert result.returncode == 1
+
+
+def test_a_pod_of_an_earlier_installation_is_told_from_one_of_the_present(
+    cluster: Kube, namespace: str
+) -> None:
+    cluster.create(connector(namespace), injected(namespace))
+    run_sidecar(cluster, namespace)
+    another = create_authority(datetime.now(UTC)).certificate
+    try:
+        for present, is_of_another in ((another, True), (SETTINGS.broker_ca[0] + another, False)):
+            encoded = base64.b64encode(present.encode()).decode()
+            document = (MANIFESTS / "webhook" / "mutating.yaml").read_text()
+            cluster.apply(document.replace("clientConfig:", f"clientConfig:\n      caBundle: {encoded}"))
+            said = explain(cluster.kubeconfig, "-n", namespace, "build").stdout
+            assert ("an earlier installation of the product injected it" in said) is is_of_another
+    finally:
+        cluster.delete("mutatingwebhookconfiguration", names.WEBHOOK_CONFIGURATION)
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,9 @@ BROKER_AT_HOME: Rights = {
             names.BROKER_TLS_SECRET,
         )
     ),
+    "create configmaps",
+    *(f"{verb} configmaps={names.SIDECAR_IMAGES}" for verb in ("get", "update")),
+    "list replicasets",
     "create leases",
     *(f"{verb} leases={names.CONTROLLER_LEASE}" for verb in ("get", "update")),
 }

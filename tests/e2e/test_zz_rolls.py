@@ -1,11 +1,14 @@
-"""Scenario 19: both replicas of admission and of the broker are rolled while Pods come, and none notices."""
+"""Scenario 19: both replicas of admission and of the broker are rolled while Pods come, and none notices.
+
+So it is where the sidecar's image is changed, whatever is rolled first.
+"""
 
 from typing import Any
 
 import product
 import streams
 from kube import Kube
-from scenes import Registry, connector, pod, wait_for_phase
+from scenes import Outcome, Registry, connector, finished_job, job, pod, wait_for_phase
 
 from sidecar.contract import TOKEN_AUDIENCE
 from webhook import names
@@ -40,12 +43,20 @@ def nowhere(name: str) -> dict[str, Any]:
 
 def roll(kube: Kube, deployment: str) -> None:
     """Until the last of the old Pods has ended."""
-    before = {one["metadata"]["name"] for one in product.pods(kube, deployment)}
+    before = pod_names(kube, deployment)
     kube.run("rollout", "restart", f"deployment/{deployment}", "-n", names.NAMESPACE)
+    await_rolled(kube, deployment, before)
+
+
+def pod_names(kube: Kube, deployment: str) -> set[str]:
+    return {one["metadata"]["name"] for one in product.pods(kube, deployment)}
+
+
+def await_rolled(kube: Kube, deployment: str, before: set[str]) -> None:
     product.await_ready(kube, deployment)
 
     def are_gone() -> bool:
-        return not before & {one["metadata"]["name"] for one in product.pods(kube, deployment)}
+        return not before & pod_names(kube, deployment)
 
     kube.wait_for(are_gone, seconds=product.GONE_SECONDS, what=f"the old Pods of {deployment} to end")
 
@@ -84,6 +95,55 @@ def test_every_grant_is_given_while_the_broker_is_rolled(
     installed.wait_for(lambda: len(said()) > after + 10, what="grants of the new replicas")
     assert {one for one in said() if one != "granted"} == set()
     installed.delete("pod", "asking", namespace, now=True)
+
+
+OTHER_NAME = "docker.io/library/pypi-connector-sidecar:0.1.0"
+"""Of the same image on the node, and to the broker another one"""
+
+
+def set_image(kube: Kube, namespace: str, deployment: str, image: str, order: str) -> list[Outcome]:
+    """What came of Pods that were created while this Deployment was rolled, and when it was."""
+    before = pod_names(kube, deployment)
+    variable = f"WEBHOOK_SIDECAR_IMAGE={image}"
+    kube.run("set", "env", f"deployment/{deployment}", "-n", names.NAMESPACE, variable)
+    script = "pip install --quiet --no-cache-dir --target site hello-connector"
+    kube.create(job(f"during-{order}", script, "team-pypi"), namespace=namespace)
+    await_rolled(kube, deployment, before)
+    kube.create(job(f"after-{order}", script, "team-pypi"), namespace=namespace)
+    return [finished_job(kube, namespace, f"{when}-{order}") for when in ("during", "after")]
+
+
+def test_a_changed_sidecar_image_cuts_off_no_pod_whatever_is_rolled_first(
+    installed: Kube, namespace: str, registry: Registry
+) -> None:
+    """There admission is ahead of the broker, and on the way back the broker of admission."""
+    installed.create(*connector("team-pypi", registry), namespace=namespace)
+    installed.create(pod("holder", "sleep 900", "team-pypi"), namespace=namespace)
+    holder = wait_for_phase(installed, namespace, "holder", "Running")
+    image = image_of(holder)
+    installed.create(*asking(installed, namespace, holder), namespace=namespace)
+    wait_for_phase(installed, namespace, "asking", "Running")
+    outcomes = []
+    try:
+        outcomes += set_image(installed, namespace, names.ADMISSION, OTHER_NAME, "1")
+        outcomes += set_image(installed, namespace, names.BROKER, OTHER_NAME, "2")
+    finally:
+        outcomes += set_image(installed, namespace, names.BROKER, image, "3")
+        outcomes += set_image(installed, namespace, names.ADMISSION, image, "4")
+    for outcome in outcomes:
+        assert outcome.succeeded, outcome.log + outcome.sidecar_log
+        assert "no grant" not in outcome.sidecar_log, "granted at the first request"
+    after = [image_of(outcome.pod) for outcome in outcomes[1::2]]
+    assert after == [OTHER_NAME, OTHER_NAME, OTHER_NAME, image]
+    said = installed.logs("asking", namespace).splitlines()
+    assert len(said) > 100
+    assert set(said) == {"granted"}, "the Pod that ran before asks as often as if its grant ended each moment"
+    installed.delete("pod", "asking", namespace, now=True)
+
+
+def image_of(found: dict[str, Any]) -> str:
+    """Of its sidecar."""
+    return str(next(one for one in found["spec"]["initContainers"] if one["name"] == names.SIDECAR)["image"])
 
 
 def asking(kube: Kube, namespace: str, holder: dict[str, Any]) -> list[dict[str, Any]]:

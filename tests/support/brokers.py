@@ -21,6 +21,7 @@ from webhook.broker import create_app
 from webhook.cache import Cache
 from webhook.cluster import KubernetesCluster
 from webhook.events import EventRecorder
+from webhook.image_keeper import ImageKeeper
 from webhook.settings import Settings
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
@@ -93,11 +94,13 @@ async def _wired(kubeconfig: Path, settings: Settings) -> AsyncIterator[FastAPI]
     async with await in_cluster_or_kubeconfig({"KUBECONFIG": str(kubeconfig)}) as api:
         connectors = Cache(api, paths.connectors())
         recorder = EventRecorder(api, names.SIDECAR, "broker-of-the-test", period_seconds=0.5)
-        tasks = [asyncio.create_task(one) for one in (connectors.run(), recorder.run())]
+        images = ImageKeeper(api, namespace=names.NAMESPACE, own=settings.allowed_images)
+        tasks = [asyncio.create_task(one) for one in (connectors.run(), recorder.run(), images.run())]
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await connectors.synced.wait()
-            yield create_app(lambda: settings, KubernetesCluster(api, connectors), recorder)
+            cluster = KubernetesCluster(api, connectors, images)
+            yield create_app(lambda: settings.with_images(images.known), cluster, recorder)
         finally:
             for task in tasks:
                 task.cancel()

@@ -57,7 +57,7 @@ class MemoryApi:
 
     @property
     def writes(self) -> list[tuple[str, str]]:
-        return [call for call in self.calls if call[0] != "get"]
+        return [call for call in self.calls if call[0] not in ("get", "list")]
 
     async def get(self, path: str, *, seconds: float = REQUEST_SECONDS) -> Json | None:
         await self._enter("get", path)

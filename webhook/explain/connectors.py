@@ -14,6 +14,7 @@ from webhook.controller.conditions import (
 )
 from webhook.explain.facts import Facts, Unread, ago, condition, metadata
 from webhook.explain.grants import is_broker_reason
+from webhook.explain.installation import is_absent
 from webhook.explain.sidecar_lines import use_of
 from webhook.explain.statements import Level, Statement
 
@@ -43,6 +44,10 @@ def explain_connector(facts: Facts, key: str) -> Iterator[Statement]:
     namespace, _, name = key.partition("/")
     if isinstance(connector, Unread):
         yield Statement("connector", "note", f"{key}: {connector.sentence}")
+    elif connector is None and is_absent(facts):
+        text = f"{key}: there are no Connectors, for the product is not installed"
+        level: Level = "note" if _is_served(facts, key) else "wrong"
+        yield Statement("connector", level, text, "install it, and apply the Connector again")
     elif connector is None:
         text = f"{key}: there is no Connector {name} in namespace {namespace}"
         yield Statement("connector", "wrong", text, "create it there, or correct the annotation")

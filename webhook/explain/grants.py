@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from sidecar.contract import BROKER_UNREACHABLE, BROKER_UNTRUSTED
 from webhook import names
 from webhook.annotations import Request
 from webhook.explain.facts import Facts, Json, Unread, ago, annotations, last_seen, metadata, time_of
+from webhook.explain.installation import ABSENT_FIX, authority_fix, is_absent, is_of_another_installation
 from webhook.explain.sidecar import is_finished
-from webhook.explain.sidecar_lines import UNREACHABLE, Refusal, Use, use_of
+from webhook.explain.sidecar_lines import Refusal, Use, use_of
 from webhook.explain.statements import Statement
 from webhook.grant_events import GRANTED, INSTALL, TROUBLES, trouble_reason
 
@@ -17,6 +19,7 @@ _NOT_GRANTED = "upload-not-granted"
 """The sidecar's code (`sidecar.routes`)"""
 _OF_THE_REGISTRY = frozenset(map(trouble_reason, TROUBLES))
 """Reasons of Events that refuse no grant"""
+_NO_ANSWER = (BROKER_UNREACHABLE, BROKER_UNTRUSTED)
 _KEPT_SECONDS = 3600
 """API servers keep Events for an hour, unless they are told otherwise."""
 
@@ -24,17 +27,23 @@ _KEPT_SECONDS = 3600
 def explain_grant(facts: Facts, pod: Mapping[str, Any], request: Request, key: str) -> Iterator[Statement]:
     use = _use(facts, key)
     event = _newest_event(facts, key)
+    refusal = _refusal_in_log(use) if use else None
     is_refusal = event is not None and event.get("reason") != GRANTED
-    if event and is_refusal and not _served_since(use, last_seen(event)):
+    if event and is_refusal and not _heard_since(use, refusal, last_seen(event)):
         yield _refused(facts, key, event)
-    elif use and (refusal := _refusal_in_log(use)):
+    elif refusal:
         yield _refused_in_log(facts, key, refusal)
     elif event and not is_refusal:
         yield from _granted(facts, request, key, event)
+        yield from _not_renewed(facts, pod, key)
     elif use and use.served:
         before = f"; refused before ({event.get('reason')})" if event else ""
         text = f"{key}: yes, for requests were served, the last {ago(facts.now, use.last_served)}{before}"
         yield Statement("granted", "ok", text)
+        yield from _not_renewed(facts, pod, key)
+    elif is_of_another_installation(facts) and not is_finished(pod):
+        text = f"{key}: this Pod will get no grant: an earlier installation of the product injected it"
+        yield Statement("granted", "wrong", text, authority_fix(facts))
     else:
         yield _unknown(facts, pod, key)
 
@@ -42,7 +51,7 @@ def explain_grant(facts: Facts, pod: Mapping[str, Any], request: Request, key: s
 def is_broker_reason(reason: str) -> bool:
     """Whether a request was refused for want of a grant: the broker's reasons are in CamelCase, as those of
     Kubernetes are, and the sidecar's own are not."""
-    return reason == UNREACHABLE or reason[:1].isupper()
+    return reason in _NO_ANSWER or reason[:1].isupper()
 
 
 def _use(facts: Facts, key: str) -> Use | None:
@@ -64,9 +73,12 @@ def _newest_event(facts: Facts, key: str) -> Json | None:
     return max(found, key=lambda one: (str(last_seen(one)), one.get("reason") == GRANTED), default=None)
 
 
-def _served_since(use: Use | None, then: datetime | None) -> bool:
-    """A grant is told once, so one that another replica gave later may not show among the Events."""
-    return use is not None and use.last_served is not None and then is not None and use.last_served > then
+def _heard_since(use: Use | None, refusal: Refusal | None, then: datetime | None) -> bool:
+    """Whether the log has later news. A grant is told once, so one that another replica gave later may not
+    show among the Events; and a broker that is not reached, or not trusted, writes none."""
+    no_answer = refusal.last if refusal and refusal.reason in _NO_ANSWER else None
+    later = [one for one in (use and use.last_served, no_answer) if one and then and one > then]
+    return bool(later)
 
 
 def _refused(facts: Facts, key: str, event: Json) -> Statement:
@@ -122,6 +134,13 @@ def _wants_upload(facts: Facts, key: str) -> bool:
     return is_written or (use is not None and any(one.reason == _NOT_GRANTED for one in use.refusals))
 
 
+def _not_renewed(facts: Facts, pod: Mapping[str, Any], key: str) -> Iterator[Statement]:
+    if is_finished(pod) or not (is_absent(facts) or is_of_another_installation(facts)):
+        return
+    text = f"{key}: this grant serves for an hour at most, and the Pod will get no other"
+    yield Statement("granted", "note", text, ABSENT_FIX if is_absent(facts) else authority_fix(facts))
+
+
 def _parameter(connector: Mapping[str, Any], name: str) -> object:
     parameters = (connector.get("spec") or {}).get("params") or []
     return next((one.get("value") for one in parameters if one.get("name") == name), None)
@@ -134,7 +153,10 @@ def _refusal_in_log(use: Use) -> Refusal | None:
 def _refused_in_log(facts: Facts, key: str, refusal: Refusal) -> Statement:
     when = ago(facts.now, refusal.last)
     detail = refusal.detail.removeprefix("no grant: ").removeprefix("no grant yet: ")
-    if refusal.reason == UNREACHABLE:
+    if refusal.reason == BROKER_UNTRUSTED:
+        text = f"{key}: the sidecar could not verify the broker, {when}: {detail}"
+        return Statement("granted", "wrong", text, authority_fix(facts))
+    if refusal.reason == BROKER_UNREACHABLE:
         text = f"{key}: the sidecar had no answer from the broker, {when}: {detail}"
         return Statement("granted", "wrong", text, _broker_fix(facts))
     text = f"{key}: refused {when} ({refusal.reason}): {detail}"
@@ -147,8 +169,12 @@ def _broker_fix(facts: Facts) -> str:
         return (
             f"ask an administrator of namespace {names.NAMESPACE} whether the Deployment {names.BROKER} runs"
         )
+    if is_absent(facts):
+        return ABSENT_FIX
     if facts.broker is None:
         return f"there is no Deployment {names.BROKER} in namespace {names.NAMESPACE}: install the product"
+    if is_of_another_installation(facts):
+        return authority_fix(facts)
     ready = int((facts.broker.get("status") or {}).get("readyReplicas") or 0)
     if not ready:
         return f"no replica of the Deployment {names.BROKER} is ready: see `{look}`"

@@ -6,8 +6,6 @@ from datetime import datetime
 
 from webhook.explain.facts import Json, time_of
 
-UNREACHABLE = "broker-unreachable"
-
 _DENIED = "package-denied"
 """The Connector's policy said no. That is no fault: pip looks for a newer pip, though it may not have any"""
 

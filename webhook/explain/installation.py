@@ -1,0 +1,66 @@
+"""`explain`: whether this Pod belongs to the installation that is there now. Pure.
+
+A new installation has a new authority. A sidecar verifies the broker with the authorities that its Pod was
+given, so Pods of an earlier installation get no grant.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from certs.authority import split_bundle
+from webhook import names
+from webhook.explain.facts import Facts, Unread
+from webhook.explain.sidecar import sidecar_of
+
+_ANEW = "delete the Pod and create it anew"
+ABSENT_FIX = f"the product is not installed: install it, then {_ANEW}: a new installation has a new authority"
+
+
+def is_absent(facts: Facts) -> bool:
+    """Neither the webhook's registration nor the broker is there."""
+    return facts.registration is None and facts.broker is None
+
+
+def is_of_another_installation(facts: Facts) -> bool | None:
+    """None where one of the two sides is not known: not readable, or not written yet."""
+    if not facts.registration or isinstance(facts.registration, Unread) or facts.pod is None:
+        return None
+    given, present = _given(facts.pod), _present(facts.registration)
+    return given.isdisjoint(present) if given and present else None
+
+
+def _given(pod: Mapping[str, Any]) -> set[str]:
+    """The certificates that the sidecar verifies the broker with."""
+    env = (sidecar_of(pod) or {}).get("env") or []
+    texts = [str(one.get("value") or "") for one in env if one.get("name") == "SIDECAR_BROKER_CA"]
+    return {block for text in texts for block in split_bundle(text)}
+
+
+def _present(registration: Mapping[str, Any]) -> set[str]:
+    """Those of the product, as the API server is told to verify admission with: the same authorities."""
+    bundles = [
+        (hook.get("clientConfig") or {}).get("caBundle") for hook in registration.get("webhooks") or []
+    ]
+    return {block for one in bundles for block in split_bundle(_decoded(str(one or "")))}
+
+
+def _decoded(text: str) -> str:
+    try:
+        return base64.b64decode(text).decode("ascii", "replace")
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def authority_fix(facts: Facts) -> str:
+    """What to do about a broker that the sidecar does not trust."""
+    is_other = is_of_another_installation(facts)
+    if is_other is None:
+        return ""  # the sidecar's own sentence names what it may be, and what to do
+    if is_other:
+        return f"{_ANEW}: the product was installed anew since, and this Pod was given the authority before"
+    return (
+        "this Pod was given the authority of the present installation: see whether its hostAliases or "
+        f"dnsConfig lead elsewhere, and `kubectl logs -n {names.NAMESPACE} deployment/{names.BROKER}`"
+    )

@@ -1,0 +1,145 @@
+"""Which sidecar images get grants: the record in the cluster, kept true by every replica of the broker.
+
+Admission and broker are rolled apart and in any order, so a Pod may run an image that this replica's settings
+do not name yet, or no longer:
+
+| the image stands in                         | because                                              |
+|---------------------------------------------|------------------------------------------------------|
+| the settings of this replica                | it is the present one                                |
+| a ReplicaSet of admission or broker         | another replica is started with it: ahead, or behind |
+| the record (`sidecar_images`)               | it was one of these before                           |
+| a past ReplicaSet, where there is no record | releases before this one kept none                   |
+
+Whoever may change these objects may change the Deployments' settings, or run a Pod as the broker: nobody else
+can add an image. No leader is needed: a write says from which version it was made; a conflict reads again.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from webhook import names, paths
+from webhook.api import Api
+from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, ConnectorsError, NotFound
+from webhook.sidecar_images import KEY, Record, images_of, parse_record, render_record, updated
+
+logger = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+
+LOOK_SECONDS = 15.0
+"""A line that an administrator removed counts so long at most; an image of a roll that is undone is recorded
+if the roll lasted so long. It costs two small reads."""
+
+_ATTEMPTS = 10
+"""A conflict means that another replica got further; there are not that many replicas."""
+
+
+class ImageKeeper:
+    """`known` is what was last read, for grants; `look` is for an image that is not among it."""
+
+    def __init__(
+        self,
+        api: Api,
+        *,
+        namespace: str,
+        own: Sequence[str],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        """`own`: the images of this replica's settings."""
+        self._api = api
+        self._namespace = namespace
+        self._own = tuple(own)
+        self._now = now
+        self._sleep = pause
+        self._looking = asyncio.Lock()
+        self._begun = 0
+        """Looks, counted"""
+        self._ended = 0
+        """The number of the last look that succeeded"""
+        self._cause = ""
+        self.known: tuple[str, ...] = self._own
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except ConnectorsError as error:
+                self._note(str(error))
+            except Exception as error:  # noqa: BLE001 (an edge: a fault of ours must not end the broker)
+                self._note(f"unexpected {type(error).__name__}")
+            await self._sleep(LOOK_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 (replicas drift apart)
+
+    async def look(self) -> Sequence[str]:
+        """`known`, as it is in the cluster now. `ConnectorsError` of the cluster.
+
+        One caller looks for all that wait: a look that began after a caller came is new enough for it.
+        So forged Pods cost at most one look at a time.
+        """
+        begun = self._begun
+        async with self._looking:
+            if self._ended <= begun:
+                self._begun += 1
+                await self._look()
+                self._ended = self._begun
+        return self.known
+
+    async def _look(self) -> None:
+        cause = "other replicas write it again and again"
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(Conflict, NotFound):  # written or deleted since it was read
+                cause = await self._bring_about()
+                break
+        self._note(cause)
+
+    async def _bring_about(self) -> str:
+        """Why the record is not as it should be, or nothing. `known` serves in either case."""
+        found = await self._read()
+        record, complaint = parse_record(_text(found))
+        self._take(record)
+        sets = (await self._api.list(paths.replica_sets(self._namespace))).get("items") or []
+        wanted = updated(record, [*self._own, *images_of(sets, is_history_wanted=found is None)], self._now())
+        self._take(wanted)
+        try:
+            await self._write(found, render_record(wanted))
+        except (Conflict, NotFound):
+            raise
+        except (ClusterRefused, ClusterUnavailable) as error:
+            return str(error)
+        return complaint
+
+    def _take(self, record: Record) -> None:
+        self.known = tuple(dict.fromkeys([*self._own, *record]))
+
+    async def _read(self) -> Json | None:
+        return await self._api.get(paths.config_map(self._namespace, names.SIDECAR_IMAGES))
+
+    async def _write(self, found: Json | None, text: str) -> None:
+        if found is None:
+            metadata = {"name": names.SIDECAR_IMAGES, "namespace": self._namespace}
+            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {KEY: text}}
+            await self._api.create(paths.config_maps(self._namespace), body)
+        elif _text(found) != text:
+            body = {**found, "data": {**(found.get("data") or {}), KEY: text}}
+            await self._api.replace(paths.config_map(self._namespace, names.SIDECAR_IMAGES), body)
+        else:
+            return
+        logger.info("sidecar images recorded", extra={"images": text.splitlines()})
+
+    def _note(self, cause: str) -> None:
+        """A line in the log for each new cause, and for its end."""
+        if cause and cause != self._cause:
+            logger.warning("sidecar images not recorded", extra={"cause": cause})
+        if self._cause and not cause:
+            logger.info("sidecar images recorded again")
+        self._cause = cause
+
+
+def _text(config_map: Json | None) -> str:
+    return str(((config_map or {}).get("data") or {}).get(KEY) or "")
