@@ -79,9 +79,9 @@ def review() -> bytes:
     return post("/mutate", json.dumps(document).encode())
 
 
-def check_victim(component: Served, request: bytes = get("/healthz")) -> bytes:
+def check_victim(component: Served, request: bytes = get("/healthz"), peer: str = VICTIM) -> bytes:
     began = time.monotonic()
-    status, body = component.ask(request, VICTIM)
+    status, body = component.ask(request, peer)
     seconds = time.monotonic() - began
     assert status == 200, body
     assert seconds < ANSWER_SECONDS
@@ -216,6 +216,20 @@ def test_unfinished_bodies_are_bounded_and_the_victims_review_is_answered(fresh:
         assert grown < 110 * 1024
     finally:
         close(list(begun))
+
+
+def test_behind_the_address_of_an_attacker_a_review_is_answered_too(fresh: Served) -> None:
+    """Where the network hides addresses: what has come least far goes first, and the oldest of it."""
+    held: list[socket.socket] = []
+    try:
+        for _ in range(9):
+            body = fresh.connect_tls(ATTACKER)
+            body.sendall(post("/mutate", b"[" * 6_900_000, length=7_000_000))
+            held.append(body)
+        held += [fresh.connect(ATTACKER) for _ in range(ATTEMPTS)]
+        assert json.loads(check_victim(fresh, review(), ATTACKER))["response"]["patch"]
+    finally:
+        close(held)
 
 
 def test_reviews_that_grow_when_they_are_parsed_are_refused_before(fresh: Served) -> None:

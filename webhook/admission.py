@@ -34,12 +34,12 @@ BODY_SECONDS = 5.0
 """The API server, which waits so long for the whole answer, sends head and body in one go."""
 
 HELD_BYTES = 96 * 1024 * 1024
-"""Of reviews in all, as text and parsed (a Pod of 30 kB counts as 350 kB). With 150 MiB for process and
-caches, 134 for connections (`doors.Limits`) and 100 for the one Pod that is being decided on, it stays below
-512 MiB, the limit in `manifests/base/admission.yaml`."""
+"""All reviews together, as text and parsed (a Pod of 30 kB counts as 350 kB). Together with 150 MiB for
+process and caches, 134 for connections (`doors.Limits`) and 100 for the Pod that is being decided on, this
+stays below 512 MiB, the limit in `manifests/base/admission.yaml`."""
 
 HELD_BYTES_PER_PEER = 64 * 1024 * 1024
-"""Two thirds: the rest is for whoever else asks"""
+"""Two thirds: the rest is a reserve for other peers"""
 
 Connectors = Callable[[str], Awaitable[Found]]
 """`namespace/name` → Connector; from a cache, or by one question with a limit of its own."""
@@ -84,7 +84,7 @@ def create_app(
                 document = await _document(http, hold)
                 request, uid = _request(document)
             except _Unusable as error:
-                tally.tell(f"{error.status}: {str(error)[:200]}", peer, time.monotonic())
+                tally.count_and_report(f"{error.status}: {str(error)[:200]}", peer, time.monotonic())
                 return Response(f"{error}\n", error.status, media_type="text/plain")
             return _answer(await _review(request, uid, settings, connectors, places))
 

@@ -1,7 +1,7 @@
-"""uvicorn's HTTP protocol with bounds for what a stranger can make it hold.
+"""uvicorn's HTTP protocol with bounds on heads and pipelining.
 
-uvicorn bounds neither the length of a head, nor the number of its fields, nor requests sent ahead of an
-answer, nor the time of any but the first head. None of our callers (API server, kubelet, sidecar) comes near.
+uvicorn has no limit for the length of a head, the number of its fields, pipelined requests, or the time that
+a head takes. None of our callers (API server, kubelet, sidecar) comes near these limits.
 """
 
 import asyncio
@@ -13,20 +13,20 @@ from webhook.doors import Visit
 from webhook.shares import Rank
 
 HEAD_BYTES = 32 * 1024
-"""A projected token has 1 to 2 KiB, with many groups of an issuer's own a few more."""
+"""A projected token has 1 to 2 KiB; the rest of a head is below 1 KiB."""
 
 MOST_FIELDS = 64
-"""Of a head, or after a chunked body. The API server sends 8, the kubelet 5, a sidecar 6."""
+"""Fields of a head and of trailers. The API server sends 8, the kubelet 5, a sidecar 6."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Tells its `Visit` how far it has come, and aborts what goes beyond a bound."""
+    """Reports progress to its `Visit`, and aborts a connection that exceeds a limit."""
 
     def __init__(self, *, visit: Visit, **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
         self._visit = visit
         self._silent_bytes = 0
-        """Since the parser last got somewhere: a head, trailers or chunk extensions without an end"""
+        """Received since the parser last made progress: an endless head, trailer or chunk extension"""
         self._fields = 0
         self._is_in_head = False
         self._is_received = False
@@ -37,7 +37,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        # uvicorn leaves its timer running after a reset, and with it all of this connection, for two minutes
+        # after a reset uvicorn leaves this timer running, which keeps the connection's memory for two minutes
         self._unset_keepalive_if_required()
         self._visit.left()
 
@@ -72,7 +72,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if cycle is not None and not cycle.response_complete:
-            self.transport.abort()  # sent ahead: each would be kept until its turn
+            self.transport.abort()  # pipelined: uvicorn would queue any number
             return
         super().on_headers_complete()
         self._visit.move(Rank.RECEIVING)

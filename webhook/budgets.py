@@ -1,4 +1,4 @@
-"""The bytes of reviews that admission holds at a time, counted as they arrive and until they are answered."""
+"""The budget for bytes of reviews: counted as they arrive, and until the review is answered."""
 
 from collections.abc import Callable
 from types import TracebackType
@@ -6,20 +6,20 @@ from types import TracebackType
 from webhook.shares import Holder, Rank, Shares
 
 PARSED_PER_BYTE = 4
-"""One character outside of the basic plane makes a text take four bytes for each."""
+"""A single character outside the basic plane makes Python store four bytes for each character."""
 PARSED_PER_OBJECT = 200
-"""On top of the value that it is: a dict with an item has 232 bytes, and 16 for the garbage collector"""
+"""In addition to PARSED_PER_VALUE: a dict with an item has 232 bytes, plus 16 for the garbage collector"""
 PARSED_PER_VALUE = 80
-"""A list, text or number, and its place in whatever holds it. All three were fitted to what Python takes:
+"""A list, text or number, with its slot in the container. All three were fitted to measurements:
 `tests/test_budgets.py` compares."""
 
 
 class Overfull(Exception):
-    """There is no room for these bytes, or none any more."""
+    """These bytes do not fit, or were evicted."""
 
 
 class Budget:
-    """Of one process. `webhook.shares` says whose bytes go when it is used up."""
+    """The budget of one process. When it is used up, `webhook.shares` chooses the victim."""
 
     def __init__(self, most_bytes: int, most_bytes_per_peer: int) -> None:
         self._shares = Shares(most_bytes, most_bytes_per_peer)
@@ -33,7 +33,7 @@ class Budget:
 
 
 class Hold:
-    """What one request holds, while entered."""
+    """The bytes of one request. A context manager: they count until its end."""
 
     def __init__(self, shares: Shares, peer: str) -> None:
         self._shares = shares
@@ -54,20 +54,20 @@ class Hold:
         return not self._shares.holds(self._holder)
 
     def while_receiving(self, interrupt: Callable[[], None]) -> None:
-        """`interrupt` is called at most once, if the bytes must go before they are complete."""
+        """`interrupt` is called at most once, if the bytes are evicted before the body is complete."""
         self._interrupt = interrupt
 
     def settle(self) -> None:
-        """All have come: from now on they stay until they are answered."""
+        """The body is complete: from now on it is not evicted."""
         self._interrupt = lambda: None
         self._shares.move(self._holder, Rank.ANSWERING, 0.0)
 
     def grow(self, count: int) -> None:
-        """`Overfull` if there is no room for so many more."""
+        """Count so many bytes more. `Overfull` if they do not fit."""
         if self.is_expelled:
             raise Overfull
-        going, has_room = self._shares.make_room(self._holder.peer, count)
-        for holder in going:
+        evicted, has_room = self._shares.make_room(self._holder.peer, count)
+        for holder in evicted:
             holder.expel()
         if not has_room or self.is_expelled:
             raise Overfull
@@ -78,7 +78,7 @@ class Hold:
 
 
 def parsed_bytes(body: bytes | bytearray) -> int:
-    """At most so much does its JSON take in memory. `[[],[],…` takes thirty times its own length."""
+    """Upper bound for the memory of the parsed JSON. `[[],[],…` takes thirty times its own length."""
     objects = body.count(b"{")
     values = body.count(b"[") + body.count(b",") + body.count(b":") + 1
     return PARSED_PER_BYTE * len(body) + PARSED_PER_OBJECT * objects + PARSED_PER_VALUE * values

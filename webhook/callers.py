@@ -1,9 +1,9 @@
-"""How many tokens that fail a caller may send. Pure: the time is given.
+"""Limits for failed tokens per address. Pure: the time is an argument.
 
-A made-up token can say all that `webhook.claims` looks at, and then costs the API server a TokenReview. So
-each address has a number of failures that fills up again with time. Tokens that were accepted before are let
-through whatever others at their address do: running Pods go on, behind SNAT too. That is no trust: they are
-reviewed like all others.
+A made-up token can carry every claim that `webhook.claims` checks, and then costs the API server a
+TokenReview. So each address has an allowance of failures, which refills with time. A token that was accepted
+before is exempt, so that a running Pod keeps its grants when it shares an attacker's address (SNAT). The
+exemption is no trust: such a token is reviewed like any other.
 """
 
 import hashlib
@@ -12,13 +12,13 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 MOST_FAILURES = 20.0
-"""In a row. A Pod that starts too early, or is deleted while it asks, fails a few times."""
+"""The full allowance. A Pod that starts too early, or is deleted while it asks, fails a few times."""
 
 FAILURES_PER_SECOND = 0.5
-"""From then on. A hundred hostile Pods cost 50 TokenReviews a second: the API server answers thousands."""
+"""The refill. A hundred hostile Pods cost 50 TokenReviews a second: an API server answers thousands."""
 
 MOST_PEERS = 4096
-"""Addresses remembered, about 200 bytes each. Whoever is forgotten begins anew."""
+"""Addresses remembered, about 200 bytes each. An evicted address has its full allowance again."""
 
 MOST_ACCEPTED = 16384
 """Tokens remembered, about 150 bytes each: more than there are Pods that one broker serves."""
@@ -31,7 +31,7 @@ class _Failures:
 
 
 class Callers:
-    """Two tables, in the order in which they were last used; the oldest entry goes when one is full."""
+    """Two tables in order of last use. A full table evicts its oldest entry."""
 
     def __init__(self) -> None:
         self._failures: OrderedDict[str, _Failures] = OrderedDict()
@@ -39,11 +39,11 @@ class Callers:
         self._key = secrets.token_bytes(32)
 
     def may_ask(self, peer: str, token: str, now: float) -> bool:
-        """Whether this token may be looked at."""
+        """Whether this token may be checked at all."""
         return self._failed(peer, now) + 1 <= MOST_FAILURES or self._digest(token) in self._accepted
 
     def failed(self, peer: str, token: str, now: float) -> None:
-        """A token of this peer was not accepted, or no longer."""
+        """A token of this peer was refused."""
         self._failures[peer] = _Failures(self._failed(peer, now) + 1, now)
         self._failures.move_to_end(peer)
         self._accepted.pop(self._digest(token), None)
@@ -51,7 +51,7 @@ class Callers:
             self._failures.popitem(last=False)
 
     def accepted(self, token: str) -> None:
-        """The API server says whose it is."""
+        """The API server accepted this token."""
         digest = self._digest(token)
         self._accepted[digest] = None
         self._accepted.move_to_end(digest)

@@ -1,8 +1,8 @@
-"""What a token says of itself, looked at before anybody is asked about it. Pure; nothing is trusted.
+"""Unverified claims of a token, checked before a TokenReview. Pure; nothing here is trusted.
 
-A token that could never be accepted is refused here and costs no TokenReview. Whatever passes is still the
-API server's to judge: an attacker can write down all that is looked at. The issuer is not looked at: an
-attacker knows it from any token of his own, and a cluster that changes it has two for a while.
+A token that the API server could never accept is refused here and costs no TokenReview. The API server still
+judges every token that passes: an attacker can write any claim. The issuer is not checked: an attacker reads
+it in a token of their own, and a cluster that changes its issuer accepts two for a while.
 """
 
 import base64
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 LEEWAY_SECONDS = 300.0
-"""By which the clocks of this node and the API server may differ; beyond it the API server refuses too."""
+"""Allowed difference between the clocks of this node and the API server. Arbitrary, and generous."""
 
 
 def doubt(token: str, audience: str, now: float) -> str | None:

@@ -1,9 +1,9 @@
-"""The way in: connections are counted from `accept` on, and TLS begins once a client has sent something.
+"""The listener: connections are counted from `accept` on, and TLS begins when the client has sent data.
 
-asyncio's own server starts TLS on whatever it accepts, without a limit: 306 KiB for each connection that says
-nothing (measured), so that 1,700 of them are the memory limit of a component. Here such a connection is a
-socket and two small objects until it speaks, and the number of all is bounded, in total and per peer. Who
-goes when it is full is decided by `webhook.shares`.
+asyncio's own server starts TLS on every connection, without a limit: a silent connection takes 306 KiB
+(measured), and 1,700 of them fill the memory limit of a component. Here a silent connection is a socket and
+two small objects, and all connections are bounded, in total and per peer. `webhook.shares` chooses which
+connection is evicted.
 """
 
 import asyncio
@@ -20,20 +20,20 @@ from webhook.tally import Tally
 logger = logging.getLogger(__name__)
 
 TLS_BUFFER_BYTES = 64 * 1024
-"""asyncio allocates a buffer of 256 KiB for each TLS connection, in both directions of this process; four
-records of the largest size are enough. 91 KiB per connection in place of 284 (measured)."""
+"""asyncio allocates a buffer of 256 KiB for each TLS connection, also for those that this process opens. Four
+TLS records of the largest size are enough: 91 KiB per connection in place of 284 (measured)."""
 
 SWEEP_SECONDS = 0.5
-"""So much later than its time a connection may be closed."""
+"""A connection may be closed so much later than its limit says."""
 
 ACCEPTS_PER_TURN = 32
-"""So many are taken before requests have their turn; about 2 ms."""
+"""Connections accepted before requests get their turn: about 2 ms."""
 
 PAUSE_SECONDS = 0.5
-"""After the system has no descriptor left: asyncio waits a second."""
+"""Pause after the system ran out of descriptors; asyncio waits a second."""
 
 GOODBYE_SECONDS = 2.0
-"""For a client's own end of TLS; asyncio holds its memory for 30 s."""
+"""Wait for the client's close_notify; asyncio waits 30 s and holds the memory meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +42,21 @@ class Limits:
     1,024 descriptors that some container runtimes allow; the process needs about 150 for itself."""
 
     connections: int = 768
-    """115 KiB each at rest are 86 MiB; 64 KiB of a body on its way in each of them are 48 MiB more"""
+    """115 KiB each are 86 MiB, and 64 KiB of a body in transit in each of them are 48 MiB more"""
     connections_per_peer: int = 384
-    """Half: no address alone keeps others out. An API server asks with at most 600 requests in flight, at two
-    or more replicas"""
+    """Half, so that no single address keeps others out. An API server has at most 600 requests in flight, at
+    two or more replicas"""
     head_seconds: float = 5.0
     """From `accept` to the end of the first head, the handshake included: the API server waits so long for
     the whole answer. Later heads have as long"""
     body_seconds: float = 10.0
-    """For a client that sends on after it had its answer; admission waits 5 s for a body, the broker 3"""
+    """For a client that goes on sending after its answer; admission waits 5 s for a body, the broker 3"""
     answer_seconds: float = 30.0
-    """No answer takes so long (the broker gives up after 8 s): the client does not read"""
+    """No answer takes so long (the broker gives up after 8 s): this client does not read"""
 
 
 class Visit:
-    """One connection, from `accept` to its end. Whoever serves it says what it does: `move`, `left`."""
+    """One connection, from `accept` to its end. Its protocol reports progress: `entered`, `move`, `left`."""
 
     def __init__(self, doors: "Doors", sock: socket.socket, peer: str) -> None:
         self._doors = doors
@@ -67,7 +67,7 @@ class Visit:
         self.holder = Holder(peer, self.expel)
 
     def greet(self) -> None:
-        """The client has sent something: TLS begins, if it is TLS."""
+        """The client has sent data: start TLS, if the data is TLS."""
         sock = self._take_socket()
         if sock is None:
             return
@@ -82,7 +82,7 @@ class Visit:
     def entered(self, transport: asyncio.Transport) -> None:
         """The handshake is over."""
         self._transport = transport
-        # a client that reads no answers would have 512 KiB of them kept for it
+        # by default asyncio buffers 512 KiB for a client that reads no answers
         transport.set_write_buffer_limits(high=TLS_BUFFER_BYTES)
         if self._is_expelled:
             transport.abort()
@@ -91,16 +91,16 @@ class Visit:
         self._doors.shares.move(self.holder, rank, asyncio.get_running_loop().time())
 
     def count(self, cause: str) -> None:
-        """Something to be told of, once a minute."""
+        """For the log line of the minute."""
         self._doors.tally.count(cause, self.holder.peer)
 
     def left(self) -> None:
-        """The connection is gone."""
+        """The connection is closed."""
         self._doors.shares.drop(self.holder)
-        self._transport = self._task = None  # they lead back here, and a cycle is collected late
+        self._transport = self._task = None  # break the cycle: collection comes late
 
     def expel(self) -> None:
-        """At once, in whatever state it is."""
+        """Close the connection now, in any state."""
         self._is_expelled = True
         if self._transport is not None:
             self._transport.abort()
@@ -118,7 +118,7 @@ class Visit:
 
     def _after_handshake(self, task: "asyncio.Task[object]") -> None:
         if not task.cancelled():
-            task.exception()  # asyncio complains of those that nobody looked at
+            task.exception()  # retrieved, or asyncio logs it
         if self._transport is None:
             self.left()
 
@@ -157,7 +157,7 @@ class Doors:
         self._sweep()
 
     def close(self) -> None:
-        """No more are accepted, and whoever has not entered yet goes."""
+        """Accept no more, and close connections without a complete head."""
         self._loop.remove_reader(self._listener)
         if self._timer is not None:
             self._timer.cancel()
@@ -166,10 +166,10 @@ class Doors:
                 holder.expel()
 
     async def wait_closed(self) -> None:
-        """`asyncio.Server` has it."""
+        """Nothing to wait for; part of the interface of `asyncio.Server`."""
 
     async def connect(self, visit: Visit, sock: socket.socket) -> None:
-        """The handshake. A failure is the client's, and there is nobody to tell."""
+        """Run the handshake."""
         await self._loop.connect_accepted_socket(
             lambda: self._make_protocol(visit),
             sock,
@@ -184,7 +184,7 @@ class Doors:
                 sock, address = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
-            except OSError as error:  # no descriptor, no memory: it would be tried again without a pause
+            except OSError as error:  # no descriptor or no memory: without a pause the loop would spin
                 self.tally.count(str(error.strerror))
                 self._loop.remove_reader(self._listener)
                 self._loop.call_later(PAUSE_SECONDS, self._accept_again)
@@ -197,8 +197,8 @@ class Doors:
 
     def _admit(self, sock: socket.socket, peer: str) -> None:
         visit = Visit(self, sock, peer)
-        going, has_room = self.shares.make_room(peer)
-        for holder in going:
+        evicted, has_room = self.shares.make_room(peer)
+        for holder in evicted:
             self.tally.count(f"replaced while {holder.rank.name.lower()}", holder.peer)
             holder.expel()
         if not has_room:

@@ -1,7 +1,4 @@
-"""What stands between a caller of the broker and a TokenReview.
-
-In this order: how often its address has failed of late, what the token says of itself, a turn among others.
-"""
+"""Checks before a TokenReview: failures of the address, claims of the token, a turn among other callers."""
 
 import contextlib
 import logging
@@ -59,7 +56,7 @@ class Reception:
         now = time.monotonic()
         if self._callers.may_ask(peer, token.reveal(), now):
             return
-        self._tally.tell("too many of this address have failed", peer, now)
+        self._tally.count_and_report("too many of this address have failed", peer, now)
         # 429, after which a sidecar asks again: any other 4xx would end its grant
         sentence = "too many tokens from this address were not accepted: the sidecar asks again by itself"
         raise Refusal(TOO_MANY, sentence, status=429)

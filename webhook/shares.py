@@ -1,14 +1,14 @@
-"""Who goes when strangers hold too much: of a number of connections, or of bytes. Pure.
+"""Eviction when strangers hold too many connections, or too many bytes. Pure.
 
-A peer is an address. No address is the API server's for certain, so nobody is let in by name; whoever holds
-most loses first. Three rules, in this order:
+A peer is an address. No address is certain to be the API server's, so no peer is let in by name. Instead the
+peer that holds most loses first. Three rules, in this order:
 
 1. No peer holds more than `most_per_peer`. At that limit it makes room for itself.
-2. Nor do all together hold more than `most`. Beyond that the peer with the largest share makes room, the
-   newcomer's included: a peer never loses anything to one that holds more.
-3. A peer gives up what has come least far (`Rank`), and of equals the oldest. An honest client is through its
-   early ranks in milliseconds, so this holds where it shares its address with an attacker, behind SNAT. What
-   is being answered stays; where nothing else is left, the newcomer is turned away.
+2. All peers together hold at most `most`. Beyond that the peer with the largest share makes room, and this
+   may be the newcomer's own. So a peer never loses anything to a peer that holds more.
+3. A peer gives up the holder with the lowest `Rank`, and among equals the oldest. An honest client passes its
+   early ranks in milliseconds, so this rule also helps a client that shares an attacker's address (SNAT).
+   Holders in rank ANSWERING stay. If a peer has nothing else, the newcomer is refused.
 
 Example, `most` 4 and `most_per_peer` 3: `a` holds three silent connections, `b` one. A second one of `b`
 takes the place of the oldest of `a`; a fourth one of `a` would have taken that place too.
@@ -20,18 +20,19 @@ from enum import IntEnum
 
 
 class Rank(IntEnum):
-    """How far a connection has come. The lowest goes first."""
+    """Progress of a connection. The lowest rank is evicted first."""
 
     SILENT = 0
-    """No complete head: it waits, is in the handshake, or sends its head"""
+    """No complete head: the client waits, is in the handshake, or sends its head"""
     IDLE = 1
-    """Between two requests; an HTTP client that finds it closed sends its request on a new one"""
+    """Between two requests; an HTTP client that meets a closed connection opens a new one"""
     RECEIVING = 2
-    """The body is under way"""
+    """The body is arriving"""
     ANSWERING = 3
+    """The request is complete; never evicted"""
 
 
-_MOVABLE = (Rank.SILENT, Rank.IDLE, Rank.RECEIVING)
+_EVICTABLE = (Rank.SILENT, Rank.IDLE, Rank.RECEIVING)
 
 
 @dataclass(eq=False, slots=True)
@@ -40,26 +41,26 @@ class Holder:
 
     peer: str
     expel: Callable[[], None]
-    """Called by whoever was given it by `make_room` or `overdue`"""
+    """The caller of `make_room` and `overdue` calls it for each holder that they return"""
     weight: int = 1
     rank: Rank = Rank.SILENT
     since: float = 0.0
-    """When it came to its rank"""
+    """Time at which it entered its rank"""
 
 
 @dataclass(slots=True)
 class _Share:
-    """Of one peer. A dict keeps its holders in the order in which they came to their rank."""
+    """All holders of one peer. Each dict keeps the order in which they entered that rank."""
 
     weight: int = 0
     holders: tuple[dict[Holder, None], ...] = field(default_factory=lambda: tuple({} for _ in Rank))
 
     def first(self) -> Holder | None:
-        return next((holder for rank in _MOVABLE for holder in self.holders[rank]), None)
+        return next((holder for rank in _EVICTABLE for holder in self.holders[rank]), None)
 
 
 class Shares:
-    """The books. They never act: the caller expels whom they name."""
+    """The accounts. They never act: the caller expels the holders that they return."""
 
     def __init__(self, most: int, most_per_peer: int) -> None:
         self._most = most
@@ -68,15 +69,15 @@ class Shares:
         self.weight = 0
 
     def make_room(self, peer: str, weight: int = 1) -> tuple[list[Holder], bool]:
-        """Holders that must go, no longer in the books, and whether there is room for `weight` then."""
-        going: list[Holder] = []
+        """Evicted holders, already removed from the accounts, and whether `weight` fits now."""
+        evicted: list[Holder] = []
         while not self._has_room(peer, weight):
-            holder = self._first_to_go(peer, weight)
+            holder = self._next_victim(peer, weight)
             if holder is None:
-                return going, False
+                return evicted, False
             self.drop(holder)
-            going.append(holder)
-        return going, True
+            evicted.append(holder)
+        return evicted, True
 
     def add(self, holder: Holder) -> None:
         share = self._shares.setdefault(holder.peer, _Share())
@@ -85,7 +86,7 @@ class Shares:
         self.weight += holder.weight
 
     def drop(self, holder: Holder) -> None:
-        """Once; a second time does nothing."""
+        """A second call does nothing."""
         share = self._shares.get(holder.peer)
         if share is None or holder not in share.holders[holder.rank]:
             return
@@ -96,7 +97,7 @@ class Shares:
             del self._shares[holder.peer]
 
     def move(self, holder: Holder, rank: Rank, now: float) -> None:
-        """Does nothing for a holder that has gone."""
+        """Does nothing for a holder that was dropped."""
         share = self._shares.get(holder.peer)
         if share is None or holder not in share.holders[holder.rank]:
             return
@@ -105,7 +106,7 @@ class Shares:
         holder.rank, holder.since = rank, now
 
     def grow(self, holder: Holder, weight: int) -> None:
-        """By so much, for a holder in the books. Make room first."""
+        """Add `weight` to a holder in the accounts. Make room first."""
         holder.weight += weight
         self._shares[holder.peer].weight += weight
         self.weight += weight
@@ -119,24 +120,21 @@ class Shares:
         return share.weight if share else 0
 
     def overdue(self, rank: Rank, before: float) -> list[Holder]:
-        """Those that came to this rank before that time. Costs no more than there are peers and answers."""
+        """Holders that entered this rank before that time. The cost is one step per peer and per result."""
         return [holder for share in self._shares.values() for holder in _until(share, rank, before)]
 
     def all(self) -> list[Holder]:
-        return [one for share in self._shares.values() for holders in share.holders for one in holders]
-
-    def greediest(self) -> str | None:
-        return max(self._shares, key=self.of, default=None)
+        return [holder for share in self._shares.values() for rank in share.holders for holder in rank]
 
     def _has_room(self, peer: str, weight: int) -> bool:
         return self.weight + weight <= self._most and self.of(peer) + weight <= self._most_per_peer
 
-    def _first_to_go(self, peer: str, weight: int) -> Holder | None:
+    def _next_victim(self, peer: str, weight: int) -> Holder | None:
         own, wanted = self._shares.get(peer), self.of(peer) + weight
         if wanted > self._most_per_peer:
             return own.first() if own else None
         others = [share for share in self._shares.values() if share is not own and share.weight >= wanted]
-        for share in sorted(others, key=lambda one: one.weight, reverse=True):
+        for share in sorted(others, key=lambda share: share.weight, reverse=True):
             if holder := share.first():
                 return holder
         return own.first() if own else None

@@ -1,4 +1,4 @@
-"""Work at the same time, in all and per peer: a peer with many requests waits, and nobody waits for it."""
+"""Concurrency limits, in all and per peer: a peer with many requests waits, and delays no other peer."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 
 class Slots:
-    """A semaphore per peer, for as long as it has requests, in front of one for all."""
+    """A semaphore for each peer with requests, in front of a semaphore for all."""
 
     def __init__(self, most: int, most_per_peer: int) -> None:
         self._all = asyncio.Semaphore(most)
@@ -15,7 +15,7 @@ class Slots:
 
     @contextlib.asynccontextmanager
     async def slot(self, peer: str) -> AsyncIterator[None]:
-        """Waits for a turn."""
+        """Wait for a turn, and hold it while entered."""
         own, users = self._peers.get(peer) or (asyncio.Semaphore(self._most_per_peer), 0)
         self._peers[peer] = own, users + 1
         try:

@@ -1,4 +1,4 @@
-"""Counts of what strangers do, told once a minute: a line for each would be an attack of its own."""
+"""Counts of strangers' doings, logged once a minute: a line for each would let them fill the log."""
 
 import logging
 from collections import Counter
@@ -6,18 +6,18 @@ from collections import Counter
 PERIOD_SECONDS = 60.0
 
 MOST_CAUSES = 20
-"""Different ones in a line: some hold a stranger's words"""
+"""Different causes in a line: some quote a stranger's words"""
 
 
 class Tally:
-    """Says how often, why, and which address most often."""
+    """One log line with causes, their counts, and the address with the highest count."""
 
     def __init__(self, logger: logging.Logger, message: str) -> None:
         self._logger = logger
         self._message = message
         self._causes: Counter[str] = Counter()
         self._peers: Counter[str] = Counter()
-        self._told: float | None = None
+        self._reported: float | None = None
 
     def count(self, cause: str, peer: str | None = None) -> None:
         known = cause in self._causes or len(self._causes) < MOST_CAUSES
@@ -25,17 +25,17 @@ class Tally:
         if peer is not None and (peer in self._peers or len(self._peers) < 1000):
             self._peers[peer] += 1
 
-    def tell(self, cause: str, peer: str | None, now: float) -> None:
-        """Count, and report if it is time: for whoever has no period of its own."""
+    def count_and_report(self, cause: str, peer: str | None, now: float) -> None:
+        """Count, and report if it is time: for callers without a timer of their own."""
         self.count(cause, peer)
         self.report(now)
 
     def report(self, now: float) -> None:
-        """The first time at once, then at most once a minute; nothing if there is nothing to tell."""
-        if not self._causes or (self._told is not None and now - self._told < PERIOD_SECONDS):
+        """The first report is immediate, later ones follow at most once a minute. Without counts, none."""
+        if not self._causes or (self._reported is not None and now - self._reported < PERIOD_SECONDS):
             return
         extra = {"counts": dict(self._causes), "peers": len(self._peers), "most": self._peers.most_common(1)}
         self._logger.warning(self._message, extra=extra)
-        self._told = now
+        self._reported = now
         self._causes.clear()
         self._peers.clear()
