@@ -54,7 +54,8 @@ def team(installed: Kube) -> Iterator[None]:
     try:
         yield
     finally:
-        installed.run("delete", "namespace", "team-a", "registries", "--ignore-not-found", "--wait=false")
+        # until they are gone: the next test makes them anew
+        installed.run("delete", "namespace", "team-a", "registries", "--ignore-not-found")
 
 
 def typed(line: str, clone: Path, kube: Kube) -> str:
