@@ -11,7 +11,7 @@ from sidecar.errors import ClientGone, CredentialRefused, Refusal
 from sidecar.log import Log
 from sidecar.loop import Loop, Task
 from sidecar.places import RETRY_SECONDS, WAIT_SECONDS, Places
-from sidecar.trust import Answer, Go, Rest, Trust, Wait, ask, end, may_try_again
+from sidecar.trust import GOOD, Answer, Go, Rest, Trust, ask, end, may_try_again
 from sidecar.wire import Watched
 
 SECOND_SECONDS = (0.25, 0.75)
@@ -21,27 +21,23 @@ VERSIONS = 16
 """That are remembered, for each action: a version that comes back is not tried anew. The oldest goes"""
 
 _AHEAD = f"the registry has not answered the requests before this one for {WAIT_SECONDS:.0f} s: try again"
-_FRESH = Trust()
 _UNJUDGED = (403, 407, 429)
 
-Key = tuple[str, str]
-"""Action and version"""
 
+class Standing:
+    """How one version stands with the registry, for one action."""
 
-class Attempt:
-    """One request that may go; it holds a place at the registry until `Attempts.leave`."""
+    __slots__ = ("action", "go", "is_anonymous", "trust", "unanswered", "version")
 
-    __slots__ = ("go", "key")
-
-    def __init__(self, key: Key, go: Go | None) -> None:
-        self.key = key
-        self.go = go
-        """None: without a credential there is nothing to be trusted"""
-
-    @property
-    def is_awaited(self) -> bool:
-        """Whether its answer is waited for even if its client leaves."""
-        return self.go is not None and self.go.is_awaited
+    def __init__(self, action: str, grant: Grant) -> None:
+        self.action = action
+        self.version = grant.version
+        self.is_anonymous = grant.credential is None
+        """Then there is no account that could be locked: every request may go, whatever is answered"""
+        self.trust = Trust()
+        self.go = GOOD if self.is_anonymous else None
+        """What every request gets while nothing has to be decided, as nearly always; else None"""
+        self.unanswered = 0
 
 
 class Attempts:
@@ -54,67 +50,74 @@ class Attempts:
         self._loop = loop
         self._log = log
         self._clock = clock
-        self._trusts: dict[Key, Trust] = {}
-        self._unanswered: dict[Key, int] = {}
+        self._standings: dict[tuple[str, str], Standing] = {}
         self._places = Places(loop)
         self._waiting: set[Task] = set()
         self._number = 0
 
+    def standing(self, action: str, grant: Grant) -> Standing:
+        found = self._standings.get((action, grant.version))
+        if found is None:
+            found = self._standings[action, grant.version] = Standing(action, grant)
+            if len(self._standings) > 2 * VERSIONS:
+                del self._standings[next(iter(self._standings))]
+        return found
+
+    def begin_at_once(self, standing: Standing, limit: int) -> Go | None:
+        """A place and leave to go, if there is nothing to wait for and nothing to decide; else None."""
+        go = standing.go
+        if go is None or not self._places.take_free(limit):
+            return None
+        standing.unanswered += 1
+        return go
+
     async def begin(
-        self, action: str, grant: Grant, subject: str, client: Watched, *, is_second: bool = False
-    ) -> Attempt:
-        """Wait until this request may go. Raises CredentialRefused, ClientGone, or a 503 after a long wait.
+        self, standing: Standing, limit: int, subject: str, client: Watched, *, is_second: bool = False
+    ) -> Go:
+        """Wait for both. Raises CredentialRefused, ClientGone, or a 503 after a long wait.
 
         `subject`: what a 401 would be about; empty where nobody can tell.
         """
-        key = (action, grant.version)
         while True:
-            attempt = Attempt(key, await self._admit(key, grant, subject, client, is_second=is_second))
-            if self._places.take_free(grant.max_connections):
-                return attempt
+            go = await self._admit(standing, subject, client, is_second=is_second)
+            if self._places.take_free(limit):
+                return go
             try:
                 await self._places.take(client)
             except BaseException:
-                self.judge(attempt, "unjudged")
+                self.judge(standing, go, "unjudged", subject)
                 raise
-            if self._is_still_admitted(attempt):
-                return attempt
-            self._places.leave()
-            self._leave_crowd(key)
+            if go.is_lone or go.epoch == standing.trust.epoch:
+                return go
+            self._places.leave()  # the version may rest by now
+            standing.unanswered -= 1
 
     def leave(self) -> None:
         """Give up the place, once the answer has been read, or never comes."""
         self._places.leave()
 
-    def judge(self, attempt: Attempt, answer: Answer) -> None:
-        """Tell how the request was answered; the first word counts."""
-        go, attempt.go = attempt.go, None
-        if go is None:
+    def judge(self, standing: Standing, go: Go, answer: Answer, subject: str) -> None:
+        """Tell how the request was answered; once for each."""
+        standing.unanswered -= 1
+        if answer == "accepted" and standing.go is not None:
             return
-        key = attempt.key
-        self._leave_crowd(key)
-        before = self._trusts.get(key, _FRESH)
-        after = end(before, go, answer, self._now())
-        if after is not before:
-            self._trusts[key] = after
-            self._tell(key, before, after)
+        if standing.is_anonymous:
+            return
+        before = standing.trust
+        standing.trust = end(before, go, answer, self._now(), subject)
+        self._settle(standing)
+        self._tell(standing, before)
         for task in self._waiting:
             self._loop.wake(task)
 
-    def _leave_crowd(self, key: Key) -> None:
-        self._unanswered[key] -= 1
-        if not self._unanswered[key]:
-            del self._unanswered[key]
-
-    def refusal(self, key: Key, subject: str) -> CredentialRefused:
+    def refusal(self, standing: Standing, subject: str) -> CredentialRefused:
         """The refusal for a 401, in the words of what is known by now."""
-        trust = self._trusts.get(key, _FRESH)
-        code = _code(trust, subject)
+        trust = standing.trust
         seconds = max(0.0, trust.try_at - self._now()) if trust.rests(subject) else 0.0
-        return CredentialRefused(self._connector, code, seconds)
+        return CredentialRefused(self._connector, _code(trust), seconds)
 
-    def may_try_again(self, key: Key, go: Go) -> bool:
-        return may_try_again(self._trusts.get(key, _FRESH), go)
+    def may_try_again(self, standing: Standing, go: Go, subject: str) -> bool:
+        return may_try_again(standing.trust, go, subject)
 
     async def pause(self, client: Watched) -> None:
         """Before a second try; of random length. Raises ClientGone."""
@@ -126,63 +129,63 @@ class Attempts:
                 raise ClientGone
             await self._loop.suspend(until)
 
-    async def _admit(
-        self, key: Key, grant: Grant, subject: str, client: Watched, *, is_second: bool
-    ) -> Go | None:
-        if grant.credential is None:
-            return None
+    async def _admit(self, standing: Standing, subject: str, client: Watched, *, is_second: bool) -> Go:
+        if standing.is_anonymous:
+            standing.unanswered += 1
+            return GOOD
         self._number += 1
         number = self._number
         deadline = self._loop.now + WAIT_SECONDS
         while True:
-            trust = self._trusts.get(key, _FRESH)
-            others = self._unanswered.get(key, 0)
-            after, step = ask(trust, self._now(), number, subject, others=others, is_second=is_second)
-            if after is not trust:
-                self._remember(key, after)
+            others = standing.unanswered
+            standing.trust, step = ask(
+                standing.trust, self._now(), number, subject, others=others, is_second=is_second
+            )
             if isinstance(step, Go):
-                self._unanswered[key] = others + 1
+                standing.unanswered += 1
                 return step
             if isinstance(step, Rest):
-                raise self.refusal(key, subject)
+                raise self.refusal(standing, subject)
             if self._loop.now >= deadline:
                 raise Refusal(503, "registry-busy", _AHEAD, retry_after=RETRY_SECONDS)
-            await self._wait(step, client, deadline)
+            await self._wait(step.until, client, deadline)
 
-    async def _wait(self, step: Wait, client: Watched, deadline: float) -> None:
+    async def _wait(self, until: float, client: Watched, deadline: float) -> None:
         if client.is_gone:
             raise ClientGone
         task = self._loop.current
         self._waiting.add(task)
-        await self._loop.suspend(min(deadline, self._loop.now + max(0.0, step.until - self._now())))
+        await self._loop.suspend(min(deadline, self._loop.now + max(0.0, until - self._now())))
         self._waiting.discard(task)
 
-    def _is_still_admitted(self, attempt: Attempt) -> bool:
-        """After a wait for a place the version may rest: who goes alone goes all the same."""
-        go = attempt.go
-        return go is None or go.is_lone or go.epoch == self._trusts.get(attempt.key, _FRESH).epoch
-
-    def _remember(self, key: Key, trust: Trust) -> None:
-        self._trusts[key] = trust
-        if len(self._trusts) > VERSIONS:
-            del self._trusts[next(iter(self._trusts))]
+    def _settle(self, standing: Standing) -> None:
+        trust = standing.trust
+        if not trust.is_good or trust.unheard:
+            standing.go = None
+        elif standing.go is None or standing.go.epoch != trust.epoch:
+            standing.go = GOOD._replace(epoch=trust.epoch)
 
     def _now(self) -> float:
         return self._loop.now if self._clock is None else self._clock()
 
-    def _tell(self, key: Key, before: Trust, after: Trust) -> None:
+    def _tell(self, standing: Standing, before: Trust) -> None:
         """One line when a version comes to rest, and one when it is accepted again."""
-        was_resting, is_resting = before.rests(""), after.rests("")
-        if is_resting and not was_resting:
-            detail = str(self.refusal(key, ""))
-            code = _code(after, "")
-            self._log.write(
-                "warning", code, connector=self._connector, action=key[0], version=key[1], detail=detail
-            )
-        elif was_resting and not is_resting:
-            self._log.write(
-                "info", "credential accepted again", connector=self._connector, action=key[0], version=key[1]
-            )
+        was_resting, is_resting = before.rests(""), standing.trust.rests("")
+        if was_resting == is_resting:
+            return
+        message, level = (_code(standing.trust), "warning") if is_resting else (ACCEPTED_AGAIN, "info")
+        self._log.write(
+            level,
+            message,
+            connector=self._connector,
+            action=standing.action,
+            version=standing.version,
+            detail=str(self.refusal(standing, "")) if is_resting else None,
+        )
+
+
+ACCEPTED_AGAIN = "credential accepted again"
+"""Message of a log line"""
 
 
 def answer_of_status(status: int) -> Answer:
@@ -192,7 +195,7 @@ def answer_of_status(status: int) -> Answer:
     return "unjudged" if status in _UNJUDGED or status >= 500 else "accepted"
 
 
-def _code(trust: Trust, subject: str) -> str:
+def _code(trust: Trust) -> str:
     if not trust.is_accepted:
         return CREDENTIAL_REFUSED
     return CREDENTIAL_RESTS if trust.rests("") else REQUEST_REFUSED

@@ -71,8 +71,7 @@ class Proxy:
             await self._download(exchange, chosen, target)
 
     async def _download(self, exchange: Exchange, wanted: Route, wanted_of: Target) -> None:
-        visit = await self._visits.fetch(exchange, wanted, wanted_of)
-        response, chosen, target, _ = visit
+        response, chosen, target = await self._visits.fetch(exchange, wanted, wanted_of)
         try:
             with closing_on_error(response.wire):
                 is_page = chosen.action == "index"
@@ -83,7 +82,7 @@ class Proxy:
                     page_mark = target.layout.mark if is_page else None
                     await relay(exchange, response, self._upstream, target.grant.credential, page_mark)
         finally:
-            self._visits.leave(visit)
+            self._visits.leave(chosen, target)
 
     async def _refuse(self, exchange: Exchange, answer: Answer, *, is_broken: bool = False) -> None:
         if is_broken or exchange.is_started:  # all that is left is to break it

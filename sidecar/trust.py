@@ -85,13 +85,16 @@ class Go(NamedTuple):
 
     number: int
     epoch: int
-    subject: str
     is_lone: bool
     """It goes alone"""
     is_awaited: bool
     """Its answer is waited for whether or not its client does: what it says of the credential is needed"""
     is_second: bool
     """It was answered 401 once already"""
+
+
+GOOD = Go(0, 0, is_lone=False, is_awaited=False, is_second=False)
+"""Of a request that goes beside others, but for its number and epoch"""
 
 
 class Wait(NamedTuple):
@@ -114,43 +117,43 @@ def ask(
     A second try goes alone in any state: only new requests go beside it, where the state is good.
     """
     if trust.is_good and not is_second:
-        return trust, Go(number, trust.epoch, subject, is_lone=False, is_awaited=False, is_second=False)
+        return trust, GOOD._replace(number=number, epoch=trust.epoch)
     if trust.rests(subject):
         if trust.lone or now < trust.try_at:
             return trust, Rest(max(now, trust.try_at))
         # whatever becomes of this try, the next is not before the same pause is over again
-        return _alone(trust._replace(try_at=now + _pause(trust)), now, number, subject, is_second=is_second)
+        return _alone(trust._replace(try_at=now + _pause(trust)), now, number, is_second=is_second)
     if trust.refusals and others and now < trust.refused_at + AHEAD_SECONDS:
         return trust, Wait(trust.refused_at + AHEAD_SECONDS)
     until = trust.lone_since + AHEAD_SECONDS
     if not trust.lone or (now >= until and (trust.is_accepted or is_second)):
-        return _alone(trust, now, number, subject, is_second=is_second)
+        return _alone(trust, now, number, is_second=is_second)
     if now >= until:  # fresh, and the first one's answer is slow
-        return trust, Go(number, trust.epoch, subject, is_lone=False, is_awaited=False, is_second=False)
+        return trust, GOOD._replace(number=number, epoch=trust.epoch)
     return trust, Wait(until)
 
 
-def end(trust: Trust, gone: Go, answer: Answer, now: float) -> Trust:
-    """What the answer to a request changes."""
-    if trust.lone == gone.number:
+def end(trust: Trust, gone: Go, answer: Answer, now: float, subject: str = "") -> Trust:
+    """What the answer to a request about `subject` changes."""
+    if trust.lone and trust.lone == gone.number:
         trust = trust._replace(lone=0)
     if answer == "accepted":
         return trust if trust.is_good and not trust.unheard else _accepted(trust)
     if answer == "left":
         return trust._replace(unheard=trust.unheard + 1)
     if answer == "refused" and gone.epoch == trust.epoch:
-        return _refused(trust, gone.subject, now)
+        return _refused(trust, subject, now)
     return trust
 
 
-def may_try_again(trust: Trust, gone: Go) -> bool:
+def may_try_again(trust: Trust, gone: Go, subject: str = "") -> bool:
     """Whether a request that was just answered 401 may ask for its second try."""
-    return trust.is_accepted and not gone.is_second and not trust.rests(gone.subject)
+    return trust.is_accepted and not gone.is_second and not trust.rests(subject)
 
 
-def _alone(trust: Trust, now: float, number: int, subject: str, *, is_second: bool) -> tuple[Trust, Go]:
+def _alone(trust: Trust, now: float, number: int, *, is_second: bool) -> tuple[Trust, Go]:
     is_awaited = trust.refusals > 0 or trust.unheard >= UNHEARD
-    go = Go(number, trust.epoch, subject, is_lone=True, is_awaited=is_awaited, is_second=is_second)
+    go = Go(number, trust.epoch, is_lone=True, is_awaited=is_awaited, is_second=is_second)
     return trust._replace(lone=number, lone_since=now), go
 
 

@@ -5,7 +5,7 @@ What may be sent again is: a GET or HEAD always, an upload until its first octet
 
 from typing import NamedTuple
 
-from sidecar.attempts import Attempt, Attempts, answer_of_status
+from sidecar.attempts import Attempts, Standing, answer_of_status
 from sidecar.client import Exchange
 from sidecar.connections import closing_on_error
 from sidecar.contract import REGISTRY_FORBIDS, REGISTRY_UNREACHABLE, Grant
@@ -23,18 +23,10 @@ from sidecar.http1 import ResponseHead
 from sidecar.refusals import refusal_of
 from sidecar.relay import relay
 from sidecar.routes import Route, route
+from sidecar.trust import Answer, Go
 from sidecar.uploads import length_header, refuse_redirect, send_upload
 from sidecar.upstream import Response, Target, Upstream
 from sidecar.wire import Wire
-
-
-class Visit(NamedTuple):
-    """A registry's answer, on its way. Its reader calls `Visits.leave` in the end."""
-
-    response: Response
-    chosen: Route
-    target: Target
-    has_place: bool
 
 
 class Failed(NamedTuple):
@@ -57,14 +49,19 @@ class Visits:
         self._grants = grants
         self._attempts = attempts
         self._upstream = upstream
+        self._standing: Standing | None = None
+        self._standing_of: Grant | None = None
+        """The grant that was used last, and how it stands"""
 
-    async def fetch(self, exchange: Exchange, chosen: Route, target: Target) -> Visit:
-        """GET or HEAD."""
+    async def fetch(
+        self, exchange: Exchange, chosen: Route, target: Target
+    ) -> tuple[Response, Route, Target]:
+        """GET or HEAD. Who has read the answer calls `leave`."""
         is_renewed = is_second = False
         while True:
-            found = await self._try(exchange, chosen, target, is_second=is_second)
-            if isinstance(found, Visit):
-                return found
+            found = await self._try(exchange, chosen, target, is_second)
+            if isinstance(found, Response):
+                return found, chosen, target
             newer = None if is_renewed else await self._newer(target.grant, found)
             if newer is not None:
                 is_renewed, is_second = True, False
@@ -75,87 +72,95 @@ class Visits:
             else:
                 raise found.error
 
-    def leave(self, visit: Visit) -> None:
-        """Its body has come to its end, or nobody reads it."""
-        if visit.has_place:
+    def leave(self, chosen: Route, target: Target) -> None:
+        """The answer has come to its end, or nobody reads it."""
+        if _is_at_registry(chosen, target):
             self._attempts.leave()
 
     async def upload(self, exchange: Exchange, chosen: Route, target: Target) -> None:
         """Stream one upload, and relay the registry's answer."""
-        attempt, wire, url, grant = await self._open_upload(exchange, chosen, target)
+        standing, go, wire, url, grant = await self._open_upload(exchange, chosen, target)
+        answer: Answer = "unjudged"
         try:
             with closing_on_error(wire):
-                head = await send_upload(exchange, wire, exchange.head.length)
-                self._attempts.judge(attempt, answer_of_status(head.status))
-                await self._check_upload(head, grant)
+                try:
+                    head = await send_upload(exchange, wire, exchange.head.length)
+                    answer = answer_of_status(head.status)
+                except ClientGone:
+                    answer = "left"
+                    raise
+                finally:
+                    self._attempts.judge(standing, go, answer, "")
+                await self._check_upload(head, standing, grant)
                 await relay(exchange, Response(head, url, wire, None), self._upstream, grant.credential)
-        except ClientGone:
-            self._attempts.judge(attempt, "left")
-            raise
         finally:
-            self._end(attempt)
+            self._attempts.leave()
 
     async def _try(
-        self, exchange: Exchange, chosen: Route, target: Target, *, is_second: bool
-    ) -> Visit | Failed:
-        if target.place(chosen.url)[0] != target.layout.origin:  # elsewhere, and without the credential
-            return Visit(await self._ask(exchange, chosen, target, None), chosen, target, has_place=False)
-        subject = chosen.package or chosen.url
+        self, exchange: Exchange, chosen: Route, target: Target, is_second: bool
+    ) -> Response | Failed:
+        if not _is_at_registry(chosen, target):
+            return await self._ask(exchange, chosen, target, exchange.wire)
+        grant = target.grant
+        standing = self._standing
+        if self._standing_of is not grant or standing is None:
+            standing = self._standing = self._attempts.standing("install", grant)
+            self._standing_of = grant
+        go = None if is_second else self._attempts.begin_at_once(standing, grant.max_connections)
+        if go is None:
+            try:
+                go = await self._attempts.begin(
+                    standing, grant.max_connections, _subject(chosen), exchange.wire, is_second=is_second
+                )
+            except CredentialRefused as error:
+                return Failed(error.code, error)
+        answer: Answer = "unjudged"
+        response = None
         try:
-            attempt = await self._attempts.begin(
-                "install", target.grant, subject, exchange.wire, is_second=is_second
-            )
-        except CredentialRefused as error:
-            return Failed(error.code, error)
-        is_served = False
-        try:
-            response = await self._ask(exchange, chosen, target, attempt)
-            failed = self._judge(attempt, response, target, subject)
-            is_served = failed is None
-            if failed is None:
-                return Visit(response, chosen, target, has_place=True)
-            await self._upstream.discard_body(response)
-            return failed
+            client = None if go.is_awaited else exchange.wire
+            response = await self._ask(exchange, chosen, target, client)
+            status = response.head.status
+            answer = "accepted" if status < 400 else answer_of_status(status)
+            if status in (401, 403) and not target.is_authorized(response.url):
+                answer = "accepted"  # storage said it; the registry had sent us there
+                status = 0
         except ClientGone:
-            self._attempts.judge(attempt, "left")
+            answer = "left"
             raise
         except RegistryUnreachable as error:
             return Failed(REGISTRY_UNREACHABLE, error)
         finally:
-            if not is_served:
-                self._end(attempt)
+            self._attempts.judge(standing, go, answer, "" if answer == "accepted" else _subject(chosen))
+            if response is None:
+                self._attempts.leave()
+        if status not in (401, 403):
+            return response
+        try:
+            await self._upstream.discard_body(response)
+        finally:
+            self._attempts.leave()
+        return self._failed(status, standing, go, grant, _subject(chosen))
 
-    async def _ask(
-        self, exchange: Exchange, chosen: Route, target: Target, attempt: Attempt | None
-    ) -> Response:
+    async def _ask(self, exchange: Exchange, chosen: Route, target: Target, client: Wire | None) -> Response:
         return await self._upstream.fetch(
             exchange.head.method,
             chosen.url,
             exchange.head.headers,
             target,
             is_page=chosen.action == "index",
-            client=None if attempt and attempt.is_awaited else exchange.wire,
+            client=client,
         )
 
-    def _judge(self, attempt: Attempt, response: Response, target: Target, subject: str) -> Failed | None:
-        status, go = response.head.status, attempt.go
-        if status not in (401, 403):
-            self._attempts.judge(attempt, answer_of_status(status))
-            return None
-        if not target.is_authorized(response.url):  # storage said it; the registry had sent us there
-            self._attempts.judge(attempt, "accepted")
-            return None
-        self._attempts.judge(attempt, answer_of_status(status))
-        if status == 403 or go is None:
-            error = refusal_of(status, target.grant, self._connector)
-            return Failed(REGISTRY_FORBIDS, error, is_urgent=False)
-        refused = self._attempts.refusal(attempt.key, subject)
-        may_try_again = self._attempts.may_try_again(attempt.key, go)
-        return Failed(refused.code, refused, may_try_again, is_urgent=may_try_again)
+    def _failed(self, status: int, standing: Standing, go: Go, grant: Grant, subject: str) -> Failed:
+        if status == 403 or standing.is_anonymous:
+            return Failed(REGISTRY_FORBIDS, refusal_of(status, grant, self._connector), is_urgent=False)
+        error = self._attempts.refusal(standing, subject)
+        may_try_again = self._attempts.may_try_again(standing, go, subject)
+        return Failed(error.code, error, may_try_again, is_urgent=may_try_again)
 
     async def _open_upload(
         self, exchange: Exchange, chosen: Route, target: Target
-    ) -> tuple[Attempt, Wire, str, Grant]:
+    ) -> tuple[Standing, Go, Wire, str, Grant]:
         """A connection that the head of the upload has been sent on."""
         is_renewed = False
         while True:
@@ -168,31 +173,34 @@ class Visits:
             is_renewed = True
             target, chosen = _led_by(newer, exchange)
 
-    async def _try_upload(self, exchange: Exchange, url: str, grant: Grant) -> tuple[Attempt, Wire] | Failed:
+    async def _try_upload(
+        self, exchange: Exchange, url: str, grant: Grant
+    ) -> tuple[Standing, Go, Wire] | Failed:
+        standing = self._attempts.standing("upload", grant)
         try:
-            attempt = await self._attempts.begin("upload", grant, "", exchange.wire)
+            go = await self._attempts.begin(standing, grant.max_connections, "", exchange.wire)
         except CredentialRefused as error:
             return Failed(error.code, error)
-        is_open = False
+        wire = None
         try:
             length = length_header(exchange.head.length)
             wire = await self._upstream.open_upload(url, exchange.head.headers, grant, length)
-            is_open = True
-            return attempt, wire
+            return standing, go, wire
         except RegistryUnreachable as error:
             return Failed(REGISTRY_UNREACHABLE, error)
         finally:
-            if not is_open:
-                self._end(attempt)
+            if wire is None:
+                self._attempts.judge(standing, go, "unjudged", "")
+                self._attempts.leave()
 
-    async def _check_upload(self, head: ResponseHead, grant: Grant) -> None:
+    async def _check_upload(self, head: ResponseHead, standing: Standing, grant: Grant) -> None:
         """Raises what is said in place of the registry's own words; a 403 without a newer grant has those."""
         if head.status in (401, 403):
             # the credential may have been rotated. The body is gone, so the client is asked to send it again
             refusal = refusal_of(head.status, grant, self._connector)
-            if grant.credential is not None and head.status == 401:
-                refusal = self._attempts.refusal(("upload", grant.version), "")
-            if grant.credential is not None and await self._grants.renew(grant, refusal.code):
+            if head.status == 401 and not standing.is_anonymous:
+                refusal = self._attempts.refusal(standing, "")
+            if not standing.is_anonymous and await self._grants.renew(grant, refusal.code):
                 raise CredentialRenewed
             if head.status == 401:
                 raise refusal
@@ -207,12 +215,17 @@ class Visits:
                 return None
             raise
 
-    def _end(self, attempt: Attempt) -> None:
-        self._attempts.judge(attempt, "unjudged")  # unless it was judged already
-        self._attempts.leave()
-
 
 def _led_by(grant: Grant, exchange: Exchange) -> tuple[Target, Route]:
     """Where the request leads with another grant; or the refusal."""
     target = Target.of(grant)
     return target, route(exchange.head.method, exchange.head.target, target.layout)
+
+
+def _is_at_registry(chosen: Route, target: Target) -> bool:
+    """Else it is a file of another origin, which is asked for without the credential."""
+    return chosen.url.startswith(target.prefix)
+
+
+def _subject(chosen: Route) -> str:
+    return chosen.package or chosen.url

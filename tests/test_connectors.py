@@ -6,8 +6,9 @@ import pytest
 import yaml
 from connector_table import Case, cases
 
-from sidecar.contract import PackagePolicy
-from webhook.connectors import parse_connector
+from sidecar.contract import MAX_CONNECTIONS, PackagePolicy
+from sidecar.server import ACTIVE
+from webhook.connectors import CONNECTIONS_LIMIT, parse_connector
 from webhook.errors import InvalidConnector
 from webhook.package_patterns import LENGTH_LIMIT
 
@@ -68,6 +69,17 @@ def test_packages_are_kept_in_order_each_once() -> None:
     params = [{"name": "allowPackages", "value": "b, a,b\nteam-*"}]
     found = parse_connector({"metadata": {"name": "a"}, "spec": {**SPEC, "params": params}})
     assert found.packages == PackagePolicy("default/a", ("b", "a", "team-*"), ())
+
+
+@pytest.mark.parametrize(("text", "count"), [("1", 1), ("192", 192), (None, MAX_CONNECTIONS)])
+def test_how_many_requests_of_a_pod_are_at_the_registry_at_once(text: str | None, count: int) -> None:
+    params = [{"name": "maxConnections", "value": text}] if text else []
+    found = parse_connector({"metadata": {"name": "a"}, "spec": {**SPEC, "params": params}})
+    assert found.max_connections == count
+
+
+def test_no_more_may_be_asked_for_than_a_sidecar_serves() -> None:
+    assert CONNECTIONS_LIMIT == ACTIVE
 
 
 def places(address: str, **extensions: str) -> tuple[str, str, tuple[str, ...]]:

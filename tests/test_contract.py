@@ -7,10 +7,7 @@ from typing import Any
 import pytest
 
 from sidecar.contract import (
-    CAUSES,
     CONFIG_DIR,
-    CREDENTIAL_RESTS,
-    MAX_CONNECTIONS,
     TOKEN_FILE,
     ContractError,
     Credential,
@@ -190,16 +187,6 @@ def test_a_sidecar_says_what_it_enforces() -> None:
     assert asked == {"connector": "team/pypi", "rejected": "v1", "enforces": ["packages"]}
 
 
-def test_a_sidecar_says_why_it_asks_for_a_newer_grant() -> None:
-    assert grant_request("team/pypi", "v1", CREDENTIAL_RESTS)["cause"] == CREDENTIAL_RESTS
-    assert CREDENTIAL_RESTS in CAUSES
-
-
-def test_a_broker_that_knows_no_bound_of_connections_leaves_the_sidecar_its_own() -> None:
-    assert Grant.parse(json.dumps(_without("maxConnections"))).max_connections == MAX_CONNECTIONS
-    assert Grant.parse(json.dumps(GRANT._replace(max_connections=7).document())).max_connections == 7
-
-
 def test_a_field_of_a_newer_broker_is_ignored() -> None:
     document = {**GRANT.document(), "novelty": {"deep": [1]}}
     document["credential"]["novelty"] = 1
@@ -230,10 +217,6 @@ BROKEN = {
     "too deep": "[" * 100_000,
     "an origin that is no text": json.dumps({**GRANT.document(), "fileOrigins": [None]}),
     **{f"no {name}": json.dumps(_without(name)) for name in GRANT.document() if name != "maxConnections"},
-    **{
-        f"{count!r} connections": json.dumps({**GRANT.document(), "maxConnections": count})
-        for count in (0, -1, True, 1.5, "8", None)
-    },
 }
 
 

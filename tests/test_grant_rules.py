@@ -87,6 +87,11 @@ def test_a_grant_holds_what_the_connector_and_its_secret_say() -> None:
     assert PASSWORD in repr(found.document()), "the search would find it"
 
 
+def test_a_grant_holds_the_connections_that_the_connector_allows() -> None:
+    given = replace(connector(), max_connections=7)
+    assert rules.compose(given, secret=secret(), ca_secret=None, upload=True).max_connections == 7
+
+
 def test_a_grant_holds_the_packages_that_the_connector_names() -> None:
     given = with_policy(denyPackages="evil-*, requestss", allowPackages="team-*\nrequests*")
     found = rules.compose(given, secret=secret(), ca_secret=None, upload=True)

@@ -29,11 +29,13 @@ class Story:
         self.trust = Trust()
         self.now = 1000.0
         self.number = 0
+        self.subjects: dict[int, str] = {}
         if is_accepted:
             self.get("foo", "accepted")
 
     def ask(self, subject: str = "foo", *, others: int = 0, is_second: bool = False) -> Go | Wait | Rest:
         self.number += 1
+        self.subjects[self.number] = subject
         self.trust, step = ask(self.trust, self.now, self.number, subject, others=others, is_second=is_second)
         return step
 
@@ -43,7 +45,7 @@ class Story:
         return step
 
     def end(self, gone: Go, answer: Answer) -> None:
-        self.trust = end(self.trust, gone, answer, self.now)
+        self.trust = end(self.trust, gone, answer, self.now, self.subjects[gone.number])
 
     def get(self, subject: str, answer: Answer, *, is_second: bool = False) -> Go:
         gone = self.go(subject, is_second=is_second)
@@ -108,10 +110,10 @@ def test_later_it_is_tried_every_ten_minutes() -> None:
 def test_a_refused_request_may_be_tried_once_more_and_then_others_go_on() -> None:
     story = Story()
     gone = story.get("bad", "refused")
-    assert may_try_again(story.trust, gone)
+    assert may_try_again(story.trust, gone, story.subjects[gone.number])
     second = story.get("bad", "refused", is_second=True)
     assert second.is_lone
-    assert not may_try_again(story.trust, second)
+    assert not may_try_again(story.trust, second, "bad")
     story.get("good", "accepted")
     assert story.trust.is_good
 
@@ -125,7 +127,7 @@ def test_a_second_try_goes_alone_while_the_credential_serves_others() -> None:
     for gone in crowd[20:]:
         story.end(gone, "accepted")
     assert story.trust.is_good
-    assert all(may_try_again(story.trust, gone) for gone in crowd[:20])
+    assert all(may_try_again(story.trust, gone, story.subjects[gone.number]) for gone in crowd[:20])
     second = story.go("0", is_second=True)
     assert isinstance(story.ask("1", is_second=True), Wait)
     assert not story.go("new").is_lone

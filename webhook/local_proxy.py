@@ -193,7 +193,7 @@ class _Watcher:
             timing = [f"{event.get('bytes')} octets", f"{event.get('ms')} ms"] if self._is_verbose else []
             self._console.line("pypi-connector: " + " ".join(str(one) for one in [*parts, *timing] if one))
         elif event.get("level") in ("warning", "error") and message != "request":
-            self._console.line(f"pypi-connector: {message}")
+            self._console.line(f"pypi-connector: {event.get('detail') or message}")
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

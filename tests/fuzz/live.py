@@ -40,7 +40,7 @@ class Stage:
     def play(self, seed: int) -> bool:
         """One round: octets from both sides, then a plain request. Raises `Finding`.
 
-        False if the credential is refused for good from now on: the registry's chance was a 401.
+        False if the credential rests from now on: the registry's chance was a 401.
         """
         chance = random.Random(seed)
         self._chance = random.Random(seed + 1)

@@ -33,6 +33,7 @@ class World:
         self.trust = Trust()
         self.now = 1000.0
         self.number = 0
+        self.subjects: dict[int, str] = {}
         self.under_way: list[tuple[Go, int]] = []
         """With how many refusals were known when it went"""
         self.refused: list[Go] = []
@@ -46,6 +47,7 @@ class World:
 
     def ask(self, subject: str, *, is_second: bool = False) -> Go | Wait | Rest:
         self.number += 1
+        self.subjects[self.number] = subject
         self.trust, step = ask(
             self.trust, self.now, self.number, subject, others=len(self.under_way), is_second=is_second
         )
@@ -57,7 +59,7 @@ class World:
         if not self.under_way:
             return
         gone, known = self.under_way.pop(place % len(self.under_way))
-        self.trust = end(self.trust, gone, answer, self.now)
+        self.trust = end(self.trust, gone, answer, self.now, self.subjects[gone.number])
         if answer == "accepted":
             self.counted, self.was_accepted = [], True
             self.known += 1  # what went before this success is under way with it
@@ -65,7 +67,7 @@ class World:
             if known == self.known:
                 self.counted.append(self.now)
                 self.known += 1
-            if may_try_again(self.trust, gone):
+            if may_try_again(self.trust, gone, self.subjects[gone.number]):
                 self.refused.append(gone)
 
     def hammer(self, subject: str) -> None:
@@ -85,7 +87,7 @@ class World:
             self.hammer(str(value))
         elif kind == "second" and self.refused:
             gone = self.refused.pop(int(str(value)) % len(self.refused))
-            self.ask(gone.subject, is_second=True)
+            self.ask(self.subjects[gone.number], is_second=True)
         elif kind == "pass":
             self.now += float(str(value))
         elif kind in ("accepted", "refused", "unjudged", "left"):
