@@ -67,7 +67,7 @@ class Place:
 Step = Callable[[Place], Result]
 
 
-def nobody(place: Place) -> Result:
+def nothing(place: Place) -> Result:
     return place.run("get", "namespace", place.namespace)
 
 
@@ -77,10 +77,10 @@ class Removal:
 
     name: str
     step: Step
-    deputy: Step = nobody
+    deputy: Step = nothing
     metadata: tuple[tuple[str, Any], ...] = ()
     """Of the Connector before"""
-    before: Step = nobody
+    before: Step = nothing
 
 
 def delete(*options: str) -> Step:
@@ -170,7 +170,7 @@ def apply_the_address(place: Place) -> Result:
 no_finalizer = patch({"metadata": {"finalizers": None}})
 
 
-def end(place: Place) -> Result:
+def begin_to_delete(place: Place) -> Result:
     return place.run("delete", "connector", place.name, "--wait=false")
 
 
@@ -186,7 +186,7 @@ REMOVALS = [
     Removal("no spec", patch({"spec": None})),
     Removal("another Secret", spec(auth={"secretRef": {"name": "other"}})),
     Removal("apply without it", apply_less),
-    Removal("last finalizer", no_finalizer, metadata=(("finalizers", [FINALIZER]),), before=end),
+    Removal("last finalizer", no_finalizer, metadata=(("finalizers", [FINALIZER]),), before=begin_to_delete),
     Removal("absent owner", patch({"metadata": {"ownerReferences": [ABSENT_OWNER]}})),
     Removal("owner that she deletes", own_by_her_pod, delete_her_pod),
     Removal(
