@@ -1,4 +1,4 @@
-"""Guard 5: whoever writes a Connector may read the Secrets that it names."""
+"""Guard 5: whoever writes a Connector may read the Secrets that it names, before and afterwards."""
 
 import json
 from collections.abc import Mapping
@@ -45,8 +45,14 @@ def auth(secret: str, **reference: Any) -> dict[str, Any]:
 
 def prepare(kube: Kube, namespace: str) -> None:
     kube.apply(_RIGHTS, namespace=namespace)
+    theirs = connector("theirs", auth=auth("hidden"))
+    theirs["metadata"]["annotations"] = {"team.example/a": "x", "cpaas.io/display-name": "x"}
+    crowded = connector("theirs-with-thousands", auth=auth("hidden"))
+    crowded["metadata"]["annotations"] = {f"{number:x}": "" for number in range(1_000)}
     kube.create(
-        connector("theirs", auth=auth("hidden")),
+        theirs,
+        crowded,
+        connector("theirs-of-both", auth=auth("readable"), caCertSecretRef={"name": "hidden"}),
         connector("ours", auth=auth("readable")),
         connector("anonymous"),
         namespace=namespace,
@@ -61,6 +67,22 @@ def change(name: str, **spec: Any) -> Act:
     return patch({"spec": spec}, target=f"connector/{name}")
 
 
+def metadata(**values: Any) -> Act:
+    return patch({"metadata": values}, target="connector/theirs")
+
+
+def among_thousands(kube: Kube, namespace: str) -> guards.Result:
+    """Nobody compares so many of them."""
+    change = {"metadata": {"annotations": {"cpaas.io/description": "x"}}}
+    return patch(change, target="connector/theirs-with-thousands")(kube, namespace)
+
+
+OWNER = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "name": "absent",
+    "uid": "0a0a0a0a-0000-4000-8000-0a0a0a0a0a0a",
+}
 WORDS = "connector-writer is not: ask for the verb get on Secret "
 ATTACKS = [
     Attack("new Connector", create(connector(auth=auth("hidden"))), WORDS + "hidden in namespace"),
@@ -71,6 +93,24 @@ ATTACKS = [
     Attack(
         "CA from a hidden Secret",
         create(connector(auth=auth("readable"), caCertSecretRef={"name": "hidden"})),
+        WORDS + "readable, hidden",
+    ),
+    Attack("Secret taken out", change("theirs", auth=None), WORDS + "hidden"),
+    Attack("own Secret in its place", change("theirs", auth=auth("readable")), WORDS + "readable, hidden"),
+    Attack("CA taken out", change("theirs-of-both", caCertSecretRef=None), WORDS + "readable, hidden"),
+    Attack("finalizer", metadata(finalizers=["team.example/last"]), WORDS + "hidden"),
+    Attack("owner", metadata(ownerReferences=[OWNER]), WORDS + "hidden"),
+    Attack("label", metadata(labels={"app": "x"}), WORDS + "hidden"),
+    Attack("annotation", metadata(annotations={"argocd.argoproj.io/tracking-id": "x"}), WORDS + "hidden"),
+    Attack("changed annotation", metadata(annotations={"team.example/a": "y"}), WORDS + "hidden"),
+    Attack("removed annotation", metadata(annotations={"team.example/a": None}), WORDS + "hidden"),
+    Attack("annotation of that kind", metadata(annotations={"cpaas.io/other": "y"}), WORDS + "hidden"),
+    Attack("description among thousands", among_thousands, WORDS + "hidden"),
+    Attack("owners of fields", metadata(managedFields=[{}]), WORDS + "hidden"),
+    Attack("deletion", guards.kubectl("delete", "connector", "theirs", "--dry-run=server"), WORDS + "hidden"),
+    Attack(
+        "deletion for its CA",
+        guards.kubectl("delete", "connector", "theirs-of-both", "--dry-run=server"),
         WORDS + "readable, hidden",
     ),
 ]
@@ -107,13 +147,17 @@ HARMLESS: Mapping[str, Act] = {
     "a readable Secret": create(connector(auth=auth("readable"), caCertSecretRef={"name": "readable"})),
     "address of an own Connector": change("ours", address="https://other.example"),
     "address of an anonymous one": change("anonymous", address="https://other.example"),
-    "annotation on somebody's Connector": patch(
-        {"metadata": {"annotations": {"cpaas.io/description": "x"}}}, target="connector/theirs"
-    ),
+    "description of somebody's Connector": metadata(annotations={"cpaas.io/description": "x"}),
+    "other name of somebody's Connector": metadata(annotations={"cpaas.io/display-name": "y"}),
+    "no name of somebody's Connector": metadata(annotations={"cpaas.io/display-name": None}),
+    "nothing new of somebody's Connector": metadata(annotations={"team.example/a": "x"}),
+    "label on an anonymous one": patch({"metadata": {"labels": {"a": "b"}}}, target="connector/anonymous"),
+    "an anonymous one away": guards.kubectl("delete", "connector", "anonymous", "--dry-run=server"),
+    "an own one away": guards.kubectl("delete", "connector", "ours", "--dry-run=server"),
+    "an own Secret away": change("ours", auth=None),
     "status of somebody's Connector": patch(
         {"status": {"conditions": []}}, "--subresource=status", target="connector/theirs"
     ),
-    "taking a Secret away": change("theirs", auth=None),
 }
 
 

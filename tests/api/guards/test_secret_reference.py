@@ -1,6 +1,7 @@
 """Guard 7: no Pod uses a Connector's Secret, by whatever field a Pod may name one."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -197,6 +198,34 @@ def test_the_largest_pod_that_is_searched_is_searched_to_its_end(kube: Kube, gua
     ]
     wide["spec"]["volumes"].append({"name": "v", "secret": {"secretName": "registry"}})
     assert VOLUME in create(wide)(kube, guarded).stderr
+
+
+def test_a_pod_that_uses_it_a_thousand_times_is_told_in_a_sentence(kube: Kube, guarded: str) -> None:
+    """All names together are longer than the API server lets a sentence be."""
+    names = [f"c{number}-{'x' * 50}" for number in range(1_000)]
+    containers = [{"name": name, "image": "i", "env": [VARIABLE]} for name in names]
+    result = create(guards.plain_pod("thief", containers=containers))(kube, guarded)
+    assert guards.is_refused_by(GUARD, result), result.stderr[-2000:]
+    assert "the Pod uses a Secret that belongs to a Connector" in result.stderr
+
+
+def test_connectors_without_a_secret_cost_next_to_nothing(kube: Kube, guarded: str) -> None:
+    """Eve may make as many as she likes. Were the Pod searched for each, 1 000 would be half a minute of the
+    API server's time for one Pod."""
+    pod = guards.plain_pod("other")
+    other = {"name": "A", "valueFrom": {"secretKeyRef": {"name": "other", "key": "k"}}}
+    pod["spec"]["containers"][0]["env"] = [{**other, "name": f"A{number}"} for number in range(9_900)]
+
+    def seconds() -> float:
+        begin = time.monotonic()
+        guards.assert_passes(create(pod)(kube, guarded))
+        return time.monotonic() - begin
+
+    few = min(seconds() for _ in range(3))
+    spec = {"connectorClassName": "pypi", "address": "https://pypi.example"}
+    public = {"apiVersion": "connectors.alauda.io/v1alpha1", "kind": "Connector", "spec": spec}
+    kube.create(*({**public, "metadata": {"name": f"n{number}"}} for number in range(200)), namespace=guarded)
+    assert min(seconds() for _ in range(3)) < 3 * few
 
 
 # -- fields
