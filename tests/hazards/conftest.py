@@ -8,6 +8,8 @@ from authority import server_context
 from registry import Registry
 from sidecars import Sidecar, grant, running_sidecar
 
+from sidecar.server import ACTIVE
+
 
 @pytest.fixture
 def registry() -> Iterator[Registry]:
@@ -25,4 +27,12 @@ def elsewhere() -> Iterator[Registry]:
 @pytest.fixture
 def sidecar(registry: Registry, tmp_path: Path) -> Iterator[Sidecar]:
     with running_sidecar(tmp_path, grant(registry)) as found:
+        yield found
+
+
+@pytest.fixture
+def roomy(registry: Registry, tmp_path: Path) -> Iterator[Sidecar]:
+    """Its credential has been accepted, and its Connector allows more connections than it has places."""
+    with running_sidecar(tmp_path, grant(registry, max_connections=ACTIVE)) as found:
+        found.get("/simple/warm/")
         yield found

@@ -96,7 +96,7 @@ def test_an_upload_of_uv_publish_that_meets_no_grant_ends_with_the_sentence(
 
 
 @contextmanager
-def crowd(registry: Registry, sidecar: Sidecar) -> Iterator[threading.Event]:
+def crowd(registry: Registry, roomy: Sidecar) -> Iterator[threading.Event]:
     """Takes all places of the proxy, until the event is set."""
     leaving = threading.Event()
 
@@ -107,7 +107,7 @@ def crowd(registry: Registry, sidecar: Sidecar) -> Iterator[threading.Event]:
     registry.on(SLOW, stall)
     with ExitStack() as stack:
         for _ in range(ACTIVE):
-            sock = stack.enter_context(sidecar.connect())
+            sock = stack.enter_context(roomy.connect())
             sock.sendall(f"GET {SLOW} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         registry.wait_for(SLOW, ACTIVE)
         yield leaving
@@ -115,18 +115,18 @@ def crowd(registry: Registry, sidecar: Sidecar) -> Iterator[threading.Event]:
 
 
 @pytest.mark.parametrize("client", OUTLASTING)
-def test_a_crowd_is_outlasted(registry: Registry, sidecar: Sidecar, tmp_path: Path, client: str) -> None:
-    clients = Clients(registry, sidecar, tmp_path)
-    with crowd(registry, sidecar) as leaving, ThreadPoolExecutor() as pool:
+def test_a_crowd_is_outlasted(registry: Registry, roomy: Sidecar, tmp_path: Path, client: str) -> None:
+    clients = Clients(registry, roomy, tmp_path)
+    with crowd(registry, roomy) as leaving, ThreadPoolExecutor() as pool:
         running = pool.submit(clients.succeeds, client)
-        sidecar.wait_line(message="request", status=503, reason="too-busy")
+        roomy.wait_line(message="request", status=503, reason="too-busy")
         leaving.set()
         running.result()
 
 
 def test_an_upload_of_uv_publish_that_meets_a_crowd_ends_with_the_sentence(
-    registry: Registry, sidecar: Sidecar, tmp_path: Path
+    registry: Registry, roomy: Sidecar, tmp_path: Path
 ) -> None:
-    clients = Clients(registry, sidecar, tmp_path)
-    with crowd(registry, sidecar):
+    clients = Clients(registry, roomy, tmp_path)
+    with crowd(registry, roomy):
         assert f"Server says: {ACTIVE} requests are under way: try again" in clients.publish_unchecked()

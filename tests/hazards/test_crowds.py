@@ -6,7 +6,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,11 +24,8 @@ GET = f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
 @pytest.fixture
-def sidecar(registry: Registry, tmp_path: Path) -> Iterator[Sidecar]:
-    """Its credential has been accepted, and its Connector allows more connections than it has places."""
-    with running_sidecar(tmp_path, grant(registry, max_connections=ACTIVE)) as found:
-        found.get("/simple/warm/")
-        yield found
+def sidecar(roomy: Sidecar) -> Sidecar:
+    return roomy
 
 
 def test_beyond_the_bound_a_503_says_so(registry: Registry, sidecar: Sidecar) -> None:
@@ -259,6 +256,13 @@ def test_requests_beyond_it_come_in_their_order(registry: Registry, tmp_path: Pa
     assert counting.order[1:] == paths
 
 
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_a_client_that_leaves_the_line_is_not_asked_for_at_the_registry(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -280,7 +284,7 @@ def test_a_client_that_leaves_the_line_is_not_asked_for_at_the_registry(
         for _ in range(10):
             with sidecar.connect() as sock:
                 sock.sendall(GET)
-        sidecar.wait_line(message="request", reason="client-gone")
+        until(lambda: sum(line.get("reason") == "client-gone" for line in sidecar.lines) == 10)
         release.set()
         assert sidecar.get(WHEEL).status == 200
     assert len(registry.seen(WHEEL)) == 1
