@@ -1,8 +1,9 @@
 """Connectors' status, kept true by one replica, which looks at class, Secrets and registry.
 
-Each Connector is attended by a task of its own, so that a slow registry holds nobody back. A spec is looked
-at as soon as it changes. Secrets may not be watched, which would need the right to list those of everybody:
-each is read anew within the period, and compared. A registry is asked when `schedule` says so.
+Each Connector is attended by a task of its own, so that a slow registry holds nobody back, and what these
+tasks do at once is shared out by namespace (`webhook.fairness`). A spec is looked at as soon as it changes.
+Secrets may not be watched, which would need the right to list those of everybody: each is read anew within
+the period, and compared. A registry is asked when `schedule` says so.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from webhook.controller.trials import Trials
 from webhook.endpoints import index_url
 from webhook.errors import ClusterRefused, ClusterUnavailable
 from webhook.events import Recorder
+from webhook.fair_slots import FairSlots
 from webhook.manifests import Registry
 from webhook.ports import default_port
 from webhook.seam import SecretManifest, parse_secret
@@ -41,10 +43,11 @@ PERIOD_SECONDS = 25.0
 are 45 reads a second, each of an object in the API server's memory or etcd's."""
 
 CALLS = 16
-"""At the API server at once: a quarter of the connections that this process shares with grants"""
+"""At the API server at once: a quarter of the connections that this process shares with grants. Half of them
+for the Connectors of one namespace (`webhook.fairness`), which are as many as one CPU has work with"""
 
-PROBES = 64
-"""Registries asked at once. If a thousand hang, each is asked for 10 s in 300 s: 34 at once."""
+PROBES = 128
+"""Registries asked at once, 64 of one namespace. If a thousand hang, each is asked for 10 s in 300 s: 34."""
 
 
 @dataclass(slots=True)
@@ -78,17 +81,15 @@ class Controller:
     ) -> None:
         self._api = api
         self._connectors = connectors
-        self._probe = probe
         self._period_seconds = period_seconds
         self._clock = clock
         self._lease = Lease(
             api, namespace=namespace, name=names.CONTROLLER_LEASE, identity=identity, times=times
         )
         self._classes: Cache | None = None
-        self._calls = asyncio.Semaphore(CALLS)
+        self._calls = FairSlots(CALLS)
         self._writer = StatusWriter(api, self._calls, recorder)
-        self._probes = asyncio.Semaphore(PROBES)
-        self._trials = Trials(self._probe_in_turn, clock)
+        self._trials = Trials(probe, clock, FairSlots(PROBES))
         self._group: asyncio.TaskGroup | None = None
         """While leading"""
         self._attended: dict[Key, _Attendance] = {}
@@ -183,7 +184,9 @@ class Controller:
             return
         assert self._classes is not None  # noqa: S101 (nothing is attended before)
         class_exists = self._classes.get("", names.CONNECTOR_CLASS) is not None
-        found = await inspect(manifest, self._secret, class_exists=class_exists)
+        # reading the manifest takes time of this loop: a thousand that appear together are read in turn too
+        async with self._calls.hold(manifest["metadata"]["namespace"]):
+            found = await inspect(manifest, self._secret, class_exists=class_exists)
         seen = await self._ask(attendance, manifest, found) if found.registry else None
         await self._tell(attendance, manifest, found, seen)
 
@@ -227,13 +230,8 @@ class Controller:
         if identity(attendance.manifest) != identity(manifest):
             attendance.changed.set()
 
-    async def _probe_in_turn(self, registry: Registry) -> Probe:
-        async with self._probes:
-            return await self._probe(registry)
-
     async def _secret(self, namespace: str, name: str) -> SecretManifest | None:
-        async with self._calls:
-            found = await self._api.get(paths.secret(namespace, name))
+        found = await self._api.get(paths.secret(namespace, name))
         return parse_secret(found) if found else None
 
     def _log(self, level: int, message: str, attendance: _Attendance, **fields: object) -> None:

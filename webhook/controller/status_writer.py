@@ -1,6 +1,5 @@
 """Writes a Connector's status where it differs from what is known, and an Event when `Ready` changed."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +10,7 @@ from webhook.controller.conditions import READY, Condition
 from webhook.controller.status import Report, condition, identity, status_patch
 from webhook.errors import Conflict, NotFound
 from webhook.events import Recorder
+from webhook.fair_slots import FairSlots
 
 Json = dict[str, Any]
 
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 class StatusWriter:
     """`calls` bounds what is asked of the API server at once."""
 
-    def __init__(self, api: Api, calls: asyncio.Semaphore, recorder: Recorder | None) -> None:
+    def __init__(self, api: Api, calls: FairSlots, recorder: Recorder | None) -> None:
         self._api = api
         self._calls = calls
         self._recorder = recorder
@@ -29,9 +29,9 @@ class StatusWriter:
             return await self._patch(manifest, report)
         except Conflict:
             # another wrote to it, and the watch is behind
-            path = paths.connector(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
-            async with self._calls:
-                live = await self._api.get(path)
+            namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+            async with self._calls.hold(namespace):
+                live = await self._api.get(paths.connector(namespace, name))
             if live is None or identity(live) != identity(manifest):
                 return live or manifest
             return await self._patch(live, report)
@@ -42,7 +42,7 @@ class StatusWriter:
             return manifest
         metadata = manifest["metadata"]
         try:
-            async with self._calls:
+            async with self._calls.hold(metadata["namespace"]):
                 written = await self._api.patch(
                     paths.connector_status(metadata["namespace"], metadata["name"]), patch
                 )
