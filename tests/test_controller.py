@@ -24,6 +24,7 @@ from webhook.controller.conditions import TYPES, Probe
 from webhook.controller.controller import PROBES
 from webhook.controller.status import condition
 from webhook.manifests import Registry
+from webhook.trim import is_abridged
 
 
 @pytest.fixture
@@ -175,5 +176,36 @@ def test_a_connector_that_goes_while_its_registry_is_asked_is_left(store: ApiSto
             await until(lambda: probes.asked)
             store.delete(path)
             await asyncio.wait_for(left.wait(), PATIENCE_SECONDS)
+
+    run(story())
+
+
+def test_a_spec_that_is_too_large_to_be_kept_is_read_when_it_is_needed(store: ApiStore) -> None:
+    login(store)
+    lists = [{"name": one, "value": "a-package " * 400} for one in ("allowPackages", "denyPackages", "x")]
+    path = connector(store, params=lists)
+
+    async def story() -> None:
+        async with running(store, Probes()) as controller:
+            await until(lambda: ready(store, path) == ("False", "InvalidParameter"))
+            connector(store, params=lists[:1] + lists[1:2] + [{"name": "indexPath", "value": "y" * 2000}])
+            await until(lambda: ready(store, path)[0] == "True")
+            assert is_abridged(controller._attended["team", "pypi"].manifest)
+
+    run(story())
+
+
+def test_large_conditions_of_others_are_not_kept_here_and_stay_in_the_object(store: ApiStore) -> None:
+    login(store)
+    path = connector(store)
+    flood = {"type": "Flooded", "status": "True", "reason": "Flood", "message": "x" * 20_000}
+    store.put(path, {**store.get(path), "status": {"conditions": [flood]}})
+
+    async def story() -> None:
+        async with running(store, Probes()) as controller:
+            await until(lambda: ready(store, path)[0] == "True")
+            assert store.get(path)["status"]["conditions"][0] == flood
+            await until(lambda: condition(controller._attended["team", "pypi"].manifest, "Ready"))
+            assert len(str(controller._attended["team", "pypi"].manifest)) < 10_000
 
     run(story())

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import functools
+import gc
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 
 import controller_stories as stories
@@ -16,7 +18,8 @@ from webhook import names, paths
 from webhook.cache import Cache
 from webhook.connector_class import PYPI
 from webhook.controller.conditions import Probe
-from webhook.controller.controller import Controller
+from webhook.controller.controller import PROBES, Controller
+from webhook.controller.kept import attended
 from webhook.controller.lease import Times
 from webhook.controller.probe import probe as real_probe
 from webhook.controller.status import condition
@@ -53,7 +56,7 @@ def greedy(api: MemoryApi, namespaces: int = 1) -> None:
 @contextlib.asynccontextmanager
 async def leading(api: MemoryApi, *, records: bool = False) -> AsyncIterator[None]:
     api.store.put(paths.connector_class(names.CONNECTOR_CLASS), PYPI)
-    connectors = Cache(api, paths.connectors())
+    connectors = Cache(api, paths.connectors(), attended)
     recorder = EventRecorder(api, "pypi-connector", "one") if records else None
     controller = Controller(
         api,
@@ -107,6 +110,26 @@ def test_a_new_leader_starves_no_tenant() -> None:
             return await seconds_until_ready(api, path)
 
     assert run_virtually(story()) < SOON_SECONDS
+
+
+def test_those_who_wait_hold_neither_credential_nor_ca() -> None:
+    """A CA may be a mebibyte, and 1,500 Connectors wait to be asked about."""
+
+    async def story() -> tuple[int, int]:
+        api = MemoryApi()
+        greedy(api)
+        async with leading(api):
+            await asyncio.sleep(30)
+            waiting = sum(len(one) for one in gc.get_objects() if isinstance(one, deque) and _is_queue(one))
+            return waiting, sum(isinstance(one, Registry) for one in gc.get_objects())
+
+    waiting, held = run_virtually(story())
+    assert waiting > 1000
+    assert held <= PROBES
+
+
+def _is_queue(one: deque[object]) -> bool:
+    return bool(one) and isinstance(one[0], asyncio.Future)
 
 
 def test_a_tenants_event_is_written_beside_those_of_thousands() -> None:

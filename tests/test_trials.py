@@ -11,7 +11,6 @@ from webhook.connectors import parse_connector
 from webhook.controller.conditions import Probe
 from webhook.controller.schedule import REFUSED_SECONDS, Subject, next_answer, shortest_refused_pause
 from webhook.controller.trials import Trials
-from webhook.fair_slots import FairSlots
 from webhook.manifests import Registry
 
 OK = Probe("ok", "status code 200")
@@ -41,7 +40,7 @@ class Desk:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self._answers = list(answers)
-        self.trials = Trials(self._ask, lambda: self.now, FairSlots(64))
+        self.trials = Trials(self._ask, lambda: self.now)
 
     async def _ask(self, one: Registry) -> Probe:
         self.asked.append(one.connector.namespace)

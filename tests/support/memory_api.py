@@ -11,7 +11,9 @@ from typing import Any
 
 from apistore import ApiStore, _is_in
 
+from webhook.api import Page
 from webhook.errors import Conflict, NotFound
+from webhook.trim import Trim, whole
 
 Json = dict[str, Any]
 
@@ -29,14 +31,18 @@ class MemoryApi:
         self.store.put(path, one)
         self._changed.set()
 
-    async def get(self, path: str, **_: Any) -> Json | None:
+    async def get(self, path: str, *, trim: Trim = whole, **_: Any) -> Json | None:
         try:
-            return await self._act("GET", path)
+            return trim(await self._act("GET", path))
         except NotFound:
             return None
 
     async def list(self, path: str, **_: str) -> Json:
         return await self._act("GET", path)
+
+    async def page(self, path: str, trim: Trim, **query: str) -> Page:
+        listed = await self.list(path)
+        return Page([trim(one) for one in listed["items"]], "", listed["metadata"]["resourceVersion"])
 
     async def create(self, path: str, body: Mapping[str, Any]) -> Json:
         return await self._act("POST", path, body)
@@ -44,13 +50,13 @@ class MemoryApi:
     async def replace(self, path: str, body: Mapping[str, Any]) -> Json:
         return await self._act("PUT", path, body)
 
-    async def patch(self, path: str, body: object, kind: str = "merge") -> Json:
-        return await self._act("PATCH", path, body)
+    async def patch(self, path: str, body: object, kind: str = "merge", *, trim: Trim = whole) -> Json:
+        return trim(await self._act("PATCH", path, body))
 
     async def text(self, path: str, **_: str) -> str:
         raise NotFound(path)
 
-    async def watch(self, path: str, **query: str) -> AsyncIterator[Json]:
+    async def watch(self, path: str, trim: Trim, **query: str) -> AsyncIterator[Json]:
         seen = int(query["resourceVersion"])
         while True:
             self._changed.clear()
@@ -58,7 +64,7 @@ class MemoryApi:
             seen += len(new)
             for kind, one in new:
                 if _is_in(path, one):
-                    yield {"type": kind, "object": copy.deepcopy(one)}
+                    yield {"type": kind, "object": trim(copy.deepcopy(one))}
             if not new:
                 await self._changed.wait()
 

@@ -11,11 +11,12 @@ import logging
 import random
 import time
 import traceback
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from webhook import names, paths
+from webhook import names, paths, trim
 from webhook.api import Api
 from webhook.cache import Cache, Key
 from webhook.controller import schedule
@@ -33,6 +34,7 @@ from webhook.fair_slots import FairSlots
 from webhook.manifests import Registry
 from webhook.ports import default_port
 from webhook.seam import SecretManifest, parse_secret
+from webhook.trim import is_abridged, without_texts
 
 logger = logging.getLogger(__name__)
 
@@ -89,10 +91,13 @@ class Controller:
         self._classes: Cache | None = None
         self._calls = FairSlots(CALLS)
         self._writer = StatusWriter(api, self._calls, recorder)
-        self._trials = Trials(probe, clock, FairSlots(PROBES))
+        self._trials = Trials(probe, clock)
+        self._probes = FairSlots(PROBES)
         self._group: asyncio.TaskGroup | None = None
         """While leading"""
         self._attended: dict[Key, _Attendance] = {}
+        self._in_namespace: Counter[str] = Counter()
+        """How many are attended"""
 
     @property
     def is_leading(self) -> bool:
@@ -109,6 +114,7 @@ class Controller:
             gone = self._attended.pop(key, None)
             if gone and gone.task:
                 gone.task.cancel()
+                self._in_namespace[key[0]] -= 1
         elif attendance is None:
             if self._group is not None:
                 self._attend(self._group, key, manifest, pause=0.0)
@@ -121,22 +127,26 @@ class Controller:
 
     async def _lead(self) -> None:
         await self._connectors.synced.wait()
-        classes = Cache(self._api, paths.CONNECTOR_CLASSES)
+        classes = Cache(self._api, paths.CONNECTOR_CLASSES, trim.presence)
         classes.on_change = self._on_class_change
         async with asyncio.TaskGroup() as group:
             try:
                 group.create_task(classes.run())
                 await classes.synced.wait()
                 self._classes, self._group = classes, group
+                crowds = Counter(_key(manifest)[0] for manifest in self._connectors)
                 for manifest in self._connectors:
+                    key = _key(manifest)
                     # what another replica told a moment ago is looked at in its turn, not all at once
-                    pause = random.uniform(0, self._period_seconds) if is_current(manifest) else 0.0  # noqa: S311
-                    self._attend(group, _key(manifest), manifest, pause)
+                    longest = schedule.look_period(self._period_seconds, crowds[key[0]])
+                    pause = random.uniform(0, longest) if is_current(manifest) else 0.0  # noqa: S311
+                    self._attend(group, key, manifest, pause)
                 await asyncio.Event().wait()
             finally:
                 # before the group waits for its tasks' ends: it raises at whoever joins it then, the watch
                 self._group = None
                 self._attended.clear()
+                self._in_namespace.clear()
 
     def _on_class_change(self, _key: Key, _manifest: Json | None) -> None:
         for attendance in self._attended.values():
@@ -145,6 +155,7 @@ class Controller:
     def _attend(self, group: asyncio.TaskGroup, key: Key, manifest: Json, pause: float) -> None:
         attendance = _Attendance(manifest)
         self._attended[key] = attendance
+        self._in_namespace[key[0]] += 1
         attendance.task = group.create_task(self._attend_for_ever(attendance, pause))
 
     async def _attend_for_ever(self, attendance: _Attendance, pause: float) -> None:
@@ -173,25 +184,51 @@ class Controller:
 
     def _next_look(self, attendance: _Attendance) -> float:
         """Seconds. Soon after a failure of the cluster, for a change may be waiting."""
-        longest = self._period_seconds
+        in_namespace = self._in_namespace[_key(attendance.manifest)[0]]
+        longest = schedule.look_period(self._period_seconds, in_namespace)
         if attendance.failures:
             longest = min(longest, 2.0 ** min(attendance.failures, 16))
         return longest * random.uniform(0.8, 1.0)  # noqa: S311
 
     async def _visit(self, attendance: _Attendance) -> None:
+        """What a first look has read is let go before a place is waited for: a CA may be a mebibyte, and
+        thousands may wait."""
+        if await self._look(attendance, may_ask=False):
+            async with self._probes.hold(_key(attendance.manifest)[0]):
+                await self._look(attendance, may_ask=True)
+
+    async def _look(self, attendance: _Attendance, *, may_ask: bool) -> bool:
+        """Tell what is known. True: for more, the registry is to be asked, and that was not allowed."""
         manifest = attendance.manifest
         if manifest["metadata"].get("deletionTimestamp"):
-            return
+            return False
         assert self._classes is not None  # noqa: S101 (nothing is attended before)
         class_exists = self._classes.get("", names.CONNECTOR_CLASS) is not None
-        # reading the manifest takes time of this loop: a thousand that appear together are read in turn too
-        async with self._calls.hold(manifest["metadata"]["namespace"]):
-            found = await inspect(manifest, self._secret, class_exists=class_exists)
-        seen = await self._ask(attendance, manifest, found) if found.registry else None
+        # reading takes time of this loop: a thousand that appear together are read in turn too
+        async with self._calls.hold(_key(manifest)[0]):
+            whole = await self._whole(manifest)
+            if whole is None:
+                return False
+            found = await inspect(whole, self._secret, class_exists=class_exists)
+        seen = None
+        if found.registry:
+            seen = await self._ask(attendance, manifest, found, may_ask=may_ask)
+            if seen is None:
+                return True
         await self._tell(attendance, manifest, found, seen)
+        return False
 
-    async def _ask(self, attendance: _Attendance, manifest: Json, found: Inspection) -> Probe:
-        """What the registry shows, or showed when it was asked last."""
+    async def _whole(self, manifest: Json) -> Json | None:
+        """With its spec, which is read anew where it is too large to be kept. None: the watch is behind."""
+        if not is_abridged(manifest):
+            return manifest
+        live = await self._api.get(paths.connector(*_key(manifest)), trim=without_texts)
+        return live if live and identity(live) == identity(manifest) else None
+
+    async def _ask(
+        self, attendance: _Attendance, manifest: Json, found: Inspection, *, may_ask: bool
+    ) -> Probe | None:
+        """What the registry shows, or showed when it was asked last; None: it is due and may not be asked"""
         assert found.registry is not None  # noqa: S101
         has_secret = bool(found.has_secret)
         # by content: a label on the Secret is no reason to try a wrong password once more. `hash` is keyed
@@ -206,8 +243,10 @@ class Controller:
                 attendance.answer = before
         if before and not schedule.is_due(before, subject, self._clock()):
             return before.probe
-        if not all(condition(manifest, kind) for kind in TYPES):
-            await self._tell(attendance, manifest, found, None)
+        if not may_ask:
+            if not all(condition(manifest, kind) for kind in TYPES):
+                await self._tell(attendance, manifest, found, None)
+            return None
         is_changed = before is not None and before.subject.generation != subject.generation
         seen = await self._trials.ask(found.registry, insists=is_changed)
         now, spread = self._clock(), random.random()  # noqa: S311
@@ -231,7 +270,7 @@ class Controller:
             attendance.changed.set()
 
     async def _secret(self, namespace: str, name: str) -> SecretManifest | None:
-        found = await self._api.get(paths.secret(namespace, name))
+        found = await self._api.get(paths.secret(namespace, name), trim=trim.secret)
         return parse_secret(found) if found else None
 
     def _log(self, level: int, message: str, attendance: _Attendance, **fields: object) -> None:

@@ -20,6 +20,10 @@ REFUSED_SECONDS = (600.0, 3600.0)
 """First and longest distance after a refused credential. Accounts are locked after 3 to 10 failures within 10
 to 30 minutes: at most three fall into any half hour. A changed Secret or Connector is tried at once."""
 
+LOOKS_PER_SECOND = 50.0
+"""At the Connectors of one namespace. A look reads their Secrets, 3 ms of CPU: ten thousand in 25 s would
+take more than there is, and grants are given by the same process."""
+
 JITTER = 0.2
 
 
@@ -44,6 +48,11 @@ class Answer:
     refusals: int
     """Since the credential was taken, or was new: what lies between them does not make an account forget"""
     due: float
+
+
+def look_period(least_seconds: float, in_namespace: int) -> float:
+    """Seconds between two looks at a Connector of a namespace that has so many."""
+    return max(least_seconds, in_namespace / LOOKS_PER_SECOND)
 
 
 def is_due(answer: Answer | None, subject: Subject, now: float) -> bool:

@@ -7,10 +7,12 @@ from typing import Any
 from webhook import names, paths
 from webhook.api import Api
 from webhook.controller.conditions import READY, Condition
+from webhook.controller.kept import attended
 from webhook.controller.status import Report, condition, identity, status_patch
 from webhook.errors import Conflict, NotFound
 from webhook.events import Recorder
 from webhook.fair_slots import FairSlots
+from webhook.trim import is_abridged, without_texts
 
 Json = dict[str, Any]
 
@@ -25,29 +27,34 @@ class StatusWriter:
 
     async def write(self, manifest: Json, report: Report) -> Json:
         """The Connector as it is now; it may be gone, or have another spec, of which nothing is told."""
-        try:
-            return await self._patch(manifest, report)
-        except Conflict:
-            # another wrote to it, and the watch is behind
-            namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
-            async with self._calls.hold(namespace):
-                live = await self._api.get(paths.connector(namespace, name))
-            if live is None or identity(live) != identity(manifest):
-                return live or manifest
-            return await self._patch(live, report)
+        if status_patch(manifest, report, _wall_time()) is None:
+            return manifest
+        if not is_abridged(manifest):
+            try:
+                return await self._patch(manifest, report) or manifest
+            except Conflict:
+                pass  # another wrote to it, and the watch is behind
+        namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        async with self._calls.hold(namespace):
+            live = await self._api.get(paths.connector(namespace, name), trim=without_texts)
+        if live is None:
+            return manifest
+        if identity(live) != identity(manifest):
+            return attended(live)
+        return await self._patch(live, report) or attended(live)
 
-    async def _patch(self, manifest: Json, report: Report) -> Json:
+    async def _patch(self, manifest: Json, report: Report) -> Json | None:
+        """What became of it; None: nothing was to be written, or it is gone, as the watch will tell."""
         patch = status_patch(manifest, report, _wall_time())
         if patch is None:
-            return manifest
-        metadata = manifest["metadata"]
+            return None
+        namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
         try:
-            async with self._calls.hold(metadata["namespace"]):
-                written = await self._api.patch(
-                    paths.connector_status(metadata["namespace"], metadata["name"]), patch
-                )
+            async with self._calls.hold(namespace):
+                path = paths.connector_status(namespace, name)
+                written = await self._api.patch(path, patch, trim=attended)
         except NotFound:
-            return manifest  # the watch will tell
+            return None
         await self._tell(manifest, report.conditions[-1])
         return written
 

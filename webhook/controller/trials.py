@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from webhook.controller.conditions import Probe
 from webhook.controller.schedule import REFUSED_SECONDS, shortest_refused_pause
-from webhook.fair_slots import FairSlots
 from webhook.manifests import Registry
 
 FORGOTTEN_SECONDS = 2 * REFUSED_SECONDS[1]
@@ -28,47 +27,33 @@ class _Refusal:
 
 
 class Trials:
-    """Around whatever asks a registry, with a place of `slots` for each question under way.
+    """Around whatever asks a registry."""
 
-    A place is taken before a question is begun: what waits in a crowded namespace's queue must hold up nobody
-    who asks the same from another one.
-    """
-
-    def __init__(self, ask: Ask, clock: Callable[[], float], slots: FairSlots) -> None:
+    def __init__(self, ask: Ask, clock: Callable[[], float]) -> None:
         self._ask = ask
         self._clock = clock
-        self._slots = slots
         self._under_way: dict[object, asyncio.Future[Probe]] = {}
         self._refused: dict[object, _Refusal] = {}
 
     async def ask(self, registry: Registry, *, insists: bool = False) -> Probe:
         """`insists`: a person changed the Connector, and wants to know now."""
-        connector = registry.connector
         if registry.credential is None:
-            async with self._slots.hold(connector.namespace):
-                return await self._ask(registry)
+            return await self._ask(registry)
+        connector = registry.connector
         # `hash` is keyed: no password is kept here
         material = hash((registry.credential, registry.ca))
         question = (connector.index_url, connector.probe_package, material)
         while True:
-            known = self._known_refusal(question, insists=insists)
-            if known:
-                return known
+            refusal = self._refused.get(question)
+            if refusal and not insists and self._clock() < refusal.until:
+                return refusal.probe
             running = self._under_way.get(question)
-            if running is not None:
-                await asyncio.wait([running])
-                # cancelled if the Connector that asked is gone: then the next one asks
-                if not running.cancelled():
-                    return running.result()
-                continue
-            async with self._slots.hold(connector.namespace):
-                # while this one waited for its place, another may have asked
-                if question not in self._under_way and not self._known_refusal(question, insists=insists):
-                    return await self._try(question, registry)
-
-    def _known_refusal(self, question: object, *, insists: bool) -> Probe | None:
-        refusal = self._refused.get(question)
-        return refusal.probe if refusal and not insists and self._clock() < refusal.until else None
+            if running is None:
+                return await self._try(question, registry)
+            await asyncio.wait([running])
+            # cancelled if the Connector that asked is gone: then the next one asks
+            if not running.cancelled():
+                return running.result()
 
     async def _try(self, question: object, registry: Registry) -> Probe:
         running = self._under_way[question] = asyncio.get_running_loop().create_future()
