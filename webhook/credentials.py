@@ -15,8 +15,6 @@ from webhook.errors import InvalidSecret, Problem
 from webhook.seam import SecretManifest
 
 CA_KEY = "ca.crt"
-KEYS = ("username", "password", CA_KEY)
-"""All that is read of a Secret"""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 

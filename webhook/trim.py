@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from webhook import names
-from webhook.credentials import KEYS
 from webhook.resources import DEMANDED_BY_QUOTAS
 
 Json = dict[str, Any]
@@ -68,7 +67,7 @@ def secret(manifest: Json) -> Json:
     return {
         **presence(manifest),
         "type": manifest.get("type"),
-        "data": _only(mapping(manifest.get("data")), KEYS),
+        "data": _only(mapping(manifest.get("data")), names.SECRET_KEYS),
     }
 
 
