@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test fuzz check format lock bench bench-cluster cases install-yaml clean \
+.PHONY: help demo test fuzz check format lock bench bench-cluster bench-crowd cases install-yaml clean \
 	e2e cluster-build cluster-up cluster-test cluster-shell cluster-down
 
 help: ## Show what can be made
@@ -63,6 +63,9 @@ bench: $(READY) ## Measure the proxy against nginx, haproxy, Caddy, Envoy and a 
 
 bench-cluster: $(READY) ## Measure the product on a node of its own; needs Go and root, about 15 minutes
 	@$(BIN)/python -m benchmarks.cluster
+
+bench-crowd: $(READY) ## Measure what 12,200 Connectors take of admission and broker, on an API server alone; 15 minutes
+	@$(BIN)/python -m benchmarks.cluster.crowd
 
 cases: $(READY) ## Rewrite the expectations of tests/cases; the diff is what a reviewer reads
 	@$(BIN)/python -m pytest tests/test_cases.py tests/test_explain.py --rewrite-cases

@@ -26,6 +26,7 @@ from webhook.errors import (
     InputError,
     NotFound,
 )
+from webhook.trim import whole
 
 PATH = paths.secret("a", "s")
 
@@ -137,7 +138,7 @@ def test_a_watch_that_falls_silent_is_given_up(server: Registry, monkeypatch: py
     async def question(api: KubernetesApi) -> list[Any]:
         found = []
         with contextlib.suppress(ClusterUnavailable):
-            async for event in api.watch(paths.connectors()):
+            async for event in api.watch(paths.connectors(), whole):
                 found.append(event)
             found.append("ended")
         return found

@@ -12,7 +12,7 @@ from kubernetes.aio.client import Configuration
 from registry import Call, Registry
 
 from webhook import cache as cache_module
-from webhook import paths
+from webhook import paths, trim
 from webhook.api import KubernetesApi
 from webhook.cache import Cache, Json, Key
 
@@ -96,7 +96,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 async def running(server: Server) -> AsyncIterator[tuple[Cache, list[tuple[Key, Any]]]]:
     changes: list[tuple[Key, Any]] = []
     async with KubernetesApi(Configuration(host=server.registry.origin)) as api:
-        cache = Cache(api, PATH)
+        cache = Cache(api, PATH, trim.connector)
         cache.on_change = lambda key, one: changes.append((key, one and one["spec"]))
         task = asyncio.create_task(cache.run())
         try:
@@ -127,8 +127,8 @@ def test_it_is_synced_only_when_every_page_of_the_list_is_there(server: Server) 
             await asyncio.wait_for(cache.synced.wait(), PATIENCE_SECONDS)
             assert {one["metadata"]["name"] for one in cache} == {"one", "two"}
             await until(lambda: len(server.targets) == 3)
-        assert server.targets[0] == "limit=500"
-        assert server.targets[1] == "limit=500&continue=next/page%3D"
+        assert server.targets[0] == "limit=100"
+        assert server.targets[1] == "limit=100&continue=next/page%3D"
         assert "resourceVersion=9" in server.targets[2]
         assert "allowWatchBookmarks=true" in server.targets[2]
 
@@ -194,8 +194,8 @@ def test_a_watch_that_is_too_old_begins_with_a_new_list(server: Server, how: str
             assert [key for key, _ in changes] == [
                 ("a", "kept"),
                 ("a", "gone"),
-                ("a", "gone"),
                 ("a", "later"),
+                ("a", "gone"),
             ]
             await until(lambda: "resourceVersion=9" in server.targets[-1])
 

@@ -25,6 +25,7 @@ from webhook.controller.controller import PROBES
 from webhook.controller.schedule import DOUBT_SECONDS, JITTER, REFUSED_ONCE_SECONDS
 from webhook.controller.status import condition
 from webhook.manifests import Registry
+from webhook.trim import is_abridged
 
 REFUSED = Probe("refused", "status code 401")
 
@@ -107,7 +108,7 @@ def test_a_status_that_another_wrote_to_meanwhile_is_read_anew(store: ApiStore) 
 
 def test_hanging_registries_hold_nobody_back(store: ApiStore) -> None:
     login(store)
-    for number in range(PROBES - 1):
+    for number in range(PROBES // 2 - 1):
         connector(store, f"hanging-{number}")
     path = connector(store, "well")
 
@@ -207,5 +208,36 @@ def test_a_connector_whose_pods_are_not_served_is_looked_at_at_once(store: ApiSt
             assert len(answers) == 1  # more tries would only lock the account
             now[0] += REFUSED_ONCE_SECONDS * (1 + JITTER)
             await until(lambda: ready(store, path)[0] == "True")
+
+    run(story())
+
+
+def test_a_spec_that_is_too_large_to_be_kept_is_read_when_it_is_needed(store: ApiStore) -> None:
+    login(store)
+    lists = [{"name": one, "value": "a-package " * 400} for one in ("allowPackages", "denyPackages", "x")]
+    path = connector(store, params=lists)
+
+    async def story() -> None:
+        async with running(store, Probes()) as controller:
+            await until(lambda: ready(store, path) == ("False", "InvalidParameter"))
+            connector(store, params=lists[:1] + lists[1:2] + [{"name": "indexPath", "value": "y" * 2000}])
+            await until(lambda: ready(store, path)[0] == "True")
+            assert is_abridged(controller._attended["team", "pypi"].manifest)
+
+    run(story())
+
+
+def test_large_conditions_of_others_are_not_kept_here_and_stay_in_the_object(store: ApiStore) -> None:
+    login(store)
+    path = connector(store)
+    flood = {"type": "Flooded", "status": "True", "reason": "Flood", "message": "x" * 20_000}
+    store.put(path, {**store.get(path), "status": {"conditions": [flood]}})
+
+    async def story() -> None:
+        async with running(store, Probes()) as controller:
+            await until(lambda: ready(store, path)[0] == "True")
+            assert store.get(path)["status"]["conditions"][0] == flood
+            await until(lambda: condition(controller._attended["team", "pypi"].manifest, "Ready"))
+            assert len(str(controller._attended["team", "pypi"].manifest)) < 10_000
 
     run(story())

@@ -13,6 +13,7 @@ from webhook.controller.schedule import (
     Subject,
     doubted,
     is_due,
+    look_period,
     next_answer,
     taken_over,
 )
@@ -68,6 +69,11 @@ def attempts(window: float, probe: Probe = REFUSED, spread: float = 0.0, before:
         answer = next_answer(answer, SUBJECT, probe, has_secret=True, now=now, spread=spread)
         now = answer.due
     return count
+
+
+@pytest.mark.parametrize(("count", "seconds"), [(1, 25.0), (1250, 25.0), (1500, 30.0), (10_000, 200.0)])
+def test_a_crowd_of_one_namespace_is_looked_at_less_often(count: int, seconds: float) -> None:
+    assert look_period(25.0, count) == seconds
 
 
 def test_a_wrong_password_is_tried_too_seldom_to_lock_an_account() -> None:

@@ -1,6 +1,5 @@
 """The Events of a Connector: each cause that keeps it from being ready, when it is news."""
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from webhook.api import KubernetesApi
 from webhook.controller.conditions import Observed, Probe, conditions
 from webhook.controller.status import Report, Versions
 from webhook.controller.status_writer import StatusWriter
+from webhook.fair_slots import FairSlots
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def events(store: ApiStore, probes: Sequence[Probe]) -> list[tuple[str, str, str
 
     async def story() -> None:
         async with KubernetesApi(Configuration(host=store.registry.origin)) as api:
-            writer = StatusWriter(api, asyncio.Semaphore(1), recorder)
+            writer = StatusWriter(api, FairSlots(1), recorder)
             manifest = store.get(connector(store))
             for seen in probes:
                 told = conditions(Observed((), False, False, seen, "http://127.0.0.1:28100/simple/"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from certs.authority import split_bundle
 from certs.errors import UnusablePair
 from certs.store import BUNDLE
-from webhook import admission, logs, paths
+from webhook import admission, logs, paths, trim
 from webhook.api import in_cluster_or_kubeconfig
 from webhook.cache import Cache
 from webhook.cluster import AdmissionView
@@ -31,7 +31,11 @@ def run_admission(environment: Mapping[str, str]) -> None:
 async def _admission(chosen: ProcessSettings, environment: Mapping[str, str]) -> None:
     stop = stop_on_signals()
     async with await in_cluster_or_kubeconfig(environment) as api:
-        caches = [Cache(api, path) for path in (paths.connectors(), paths.NAMESPACES, paths.QUOTAS)]
+        caches = [
+            Cache(api, paths.connectors(), trim.connector),
+            Cache(api, paths.NAMESPACES, trim.namespace),
+            Cache(api, paths.QUOTAS, trim.quota),
+        ]
         view = AdmissionView(api, *caches)
         app = admission.create_app(
             lambda: chosen.with_authorities(read_authorities(chosen.tls_directory)),

@@ -4,9 +4,12 @@ Of that library serve credentials (in a cluster, or from a kubeconfig), TLS and 
 models do not: they drop fields that they do not know, and cost a second reading of each answer.
 """
 
+import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import aiohttp
@@ -20,7 +23,10 @@ from kubernetes.aio.config.incluster_config import (
     InClusterConfigLoader,
 )
 
+from webhook.answer_room import LONGEST_BYTES, AnswerRoom
 from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, Forbidden, Gone, InputError, NotFound
+from webhook.json_stream import Lines, ListItems
+from webhook.trim import Trim, whole
 
 Json = dict[str, Any]
 PatchKind = Literal["merge", "json", "strategic"]
@@ -28,6 +34,9 @@ PatchKind = Literal["merge", "json", "strategic"]
 REQUEST_SECONDS = 2.0
 """A grant takes up to six calls, and the sidecar waits 10 s for it; the API server answers a `get` in
 milliseconds, or it is in trouble."""
+
+_LIST_SECONDS = 10 * REQUEST_SECONDS
+"""A page of large objects takes longer than one object."""
 
 WATCH_SECONDS = 300
 """The server ends a watch after this time; a new one costs one request. The order of client-go's."""
@@ -37,6 +46,9 @@ SILENCE_SECONDS = 90.0
 
 _CONNECTIONS = 64
 """Per replica. The API server's own fairness allows a service account about that many at a time."""
+
+_READ_BYTES = 64 * 1024
+"""Per connection, twice that is read ahead. The library's 2 MiB are for lines that aiohttp splits."""
 
 _PATCHES: Mapping[PatchKind, str] = {
     "merge": "application/merge-patch+json",
@@ -50,13 +62,27 @@ _SENTENCE_LENGTH = 500
 logging.getLogger("kubernetes").setLevel(logging.WARNING)
 
 
-class Api(Protocol):
-    """All raise `errors.ClusterUnavailable` and `errors.ClusterRefused`."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list."""
 
-    async def get(self, path: str, *, seconds: float = REQUEST_SECONDS) -> Json | None:
+    items: list[Json]
+    more: str
+    """What `continue` asks for the next page with; empty for the last one"""
+    version: str
+
+
+class Api(Protocol):
+    """All raise `errors.ClusterUnavailable` and `errors.ClusterRefused`. `trim` cuts down what is read, one
+    object at a time."""
+
+    async def get(self, path: str, *, trim: Trim = whole, seconds: float = REQUEST_SECONDS) -> Json | None:
         """None: there is none (404)."""
 
-    async def list(self, path: str, **query: str) -> Json: ...
+    async def list(self, path: str, **query: str) -> Json:
+        """All in one: for the command line, where whoever asks may have as much as they ask for."""
+
+    async def page(self, path: str, trim: Trim, **query: str) -> Page: ...
 
     async def create(self, path: str, body: Mapping[str, Any]) -> Json:
         """`errors.Conflict` where it exists already."""
@@ -64,12 +90,14 @@ class Api(Protocol):
     async def replace(self, path: str, body: Mapping[str, Any]) -> Json:
         """`errors.Conflict` where another changed it since `metadata.resourceVersion`."""
 
-    async def patch(self, path: str, body: object, kind: PatchKind = "merge") -> Json: ...
+    async def patch(
+        self, path: str, body: object, kind: PatchKind = "merge", *, trim: Trim = whole
+    ) -> Json: ...
 
     async def text(self, path: str, **query: str) -> str:
         """What is no JSON: a container's log."""
 
-    def watch(self, path: str, **query: str) -> AsyncIterator[Json]:
+    def watch(self, path: str, trim: Trim, **query: str) -> AsyncIterator[Json]:
         """Events `{"type", "object"}`, until the server ends it. `errors.Gone` if it cannot begin there."""
 
 
@@ -80,8 +108,10 @@ class KubernetesApi:
         configuration.connection_pool_maxsize = _CONNECTIONS
         # Python 3.13 demands extensions that the certificates of many clusters lack; client-go does not
         configuration.disable_strict_ssl_verification = True
+        configuration.client_session_kwargs = {"read_bufsize": _READ_BYTES}
         self._client = ApiClient(configuration)
         self._client.user_agent = "pypi-connector"
+        self._room = AnswerRoom()
 
     async def close(self) -> None:
         await self._client.close()
@@ -92,15 +122,25 @@ class KubernetesApi:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def get(self, path: str, *, seconds: float = REQUEST_SECONDS) -> Json | None:
+    async def get(self, path: str, *, trim: Trim = whole, seconds: float = REQUEST_SECONDS) -> Json | None:
         try:
-            return await self._json("GET", path, seconds=seconds)
+            return await self._json("GET", path, trim=trim, seconds=seconds)
         except NotFound:
             return None
 
     async def list(self, path: str, **query: str) -> Json:
-        # a list of thousands takes longer than one object
-        return await self._json("GET", path, query=query, seconds=10 * REQUEST_SECONDS)
+        async with self._answer("GET", path, query=query, seconds=_LIST_SECONDS) as response:
+            return _object("GET", path, await response.read())
+
+    async def page(self, path: str, trim: Trim, **query: str) -> Page:
+        reader = ListItems(LONGEST_BYTES)
+        items: list[Json] = []
+        async with self._answer("GET", path, query=query, seconds=_LIST_SECONDS) as response:
+            async for chunk in response.content.iter_any():
+                items += map(trim, reader.feed(chunk))
+            items += map(trim, reader.feed(b"", is_last=True))
+        metadata = reader.metadata
+        return Page(items, str(metadata.get("continue") or ""), str(metadata.get("resourceVersion") or ""))
 
     async def create(self, path: str, body: Mapping[str, Any]) -> Json:
         return await self._json("POST", path, body=body)
@@ -108,61 +148,52 @@ class KubernetesApi:
     async def replace(self, path: str, body: Mapping[str, Any]) -> Json:
         return await self._json("PUT", path, body=body)
 
-    async def patch(self, path: str, body: object, kind: PatchKind = "merge") -> Json:
-        return await self._json("PATCH", path, body=body, content_type=_PATCHES[kind])
+    async def patch(self, path: str, body: object, kind: PatchKind = "merge", *, trim: Trim = whole) -> Json:
+        return await self._json("PATCH", path, trim=trim, body=body, content_type=_PATCHES[kind])
 
     async def text(self, path: str, **query: str) -> str:
-        return (await self._read("GET", path, query=query)).decode("utf-8", "replace")
+        async with self._answer("GET", path, query=query) as response:
+            return (await response.read()).decode("utf-8", "replace")
 
-    async def watch(self, path: str, **query: str) -> AsyncIterator[Json]:
+    async def watch(self, path: str, trim: Trim, **query: str) -> AsyncIterator[Json]:
         chosen = {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_SECONDS), **query}
         timeout = aiohttp.ClientTimeout(total=None, connect=REQUEST_SECONDS, sock_read=SILENCE_SECONDS)
-        try:
-            response = await self._send("GET", path, query=chosen, timeout=timeout)
-            try:
-                if response.status != 200:
-                    raise _refusal("GET", path, response.status, await response.read())
-                async for line in response.content:
-                    yield _event(path, line)
-            finally:
-                response.close()
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise _unavailable("watch", path, error) from error
+        lines = Lines(LONGEST_BYTES)
+        async with self._answer("GET", path, query=chosen, timeout=timeout) as response:
+            async for chunk in response.content.iter_any():
+                for line in lines.feed(chunk):
+                    yield _event(path, line, trim)
 
-    async def _json(self, method: str, path: str, **options: Any) -> Json:
-        body = await self._read(method, path, **options)
-        try:
-            document = json.loads(body)
-        except ValueError as error:
-            raise ClusterUnavailable(f"the API server answered {method} {path} without JSON") from error
-        if not isinstance(document, dict):
-            raise ClusterUnavailable(f"the API server answered {method} {path} without an object")
-        return document
+    async def _json(self, method: str, path: str, *, trim: Trim = whole, **options: Any) -> Json:
+        async with self._room.body() as body, self._answer(method, path, **options) as response:
+            async for chunk in response.content.iter_any():
+                await body.add(chunk)
+            return trim(_object(method, path, body.data))
 
-    async def _read(
+    @contextlib.asynccontextmanager
+    async def _answer(
         self,
         method: str,
         path: str,
         *,
-        query: Mapping[str, str] | None = None,
-        body: object = None,
-        content_type: str = "application/json",
-        seconds: float = REQUEST_SECONDS,
-    ) -> bytes:
-        timeout = aiohttp.ClientTimeout(total=seconds)
+        seconds: float | None = REQUEST_SECONDS,
+        timeout: aiohttp.ClientTimeout | None = None,
+        **options: Any,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A success, to be read within the context and within `seconds`, or one of `errors`."""
+        limit = timeout or aiohttp.ClientTimeout(total=seconds)
         try:
-            response = await self._send(
-                method, path, query=query, body=body, content_type=content_type, timeout=timeout
-            )
-            try:
-                data: bytes = await response.read()
-            finally:
-                response.release()
-        except (aiohttp.ClientError, ApiException, OSError, TimeoutError) as error:
+            async with asyncio.timeout(None if timeout else seconds):
+                response = await self._send(method, path, timeout=limit, **options)
+                try:
+                    if not 200 <= response.status < 300:
+                        raise _refusal(method, path, response.status, await _sentence(response))
+                    yield response
+                finally:
+                    # one that was not read to its end is closed, and no other request gets its connection
+                    response.release() if response.content.at_eof() else response.close()
+        except (aiohttp.ClientError, ApiException, OSError, TimeoutError, ValueError) as error:
             raise _unavailable(method, path, error) from error
-        if not 200 <= response.status < 300:
-            raise _refusal(method, path, response.status, data)
-        return data
 
     async def _send(
         self,
@@ -179,7 +210,12 @@ class KubernetesApi:
                 method,
                 path,
                 query_params=list((query or {}).items()),
-                header_params={"Accept": "application/json", "Content-Type": content_type},
+                # a compressed answer could be a thousand times as long as what arrives of it
+                header_params={
+                    "Accept": "application/json",
+                    "Accept-Encoding": "identity",
+                    "Content-Type": content_type,
+                },
                 auth_settings=["BearerToken"],
             )
         except (ConfigException, OSError) as error:  # the token's file, read anew each minute
@@ -220,13 +256,30 @@ def context_namespace(environment: Mapping[str, str], *, context: str | None = N
     return str((chosen[0]["context"].get("namespace") if chosen else None) or "default")
 
 
-def _event(path: str, line: bytes) -> Json:
+def _object(method: str, path: str, data: bytes | bytearray) -> Json:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ClusterUnavailable(f"the API server answered {method} {path} without JSON") from error
+    if not isinstance(document, dict):
+        raise ClusterUnavailable(f"the API server answered {method} {path} without an object")
+    return document
+
+
+def _event(path: str, line: bytes, trim: Trim) -> Json:
     """One line of a watch. An error event ends it, as the refusal that it stands for."""
-    event: Json = json.loads(line)
+    event = _object("watch", path, line)
+    found = event.get("object") or {}
     if event.get("type") == "ERROR":
-        status = event.get("object") or {}
-        raise _refusal("watch", path, int(status.get("code") or 500), json.dumps(status).encode())
-    return event
+        raise _refusal("watch", path, int(found.get("code") or 500), json.dumps(found).encode())
+    return {"type": event.get("type"), "object": trim(found)}
+
+
+async def _sentence(response: aiohttp.ClientResponse) -> bytes:
+    body = b""
+    while len(body) < _READ_BYTES and (chunk := await response.content.readany()):
+        body += chunk
+    return body
 
 
 def _refusal(method: str, path: str, status: int, body: bytes) -> ClusterRefused | ClusterUnavailable:

@@ -10,6 +10,7 @@ from webhook.certificates import CertificateKeeper
 from webhook.cluster import KubernetesCluster
 from webhook.connector_class import ensure_class
 from webhook.controller.controller import Controller
+from webhook.controller.kept import attended
 from webhook.events import EventRecorder
 from webhook.image_keeper import ImageKeeper
 from webhook.serving import serve
@@ -32,7 +33,7 @@ async def _broker(chosen: ProcessSettings, environment: Mapping[str, str]) -> No
     stop = stop_on_signals()
     async with await in_cluster_or_kubeconfig(environment) as api:
         recorder = EventRecorder(api, component="pypi-connector", instance=chosen.pod_name)
-        connectors = Cache(api, paths.connectors())
+        connectors = Cache(api, paths.connectors(), attended)
         controller = Controller(
             api,
             connectors=connectors,

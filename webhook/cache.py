@@ -14,6 +14,7 @@ from typing import Any
 
 from webhook.api import Api
 from webhook.errors import ClusterRefused, ClusterUnavailable, Gone
+from webhook.trim import Trim
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +24,9 @@ Key = tuple[str, str]
 OnChange = Callable[[Key, Json | None], None]
 """Called with each new state of an object, None when it is gone; it must not block"""
 
-PAGE = "500"
-"""Objects per page of a list, as client-go asks for"""
+PAGE = "100"
+"""Objects per page of a list: the API server makes a page as a whole, of objects of up to 1.5 MiB. Ten
+thousand small ones are a hundred requests, some seconds in all. client-go asks for 500."""
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 20.0
@@ -34,9 +36,13 @@ LONGEST_PAUSE_SECONDS = 20.0
 class Cache:
     """Run `run` in a task of its own; everything else may be asked at any time."""
 
-    def __init__(self, api: Api, path: str, *, on_change: OnChange = lambda _key, _object: None) -> None:
+    def __init__(
+        self, api: Api, path: str, trim: Trim, *, on_change: OnChange = lambda _key, _object: None
+    ) -> None:
+        """`trim` leaves what is kept of an object: namespace, name and resourceVersion at least."""
         self._api = api
         self._path = path
+        self._trim = trim
         self.on_change = on_change
         self._objects: dict[Key, Json] = {}
         self._version = ""
@@ -66,32 +72,31 @@ class Cache:
 
     async def _list(self) -> None:
         query = {"limit": PAGE}
-        found: dict[Key, Json] = {}
+        listed: set[Key] = set()
         while True:
-            page = await self._api.list(self._path, **query)
-            for one in page.get("items") or []:
-                found[_key(one)] = _slim(one)
-            metadata = page.get("metadata") or {}
-            if not metadata.get("continue"):
+            page = await self._api.page(self._path, self._trim, **query)
+            for one in page.items:
+                key = _key(one)
+                listed.add(key)
+                if _version(self._objects.get(key)) != _version(one):
+                    self._put(key, one)
+            if not page.more:
                 break
-            query = {"limit": PAGE, "continue": metadata["continue"]}
-        for key in self._objects.keys() - found.keys():
+            query = {"limit": PAGE, "continue": page.more}
+        for key in self._objects.keys() - listed:
             self._put(key, None)
-        for key, one in found.items():
-            if _version(self._objects.get(key)) != _version(one):
-                self._put(key, one)
-        self._version = str(metadata.get("resourceVersion") or "")
+        self._version = page.version
         self._failures = 0
         if not self.synced.is_set():
-            logger.info("cache synced", extra={"path": self._path, "objects": len(found)})
+            logger.info("cache synced", extra={"path": self._path, "objects": len(listed)})
         self.synced.set()
 
     async def _watch(self) -> None:
-        async for event in self._api.watch(self._path, resourceVersion=self._version):
+        async for event in self._api.watch(self._path, self._trim, resourceVersion=self._version):
             one = event.get("object") or {}
             kind = event.get("type")
             if kind in ("ADDED", "MODIFIED"):
-                self._put(_key(one), _slim(one))
+                self._put(_key(one), one)
             elif kind == "DELETED":
                 self._put(_key(one), None)
             elif kind != "BOOKMARK":
@@ -121,9 +126,3 @@ def _key(one: Mapping[str, Any]) -> Key:
 
 def _version(one: Mapping[str, Any] | None) -> str:
     return str(((one or {}).get("metadata") or {}).get("resourceVersion") or "")
-
-
-def _slim(one: Json) -> Json:
-    """Without the bookkeeping of appliers, which is often larger than the object."""
-    one.get("metadata", {}).pop("managedFields", None)
-    return one

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sidecar.contract import Secret
-from webhook import names, paths
+from webhook import names, paths, trim
 from webhook.admission import Place
 from webhook.api import Api
 from webhook.cache import Cache
@@ -50,7 +50,7 @@ class KubernetesCluster:
         return parse_token_review(answer.get("status") or {})
 
     async def pod(self, namespace: str, name: str) -> Mapping[str, Any] | None:
-        return await self._api.get(paths.pod(namespace, name))
+        return await self._api.get(paths.pod(namespace, name), trim=trim.pod)
 
     async def is_allowed(self, who: TokenIdentity, verb: Verb, namespace: str, connector: str) -> bool:
         resource, subresource = PROXY_RESOURCE
@@ -77,7 +77,7 @@ class KubernetesCluster:
         return status.get("allowed") is True and status.get("denied") is not True
 
     async def secret(self, namespace: str, name: str) -> SecretManifest | None:
-        found = await self._api.get(paths.secret(namespace, name))
+        found = await self._api.get(paths.secret(namespace, name), trim=trim.secret)
         return parse_secret(found) if found else None
 
     async def connector(self, namespace: str, name: str) -> Mapping[str, Any] | None:
@@ -102,7 +102,8 @@ class AdmissionView:
     async def connector(self, key: str) -> Found:
         namespace, _, name = key.partition("/")
         manifest = self._connectors.get(namespace, name)
-        if manifest is None:  # it may have been created in this very second, together with the Pod
+        # it may have been created in this very second, together with the Pod, or be too large to be kept
+        if manifest is None or trim.is_abridged(manifest):
             manifest = await self._api.get(paths.connector(namespace, name), seconds=LIVE_SECONDS)
         try:
             return parse_connector(manifest) if manifest else None

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from webhook import paths
 from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, NotFound
+from webhook.fairness import may_take
 
 if TYPE_CHECKING:  # the demo's broker has a cluster in memory, and need not wait for that library's import
     from webhook.api import Api
@@ -34,7 +35,8 @@ PAUSE_SECONDS = 5.0
 """After the API server did not answer: it has more important questions to answer then. Arbitrary."""
 
 MOST = 2000
-"""Events that are remembered, at about 1 KiB each. More, and those that are said no more are forgotten."""
+"""Events that are remembered, at about 1 KiB each. More, and those that are said no more are forgotten. Those
+that wait to be written share these places by namespace (`webhook.fairness`)."""
 
 MOST_PER_OBJECT = 16
 SPAN_SECONDS = 300.0
@@ -120,6 +122,8 @@ class EventRecorder:
         self._now = now
         self._series: OrderedDict[str, _Series] = OrderedDict()
         """By name; the longest unused first"""
+        self._turns: dict[str, int] = {}
+        """Namespace → number of its last write"""
         self._arrived = asyncio.Event()
         self._dropped = 0
 
@@ -139,7 +143,7 @@ class EventRecorder:
         time = _timestamp(self._now())
         if series is None:
             series = _Series(body, once, first=time, last=time)
-            if not self._make_room(series.regarding):
+            if not self._make_room(series):
                 self._drop(series)
                 return
             self._series[key] = series
@@ -172,17 +176,28 @@ class EventRecorder:
         loop = asyncio.get_running_loop()
         while True:
             self._arrived.clear()
-            waiting = [
-                (one.due(self._period_seconds), key) for key, one in self._series.items() if one.unwritten
-            ]
-            due, key = min(waiting, default=(None, ""))
-            if due is not None and due <= loop.time():
+            waiting = [(one.due(self._period_seconds), key) for key, one in self._waiting()]
+            due = [key for time, key in waiting if time <= loop.time()]
+            if due:
+                key = self._first_turn(due)
                 return key, self._series[key]
             try:
-                async with asyncio.timeout_at(due):
+                async with asyncio.timeout_at(min((time for time, _ in waiting), default=None)):
                     await self._arrived.wait()
             except TimeoutError:
                 pass
+
+    def _waiting(self) -> list[tuple[str, _Series]]:
+        return [(key, one) for key, one in self._series.items() if one.unwritten]
+
+    def _first_turn(self, keys: list[str]) -> str:
+        """Namespaces take turns: a thousand Events of one are a single write before another's."""
+        key = min(keys, key=lambda one: self._turns.get(self._series[one].namespace, 0))
+        number = 1 + max(self._turns.values(), default=0)
+        remembered = {one.namespace for one in self._series.values()}
+        self._turns = {one: turn for one, turn in self._turns.items() if one in remembered}
+        self._turns[self._series[key].namespace] = number
+        return key
 
     async def _write(self, series: _Series, told: int) -> None:
         if not series.count:
@@ -239,10 +254,13 @@ class EventRecorder:
             "reportingInstance": self._instance,
         }
 
-    def _make_room(self, regarding: Mapping[str, str]) -> bool:
+    def _make_room(self, series: _Series) -> bool:
         """Whether one more may be remembered; what was written long ago is forgotten for it."""
-        of_object = [key for key, one in self._series.items() if one.regarding == regarding]
+        of_object = [key for key, one in self._series.items() if one.regarding == series.regarding]
         if len(of_object) >= MOST_PER_OBJECT and not self._forget(of_object, SPAN_SECONDS):
+            return False
+        waiting = [one.namespace for _, one in self._waiting()]
+        if not may_take(waiting.count(series.namespace), MOST - len(waiting)):
             return False
         return len(self._series) < MOST or self._forget(list(self._series), 0.0)
 

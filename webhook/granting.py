@@ -10,6 +10,7 @@ from typing import Any
 
 from sidecar.contract import TOKEN_AUDIENCE, Grant, Secret
 from webhook import grant_rules as rules
+from webhook.annotations import Request
 from webhook.connectors import Connector
 from webhook.errors import Forbidden, Problem
 from webhook.isolation import UNKNOWN_IMAGE, violations
@@ -56,9 +57,7 @@ async def grant(
     namespace, _, name = connector_key.partition("/")
     caller = rules.authenticate(await cluster.review_token(token, TOKEN_AUDIENCE), TOKEN_AUDIENCE)
     trail.met(caller)
-    pod = rules.check_pod(caller, await cluster.pod(caller.namespace, caller.pod_name))
-    request = rules.find_request(caller, pod, connector_key)
-    rules.check_isolation(caller, await _violations(cluster, settings, pod))
+    request = await _judge_pod(cluster, settings, caller, connector_key)
     foreign = rules.is_foreign(caller, namespace)
     if foreign:
         allowed = await cluster.is_allowed(caller.identity, "get", namespace, name)
@@ -87,6 +86,16 @@ async def _violations(cluster: Cluster, settings: Settings, pod: Mapping[str, An
     if any(one.reason == UNKNOWN_IMAGE for one in found):
         return violations(pod, settings=settings.with_images(await cluster.sidecar_images()))
     return found
+
+
+async def _judge_pod(
+    cluster: Cluster, settings: Settings, caller: rules.Caller, connector_key: str
+) -> Request:
+    """What the Pod asks for, if it may. The Pod itself, a mebibyte if its author likes, is let go at once."""
+    pod = rules.check_pod(caller, await cluster.pod(caller.namespace, caller.pod_name))
+    request = rules.find_request(caller, pod, connector_key)
+    rules.check_isolation(caller, await _violations(cluster, settings, pod))
+    return request
 
 
 async def _secrets(

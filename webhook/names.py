@@ -84,6 +84,8 @@ CSI_DRIVER = "connectors-csi"
 CONNECTOR_CLASS = "pypi"
 AUTH_NAME = "basicAuth"
 SECRET_TYPE = "kubernetes.io/basic-auth"  # noqa: S105 (a type)
+SECRET_KEYS = ("username", "password", "ca.crt")
+"""All that is read of a Secret."""
 PIPCONF_CONFIGURATION = "pipconf"
 PYPIRC_CONFIGURATION = "pypirc"
 ALIAS = "connectors-pypi"

@@ -20,6 +20,14 @@ QUOTA_CPU = "500m"
 EPHEMERAL_STORAGE = "16Mi"
 """Of a quota that bounds it. The files lie in memory; the log of a Pod's life is what takes disk."""
 
+DEMANDED_BY_QUOTAS = (
+    "limits.cpu",
+    "ephemeral-storage",
+    "requests.ephemeral-storage",
+    "limits.ephemeral-storage",
+)
+"""What a quota can bound that the sidecar does not name by itself"""
+
 
 def sidecar_resources(
     wishes: Resources, pod: Mapping[str, Any], quotas: Collection[str] = ()

@@ -20,6 +20,7 @@ from webhook.api import in_cluster_or_kubeconfig
 from webhook.broker import create_app
 from webhook.cache import Cache
 from webhook.cluster import KubernetesCluster
+from webhook.controller.kept import attended
 from webhook.events import EventRecorder
 from webhook.image_keeper import ImageKeeper
 from webhook.settings import Settings
@@ -92,7 +93,7 @@ async def settle() -> None:
 @contextlib.asynccontextmanager
 async def _wired(kubeconfig: Path, settings: Settings) -> AsyncIterator[FastAPI]:
     async with await in_cluster_or_kubeconfig({"KUBECONFIG": str(kubeconfig)}) as api:
-        connectors = Cache(api, paths.connectors())
+        connectors = Cache(api, paths.connectors(), attended)
         recorder = EventRecorder(api, names.SIDECAR, "broker-of-the-test", period_seconds=0.5)
         images = ImageKeeper(api, namespace=names.NAMESPACE, own=settings.allowed_images)
         tasks = [asyncio.create_task(one) for one in (connectors.run(), recorder.run(), images.run())]

@@ -17,6 +17,7 @@ from webhook.cache import Cache
 from webhook.connector_class import PYPI
 from webhook.controller.conditions import Probe
 from webhook.controller.controller import Controller
+from webhook.controller.kept import attended
 from webhook.controller.lease import Times
 from webhook.controller.status import condition
 from webhook.manifests import Registry
@@ -102,7 +103,7 @@ async def running(
     clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Controller]:
     async with KubernetesApi(Configuration(host=store.registry.origin)) as api:
-        connectors = Cache(api, paths.connectors())
+        connectors = Cache(api, paths.connectors(), attended)
         controller = Controller(
             api,
             connectors,

@@ -16,6 +16,7 @@ from webhook import names, paths
 from webhook.api import in_cluster_or_kubeconfig
 from webhook.cache import Cache
 from webhook.controller.controller import Controller
+from webhook.controller.kept import attended
 from webhook.controller.lease import Times
 from webhook.controller.probe import probe
 from webhook.events import EventRecorder
@@ -68,7 +69,7 @@ class Replica:
     @contextlib.asynccontextmanager
     async def _wired(self) -> AsyncIterator[Controller]:
         async with await in_cluster_or_kubeconfig({"KUBECONFIG": str(self._kubeconfig)}) as api:
-            connectors = Cache(api, paths.connectors())
+            connectors = Cache(api, paths.connectors(), attended)
             recorder = EventRecorder(api, names.SIDECAR, self._identity, period_seconds=0.2)
             controller = Controller(
                 api,

@@ -1,8 +1,9 @@
 """Connectors' status, kept true by one replica, which looks at class, Secrets and registry.
 
-Each Connector is attended by a task of its own, so that a slow registry holds nobody back. A spec is looked
-at as soon as it changes. Secrets may not be watched, which would need the right to list those of everybody:
-each is read anew within the period, and compared. A registry is asked when `schedule` says so.
+Each Connector is attended by a task of its own, so that a slow registry holds nobody back, and what these
+tasks do at once is shared out by namespace (`webhook.fairness`). A spec is looked at as soon as it changes.
+Secrets may not be watched, which would need the right to list those of everybody: each is read anew within
+the period, and compared. A registry is asked when `schedule` says so.
 """
 
 import asyncio
@@ -10,28 +11,30 @@ import logging
 import random
 import time
 import traceback
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from webhook import names, paths
+from webhook import names, paths, trim
 from webhook.api import Api
 from webhook.cache import Cache, Key
 from webhook.controller import schedule
+from webhook.controller.asking import Asking, Turn
 from webhook.controller.conditions import TYPES, Observed, Probe, conditions
 from webhook.controller.inspection import Inspection, inspect
 from webhook.controller.lease import Lease, Times
-from webhook.controller.pace import Pace
 from webhook.controller.probe import probe as probe_registry
-from webhook.controller.status import Report, condition, identity, is_current, told_probe, told_versions
+from webhook.controller.status import Report, condition, identity, is_current
 from webhook.controller.status_writer import StatusWriter
-from webhook.controller.trials import Trials
 from webhook.endpoints import index_url
 from webhook.errors import ClusterRefused, ClusterUnavailable
 from webhook.events import Recorder
+from webhook.fair_slots import FairSlots
 from webhook.manifests import Registry
 from webhook.ports import default_port
 from webhook.seam import SecretManifest, parse_secret
+from webhook.trim import is_abridged, without_texts
 
 logger = logging.getLogger(__name__)
 
@@ -42,10 +45,11 @@ PERIOD_SECONDS = 25.0
 are 45 reads a second, each of an object in the API server's memory or etcd's."""
 
 CALLS = 16
-"""At the API server at once: a quarter of the connections that this process shares with grants"""
+"""At the API server at once: a quarter of the connections that this process shares with grants. Half of them
+for the Connectors of one namespace (`webhook.fairness`), which are as many as one CPU has work with"""
 
-PROBES = 64
-"""Registries asked at once. If a thousand hang, each is asked for 10 s in 300 s: 34 at once."""
+PROBES = 128
+"""Registries asked at once, 64 of one namespace. If a thousand hang, each is asked for 10 s in 300 s: 34."""
 
 
 @dataclass(slots=True)
@@ -79,21 +83,21 @@ class Controller:
     ) -> None:
         self._api = api
         self._connectors = connectors
-        self._probe = probe
         self._period_seconds = period_seconds
         self._clock = clock
         self._lease = Lease(
             api, namespace=namespace, name=names.CONTROLLER_LEASE, identity=identity, times=times
         )
         self._classes: Cache | None = None
-        self._calls = asyncio.Semaphore(CALLS)
+        self._calls = FairSlots(CALLS)
         self._writer = StatusWriter(api, self._calls, recorder)
-        self._probes = asyncio.Semaphore(PROBES)
-        self._trials = Trials(self._probe_in_turn, clock)
-        self._pace = Pace(clock)
+        self._asking = Asking(probe, clock)
+        self._probes = FairSlots(PROBES)
         self._group: asyncio.TaskGroup | None = None
         """While leading"""
         self._attended: dict[Key, _Attendance] = {}
+        self._in_namespace: Counter[str] = Counter()
+        """How many are attended"""
 
     @property
     def is_leading(self) -> bool:
@@ -110,6 +114,7 @@ class Controller:
             gone = self._attended.pop(key, None)
             if gone and gone.task:
                 gone.task.cancel()
+                self._in_namespace[key[0]] -= 1
         elif attendance is None:
             if self._group is not None:
                 self._attend(self._group, key, manifest, pause=0.0)
@@ -133,22 +138,26 @@ class Controller:
 
     async def _lead(self) -> None:
         await self._connectors.synced.wait()
-        classes = Cache(self._api, paths.CONNECTOR_CLASSES)
+        classes = Cache(self._api, paths.CONNECTOR_CLASSES, trim.presence)
         classes.on_change = self._on_class_change
         async with asyncio.TaskGroup() as group:
             try:
                 group.create_task(classes.run())
                 await classes.synced.wait()
                 self._classes, self._group = classes, group
+                crowds = Counter(_key(manifest)[0] for manifest in self._connectors)
                 for manifest in self._connectors:
+                    key = _key(manifest)
                     # what another replica told a moment ago is looked at in its turn, not all at once
-                    pause = random.uniform(0, self._period_seconds) if is_current(manifest) else 0.0  # noqa: S311
-                    self._attend(group, _key(manifest), manifest, pause)
+                    longest = schedule.look_period(self._period_seconds, crowds[key[0]])
+                    pause = random.uniform(0, longest) if is_current(manifest) else 0.0  # noqa: S311
+                    self._attend(group, key, manifest, pause)
                 await asyncio.Event().wait()
             finally:
                 # before the group waits for its tasks' ends: it raises at whoever joins it then, the watch
                 self._group = None
                 self._attended.clear()
+                self._in_namespace.clear()
 
     def _on_class_change(self, _key: Key, _manifest: Json | None) -> None:
         for attendance in self._attended.values():
@@ -157,6 +166,7 @@ class Controller:
     def _attend(self, group: asyncio.TaskGroup, key: Key, manifest: Json, pause: float) -> None:
         attendance = _Attendance(manifest)
         self._attended[key] = attendance
+        self._in_namespace[key[0]] += 1
         attendance.task = group.create_task(self._attend_for_ever(attendance, pause))
 
     async def _attend_for_ever(self, attendance: _Attendance, pause: float) -> None:
@@ -185,68 +195,58 @@ class Controller:
 
     def _next_look(self, attendance: _Attendance) -> float:
         """Seconds. Soon after a failure of the cluster, for a change may be waiting."""
-        longest = self._period_seconds
+        in_namespace = self._in_namespace[_key(attendance.manifest)[0]]
+        longest = schedule.look_period(self._period_seconds, in_namespace)
         if attendance.failures:
             longest = min(longest, 2.0 ** min(attendance.failures, 16))
         return longest * random.uniform(0.8, 1.0)  # noqa: S311
 
     async def _visit(self, attendance: _Attendance) -> None:
+        """Look once, and once more with a place at the probes where the registry has to be asked.
+
+        What the first look has read is let go before a place is waited for: a CA may be a mebibyte, and
+        thousands may wait.
+        """
+        due = await self._look(attendance, turn=None)
+        if due is None:
+            return
+        namespace = _key(attendance.manifest)[0]
+        if due == "first":
+            await self._asking.pace.enter(namespace)
+        async with self._probes.hold(namespace):
+            await self._look(attendance, turn=due)
+
+    async def _look(self, attendance: _Attendance, *, turn: Turn | None) -> Turn | None:
+        """Tell what is known. The answer: the registry has to be asked, and `turn` does not allow it."""
         manifest = attendance.manifest
         if manifest["metadata"].get("deletionTimestamp"):
-            return
+            return None
         assert self._classes is not None  # noqa: S101 (nothing is attended before)
         class_exists = self._classes.get("", names.CONNECTOR_CLASS) is not None
-        found = await inspect(manifest, self._secret, class_exists=class_exists)
-        seen = await self._ask(attendance, manifest, found) if found.registry else None
-        await self._tell(attendance, manifest, found, seen)
-
-    async def _ask(self, attendance: _Attendance, manifest: Json, found: Inspection) -> Probe:
-        """What the registry shows, or showed when it was asked last."""
-        assert found.registry is not None  # noqa: S101
-        has_secret = bool(found.has_secret)
-        # by content: a label on the Secret is no reason to try a wrong password once more. `hash` is keyed
-        material = hash((found.registry.credential, found.registry.ca))
-        subject = schedule.Subject(*identity(manifest), material)
-        before = attendance.answer
-        if before is None and told_versions(manifest) == found.versions:
-            told = told_probe(manifest)
-            if told:
-                now, spread = self._clock(), random.random()  # noqa: S311
-                before = schedule.taken_over(subject, told, has_secret=has_secret, now=now, spread=spread)
-                attendance.answer = before
-        if before and not schedule.is_due(before, subject, self._clock()):
-            return before.probe
-        if not all(condition(manifest, kind) for kind in TYPES):
+        # reading takes time of this loop: a thousand that appear together are read in turn too
+        async with self._calls.hold(_key(manifest)[0]):
+            whole = await self._whole(manifest)
+            if whole is None:
+                return None
+            found = await inspect(whole, self._secret, class_exists=class_exists)
+        if found.registry is None:
             await self._tell(attendance, manifest, found, None)
-        is_changed = before is not None and before.subject.generation != subject.generation
-        seen = await self._look(attendance, before, subject, found.registry, insists=is_changed)
-        now, spread = self._clock(), random.random()  # noqa: S311
-        attendance.answer = schedule.next_answer(
-            before, subject, seen, has_secret=has_secret, now=now, spread=spread
-        )
-        return seen
+            return None
+        answer = await self._asking.ask(manifest, found, attendance.answer, turn)
+        if not isinstance(answer, schedule.Answer):
+            if not all(condition(manifest, kind) for kind in TYPES):
+                await self._tell(attendance, manifest, found, None)
+            return answer
+        attendance.answer = answer
+        await self._tell(attendance, manifest, found, answer.probe)
+        return None
 
-    async def _look(
-        self,
-        attendance: _Attendance,
-        before: schedule.Answer | None,
-        subject: schedule.Subject,
-        registry: Registry,
-        *,
-        insists: bool,
-    ) -> Probe:
-        """Ask the registry, at the namespace's pace if it is asked this for the first time."""
-        namespace = registry.connector.namespace
-        is_first = before is None or before.subject != subject
-        if is_first:
-            await self._pace.enter(namespace)
-        seen = await self._trials.ask(registry, insists=insists)
-        if is_first and seen.outcome == "ok":
-            self._pace.give_back(namespace)
-        if seen.cause and (is_first or before is None or before.probe.cause != seen.cause):
-            # the status says less, for who writes Connectors reads it
-            self._log(logging.INFO, "registry not reached", attendance, cause=seen.cause)
-        return seen
+    async def _whole(self, manifest: Json) -> Json | None:
+        """With its spec, which is read anew where it is too large to be kept. None: the watch is behind."""
+        if not is_abridged(manifest):
+            return manifest
+        live = await self._api.get(paths.connector(*_key(manifest)), trim=without_texts)
+        return live if live and identity(live) == identity(manifest) else None
 
     async def _tell(
         self, attendance: _Attendance, manifest: Json, found: Inspection, seen: Probe | None
@@ -262,13 +262,8 @@ class Controller:
         if identity(attendance.manifest) != identity(manifest):
             attendance.changed.set()
 
-    async def _probe_in_turn(self, registry: Registry) -> Probe:
-        async with self._probes:
-            return await self._probe(registry)
-
     async def _secret(self, namespace: str, name: str) -> SecretManifest | None:
-        async with self._calls:
-            found = await self._api.get(paths.secret(namespace, name))
+        found = await self._api.get(paths.secret(namespace, name), trim=trim.secret)
         return parse_secret(found) if found else None
 
     def _log(self, level: int, message: str, attendance: _Attendance, **fields: object) -> None:

@@ -7,6 +7,7 @@ ever; looks that are merely repeated (`schedule`) are not counted.
 
 import asyncio
 from collections.abc import Callable
+from weakref import WeakValueDictionary
 
 BURST = 100
 """Failed looks of a namespace at once: an administrator who corrects an address again and again does not come
@@ -16,7 +17,7 @@ REFILL_SECONDS = 5.0
 """Until one more may fail: 720 addresses in an hour, where a scan of one machine's ports takes 65,535."""
 
 _LOOK_SECONDS = 0.5
-"""Between two looks whether there is room; arbitrary"""
+"""Between two looks whether there is room, of the first in a namespace's line; arbitrary"""
 
 
 class Pace:
@@ -26,11 +27,15 @@ class Pace:
         self._clock = clock
         self._full_at: dict[str, float] = {}
         """When nothing is owed any more; of those that owe"""
+        self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Of namespaces where somebody enters: first come, first served"""
 
     async def enter(self, namespace: str) -> None:
         """Wait for room, and take it."""
-        while not self.take(namespace):
-            await asyncio.sleep(_LOOK_SECONDS)
+        line = self._lines.setdefault(namespace, asyncio.Lock())
+        async with line:
+            while not self.take(namespace):
+                await asyncio.sleep(_LOOK_SECONDS)
 
     def take(self, namespace: str) -> bool:
         now = self._clock()

@@ -1,6 +1,5 @@
 """Writes a Connector's status where it differs from what is known, and an Event when `Ready` changed."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -8,9 +7,12 @@ from typing import Any
 from webhook import names, paths
 from webhook.api import Api
 from webhook.controller.conditions import READY, Condition
+from webhook.controller.kept import attended
 from webhook.controller.status import Report, condition, identity, status_patch
 from webhook.errors import Conflict, NotFound
 from webhook.events import Recorder
+from webhook.fair_slots import FairSlots
+from webhook.trim import is_abridged, without_texts
 
 Json = dict[str, Any]
 
@@ -18,36 +20,41 @@ Json = dict[str, Any]
 class StatusWriter:
     """`calls` bounds what is asked of the API server at once."""
 
-    def __init__(self, api: Api, calls: asyncio.Semaphore, recorder: Recorder | None) -> None:
+    def __init__(self, api: Api, calls: FairSlots, recorder: Recorder | None) -> None:
         self._api = api
         self._calls = calls
         self._recorder = recorder
 
     async def write(self, manifest: Json, report: Report) -> Json:
         """The Connector as it is now; it may be gone, or have another spec, of which nothing is told."""
-        try:
-            return await self._patch(manifest, report)
-        except Conflict:
-            # another wrote to it, and the watch is behind
-            path = paths.connector(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
-            async with self._calls:
-                live = await self._api.get(path)
-            if live is None or identity(live) != identity(manifest):
-                return live or manifest
-            return await self._patch(live, report)
+        if status_patch(manifest, report, _wall_time()) is None:
+            return manifest
+        if not is_abridged(manifest):
+            try:
+                return await self._patch(manifest, report) or manifest
+            except Conflict:
+                pass  # another wrote to it, and the watch is behind
+        namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        async with self._calls.hold(namespace):
+            live = await self._api.get(paths.connector(namespace, name), trim=without_texts)
+        if live is None:
+            return manifest
+        if identity(live) != identity(manifest):
+            return attended(live)
+        return await self._patch(live, report) or attended(live)
 
-    async def _patch(self, manifest: Json, report: Report) -> Json:
+    async def _patch(self, manifest: Json, report: Report) -> Json | None:
+        """What became of it; None: nothing was to be written, or it is gone, as the watch will tell."""
         patch = status_patch(manifest, report, _wall_time())
         if patch is None:
-            return manifest
-        metadata = manifest["metadata"]
+            return None
+        namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
         try:
-            async with self._calls:
-                written = await self._api.patch(
-                    paths.connector_status(metadata["namespace"], metadata["name"]), patch
-                )
+            async with self._calls.hold(namespace):
+                path = paths.connector_status(namespace, name)
+                written = await self._api.patch(path, patch, trim=attended)
         except NotFound:
-            return manifest  # the watch will tell
+            return None
         await self._tell(manifest, report.conditions[-1])
         return written
 

@@ -1,0 +1,154 @@
+"""Guard 9: a Connector is no larger than it has reason to be, and one that is can still be mended."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import guards
+import pytest
+from guards import Act, Attack, Result, patch, title
+from kube import Kube
+
+GUARD = "pypi-connector-size"
+
+WRITER = "connector-writer"
+"""May do everything to Connectors, and read no Secret"""
+
+_RIGHTS = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: connector-writer}
+rules:
+  - {apiGroups: [connectors.alauda.io], resources: [connectors, connectors/status], verbs: ["*"]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: connector-writer}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: connector-writer}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: connector-writer}]
+"""
+
+Json = dict[str, Any]
+
+ANNOTATIONS = {"example.com/noise": "x" * 70_000}
+LABELS = {f"example.com/label-{number}": "x" * 50 for number in range(200)}
+OWNERS = [
+    {"apiVersion": "v1", "kind": "ConfigMap", "name": f"c-{number}", "uid": f"{number}"}
+    for number in range(65)
+]
+LISTS = [{"name": name, "value": "package " * 511} for name in ("allowPackages", "denyPackages")]
+ADDRESSES = [
+    {"name": f"files-{number}", "value": "https://x.example/" + "y" * 900} for number in range(1, 11)
+]
+CONDITION = {
+    "type": "Flooded",
+    "status": "True",
+    "reason": "Flood",
+    "message": "x" * 20_000,
+    "lastTransitionTime": "2026-01-01T00:00:00Z",
+}
+
+
+def connector(name: str = "new", metadata: Json | None = None, **spec: Any) -> Json:
+    return {
+        "apiVersion": "connectors.alauda.io/v1alpha1",
+        "kind": "Connector",
+        "metadata": {"name": name, **(metadata or {})},
+        "spec": {"connectorClassName": "pypi", "address": "https://pypi.example", **spec},
+    }
+
+
+def prepare(kube: Kube, namespace: str) -> None:
+    kube.apply(_RIGHTS, namespace=namespace)
+    kube.create(connector("small"), namespace=namespace)
+
+
+def create(manifest: Mapping[str, Any]) -> Act:
+    return guards.create(dict(manifest))
+
+
+def grow(change: Json, *options: str) -> Act:
+    return patch(change, *options, target="connector/small")
+
+
+FLOOD = {"status": {"conditions": [CONDITION]}}
+ATTACKS = [
+    Attack(
+        "annotations",
+        create(connector(metadata={"annotations": ANNOTATIONS})),
+        "65536 characters in all, and these have 70017: make them smaller, the largest are example.com/noise",
+    ),
+    Attack(
+        "annotations added", grow({"metadata": {"annotations": ANNOTATIONS}}), "may have 65536 characters"
+    ),
+    Attack("labels", create(connector(metadata={"labels": LABELS})), "may have 8192 characters in all"),
+    Attack("owners", create(connector(metadata={"ownerReferences": OWNERS})), "may have 64 entries in all"),
+    Attack("spec", create(connector(params=LISTS, addressExtensions=ADDRESSES)), "may have 16384 characters"),
+    Attack("spec grows", grow({"spec": {"params": LISTS, "addressExtensions": ADDRESSES}}), "may have 16384"),
+    Attack("conditions", grow(FLOOD, "--subresource=status"), "status.conditions of others on a Connector"),
+]
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=title)
+def test_nobody_makes_a_connector_large(kube: Kube, guarded: str, attack: Attack) -> None:
+    guards.assert_refused(GUARD, attack, kube.as_user(WRITER, "system:authenticated"), guarded)
+    guards.assert_refused(GUARD, attack, kube, guarded)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=title)
+def test_without_the_guard_they_would(kube: Kube, unguarded: str, attack: Attack) -> None:
+    writer = kube.as_user(WRITER, "system:authenticated")
+    guards.assert_succeeds_unguarded(GUARD, attack, writer, unguarded)
+
+
+LARGEST = connector("largest", params=LISTS, addressExtensions=ADDRESSES[:8])
+"""As large as a spec may be, by a few hundred characters"""
+
+HARMLESS: Mapping[str, Act] = {
+    "a usual one": create(connector()),
+    "the largest spec": create(LARGEST),
+    "annotations of 60 KB": create(connector(metadata={"annotations": {"a": "x" * 60_000}})),
+    "a condition of others": grow(
+        {"status": {"conditions": [{**CONDITION, "message": "x" * 16_000}]}}, "--subresource=status"
+    ),
+}
+
+
+@pytest.mark.parametrize("act", HARMLESS.values(), ids=list(HARMLESS))
+def test_what_is_no_larger_is_let_through(kube: Kube, guarded: str, act: Act) -> None:
+    result = act(kube.as_user(WRITER, "system:authenticated"), guarded)
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_largest_can_be_applied_and_changed_by_kubectl(kube: Kube, guarded: str) -> None:
+    """Which keeps all of it once more, in an annotation."""
+    kube.apply(LARGEST, namespace=guarded)
+    again = {
+        **LARGEST,
+        "metadata": {"name": "largest", "annotations": {"cpaas.io/description": "x" * 10_000}},
+    }
+    kube.apply(again, namespace=guarded)
+    kept = kube.get("connector", "largest", guarded)["metadata"]["annotations"]
+    assert len(kept["kubectl.kubernetes.io/last-applied-configuration"]) > 25_000
+
+
+def test_what_was_large_before_can_be_mended_and_deleted_and_grows_no_further(
+    kube: Kube, guarded: str
+) -> None:
+    metadata = {"annotations": ANNOTATIONS, "labels": LABELS, "finalizers": ["example.com/wait"]}
+    before = connector("before", metadata, params=LISTS, addressExtensions=ADDRESSES)
+    with guards.lifted(kube, (GUARD,), guarded):
+        guards.until(kube, create(before), guarded, lambda result: result.returncode == 0)
+        kube.create(before, namespace=guarded)
+        kube.patch("connector", "before", FLOOD, guarded, subresource="status")
+    guards.until(kube, ATTACKS[0].act, guarded, lambda result: guards.is_refused_by(GUARD, result))
+
+    def changed(change: Json, *options: str) -> Result:
+        return patch(change, *options, target="connector/before", dry_run=False)(kube, guarded)
+
+    assert changed({"metadata": {"annotations": {"cpaas.io/display-name": "x"}}}).returncode != 0
+    assert changed(FLOOD, "--subresource=status").returncode == 0
+    assert changed({"metadata": {"annotations": {"example.com/noise": "x" * 69_000}}}).returncode == 0
+    assert changed({"spec": {"addressExtensions": ADDRESSES[:9]}}).returncode == 0
+    kube.run("delete", "connector", "before", "-n", guarded, "--wait=false")
+    assert changed({"metadata": {"finalizers": None}}).returncode == 0
+    kube.wait_for(lambda: kube.find("connector", "before", guarded) is None)

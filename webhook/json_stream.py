@@ -1,0 +1,134 @@
+"""JSON of the API server in pieces: the items of a list one by one, and the lines of a watch. Pure.
+
+A list of large objects is larger than this process may be; an item of it never is. The standard library reads
+whole documents only, so each item is read as soon as it is whole (`JSONDecoder.raw_decode`):
+
+    {"apiVersion":"v1","items":[{"a":1},{"b":   →  {"a": 1}; `{"b":` stays until more of it is there
+
+Which key comes first differs: `metadata`, which says how to go on, stands before the items of Pods and behind
+those of custom resources.
+"""
+
+import codecs
+import json
+import re
+from typing import Any
+
+Json = dict[str, Any]
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_DECODER = json.JSONDecoder()
+
+
+class TooLong(ValueError):
+    """A piece is larger than it may be."""
+
+
+class _Incomplete(Exception):
+    """More must arrive first."""
+
+
+class ListItems:
+    """The items of one list, and its `metadata` when it has ended. `longest`: characters of one item."""
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode
+        self._text = ""
+        """What has arrived and is not read yet"""
+        self._next_attempt = 0
+        """Length of the text below which no item is looked for: doubled, so that an item of 24 pieces is not
+        read 24 times"""
+        self._is_inside = False
+        """Whether the next value is an item"""
+        self.is_complete = False
+        self.metadata: Json = {}
+
+    def feed(self, data: bytes, *, is_last: bool = False) -> list[Json]:
+        """The items that are whole now. `TooLong`; `ValueError` where it is no list."""
+        self._text += self._decode(data, is_last)
+        items: list[Json] = []
+        at = 0
+        try:
+            while (is_last or len(self._text) - at >= self._next_attempt) and not self.is_complete:
+                at = self._step(at, items)
+                self._next_attempt = 0
+        except _Incomplete:
+            self._next_attempt = min(2 * (len(self._text) - at), self._longest)
+        self._text = self._text[at:]
+        if len(self._text) > self._longest:
+            raise TooLong(f"an object is longer than {self._longest} characters")
+        if is_last and not self.is_complete:
+            raise ValueError("the list is cut off, or is none")
+        return items
+
+    def _step(self, at: int, items: list[Json]) -> int:
+        """Read one member of the list's object, or one item; where the next one begins."""
+        at, mark = self._mark(at)
+        if mark == "," or (mark == "{" and not self._is_inside):
+            at, mark = self._mark(at + 1)
+        if self._is_inside:
+            if mark == "]":
+                self._is_inside = False
+                return at + 1
+            value, at = self._value(at)
+            if isinstance(value, dict):
+                items.append(value)
+            return at
+        if mark == "}":
+            self.is_complete = True
+            return at + 1
+        return self._member(at)
+
+    def _member(self, at: int) -> int:
+        name, at = self._value(at)
+        at, mark = self._mark(at)
+        if mark != ":":
+            raise ValueError("the answer is no JSON object")
+        at, mark = self._mark(at + 1)
+        if name == "items" and mark == "[":
+            self._is_inside = True
+            return at + 1
+        value, at = self._value(at)
+        if name == "metadata" and isinstance(value, dict):
+            self.metadata = value
+        return at
+
+    def _mark(self, at: int) -> tuple[int, str]:
+        """The next character that is no space, and its place."""
+        match = _SPACE.match(self._text, at)
+        at = match.end() if match else at
+        if at >= len(self._text):
+            raise _Incomplete
+        return at, self._text[at]
+
+    def _value(self, at: int) -> tuple[object, int]:
+        try:
+            value, end = _DECODER.raw_decode(self._text, at)
+        except json.JSONDecodeError:
+            raise _Incomplete from None
+        if end == len(self._text):  # a number may go on
+            raise _Incomplete
+        return value, end
+
+
+class Lines:
+    """The lines of a stream. `longest`: bytes of one line."""
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The lines that are whole now. `TooLong`."""
+        begun = len(self._rest)
+        self._rest += data
+        lines = []
+        start = 0
+        while (end := self._rest.find(b"\n", max(start, begun))) >= 0:
+            lines.append(bytes(self._rest[start:end]))
+            start = end + 1
+        del self._rest[:start]
+        if len(self._rest) > self._longest:
+            raise TooLong(f"a line is longer than {self._longest} bytes")
+        return lines
