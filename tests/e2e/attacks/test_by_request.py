@@ -188,7 +188,7 @@ def test_who_may_write_connectors_sends_nobodys_secret_to_his_server(guarded: Sc
         "metadata": {"name": "mine"},
         "spec": spec,
     }
-    sentence = "whoever declares or changes a Connector must be allowed to get the Secrets that it names"
+    sentence = "a Connector must be allowed to get the Secrets that it names"
     assert sentence in guarded.declarer.refused(own, namespace=guarded.namespace)
     change = {"spec": {"address": "https://collector.example"}}
     result = guarded.declarer.patch("connector", CONNECTOR, change, guarded.namespace, check=False)
