@@ -201,12 +201,12 @@ def test_made_up_tokens_cost_few_reviews_and_nobody_else_waits(
             last = answers[-1]
             assert problem(last) == (429, "TooManyFailedTokens")
             assert int(last.headers["Retry-After"]) > 0
-            assert {one.status_code for one in answers} == {401, 429}
+            assert {answer.status_code for answer in answers} == {401, 429}
 
     asyncio.run(story())
     most = int(callers.MOST_FAILURES) + MOST_AT_ONCE_PER_PEER + 3
     assert given.reviews <= (most if kind == "forged" else 2)
-    lines = [one.getMessage() for one in caplog.records if one.name.startswith("webhook")]
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("webhook")]
     assert len(lines) <= most + 2
     assert lines.count("tokens turned away") == 1
 

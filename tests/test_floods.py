@@ -27,22 +27,22 @@ ANSWER_SECONDS = 4.0
 
 @pytest.fixture(scope="module", params=["admission", "broker"])
 def component(request: pytest.FixtureRequest) -> Iterator[Served]:
-    with served(request.param) as found:
-        yield found
+    with served(request.param) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")
 def admission() -> Iterator[Served]:
     """Both are served by the same code: most floods are tried on one of them."""
-    with served("admission") as found:
-        yield found
+    with served("admission") as process:
+        yield process
 
 
 @pytest.fixture
 def fresh() -> Iterator[Served]:
     """For what memory of an earlier flood, used anew, would hide."""
-    with served("admission") as found:
-        yield found
+    with served("admission") as process:
+        yield process
 
 
 def drip(sock: ssl.SSLSocket, octet: int) -> bool:
@@ -55,12 +55,12 @@ def drip(sock: ssl.SSLSocket, octet: int) -> bool:
 
 
 def close(connections: list[socket.socket]) -> None:
-    for one in connections:
-        one.close()
+    for connection in connections:
+        connection.close()
 
 
 def still_open(connections: list[socket.socket]) -> int:
-    return sum(not is_gone(one, seconds=0.001) for one in connections)
+    return sum(not is_gone(sock, seconds=0.001) for sock in connections)
 
 
 def review() -> bytes:
@@ -184,11 +184,11 @@ def test_whoever_reads_no_answers_is_not_written_to_without_an_end(fresh: Served
     before = fresh.resident_kib
     deaf = [fresh.connect_tls(ATTACKER) for _ in range(20)]
     try:
-        for one in deaf:
-            one.settimeout(0.3)
+        for sock in deaf:
+            sock.settimeout(0.3)
             try:
                 for _ in range(3000):
-                    one.sendall(get("/" + "x" * 4000))
+                    sock.sendall(get("/" + "x" * 4000))
             except OSError:
                 pass
         check_victim(fresh)
@@ -203,15 +203,15 @@ def test_unfinished_bodies_are_bounded_and_the_victims_review_is_answered(fresh:
     begun: list[ssl.SSLSocket] = []
     try:
         for _ in range(25):
-            one = fresh.connect_tls(ATTACKER)
-            one.settimeout(2)
-            begun.append(one)
+            sock = fresh.connect_tls(ATTACKER)
+            sock.settimeout(2)
+            begun.append(sock)
             try:
-                one.sendall(post("/mutate", b"[" * 6_900_000, length=7_000_000))
+                sock.sendall(post("/mutate", b"[" * 6_900_000, length=7_000_000))
             except OSError:  # it went to make room
                 continue
-        found = json.loads(check_victim(fresh, review()))
-        assert found["response"]["patch"]
+        answered = json.loads(check_victim(fresh, review()))
+        assert answered["response"]["patch"]
         grown = fresh.resident_kib - before
         assert grown < 110 * 1024
     finally:

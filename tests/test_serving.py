@@ -147,11 +147,11 @@ def test_a_connection_that_says_nothing_is_closed(directory: Path) -> None:
         await writer.wait_closed()
         # one that has spoken is kept, and so is a slow answer
         slow = asyncio.create_task(client.get("/slow"))
-        await asyncio.sleep(1)
+        await asyncio.sleep(2.5)
         app.release.set()
         assert (await slow).status_code == 200
 
-    run(directory, story, limits=Limits(head_seconds=0.3))
+    run(directory, story, limits=Limits(head_seconds=1.5))
 
 
 def test_an_answer_in_two_writes_does_not_wait_for_a_receipt() -> None:

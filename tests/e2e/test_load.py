@@ -72,11 +72,11 @@ def load(installed: Kube, registry: Registry) -> Iterator[Load]:
         reviews, began = token_reviews(installed), time.monotonic()
         attackers = [attacker(kind, target) for kind, target in ATTACKS]
         installed.create(*attackers, namespace=eve)
-        for one in attackers:
-            wait_for_phase(installed, eve, one["metadata"]["name"], "Running")
-        installed.wait_for(lambda: all(said(installed, eve, one) for one in attackers), what="the floods")
+        for made in attackers:
+            wait_for_phase(installed, eve, made["metadata"]["name"], "Running")
+        installed.wait_for(lambda: all(said(installed, eve, made) for made in attackers), what="the floods")
         flooded = [run_victim(installed, team, f"beside-{number}") for number in range(VICTIMS)]
-        seen = {one["metadata"]["name"]: said(installed, eve, one) for one in attackers}
+        seen = {made["metadata"]["name"]: said(installed, eve, made) for made in attackers}
         reviews = token_reviews(installed) - reviews
         log = component_logs(installed, time.monotonic() - began)
         installed.run("delete", "pods", "--all", "-n", eve, "--grace-period=0", "--force")
@@ -98,8 +98,8 @@ def attacker(kind: str, target: str) -> dict[str, Any]:
     return made
 
 
-def said(kube: Kube, namespace: str, one: dict[str, Any]) -> dict[str, int]:
-    lines = kube.logs(one["metadata"]["name"], namespace).splitlines()
+def said(kube: Kube, namespace: str, made: dict[str, Any]) -> dict[str, int]:
+    lines = kube.logs(made["metadata"]["name"], namespace).splitlines()
     return dict(json.loads(lines[-1])) if lines else {}
 
 
@@ -114,8 +114,10 @@ def run_victim(kube: Kube, namespace: str, name: str) -> float:
 def token_reviews(kube: Kube) -> int:
     """As the API server counts them."""
     metrics = kube.run("get", "--raw", "/metrics").stdout.splitlines()
-    ours = [one for one in metrics if one.startswith("apiserver_request_total{") and '"tokenreviews"' in one]
-    return sum(int(float(one.rpartition(" ")[2])) for one in ours)
+    ours = [
+        line for line in metrics if line.startswith("apiserver_request_total{") and '"tokenreviews"' in line
+    ]
+    return sum(int(float(line.rpartition(" ")[2])) for line in ours)
 
 
 def component_logs(kube: Kube, seconds: float) -> str:
@@ -130,8 +132,8 @@ def peaks(kube: Kube) -> dict[str, float]:
     """proc_pid_status(5) of each component's process, read from within."""
     found = {}
     for deployment in (names.ADMISSION, names.BROKER):
-        for one in product.pods(kube, deployment):
-            name, [container] = one["metadata"]["name"], one["spec"]["containers"]
+        for component in product.pods(kube, deployment):
+            name, [container] = component["metadata"]["name"], component["spec"]["containers"]
             script = "print(open('/proc/1/status').read())"
             status = kube.run("exec", name, "-n", names.NAMESPACE, "--", "python3", "-Ic", script).stdout
             [kib] = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")]
@@ -174,5 +176,5 @@ def test_made_up_tokens_cost_few_reviews(load: Load) -> None:
 def test_the_log_tells_it_in_few_lines(load: Load) -> None:
     assert '"connections turned away"' in load.log
     assert '"tokens turned away"' in load.log
-    turned_away = [one for one in load.log.splitlines() if "turned away" in one]
+    turned_away = [line for line in load.log.splitlines() if "turned away" in line]
     assert len(turned_away) < 40

@@ -23,41 +23,41 @@ class Books:
         self.now = 0.0
 
     def weight(self, peer: str | None = None) -> int:
-        return sum(one.weight for one in self.present if peer in (None, one.peer))
+        return sum(holder.weight for holder in self.present if peer in (None, holder.peer))
 
     def make_room(self, peer: str, weight: int, *, may_be: Holder | None = None) -> bool:
-        before = {one.peer: self.weight(one.peer) for one in self.present}
+        before = {holder.peer: self.weight(holder.peer) for holder in self.present}
         all_before, own_before = list(self.present), self.weight(peer)
-        going, has_room = self.shares.make_room(peer, weight)
-        for one in going:
-            self.check_goes(one, peer, weight)
-            self.present.remove(one)
+        evicted, has_room = self.shares.make_room(peer, weight)
+        for holder in evicted:
+            self.check_goes(holder, peer, weight)
+            self.present.remove(holder)
         if own_before + weight <= self.most_per_peer and sum(before.values()) + weight <= self.most:
-            assert (going, has_room) == ([], True), "nobody goes while there is room"
+            assert (evicted, has_room) == ([], True), "nobody goes while there is room"
         if not has_room:
-            rest = [one for one in all_before if one in self.present]
+            rest = [holder for holder in all_before if holder in self.present]
             assert all(
-                one.rank is Rank.ANSWERING or self.weight(one.peer) < own_before + weight
-                for one in rest
-                if one.peer != peer
+                holder.rank is Rank.ANSWERING or self.weight(holder.peer) < own_before + weight
+                for holder in rest
+                if holder.peer != peer
             ), "refused only if nobody with as much has something to give up"
-            assert all(one.rank is Rank.ANSWERING for one in rest if one.peer == peer)
+            assert all(holder.rank is Rank.ANSWERING for holder in rest if holder.peer == peer)
         return has_room
 
-    def check_goes(self, one: Holder, peer: str, weight: int) -> None:
+    def check_goes(self, holder: Holder, peer: str, weight: int) -> None:
         wanted = self.weight(peer) + weight
-        assert one.rank is not Rank.ANSWERING
-        mine = self.weight(one.peer) + (weight if one.peer == peer else 0)
-        assert mine >= wanted or one.peer == peer, "never to a peer that holds more"
+        assert holder.rank is not Rank.ANSWERING
+        mine = self.weight(holder.peer) + (weight if holder.peer == peer else 0)
+        assert mine >= wanted or holder.peer == peer, "never to a peer that holds more"
         if wanted > self.most_per_peer:
-            assert one.peer == peer
+            assert holder.peer == peer
         else:
             movable = {other.peer for other in self.present if other.rank is not Rank.ANSWERING} - {peer}
             assert all(self.weight(other) <= mine for other in movable), "the greediest first"
-        before_it = self.present[: self.present.index(one)]
-        siblings = [other for other in self.present if other.peer == one.peer]
-        assert all(one.rank <= other.rank for other in siblings)
-        assert not [other for other in before_it if other.peer == one.peer and other.rank is one.rank]
+        before_it = self.present[: self.present.index(holder)]
+        siblings = [other for other in self.present if other.peer == holder.peer]
+        assert all(holder.rank <= other.rank for other in siblings)
+        assert not [other for other in before_it if other.peer == holder.peer and other.rank is holder.rank]
 
     def do(self, step: str, what: object, how: object) -> None:
         self.now += 1
@@ -102,22 +102,22 @@ def test_the_books_are_right_and_the_greediest_goes(
             assert books.shares.of(peer) == books.weight(peer) <= books.most_per_peer
     for rank in Rank:
         for before in (0.0, books.now / 2, books.now + 1):
-            late = {one for one in books.present if one.rank is rank and one.since < before}
+            late = {holder for holder in books.present if holder.rank is rank and holder.since < before}
             assert set(books.shares.overdue(rank, before)) == late
 
 
 @given(st.integers(1, 6), st.integers(1, 200), st.integers(0, 5))
 def test_whoever_holds_less_is_let_in_and_stays(reserve: int, attackers: int, few: int) -> None:
-    """The reserve: what one peer cannot hold is there for the others, and nobody takes it away."""
+    """The reserve: what a single peer cannot hold is there for the others, and nobody takes it away."""
     shares = Shares(8 + reserve, 8)
     mine = [Holder("victim", lambda: None) for _ in range(min(few, reserve))]
     for number in range(attackers):
-        going, has_room = shares.make_room("attacker")
-        assert has_room, "it takes the place of another one of its own"
-        assert {one.peer for one in going} <= {"attacker"}
+        evicted, has_room = shares.make_room("attacker")
+        assert has_room, "it takes the place of another connection of its own"
+        assert {holder.peer for holder in evicted} <= {"attacker"}
         shares.add(Holder("attacker", lambda: None))
         if number < len(mine):
-            going, has_room = shares.make_room("victim")
-            assert (has_room, {one.peer for one in going} - {"attacker"}) == (True, set())
+            evicted, has_room = shares.make_room("victim")
+            assert (has_room, {holder.peer for holder in evicted} - {"attacker"}) == (True, set())
             shares.add(mine[number])
     assert shares.of("victim") == min(attackers, len(mine))

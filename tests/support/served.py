@@ -64,7 +64,7 @@ class Served:
 
 
 def answer(sock: ssl.SSLSocket) -> tuple[int, bytes]:
-    """Read one, whose length is declared."""
+    """Read an answer whose length is declared."""
     data = b""
     while _HEADER_END not in data:
         data += _more(sock)
@@ -113,10 +113,10 @@ def served(component: str) -> Iterator[Served]:
             command = [sys.executable, __file__, component, str(port), folder]
             process = subprocess.Popen(command, stderr=file)
         try:
-            found = Served(port, process, log, _wait_for(token, process, log))
+            component_process = Served(port, process, log, _wait_for(token, process, log))
             for _ in range(20):  # imports and first allocations are no part of what is measured
-                assert found.ask(get("/healthz"))[0] == 200
-            yield found
+                assert component_process.ask(get("/healthz"))[0] == 200
+            yield component_process
             process.send_signal(signal.SIGTERM)
             assert process.wait(PATIENCE_SECONDS) == 0, log.read_text()
         finally:
