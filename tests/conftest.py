@@ -8,6 +8,10 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# No test is timed: a busy machine takes any time for an example. (With CI set hypothesis has this by itself.)
+settings.register_profile("default", settings.get_profile("default"), deadline=None)
 
 CANARY = "canary"
 """Every password in these tests holds it; no log record may, at any level."""
