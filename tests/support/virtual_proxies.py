@@ -1,5 +1,6 @@
 """A whole proxy in this process, whose waits for a credential go by a clock that the test moves."""
 
+import inspect
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,6 +61,9 @@ def virtual_proxy(registry: Registry, **changes: object) -> Iterator[VirtualProx
     finally:
         loop.stop()
         thread.join(PATIENCE_SECONDS)
+        for task in loop._tasks:
+            if inspect.getcoroutinestate(task.coroutine) == inspect.CORO_CREATED:
+                task.coroutine.close()  # else Python warns that nobody awaited it
         for wire in [one for one in loop._sources.values() if isinstance(one, Wire)]:
             wire.close()
         sock.close()
