@@ -58,6 +58,8 @@ _PATCHES: Mapping[PatchKind, str] = {
 _REFUSALS = {401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone}
 _SENTENCE_LENGTH = 500
 
+_FAILURES = (aiohttp.ClientError, ApiException, OSError, TimeoutError, ValueError, RecursionError)
+
 # it logs requests, whose bodies may hold tokens, at DEBUG
 logging.getLogger("kubernetes").setLevel(logging.WARNING)
 
@@ -192,7 +194,7 @@ class KubernetesApi:
                 finally:
                     # one that was not read to its end is closed, and no other request gets its connection
                     response.release() if response.content.at_eof() else response.close()
-        except (aiohttp.ClientError, ApiException, OSError, TimeoutError, ValueError) as error:
+        except _FAILURES as error:
             raise _unavailable(method, path, error) from error
 
     async def _send(

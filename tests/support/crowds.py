@@ -156,7 +156,10 @@ def known(kube: Kube, namespace: str) -> int:
     count = 0
     with administrator(kube) as client:
         while True:
-            table = client.get(paths.connectors(namespace), params=query, headers=columns).json()
+            answer = client.get(paths.connectors(namespace), params=query, headers=columns)
+            if not answer.is_success:  # too old to be continued, or too much at once: asked again
+                return 0
+            table = answer.json()
             reason = [one["name"] for one in table["columnDefinitions"]].index("Reason")
             count += sum(bool(row["cells"][reason]) for row in table["rows"] or [])
             query["continue"] = table["metadata"].get("continue") or ""
