@@ -1,6 +1,6 @@
-"""One request's visit to the registry: by which grant, once more by a newer one, once more alone.
+"""A request's way to the registry: once more by a newer grant, or alone, where the credential does not serve.
 
-What may be sent again is: a GET or HEAD always, an upload until its first octet has gone.
+A GET or HEAD may be sent again; an upload only as long as nothing of it was sent.
 """
 
 from typing import NamedTuple
@@ -59,7 +59,7 @@ class Visits:
         """GET or HEAD. Who has read the answer calls `leave`."""
         is_renewed = is_second = False
         while True:
-            found = await self._try(exchange, chosen, target, is_second)
+            found = await self._try(exchange, chosen, target, is_second=is_second)
             if isinstance(found, Response):
                 return found, chosen, target
             newer = None if is_renewed else await self._newer(target.grant, found)
@@ -97,41 +97,34 @@ class Visits:
             self._attempts.leave()
 
     async def _try(
-        self, exchange: Exchange, chosen: Route, target: Target, is_second: bool
+        self, exchange: Exchange, chosen: Route, target: Target, *, is_second: bool
     ) -> Response | Failed:
         if not _is_at_registry(chosen, target):
             return await self._ask(exchange, chosen, target, exchange.wire)
-        grant = target.grant
-        standing = self._standing
-        if self._standing_of is not grant or standing is None:
-            standing = self._standing = self._attempts.standing("install", grant)
-            self._standing_of = grant
-        go = None if is_second else self._attempts.begin_at_once(standing, grant.max_connections)
+        standing, limit = self._of(target.grant), target.grant.max_connections
+        go = None if is_second else self._attempts.begin_at_once(standing, limit)
         if go is None:
             try:
                 go = await self._attempts.begin(
-                    standing, grant.max_connections, _subject(chosen), exchange.wire, is_second=is_second
+                    standing, limit, _subject(chosen), exchange.wire, is_second=is_second
                 )
             except CredentialRefused as error:
                 return Failed(error.code, error)
         answer: Answer = "unjudged"
-        response = None
+        is_kept = False
         try:
-            client = None if go.is_awaited else exchange.wire
-            response = await self._ask(exchange, chosen, target, client)
-            status = response.head.status
-            answer = "accepted" if status < 400 else answer_of_status(status)
-            if status in (401, 403) and not target.is_authorized(response.url):
-                answer = "accepted"  # storage said it; the registry had sent us there
-                status = 0
+            response = await self._ask(exchange, chosen, target, None if go.is_awaited else exchange.wire)
+            status = _own_status(response, target)
+            answer = answer_of_status(status)
+            is_kept = True
         except ClientGone:
             answer = "left"
             raise
         except RegistryUnreachable as error:
             return Failed(REGISTRY_UNREACHABLE, error)
         finally:
-            self._attempts.judge(standing, go, answer, "" if answer == "accepted" else _subject(chosen))
-            if response is None:
+            self._attempts.judge(standing, go, answer, _subject(chosen))
+            if not is_kept:
                 self._attempts.leave()
         if status not in (401, 403):
             return response
@@ -139,7 +132,13 @@ class Visits:
             await self._upstream.discard_body(response)
         finally:
             self._attempts.leave()
-        return self._failed(status, standing, go, grant, _subject(chosen))
+        return self._failed(status, standing, go, target.grant, _subject(chosen))
+
+    def _of(self, grant: Grant) -> Standing:
+        """For installs; once per grant."""
+        if self._standing is None or self._standing_of is not grant:
+            self._standing, self._standing_of = self._attempts.standing("install", grant), grant
+        return self._standing
 
     async def _ask(self, exchange: Exchange, chosen: Route, target: Target, client: Wire | None) -> Response:
         return await self._upstream.fetch(
@@ -225,6 +224,12 @@ def _led_by(grant: Grant, exchange: Exchange) -> tuple[Target, Route]:
 def _is_at_registry(chosen: Route, target: Target) -> bool:
     """Else it is a file of another origin, which is asked for without the credential."""
     return chosen.url.startswith(target.prefix)
+
+
+def _own_status(response: Response, target: Target) -> int:
+    """What the registry itself said. Where storage refuses, the registry had accepted and sent us there."""
+    status = response.head.status
+    return 200 if status in (401, 403) and not target.is_authorized(response.url) else status
 
 
 def _subject(chosen: Route) -> str:
