@@ -20,7 +20,7 @@ MANY = 200
 ANNOTATION_BYTES = 250_000
 """The API server allows 256 KiB"""
 GROWTH_MIB = 25.0
-"""For 200 Connectors of 50 MB in all. Read as whole pages they took 200 MiB more"""
+"""For 200 Connectors of 50 MB in all. Read as whole pages they took up to 150 MiB more"""
 
 
 @pytest.fixture(scope="module")
