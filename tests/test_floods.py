@@ -193,6 +193,10 @@ def test_whoever_reads_no_answers_is_not_written_to_without_an_end(fresh: Served
                 pass
         check_victim(fresh)
         assert fresh.resident_kib - before < len(deaf) * 600
+        time.sleep(LIMITS.body_seconds + 1)
+        [line] = fresh.lines("connections turned away")[:1] or [{}]
+        assert line.get("counts") == {"too slow while receiving": 1}, "the first at once, others in a minute"
+        assert '"error"' not in fresh.log.read_text()
     finally:
         close(list(deaf))
 
