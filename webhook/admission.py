@@ -115,7 +115,7 @@ class _Unusable(Exception):
 async def _body(http: Request, hold: Hold) -> bytearray:
     kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise _Unusable(415, f"content type must be application/json, not {kind!r}")
+        raise _Unusable(415, f"content type must be application/json, not {kind[:100]!r}")
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
