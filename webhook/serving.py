@@ -36,8 +36,8 @@ KEEP_ALIVE_SECONDS = 120
 be the one who sends, or a request can meet a closed door."""
 
 SOCKET_BUFFER_BYTES = 64 * 1024
-"""The kernel's buffer for each connection and direction (it takes twice as much). By default it grows to 6 MiB,
-and counts towards the Pod's memory. 64 KiB still carry 100 MB a second in a cluster's network."""
+"""The kernel's buffer for each connection and direction (it takes twice as much). By default it grows to
+6 MiB, and counts towards the Pod's memory. 64 KiB still carry 100 MB a second in a cluster's network."""
 
 
 async def serve(
