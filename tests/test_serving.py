@@ -154,6 +154,50 @@ def test_a_connection_that_says_nothing_is_closed(directory: Path) -> None:
     run(directory, story, limits=Limits(head_seconds=1.5))
 
 
+async def ask_from(peer: str, port: int, path: str) -> asyncio.StreamReader:
+    context = ssl.create_default_context(cadata=ca())
+    options = {"ssl": context, "server_hostname": "localhost", "local_addr": (peer, 0)}
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, **options)  # type: ignore[arg-type]
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    await writer.drain()
+    OPEN.append(writer)  # it would be closed with the last reference
+    return reader
+
+
+OPEN: list[asyncio.StreamWriter] = []
+
+
+def test_requests_under_way_make_room_for_a_peer_that_has_fewer(directory: Path) -> None:
+    """Two Pods that have answers under way on every connection must not keep the API server out."""
+
+    async def story(app: App, client: httpx.AsyncClient, stop: object, task: object) -> None:
+        port = int(client.base_url.port or 0)
+        await client.get("/")
+        under_way = [await ask_from(f"127.0.0.{peer}", port, "/slow") for peer in (66, 66, 67, 67, 2)]
+        await app.entered.wait()
+        await asyncio.sleep(0.5)
+        newcomer = await ask_from("127.0.0.3", port, "/")
+        assert (await asyncio.wait_for(newcomer.readline(), PATIENCE_SECONDS)).startswith(b"HTTP/1.1 200")
+        app.release.set()
+        answers = [await asyncio.wait_for(first_line(reader), PATIENCE_SECONDS) for reader in under_way]
+        assert sorted(answers) == [b"", *[b"HTTP/1.1 200 OK\r\n"] * 4]
+        assert answers[4], "the smallest peer is spared"
+        while OPEN:
+            OPEN[-1].close()
+            with contextlib.suppress(OSError):
+                await OPEN.pop().wait_closed()
+
+    run(directory, story, limits=Limits(connections=5, connections_per_peer=2))
+
+
+async def first_line(reader: asyncio.StreamReader) -> bytes:
+    """Empty if the connection was closed."""
+    try:
+        return await reader.readline()
+    except OSError:
+        return b""
+
+
 def test_an_answer_in_two_writes_does_not_wait_for_a_receipt() -> None:
     with listening(0) as sock:
         client = socket.create_connection(("localhost", sock.getsockname()[1]))

@@ -79,14 +79,17 @@ def create_app(
     @app.post("/mutate")
     async def mutate(http: Request) -> Response:
         peer = http.client.host if http.client else ""
-        with budget.hold(peer) as hold:
-            try:
-                document = await _document(http, hold)
-                request, uid = _request(document)
-            except _Unusable as error:
-                tally.count_and_report(f"{error.status}: {str(error)[:200]}", peer, time.monotonic())
-                return Response(f"{error}\n", error.status, media_type="text/plain")
-            return _answer(await _review(request, uid, settings, connectors, places))
+        try:
+            async with asyncio.timeout(None) as eviction:
+                with budget.hold(peer, lambda: eviction.reschedule(0)) as hold:
+                    request, uid = _request(_parse(await _body(http, hold)))
+                    return _answer(await _review(request, uid, settings, connectors, places))
+        except (Overfull, TimeoutError):
+            error = _Unusable(503, "there is no memory left for a review of this size: try again")
+        except _Unusable as unusable:
+            error = unusable
+        tally.count_and_report(f"{error.status}: {str(error)[:200]}", peer, time.monotonic())
+        return Response(f"{error}\n", error.status, media_type="text/plain")
 
     @app.get("/healthz")
     async def healthz() -> Response:
@@ -109,36 +112,24 @@ class _Unusable(Exception):
         self.status = status
 
 
-async def _document(http: Request, hold: Hold) -> dict[str, Any]:
-    try:
-        body = await _body(http, hold)
-        hold.settle()
-        hold.grow(parsed_bytes(body))
-    except Overfull:
-        sentence = "there is no memory left for a review of this size: try again"
-        raise _Unusable(503, sentence) from None
-    return _parse(body)
-
-
 async def _body(http: Request, hold: Hold) -> bytearray:
     kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise _Unusable(415, f"content type must be application/json, not {kind!r}")
+        raise _Unusable(415, f"content type must be application/json, not {kind[:100]!r}")
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS) as deadline:
-            hold.while_receiving(lambda: deadline.reschedule(0))
+        async with asyncio.timeout(BODY_SECONDS):
             async for chunk in http.stream():
                 hold.grow(len(chunk))
                 body += chunk
                 if len(body) > MOST_BYTES:
                     raise _Unusable(413, f"an admission review has at most {MOST_BYTES} bytes")
     except TimeoutError:
-        if hold.is_expelled:
-            raise Overfull from None
         raise _Unusable(408, f"the body did not arrive within {BODY_SECONDS:g} seconds") from None
     except ClientDisconnect:
         raise _Unusable(400, "the client has gone before its request was complete") from None
+    hold.settle()
+    hold.grow(parsed_bytes(body))
     return body
 
 

@@ -90,6 +90,15 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._visit.move(Rank.IDLE if self.cycle.response_complete else Rank.ANSWERING)
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._visit.move(Rank.RECEIVING)  # the client does not read
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._is_received and not self.cycle.response_complete:
+            self._visit.move(Rank.ANSWERING)
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self._is_received:

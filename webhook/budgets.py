@@ -28,17 +28,17 @@ class Budget:
     def held_bytes(self) -> int:
         return self._shares.weight
 
-    def hold(self, peer: str) -> "Hold":
-        return Hold(self._shares, peer)
+    def hold(self, peer: str, interrupt: Callable[[], None]) -> "Hold":
+        """`interrupt` is called at most once, when the bytes are evicted: it ends the request."""
+        return Hold(self._shares, peer, interrupt)
 
 
 class Hold:
     """The bytes of one request. A context manager: they count until its end."""
 
-    def __init__(self, shares: Shares, peer: str) -> None:
+    def __init__(self, shares: Shares, peer: str, interrupt: Callable[[], None]) -> None:
         self._shares = shares
-        self._holder = Holder(peer, self._expel, weight=0, rank=Rank.RECEIVING)
-        self._interrupt: Callable[[], None] = lambda: None
+        self._holder = Holder(peer, interrupt, weight=0, rank=Rank.RECEIVING)
 
     def __enter__(self) -> "Hold":
         self._shares.add(self._holder)
@@ -53,28 +53,20 @@ class Hold:
     def is_expelled(self) -> bool:
         return not self._shares.holds(self._holder)
 
-    def while_receiving(self, interrupt: Callable[[], None]) -> None:
-        """`interrupt` is called at most once, if the bytes are evicted before the body is complete."""
-        self._interrupt = interrupt
-
     def settle(self) -> None:
-        """The body is complete: from now on it is not evicted."""
-        self._interrupt = lambda: None
+        """The body is complete: from now on it is evicted last."""
         self._shares.move(self._holder, Rank.ANSWERING, 0.0)
 
     def grow(self, count: int) -> None:
         """Count so many bytes more. `Overfull` if they do not fit."""
         if self.is_expelled:
             raise Overfull
-        evicted, has_room = self._shares.make_room(self._holder.peer, count)
+        evicted, has_room = self._shares.make_room(self._holder.peer, count, self._holder)
         for holder in evicted:
             holder.expel()
-        if not has_room or self.is_expelled:
+        if not has_room:
             raise Overfull
         self._shares.grow(self._holder, count)
-
-    def _expel(self) -> None:
-        self._interrupt()
 
 
 def parsed_bytes(body: bytes | bytearray) -> int:

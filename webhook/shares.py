@@ -8,7 +8,8 @@ peer that holds most loses first. Three rules, in this order:
    may be the newcomer's own. So a peer never loses anything to a peer that holds more.
 3. A peer gives up the holder with the lowest `Rank`, and among equals the oldest. An honest client passes its
    early ranks in milliseconds, so this rule also helps a client that shares an attacker's address (SNAT).
-   Holders in rank ANSWERING stay. If a peer has nothing else, the newcomer is refused.
+   Holders in rank ANSWERING are evicted last, the newest first, and only for a peer that holds less. If that
+   does not help either, the newcomer is refused.
 
 Example, `most` 4 and `most_per_peer` 3: `a` holds three silent connections, `b` one. A second one of `b`
 takes the place of the oldest of `a`; a fourth one of `a` would have taken that place too.
@@ -27,12 +28,12 @@ class Rank(IntEnum):
     IDLE = 1
     """Between two requests; an HTTP client that meets a closed connection opens a new one"""
     RECEIVING = 2
-    """The body is arriving"""
+    """The client must act: send its body, or read the answer"""
     ANSWERING = 3
-    """The request is complete; never evicted"""
+    """The request is complete, and the work is ours"""
 
 
-_EVICTABLE = (Rank.SILENT, Rank.IDLE, Rank.RECEIVING)
+_BEFORE_ANSWERING = (Rank.SILENT, Rank.IDLE, Rank.RECEIVING)
 
 
 @dataclass(eq=False, slots=True)
@@ -55,8 +56,12 @@ class _Share:
     weight: int = 0
     holders: tuple[dict[Holder, None], ...] = field(default_factory=lambda: tuple({} for _ in Rank))
 
-    def first(self) -> Holder | None:
-        return next((holder for rank in _EVICTABLE for holder in self.holders[rank]), None)
+    def first(self, sparing: Holder | None = None) -> Holder | None:
+        ranks = (self.holders[rank] for rank in _BEFORE_ANSWERING)
+        return next((holder for rank in ranks for holder in rank if holder is not sparing), None)
+
+    def last(self) -> Holder | None:
+        return next(reversed(self.holders[Rank.ANSWERING]), None)
 
 
 class Shares:
@@ -68,11 +73,14 @@ class Shares:
         self._shares: dict[str, _Share] = {}
         self.weight = 0
 
-    def make_room(self, peer: str, weight: int = 1) -> tuple[list[Holder], bool]:
-        """Evicted holders, already removed from the accounts, and whether `weight` fits now."""
+    def make_room(
+        self, peer: str, weight: int = 1, sparing: Holder | None = None
+    ) -> tuple[list[Holder], bool]:
+        """Evicted holders, already removed from the accounts, and whether `weight` fits now. `sparing`: the
+        holder that wants to grow."""
         evicted: list[Holder] = []
         while not self._has_room(peer, weight):
-            holder = self._next_victim(peer, weight)
+            holder = self._next_victim(peer, weight, sparing)
             if holder is None:
                 return evicted, False
             self.drop(holder)
@@ -129,15 +137,16 @@ class Shares:
     def _has_room(self, peer: str, weight: int) -> bool:
         return self.weight + weight <= self._most and self.of(peer) + weight <= self._most_per_peer
 
-    def _next_victim(self, peer: str, weight: int) -> Holder | None:
+    def _next_victim(self, peer: str, weight: int, sparing: Holder | None) -> Holder | None:
         own, wanted = self._shares.get(peer), self.of(peer) + weight
         if wanted > self._most_per_peer:
-            return own.first() if own else None
+            return own.first(sparing) if own else None
         others = [share for share in self._shares.values() if share is not own and share.weight >= wanted]
-        for share in sorted(others, key=lambda share: share.weight, reverse=True):
-            if holder := share.first():
-                return holder
-        return own.first() if own else None
+        others.sort(key=lambda share: share.weight, reverse=True)
+        victims = [share.first() for share in others]
+        victims.append(own.first(sparing) if own else None)
+        victims += [share.last() for share in others if share.weight > wanted]
+        return next(filter(None, victims), None)
 
 
 def _until(share: _Share, rank: Rank, before: float) -> Iterator[Holder]:

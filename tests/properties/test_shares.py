@@ -25,39 +25,50 @@ class Books:
     def weight(self, peer: str | None = None) -> int:
         return sum(holder.weight for holder in self.present if peer in (None, holder.peer))
 
-    def make_room(self, peer: str, weight: int, *, may_be: Holder | None = None) -> bool:
+    def make_room(self, peer: str, weight: int, sparing: Holder | None = None) -> bool:
         before = {holder.peer: self.weight(holder.peer) for holder in self.present}
         all_before, own_before = list(self.present), self.weight(peer)
-        evicted, has_room = self.shares.make_room(peer, weight)
+        evicted, has_room = self.shares.make_room(peer, weight, sparing)
         for holder in evicted:
-            self.check_goes(holder, peer, weight)
+            self.check_goes(holder, peer, weight, sparing)
             self.present.remove(holder)
         if own_before + weight <= self.most_per_peer and sum(before.values()) + weight <= self.most:
             assert (evicted, has_room) == ([], True), "nobody goes while there is room"
         if not has_room:
-            rest = [holder for holder in all_before if holder in self.present]
-            assert all(
-                holder.rank is Rank.ANSWERING or self.weight(holder.peer) < own_before + weight
-                for holder in rest
-                if holder.peer != peer
-            ), "refused only if nobody with as much has something to give up"
-            assert all(holder.rank is Rank.ANSWERING for holder in rest if holder.peer == peer)
+            wanted = self.weight(peer) + weight
+            for holder in all_before:
+                if holder not in self.present or holder is sparing:
+                    continue
+                assert self.weight(holder.peer) <= wanted, "a peer that holds more would have made room"
+                if self.weight(holder.peer) == wanted or holder.peer == peer:
+                    assert holder.rank is Rank.ANSWERING
         return has_room
 
-    def check_goes(self, holder: Holder, peer: str, weight: int) -> None:
+    def check_goes(self, holder: Holder, peer: str, weight: int, sparing: Holder | None) -> None:
+        assert holder is not sparing
         wanted = self.weight(peer) + weight
-        assert holder.rank is not Rank.ANSWERING
         mine = self.weight(holder.peer) + (weight if holder.peer == peer else 0)
         assert mine >= wanted or holder.peer == peer, "never to a peer that holds more"
         if wanted > self.most_per_peer:
             assert holder.peer == peer
         else:
-            movable = {other.peer for other in self.present if other.rank is not Rank.ANSWERING} - {peer}
-            assert all(self.weight(other) <= mine for other in movable), "the greediest first"
+            is_last = holder.rank is Rank.ANSWERING
+            peers = {other.peer for other in self.present if is_last or other.rank is not Rank.ANSWERING}
+            assert all(self.weight(other) <= mine for other in peers - {peer}), "the greediest first"
+        if holder.rank is Rank.ANSWERING:
+            assert self.weight(holder.peer) > wanted, "only for a peer that holds less"
+            assert all(
+                other.rank is Rank.ANSWERING
+                for other in self.present
+                if other is not sparing and (other.peer == peer or self.weight(other.peer) >= wanted)
+            ), "only if nothing else is left"
+            after_it = self.present[self.present.index(holder) + 1 :]
+            assert not [other for other in after_it if other.peer == holder.peer], "the newest"
+            return
         before_it = self.present[: self.present.index(holder)]
-        siblings = [other for other in self.present if other.peer == holder.peer]
+        siblings = [other for other in self.present if other.peer == holder.peer and other is not sparing]
         assert all(holder.rank <= other.rank for other in siblings)
-        assert not [other for other in before_it if other.peer == holder.peer and other.rank is holder.rank]
+        assert not [other for other in before_it if other in siblings and other.rank is holder.rank]
 
     def do(self, step: str, what: object, how: object) -> None:
         self.now += 1
@@ -74,8 +85,7 @@ class Books:
         holder = self.present[what % len(self.present)]
         if step == "grow":
             assert isinstance(how, int)
-            has_room = self.make_room(holder.peer, how)
-            if has_room and self.shares.holds(holder):
+            if self.make_room(holder.peer, how, holder):
                 self.shares.grow(holder, how)
             return
         self.present.remove(holder)
