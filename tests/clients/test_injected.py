@@ -125,7 +125,7 @@ def test_a_password_planted_in_another_process_is_found(
 
 BREAKING = {
     "SIDECAR_BROKER_URL": ("https://localhost:9", "no grant yet: the broker cannot be reached"),
-    "SIDECAR_BROKER_CA": (Path("tests/shapes/ca.crt").resolve().read_text(), "certificate verify failed"),
+    "SIDECAR_BROKER_CA": (Path("tests/shapes/ca.crt").resolve().read_text(), "broker-untrusted"),
     "SIDECAR_TOKEN_FILE": ("/nowhere/token", "the Pod's token cannot be read"),
     "SIDECAR_LISTEN": ("team-a/another=PORT", "no grant: "),
     "PIP_INDEX_URL": ("http://127.0.0.1:9/simple/", "No matching distribution"),
