@@ -5,6 +5,7 @@ Run as a program: `python served.py admission|broker PORT FOLDER`. What it holds
 
 import asyncio
 import contextlib
+import errno
 import json
 import random
 import signal
@@ -45,7 +46,20 @@ class Served:
 
     def connect(self, peer: str = "127.0.0.1") -> socket.socket:
         """From that address of the loopback interface: each is a peer of its own."""
-        return socket.create_connection(("127.0.0.1", self.port), PATIENCE_SECONDS, source_address=(peer, 0))
+        while True:
+            sock = socket.socket()
+            # without this, ports of a thousand clients would be taken for the servers of later tests
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.settimeout(PATIENCE_SECONDS)
+            try:
+                sock.bind((peer, 0))
+                sock.connect(("127.0.0.1", self.port))
+            except OSError as error:
+                sock.close()
+                if error.errno != errno.EADDRNOTAVAIL:  # the same port twice: once more
+                    raise
+            else:
+                return sock
 
     def connect_tls(self, peer: str = "127.0.0.1") -> ssl.SSLSocket:
         context = ssl.create_default_context(cadata=ca())
