@@ -32,9 +32,9 @@ ATTACKS = [
 
 VICTIMS = 6
 """In each run, one after the other"""
-SLOWER = 2.0
-SLACK_SECONDS = 1.0
-"""Times are polled with kubectl, which takes some tenths of a second of a CPU that all share"""
+SLOWER = 6.0
+"""A bound for what is stuck, not a measurement: floods, components, victims and other tests share the node's CPUs.
+The ratio is logged; docs/faults.md has that of a machine with nothing else to do"""
 MEMORY_SHARE = 0.8
 """Of a component's limit, at its highest"""
 REVIEWS = 500
@@ -143,12 +143,12 @@ def peaks(kube: Kube) -> dict[str, float]:
     return found
 
 
-def test_no_pod_is_refused_and_none_starts_twice_as_slowly(load: Load) -> None:
+def test_no_pod_is_refused_and_none_is_stuck(load: Load) -> None:
     """A refusal, or an install that fails, ends the run itself."""
     assert len(load.flooded) == VICTIMS
     quiet, flooded = statistics.median(load.quiet), statistics.median(load.flooded)
     logger.info("start and install: %.1f s in quiet, %.1f s beside the floods; %s", quiet, flooded, load)
-    assert flooded <= SLOWER * quiet + SLACK_SECONDS, load
+    assert flooded <= SLOWER * quiet, load
 
 
 def test_the_floods_were_real(load: Load) -> None:
