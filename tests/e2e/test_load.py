@@ -33,7 +33,7 @@ ATTACKS = [
 VICTIMS = 6
 """In each run, one after the other"""
 SLOWER = 6.0
-"""A bound for what is stuck, not a measurement: floods, components, victims and other tests share the node's CPUs.
+"""A bound for what is stuck, not a measurement: floods, components, victims and other tests share the CPUs.
 The ratio is logged; docs/faults.md has that of a machine with nothing else to do"""
 MEMORY_SHARE = 0.8
 """Of a component's limit, at its highest"""
