@@ -57,7 +57,6 @@ _PATCHES: Mapping[PatchKind, str] = {
 }
 _REFUSALS = {401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone}
 _SENTENCE_LENGTH = 500
-
 _FAILURES = (aiohttp.ClientError, ApiException, OSError, TimeoutError, ValueError, RecursionError)
 """Of the network, the library, and of reading what arrives"""
 
