@@ -183,6 +183,18 @@ def test_a_crowd_hides_nothing(kube: Kube, guarded: str, pod: Pod) -> None:
     assert "too many containers, variables and volumes" in result.stderr
 
 
+@pytest.mark.parametrize("count", [99, 100, 700])
+def test_a_crowd_of_debuggers_hides_no_further_one(kube: Kube, guarded: str, count: int) -> None:
+    """To find the new one each is compared with each, and 700 exceed what an expression may cost."""
+    crowd = f"crowd-{count}"
+    debuggers = [ephemeral(name=f"d{number:04d}-{'x' * 57}") for number in range(count)]
+    kube.create(guards.plain_pod(crowd), namespace=guarded)
+    add_ephemeral(*debuggers, target=f"pod/{crowd}", dry_run=False)(kube, guarded)
+    thief = ephemeral(name="thief", envFrom=[ALL_VARIABLES])
+    result = add_ephemeral(thief, target=f"pod/{crowd}")(kube, guarded)
+    assert guards.is_refused_by(GUARD, result), result.stderr[-2000:]
+
+
 def test_the_largest_pod_that_is_searched_is_searched_to_its_end(kube: Kube, guarded: str) -> None:
     """What the bound allows costs less than the API server does."""
     pod = guards.plain_pod("thief")
