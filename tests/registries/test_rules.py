@@ -198,7 +198,8 @@ def test_another_name_than_the_loopbacks_is_refused(scene: Scene) -> None:
     for host, status in (
         ("evil.example", b"421"),
         ("127.0.0.1.evil.example", b"421"),
-        ("localhost:1", b"200"),
+        ("localhost:1", b"421"),
+        (f"localhost:{scene.sidecar.port}", b"200"),
     ):
         request = f"GET {PAGE} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
         assert scene.sidecar.exchange(request.encode()).split(b" ")[1] == status

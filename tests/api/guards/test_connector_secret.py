@@ -47,8 +47,8 @@ def prepare(kube: Kube, namespace: str) -> None:
     kube.apply(_RIGHTS, namespace=namespace)
     theirs = connector("theirs", auth=auth("hidden"))
     theirs["metadata"]["annotations"] = {"team.example/a": "x", "cpaas.io/display-name": "x"}
-    crowded = connector("theirs-with-thousands", auth=auth("hidden"))
-    crowded["metadata"]["annotations"] = {f"{number:x}": "" for number in range(1_000)}
+    crowded = connector("theirs-with-hundreds", auth=auth("hidden"))
+    crowded["metadata"]["annotations"] = {f"{number:x}": "" for number in range(200)}
     kube.create(
         theirs,
         crowded,
@@ -71,10 +71,10 @@ def metadata(**values: Any) -> Act:
     return patch({"metadata": values}, target="connector/theirs")
 
 
-def among_thousands(kube: Kube, namespace: str) -> guards.Result:
+def among_hundreds(kube: Kube, namespace: str) -> guards.Result:
     """Nobody compares so many of them."""
     change = {"metadata": {"annotations": {"cpaas.io/description": "x"}}}
-    return patch(change, target="connector/theirs-with-thousands")(kube, namespace)
+    return patch(change, target="connector/theirs-with-hundreds")(kube, namespace)
 
 
 OWNER = {
@@ -105,7 +105,7 @@ ATTACKS = [
     Attack("changed annotation", metadata(annotations={"team.example/a": "y"}), WORDS + "hidden"),
     Attack("removed annotation", metadata(annotations={"team.example/a": None}), WORDS + "hidden"),
     Attack("annotation of that kind", metadata(annotations={"cpaas.io/other": "y"}), WORDS + "hidden"),
-    Attack("description among thousands", among_thousands, WORDS + "hidden"),
+    Attack("description among hundreds", among_hundreds, WORDS + "hidden"),
     Attack("owners of fields", metadata(managedFields=[{}]), WORDS + "hidden"),
     Attack("deletion", guards.kubectl("delete", "connector", "theirs", "--dry-run=server"), WORDS + "hidden"),
     Attack(

@@ -71,7 +71,14 @@ def grow(change: Json, *options: str) -> Act:
 
 
 FLOOD = {"status": {"conditions": [CONDITION]}}
+MANY = {f"{number:x}": "" for number in range(300)}
+
 ATTACKS = [
+    Attack("many annotations", create(connector(metadata={"annotations": MANY})), "may have 256 annotations"),
+    Attack("many labels", create(connector(metadata={"labels": MANY})), "may have 256 labels, and this one"),
+    Attack(
+        "many labels added", grow({"metadata": {"labels": MANY}}), "may have 256 labels, and this one has"
+    ),
     Attack(
         "annotations",
         create(connector(metadata={"annotations": ANNOTATIONS})),
@@ -134,7 +141,11 @@ def test_the_largest_can_be_applied_and_changed_by_kubectl(kube: Kube, guarded: 
 def test_what_was_large_before_can_be_mended_and_deleted_and_grows_no_further(
     kube: Kube, guarded: str
 ) -> None:
-    metadata = {"annotations": ANNOTATIONS, "labels": LABELS, "finalizers": ["example.com/wait"]}
+    metadata = {
+        "annotations": {**ANNOTATIONS, **MANY},
+        "labels": {**LABELS, **MANY},
+        "finalizers": ["example.com/wait"],
+    }
     before = connector("before", metadata, params=LISTS, addressExtensions=ADDRESSES)
     with guards.lifted(kube, (GUARD,), guarded):
         guards.until(kube, create(before), guarded, lambda result: result.returncode == 0)

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from kube import Kube
 
+from webhook import names
+
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "manifests" / "policies"
 CASES = ROOT / "tests" / "cases"
@@ -25,6 +27,13 @@ def test_every_file_is_installed_and_says_against_whom_it_is() -> None:
     assert sorted(listed) == [path.name for path in FILES]
     for path in FILES:
         assert "\n# Against: " in path.read_text(), path.name
+
+
+@pytest.mark.parametrize("name", ["pypi-connector-frozen", "pypi-connector-frozen-binding"])
+def test_every_annotation_of_ours_is_frozen_by_its_name(name: str) -> None:
+    text = json.dumps(POLICIES[name])
+    for annotation in (*names.AUTHOR_ANNOTATIONS, names.RESULT):
+        assert f"'{annotation.removeprefix(names.GROUP + '/')}'" in text
 
 
 def test_every_guard_denies_but_the_two_that_warn() -> None:
