@@ -109,6 +109,8 @@ VIOLATIONS: Mapping[str, list[Edit]] = {
         variable("SIDECAR_BROKER_CA", CA + OTHER_CA),
         variable("SIDECAR_BROKER_CA", CA + TRUSTED),
         variable("SIDECAR_BROKER_CA", ""),
+        variable("SIDECAR_BROKER_CA", CA + "$(EVIL)\n"),
+        variable("SIDECAR_FILES", '{"pip.conf": "$(EVIL)"}'),
         variable("SIDECAR_TOKEN_FILE", "/var/run/secrets/kubernetes.io/serviceaccount/token"),
         variable("SIDECAR_CONFIG_DIR", "/var/run/secrets/x"),
         variable("SIDECAR_LOG_LEVEL", "trace"),

@@ -154,11 +154,11 @@ def _wrong_variables(container: Mapping[str, Any], shape: Shape, settings: Setti
 
 
 def _variables(container: Mapping[str, Any]) -> dict[str, str]:
-    """Plain texts only: what `valueFrom` brings, nobody sees."""
+    """Plain texts only: nobody sees what `valueFrom` brings, or what the kubelet puts in place of `$(NAME)`."""
     return {
         str(entry.get("name")): entry["value"]
         for entry in mappings(container.get("env"))
-        if isinstance(entry.get("value"), str) and not entry.get("valueFrom")
+        if isinstance(entry.get("value"), str) and "$(" not in entry["value"] and not entry.get("valueFrom")
     }
 
 
