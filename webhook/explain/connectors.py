@@ -33,7 +33,7 @@ _REQUEST_FIXES = {
     REGISTRY_UNREACHABLE: "check spec.address of the Connector, and that the registry runs; a corrected "
     "address is used within 15 s",
 }
-"""Of what the sidecar says itself, where it was the last word"""
+"""Remedies for the sidecar's own codes, if such a code was its last word"""
 
 MOST_MISSING = 5
 """Packages that are named; arbitrary, a resolver may ask for hundreds"""
