@@ -35,12 +35,12 @@ def redact_head(reason: bytes, headers: Headers, credential: Credential | None) 
         lines += header
     if not _holds(b"\n".join(lines), credential):  # the usual case: one search for all of them
         return reason, headers
-    kept = [
+    safe = [
         (name, value)
         for name, value in headers
         if _is_public(name, value) or not _holds(b"%b: %b" % (name, value), credential)
     ]
-    return redact(reason, credential), kept
+    return redact(reason, credential), safe
 
 
 def _is_public(name: bytes, value: bytes) -> bool:
@@ -80,17 +80,17 @@ def decode(body: bytes, coding: bytes | None, limit: int) -> bytes:
 
 def _unescaped(text: bytes, secret: bytes) -> list[bytes]:
     """The text, once for each kind of escapes in it, without these escapes."""
-    found = []
+    readings = []
     if b"+" in text and b" " in secret:  # a form's escapes
-        found.append(unquote_to_bytes(text.replace(b"+", b" ")))
+        readings.append(unquote_to_bytes(text.replace(b"+", b" ")))
     if b"%" in text:
-        found.append(unquote_to_bytes(text))
+        readings.append(unquote_to_bytes(text))
     if b"\\" in text:
         plain = text.decode("utf-8", "replace")
         escaped = _JSON_ESCAPE.sub(lambda at: chr(int(at[1], 16)) if at[1] else at[2], plain)
-        found.append(escaped.encode("utf-8", "replace"))
+        readings.append(escaped.encode("utf-8", "replace"))
     if b"&" in text:
         import html  # half a MiB for its table of entities, and hardly any answer needs it
 
-        found.append(html.unescape(text.decode("utf-8", "replace")).encode())
-    return found
+        readings.append(html.unescape(text.decode("utf-8", "replace")).encode())
+    return readings

@@ -47,7 +47,7 @@ def parse_record(text: str) -> tuple[Record, str]:
         elif line.strip():
             ignored.append(number)
     first = min(ignored, default=0)
-    complaint = f"{len(ignored)} lines, the first is line {first}, are no time and image: ignored"
+    complaint = f"{len(ignored)} lines without a time and an image are ignored, the first is line {first}"
     return _newest(images, MOST), complaint if ignored else ""
 
 

@@ -45,7 +45,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port to IP addresses; `OSError` where there are none"""
 
 SILENT = "no registry answers at this host and port, or the network does not let the broker through"
-STRANGE = "what answers at this host and port breaks off, or does not speak "
+STRANGE = "the program at this host and port breaks off the connection, or does not speak "
 
 _INDEX_TYPES = ("text/html", "application/vnd.pypi.simple.v1+html", "application/vnd.pypi.simple.v1+json")
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"

@@ -27,7 +27,7 @@ _FIXES = {
 
 _REQUEST_FIXES = {
     CREDENTIAL_REFUSED: "correct user name and password in the Connector's Secret; it is used within 10 s",
-    CREDENTIAL_RESTS: "none, if the registry recovers: it is tried again by itself. If the password was "
+    CREDENTIAL_RESTS: "nothing, if the registry recovers: it is tried again by itself. If the password was "
     "changed there, correct the Connector's Secret; it is used within 10 s",
     REQUEST_REFUSED: "ask whether the account may do this: the credential itself is accepted",
     REGISTRY_UNREACHABLE: "check spec.address of the Connector, and that the registry runs; a corrected "
