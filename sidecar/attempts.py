@@ -1,6 +1,7 @@
 """Attempts at the registry with its credential: when each request may go, by `trust` and by `places`.
 
-`trust` decides, this waits. Everything runs in the loop's thread, so a state changes only while others wait.
+`trust` decides, and this module waits. Everything runs in the loop's thread, so a state changes only at a
+wait.
 """
 
 import os
@@ -15,10 +16,10 @@ from sidecar.trust import GOOD, Answer, Go, Rest, Trust, ask, end, may_try_again
 from sidecar.wire import Watched
 
 SECOND_SECONDS = (0.25, 0.75)
-"""Shortest and longest pause before a refused request is tried once more: so requests that were refused
-together do not come back together; arbitrary"""
+"""Shortest and longest pause before a refused request is tried once more: requests that were refused together
+do not come back together. Arbitrary"""
 VERSIONS = 16
-"""That are remembered, for each action: a version that comes back is not tried anew. The oldest goes"""
+"""Versions remembered for each action: a version that comes back is not tried anew. The oldest is evicted"""
 
 _AHEAD = f"the registry has not answered the requests before this one for {WAIT_SECONDS:.0f} s: try again"
 _UNJUDGED = (403, 407, 429)
@@ -33,15 +34,15 @@ class Standing:
         self.action = action
         self.version = grant.version
         self.is_anonymous = grant.credential is None
-        """Then there is no account that could be locked: every request may go, whatever is answered"""
+        """No account can be locked: every request may go, whatever the answers are"""
         self.trust = Trust()
         self.go = GOOD if self.is_anonymous else None
-        """What every request gets while nothing has to be decided, as nearly always; else None"""
+        """The step of every request in the usual case, in which nothing has to be decided; else None"""
         self.unanswered = 0
 
 
 class Attempts:
-    """Of one connector. `clock` is monotonic, in seconds, as `Loop.now`."""
+    """The attempts of one connector. `clock` is monotonic, in seconds, as `Loop.now`."""
 
     def __init__(
         self, connector: str, loop: Loop, log: Log, clock: Callable[[], float] | None = None
@@ -56,15 +57,15 @@ class Attempts:
         self._number = 0
 
     def standing(self, action: str, grant: Grant) -> Standing:
-        found = self._standings.get((action, grant.version))
-        if found is None:
-            found = self._standings[action, grant.version] = Standing(action, grant)
+        standing = self._standings.get((action, grant.version))
+        if standing is None:
+            standing = self._standings[action, grant.version] = Standing(action, grant)
             if len(self._standings) > 2 * VERSIONS:
                 del self._standings[next(iter(self._standings))]
-        return found
+        return standing
 
     def begin_at_once(self, standing: Standing, limit: int) -> Go | None:
-        """A place and leave to go, if there is nothing to wait for and nothing to decide; else None."""
+        """A place, and permission to go, if nothing has to be awaited or decided; else None."""
         go = standing.go
         if go is None or not self._places.take_free(limit):
             return None
@@ -74,9 +75,9 @@ class Attempts:
     async def begin(
         self, standing: Standing, limit: int, subject: str, client: Watched, *, is_second: bool = False
     ) -> Go:
-        """Wait for both. Raises CredentialRefused, ClientGone, or a 503 after a long wait.
+        """Wait for place and permission. Raises CredentialRefused, ClientGone, or a 503 after a long wait.
 
-        `subject`: what a 401 would be about; empty where nobody can tell.
+        `subject`: the package that a 401 would be about; empty if unknown.
         """
         while True:
             go = await self._admit(standing, subject, client, is_second=is_second)
@@ -93,11 +94,11 @@ class Attempts:
             standing.unanswered -= 1
 
     def leave(self) -> None:
-        """Give up the place, once the answer has been read, or never comes."""
+        """Give back the place: the answer has been read, or will never come."""
         self._places.leave()
 
     def judge(self, standing: Standing, go: Go, answer: Answer, subject: str) -> None:
-        """Tell how the request was answered; once for each."""
+        """Report how the request was answered; once for each request."""
         standing.unanswered -= 1
         if answer == "accepted" and standing.go is not None:
             return
@@ -111,7 +112,7 @@ class Attempts:
             self._loop.wake(task)
 
     def refusal(self, standing: Standing, subject: str) -> CredentialRefused:
-        """The refusal for a 401, in the words of what is known by now."""
+        """The refusal for a 401, with the code that the present state gives."""
         trust = standing.trust
         seconds = max(0.0, trust.try_at - self._now()) if trust.rests(subject) else 0.0
         return CredentialRefused(self._connector, _code(trust), seconds)
@@ -120,7 +121,7 @@ class Attempts:
         return may_try_again(standing.trust, go, subject)
 
     async def pause(self, client: Watched) -> None:
-        """Before a second try; of random length. Raises ClientGone."""
+        """Wait for a random time before a second try. Raises ClientGone."""
         shortest, longest = SECOND_SECONDS
         share = os.urandom(1)[0] / 255  # importing `random` takes 5 ms
         until = self._loop.now + shortest + share * (longest - shortest)
@@ -185,11 +186,11 @@ class Attempts:
 
 
 ACCEPTED_AGAIN = "credential accepted again"
-"""Message of a log line"""
+"""The message of a log line"""
 
 
 def answer_of_status(status: int) -> Answer:
-    """What a registry's answer says of the credential that it was sent."""
+    """What the status of a registry's answer says of the credential."""
     if status == 401:
         return "refused"
     return "unjudged" if status in _UNJUDGED or status >= 500 else "accepted"

@@ -18,7 +18,7 @@ from sidecar.origins import origin_of
 ANSWER_SECONDS = 10.0
 """The broker makes up to five calls to the API server, each within 2 s"""
 _UNKNOWN_AUTHORITY = (7, 18, 19, 20, 21)
-"""Of X509_V_ERR_…: a signature that fails, self-signed certificates, no issuer among those that are trusted
+"""X509_V_ERR_… codes: a signature that fails, self-signed certificates, no issuer among the trusted ones
 https://docs.openssl.org/master/man3/X509_STORE_CTX_get_error/"""
 _REINSTALLED = (
     "the broker's certificate is of an authority that this Pod was not given: either the product was "
@@ -114,7 +114,7 @@ class BrokerClient:
 
 def _failure(error: UpstreamUnreachable) -> BrokerUnreachable:
     """Why there is no connection to the broker. A certificate that cannot be verified is no fault of the
-    network, and each of its causes has another remedy."""
+    network, and each of its causes has a remedy of its own."""
     cause = error.__cause__
     if not isinstance(cause, ssl.SSLCertVerificationError):
         return BrokerUnreachable(f"the broker cannot be reached: {error}")

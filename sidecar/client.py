@@ -22,14 +22,14 @@ DRAIN_SECONDS_IN_ALL = 60.0
 """A GiB from the same machine takes a few; whoever takes longer holds a place that others need"""
 
 _LOOPBACK_HOSTS = (b"127.0.0.1", b"localhost")
-"""A listener is on IPv4's loopback address alone, so that `[::1]` is nobody of ours"""
+"""A listener has IPv4's loopback address only, so `[::1]` never names it"""
 
 
 def host_names(port: int) -> frozenset[bytes]:
-    """All that `Host` may say to the listener of this port, in lower case.
+    """All values of `Host` that the listener of this port accepts, in lower case.
 
-    A closed set, so that nothing is parsed that others might read in another way. A name without a port names
-    no other listener, and is what people write by hand.
+    The set is closed: nothing is parsed that another program might read differently. A name without a port is
+    accepted, because it names no other listener and people write it by hand.
     """
     return frozenset(name + end for name in _LOOPBACK_HOSTS for end in (b"", b":%d" % port))
 
@@ -73,7 +73,7 @@ class Exchange:
                 hosts.append(value)
             elif name == b"origin" or name.startswith(b"sec-fetch-"):
                 raise Refusal(403, "browser-refused", "requests of web pages are not served")
-        # blanks behind a value are no part of it (RFC 9112 §5.1), but llhttp leaves them there
+        # blanks after a value are not part of it (RFC 9112 §5.1), but llhttp leaves them there
         if len(hosts) != 1 or hosts[0].rstrip(b" \t").lower() not in host_names:
             sentence = "this listener answers to 127.0.0.1 and localhost only, at its own port"
             raise Refusal(421, "wrong-host", sentence)

@@ -40,10 +40,10 @@ REGISTRY_FORBIDS = "registry-forbids"
 REGISTRY_UNREACHABLE = "registry-unreachable"
 """There is no connection to it"""
 CAUSES = (CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REQUEST_REFUSED, REGISTRY_FORBIDS, REGISTRY_UNREACHABLE)
-"""Why a sidecar asks for a newer grant than the one that it has; also codes of its answers to clients"""
+"""Why a sidecar asks for a newer grant than its own; also codes of its answers to clients"""
 
 MAX_CONNECTIONS = 32
-"""Requests of one Pod at the registry at once, where the Connector does not say (`maxConnections`)"""
+"""Requests of one Pod at the registry at once, if the Connector does not set `maxConnections`"""
 
 ENFORCES = ("packages",)
 """What this sidecar holds its Pod to at a grant's word: the broker gives none that would not be kept"""
@@ -217,7 +217,7 @@ class Grant(NamedTuple):
     packages: PackagePolicy | None = None
     """None: all. Only for a sidecar that `ENFORCES` it: an older one ignores the field"""
     max_connections: int = MAX_CONNECTIONS
-    """Requests at the registry at once. An older broker does not send it, an older sidecar has no bound"""
+    """Requests at the registry at once. An older broker does not send it; an older sidecar has no limit"""
 
     def document(self) -> dict[str, Any]:
         """The JSON object on the wire. The only place where the password is revealed to be sent."""
@@ -265,9 +265,9 @@ class Grant(NamedTuple):
 
 
 def grant_request(connector: str, rejected: str | None, cause: str | None = None) -> dict[str, Any]:
-    """The JSON object with which a sidecar asks; `rejected` did not serve, for one of `CAUSES`."""
-    asked = {"connector": connector, "rejected": rejected, "enforces": list(ENFORCES)}
-    return {**asked, "cause": cause} if cause else asked
+    """The JSON object that a sidecar sends; version `rejected` did not serve, for one of `CAUSES`."""
+    request = {"connector": connector, "rejected": rejected, "enforces": list(ENFORCES)}
+    return {**request, "cause": cause} if cause else request
 
 
 def _packages(value: Any) -> PackagePolicy | None:

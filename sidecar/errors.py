@@ -7,7 +7,7 @@ SidecarError
 ├── ClientGone         the client closed or broke its connection; nobody is left to answer
 ├── UpstreamError      the registry's side failed
 │   ├── UpstreamUnreachable  no connection: address, time-out, TLS
-│   │   └── RegistryUnreachable  the same, of the Connector's own address; nothing was sent
+│   │   └── RegistryUnreachable  no connection to the Connector's own address; nothing was sent
 │   └── UpstreamBroken       a response that breaks off or breaks RFC 9112
 └── BrokerError        no grant
     ├── BrokerRefused      the broker said no, with a reason
@@ -39,10 +39,10 @@ class Refusal(SidecarError):
 
 
 class CredentialRefused(Refusal):
-    """The registry said 401; which code says how far it is believed (`trust`)."""
+    """The registry answered 401. The code says how far `trust` believes it."""
 
     def __init__(self, connector: str, code: str = CREDENTIAL_REFUSED, seconds: float = 0.0) -> None:
-        """`seconds`: until one request may try the credential again."""
+        """`seconds`: the time until a request may try the credential again."""
         super().__init__(403, code, _SENTENCES[code].format(connector=connector) + _when(seconds))
 
 
@@ -85,7 +85,7 @@ class UpstreamUnreachable(UpstreamError):
 
 
 class RegistryUnreachable(UpstreamUnreachable):
-    """No connection to the address of the Connector, which may have been corrected. Nothing was sent."""
+    """No connection to the Connector's address, which may be corrected by now. Nothing was sent."""
 
 
 class UpstreamBroken(UpstreamError):
@@ -114,4 +114,4 @@ class BrokerUnreachable(BrokerError):
 
 
 class BrokerUntrusted(BrokerUnreachable):
-    """Whatever answers for the broker could not prove to be it, so it got no token."""
+    """The server at the broker's address could not prove that it is the broker, so it got no token."""

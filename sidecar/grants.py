@@ -23,13 +23,13 @@ BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 5.0)
 REFRESH_SECONDS = 1.0
 """A grant whose soft life is over waits this long for the next one, and is used if that takes longer"""
 RENEW_SECONDS = (2.0, 3.0, 5.0, 8.0)
-"""Pauses between questions for a newer version than what the registry refused, while clients ask; the last
-repeats. A Secret that was corrected serves within 10 s, and a thousand Pods whose account is locked are 125
-questions a second, if all of them go on asking"""
+"""Pauses between questions for a newer version than the refused one, while clients ask; the last repeats. A
+corrected Secret serves within 10 s. A thousand Pods whose account is locked ask 125 questions a second, if
+all their clients go on asking"""
 UNREACHABLE_SECONDS = (15.0,)
-"""The same while the registry cannot be reached: it has failed more often than its address was corrected"""
+"""The pauses while the registry cannot be reached: a failed registry is likelier than a corrected address"""
 URGENT = 32
-"""Requests that do so at once: each holds a thread, and the others are refused without a wait"""
+"""Requests that ask so at once: each holds a thread, and the others are refused without a wait"""
 NEWER_SECONDS = 2.0
 """A request that is refused while its credential rests waits this long for a newer one"""
 
@@ -55,8 +55,8 @@ class GrantStore:
         self._failures = 0
         self._retry_at = 0.0
         self._asked: dict[tuple[str, bool], tuple[int, float]] = {}
-        """Version, and whether its registry could be reached → how often a newer one was asked for, and when
-        it may be again. Of the version in use alone, save for requests that began before it"""
+        """Version, and whether its registry could be reached → number of questions for a newer one, and when
+        the next is allowed. Only for the version in use, and for older ones whose requests still run"""
 
     def at_hand(self) -> Grant | None:
         """What `get` returns if it need not wait for anybody, else None.
@@ -74,7 +74,7 @@ class GrantStore:
     def get(self) -> Grant:
         """Raises BrokerRefused or BrokerUnreachable.
 
-        Where there is none to use, a broker that cannot be reached is waited for: it may be rolled.
+        Without a usable grant it waits for a broker that cannot be reached: the broker may be rolled.
         """
         patient_until = self._clock() + self._patience_seconds
         while True:
@@ -88,7 +88,7 @@ class GrantStore:
                     self._changed.wait(min(self._retry_at, patient_until) - now)
 
     def may_renew(self, refused: Grant, cause: str) -> bool:
-        """Whether `renew` would do more than say None, as a moment after a question. Without the lock."""
+        """Whether `renew` may return a grant: not soon after a question. Without the lock."""
         grant = self._grant
         if self._is_fetching or grant is None or grant.version != refused.version:
             return True
@@ -96,7 +96,7 @@ class GrantStore:
         return self._clock() >= ask_at
 
     def renew(self, refused: Grant, cause: str) -> Grant | None:
-        """`refused` did not serve, for one of `contract.CAUSES`: a grant of another version, or None for now.
+        """A grant of another version than `refused`, or None for now. `cause`: one of `contract.CAUSES`.
 
         Raises BrokerRefused or BrokerUnreachable. Of many requests refused at once, one asks the broker.
         """
@@ -119,7 +119,7 @@ class GrantStore:
         try:
             grant = self._run_fetch(refused.version, cause)
         except BrokerUnreachable:
-            self._asked.pop(key, None)  # nobody has said that there is nothing newer
+            self._asked.pop(key, None)  # the broker did not say that there is none
             raise
         return None if grant.version == refused.version else grant
 
@@ -209,7 +209,7 @@ class Grants:
         return newer if newer is not None else usable
 
     async def renew(self, refused: Grant, cause: str, *, is_urgent: bool = False) -> Grant | None:
-        """See `GrantStore.renew`. `is_urgent`: None after `NEWER_SECONDS` too."""
+        """See `GrantStore.renew`. `is_urgent`: return None after `NEWER_SECONDS` too."""
         if not is_urgent:
             return await self._threads.run(lambda: self._store.renew(refused, cause))
         if not self._store.may_renew(refused, cause) or self._urgent >= URGENT:

@@ -37,7 +37,7 @@ _NOT_TO_CLIENT = _HOP_BY_HOP | {
     b"authentication-info",
     b"clear-site-data",
     b"content-length",  # framing is ours
-    b"content-location",  # where it lives: storage's signed address is a credential, and leads past the proxy
+    b"content-location",  # the file's address: a signed one is a credential, and leads past the proxy
     b"link",
     b"location",  # redirects are followed here
     b"refresh",

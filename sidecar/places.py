@@ -1,4 +1,4 @@
-"""Places at the registry: as many requests at once as the Connector allows, the others in their order."""
+"""Places at the registry: as many requests at once as the Connector allows. The others wait in a queue."""
 
 from collections import deque
 
@@ -7,10 +7,10 @@ from sidecar.loop import Loop, Task
 from sidecar.wire import Watched
 
 WAIT_SECONDS = 20.0
-"""Longest wait for a place: below the 30 s of silence after which pip and uv give up, so that they read our
-sentence and come again"""
+"""Longest wait for a place. pip and uv give up after 30 s of silence; below that they read our sentence and
+try again"""
 RETRY_SECONDS = 2
-"""For Retry-After; arbitrary. Who comes again stands at the end of the line"""
+"""For Retry-After; arbitrary. A request that comes again joins the end of the queue"""
 
 
 class _Waiter:
@@ -22,7 +22,7 @@ class _Waiter:
 
 
 class Places:
-    """Of one connector. Whoever took a place leaves it, whatever happens."""
+    """The places of one connector. A caller that took a place leaves it, whatever happens."""
 
     def __init__(self, loop: Loop, wait_seconds: float = WAIT_SECONDS) -> None:
         self._loop = loop
@@ -32,15 +32,15 @@ class Places:
         self._line: deque[_Waiter] = deque()
 
     def take_free(self, limit: int) -> bool:
-        """Take a place without a wait, if there is one and nobody stands in the line for it."""
-        self._limit = limit  # of the newest grant that was used
+        """Take a place without a wait, if a place is free and the queue is empty."""
+        self._limit = limit  # the limit of the newest grant in use
         if self._taken >= limit or self._line:
             return False
         self._taken += 1
         return True
 
     async def take(self, client: Watched) -> None:
-        """Wait for a place. Raises ClientGone, or a 503 after `WAIT_SECONDS`; then there is none to leave."""
+        """Wait for a place. Raises ClientGone, or a 503 after `WAIT_SECONDS`: without a place to leave."""
         waiter = _Waiter(self._loop.current)
         self._line.append(waiter)
         deadline = self._loop.now + self._wait_seconds

@@ -18,42 +18,42 @@ _PUBLIC: Mapping[bytes, bytes] = {
     b"content-type": rb"(text/(html|plain)|application/(octet-stream|zip|gzip|x-gzip|x-tar|json|"
     rb"vnd\.pypi\.(simple|integrity)\.v1\+(html|json)))(; ?charset=utf-8)?",
 }
-"""Header → values that say nothing of a credential, whatever it is"""
+"""Header → values that reveal nothing of any credential"""
 
 _JSON_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 
 
 def redact(text: bytes, credential: Credential | None) -> bytes:
-    """The text, or a sentence in its place if it holds the credential."""
+    """The text; or a fixed sentence, if the text holds the credential."""
     return HIDDEN if _holds(text, credential) else text
 
 
 def redact_head(reason: bytes, headers: Headers, credential: Credential | None) -> tuple[bytes, Headers]:
-    """Reason phrase and headers of an answer of whatever status, without headers that hold the credential."""
+    """Reason phrase and headers of an answer of any status, without headers that hold the credential."""
     lines = [reason]
     for header in headers:
         lines += header
-    if not _holds(b"\n".join(lines), credential):  # nearly always: one search for all of them
+    if not _holds(b"\n".join(lines), credential):  # the usual case: one search for all of them
         return reason, headers
-    kept = [
+    safe = [
         (name, value)
         for name, value in headers
         if _is_public(name, value) or not _holds(b"%b: %b" % (name, value), credential)
     ]
-    return redact(reason, credential), kept
+    return redact(reason, credential), safe
 
 
 def _is_public(name: bytes, value: bytes) -> bool:
-    """Whether a value that a client needs for the body is one of few: a password may be a word of HTTP."""
+    """Whether a client needs this value for the body: a password may be equal to it."""
     pattern = _PUBLIC.get(name)
     return pattern is not None and re.fullmatch(pattern, value, re.IGNORECASE) is not None
 
 
 def _holds(text: bytes, credential: Credential | None) -> bool:
-    """Whether the password stands in it, plain or as in Authorization.
+    """Whether the text holds the password, plain or as in Authorization.
 
-    Also where it is escaped for HTML, JSON, a URL or a form, as error pages do with what they quote. Without
-    a password the user name is the secret: some registries take a token there.
+    Error pages escape their quotations for HTML, JSON, a URL or a form: these forms count too. Without a
+    password the user name is the secret: some registries take a token there.
     """
     authorization = basic_authorization(credential)
     if credential is None or authorization is None:
@@ -79,18 +79,18 @@ def decode(body: bytes, coding: bytes | None, limit: int) -> bytes:
 
 
 def _unescaped(text: bytes, secret: bytes) -> list[bytes]:
-    """The text as whoever undoes one of its kinds of escapes reads it."""
-    found = []
-    if b"+" in text and b" " in secret:  # of a form
-        found.append(unquote_to_bytes(text.replace(b"+", b" ")))
+    """The text, once for each kind of escapes in it, without these escapes."""
+    readings = []
+    if b"+" in text and b" " in secret:  # a form's escapes
+        readings.append(unquote_to_bytes(text.replace(b"+", b" ")))
     if b"%" in text:
-        found.append(unquote_to_bytes(text))
+        readings.append(unquote_to_bytes(text))
     if b"\\" in text:
         plain = text.decode("utf-8", "replace")
         escaped = _JSON_ESCAPE.sub(lambda at: chr(int(at[1], 16)) if at[1] else at[2], plain)
-        found.append(escaped.encode("utf-8", "replace"))
+        readings.append(escaped.encode("utf-8", "replace"))
     if b"&" in text:
         import html  # half a MiB for its table of entities, and hardly any answer needs it
 
-        found.append(html.unescape(text.decode("utf-8", "replace")).encode())
-    return found
+        readings.append(html.unescape(text.decode("utf-8", "replace")).encode())
+    return readings

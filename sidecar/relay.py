@@ -1,4 +1,4 @@
-"""A registry's response on its way to the client: files as they are, heads and errors without credential."""
+"""A registry's response on its way to the client: files unchanged, heads and errors without credential."""
 
 from sidecar.bodies import Body
 from sidecar.client import Exchange
@@ -30,9 +30,9 @@ async def relay(
     credential: Credential | None,
     page_mark: bytes | None = None,
 ) -> None:
-    """Send the response on, status and body as they are, headers without the credential.
+    """Forward the response: status and body unchanged, headers without the credential.
 
-    The connection is given back or closed.
+    It returns the connection to the pool, or closes it.
     """
     if response.head.status >= 400:
         await _relay_error(exchange, response, upstream, credential)

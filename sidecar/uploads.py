@@ -15,13 +15,13 @@ ANSWER_SECONDS = 300.0
 
 
 async def send_upload(exchange: Exchange, wire: Wire, length: int) -> ResponseHead:
-    """Stream one upload to where its head was sent; the head of the registry's answer."""
+    """Stream one upload over the connection that took its head. Returns the head of the registry's answer."""
     await _stream(exchange, wire, is_chunked=length == CHUNKED)
     return await read_response_head(wire, "POST", ANSWER_SECONDS, exchange.wire)
 
 
 def length_header(length: int) -> tuple[bytes, bytes]:
-    """Of an upload, whose length is taken over as its client told it."""
+    """The header for the length of an upload, as its client declared it."""
     if length == CHUNKED:
         return b"transfer-encoding", b"chunked"
     return b"content-length", b"%d" % length
@@ -109,7 +109,7 @@ async def _send_unless_answered(wire: Wire, view: memoryview, client: Wire, answ
 
 
 def refuse_redirect(head: ResponseHead, credential: Credential | None) -> NoReturn:
-    """Raises UpstreamBroken: an upload is not sent twice, so not to another address either."""
+    """Raises UpstreamBroken: an upload is never sent twice, so it follows no redirect."""
     location = redact(find(head.headers, b"location") or b"elsewhere", credential).decode("latin-1")
     raise UpstreamBroken(
         f"the registry redirects the upload to {location.partition('?')[0]}: name that address in the "

@@ -107,7 +107,7 @@ class Upstream:
         is_page: bool,
         client: Watched | None,
     ) -> Response:
-        """GET or HEAD, redirects followed. The client is watched: if it leaves, so do we. None: nobody is."""
+        """GET or HEAD, redirects followed. If the client leaves, the request ends; with None it goes on."""
         is_authorized = target.place(url)[0] == target.layout.origin
         for _ in range(REDIRECTS + 1):
             authorization = target.authorization if is_authorized else None

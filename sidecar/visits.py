@@ -1,6 +1,7 @@
-"""A request's way to the registry: once more by a newer grant, or alone, where the credential does not serve.
+"""A request's way to the registry, with a second try where the credential does not serve.
 
-A GET or HEAD may be sent again; an upload only as long as nothing of it was sent.
+The second try takes a newer grant, or goes alone. A GET or HEAD may be sent again; an upload only if nothing
+of it was sent.
 """
 
 from typing import NamedTuple
@@ -33,16 +34,16 @@ class Failed(NamedTuple):
     """The grant did not serve."""
 
     cause: str
-    """One of `contract.CAUSES`"""
+    """A member of `contract.CAUSES`"""
     error: Refusal | UpstreamUnreachable
     may_try_again: bool = False
-    """Once more with the same grant, alone"""
+    """The request may be sent once more with the same grant, alone"""
     is_urgent: bool = True
-    """The broker is not waited for: most likely there is no newer grant"""
+    """Do not wait long for the broker: most likely there is no newer grant"""
 
 
 class Visits:
-    """Of one connector."""
+    """The visits of one connector."""
 
     def __init__(self, connector: str, grants: Grants, attempts: Attempts, upstream: Upstream) -> None:
         self._connector = connector
@@ -51,29 +52,29 @@ class Visits:
         self._upstream = upstream
         self._standing: Standing | None = None
         self._standing_of: Grant | None = None
-        """The grant that was used last, and how it stands"""
+        """The grant that was used last; `_standing` is its standing"""
 
     async def fetch(
         self, exchange: Exchange, chosen: Route, target: Target
     ) -> tuple[Response, Route, Target]:
-        """GET or HEAD. Who has read the answer calls `leave`."""
+        """GET or HEAD. After reading the answer, the caller calls `leave`."""
         is_renewed = is_second = False
         while True:
-            found = await self._try(exchange, chosen, target, is_second=is_second)
-            if isinstance(found, Response):
-                return found, chosen, target
-            newer = None if is_renewed else await self._newer(target.grant, found)
+            outcome = await self._try(exchange, chosen, target, is_second=is_second)
+            if isinstance(outcome, Response):
+                return outcome, chosen, target
+            newer = None if is_renewed else await self._newer(target.grant, outcome)
             if newer is not None:
                 is_renewed, is_second = True, False
                 target, chosen = _led_by(newer, exchange)
-            elif found.may_try_again:
+            elif outcome.may_try_again:
                 is_second = True
                 await self._attempts.pause(exchange.wire)
             else:
-                raise found.error
+                raise outcome.error
 
     def leave(self, chosen: Route, target: Target) -> None:
-        """The answer has come to its end, or nobody reads it."""
+        """Give back the place: the answer has ended, or nobody reads it."""
         if _is_at_registry(chosen, target):
             self._attempts.leave()
 
@@ -135,7 +136,7 @@ class Visits:
         return self._failed(status, standing, go, target.grant, _subject(chosen))
 
     def _of(self, grant: Grant) -> Standing:
-        """For installs; once per grant."""
+        """The standing for installs; looked up once per grant."""
         if self._standing is None or self._standing_of is not grant:
             self._standing, self._standing_of = self._attempts.standing("install", grant), grant
         return self._standing
@@ -160,15 +161,15 @@ class Visits:
     async def _open_upload(
         self, exchange: Exchange, chosen: Route, target: Target
     ) -> tuple[Standing, Go, Wire, str, Grant]:
-        """A connection that the head of the upload has been sent on."""
+        """Open a connection, and send the head of the upload on it."""
         is_renewed = False
         while True:
-            found = await self._try_upload(exchange, chosen.url, target.grant)
-            if not isinstance(found, Failed):
-                return *found, chosen.url, target.grant
-            newer = None if is_renewed else await self._newer(target.grant, found)
+            outcome = await self._try_upload(exchange, chosen.url, target.grant)
+            if not isinstance(outcome, Failed):
+                return *outcome, chosen.url, target.grant
+            newer = None if is_renewed else await self._newer(target.grant, outcome)
             if newer is None:
-                raise found.error
+                raise outcome.error
             is_renewed = True
             target, chosen = _led_by(newer, exchange)
 
@@ -193,9 +194,9 @@ class Visits:
                 self._attempts.leave()
 
     async def _check_upload(self, head: ResponseHead, standing: Standing, grant: Grant) -> None:
-        """Raises what is said in place of the registry's own words; a 403 without a newer grant has those."""
+        """Raises the error that replaces the answer. A 403 without a newer grant passes unchanged."""
         if head.status in (401, 403):
-            # the credential may have been rotated. The body is gone, so the client is asked to send it again
+            # the credential may have been rotated; the body is gone, so the client must send it again
             refusal = refusal_of(head.status, grant, self._connector)
             if head.status == 401 and not standing.is_anonymous:
                 refusal = self._attempts.refusal(standing, "")
@@ -216,18 +217,18 @@ class Visits:
 
 
 def _led_by(grant: Grant, exchange: Exchange) -> tuple[Target, Route]:
-    """Where the request leads with another grant; or the refusal."""
+    """Target and route of the request with another grant. Raises the refusal of `route`."""
     target = Target.of(grant)
     return target, route(exchange.head.method, exchange.head.target, target.layout)
 
 
 def _is_at_registry(chosen: Route, target: Target) -> bool:
-    """Else it is a file of another origin, which is asked for without the credential."""
+    """Whether it leads to the registry; files of another origin are fetched without the credential."""
     return chosen.url.startswith(target.prefix)
 
 
 def _own_status(response: Response, target: Target) -> int:
-    """What the registry itself said. Where storage refuses, the registry had accepted and sent us there."""
+    """The registry's own status. If storage refuses, the registry had accepted and redirected the request."""
     status = response.head.status
     return 200 if status in (401, 403) and not target.is_authorized(response.url) else status
 

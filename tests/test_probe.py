@@ -71,7 +71,7 @@ def test_a_refused_credential_is_tried_once() -> None:
 
 
 SILENT = "no registry answers at this host and port, or the network does not let the broker through"
-STRANGE = "what answers at this host and port breaks off, or does not speak HTTP"
+STRANGE = "the program at this host and port breaks off the connection, or does not speak HTTP"
 STRANGE_TLS = f"{STRANGE}S"
 
 

@@ -52,7 +52,7 @@ def test_what_is_no_time_and_image_is_ignored_and_counted() -> None:
     )
     record, sentence = parse_record(text)
     assert list(record) == ["good:1"]
-    assert sentence == "6 lines, the first is line 2, are no time and image: ignored"
+    assert sentence == "6 lines without a time and an image are ignored, the first is line 2"
 
 
 def test_a_text_that_is_too_long_is_ignored_whole() -> None:

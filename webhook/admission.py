@@ -34,12 +34,12 @@ BODY_SECONDS = 5.0
 """The API server, which waits so long for the whole answer, sends head and body in one go."""
 
 HELD_BYTES = 96 * 1024 * 1024
-"""All reviews together, as text and parsed (a Pod of 30 kB counts as 350 kB). Together with 150 MiB for
-process and caches, 134 for connections (`doors.Limits`) and 100 for the Pod that is being decided on, this
-stays below 512 MiB, the limit in `manifests/base/admission.yaml`."""
+"""All reviews together, as text and parsed (a Pod of 30 kB counts as 350 kB). Process and caches take 150
+MiB, connections 134 (`doors.Limits`), and the Pod under decision 100. The sum stays below 512 MiB, the limit
+in `manifests/base/admission.yaml`."""
 
 HELD_BYTES_PER_PEER = 64 * 1024 * 1024
-"""Two thirds: the rest is a reserve for other peers"""
+"""Two thirds: the rest is reserved for other peers"""
 
 Connectors = Callable[[str], Awaitable[Found]]
 """`namespace/name` → Connector; from a cache, or by one question with a limit of its own."""

@@ -48,7 +48,7 @@ _CONNECTIONS = 64
 """Per replica. The API server's own fairness allows a service account about that many at a time."""
 
 _READ_BYTES = 64 * 1024
-"""Per connection, twice that is read ahead. The library's 2 MiB are for lines that aiohttp splits."""
+"""aiohttp reads ahead twice that each. The library's 2 MiB serve lines; `Lines` splits them here."""
 
 _PATCHES: Mapping[PatchKind, str] = {
     "merge": "application/merge-patch+json",
@@ -58,7 +58,7 @@ _PATCHES: Mapping[PatchKind, str] = {
 _REFUSALS = {401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone}
 _SENTENCE_LENGTH = 500
 _FAILURES = (aiohttp.ClientError, ApiException, OSError, TimeoutError, ValueError, RecursionError)
-"""Of the network, the library, and of reading what arrives"""
+"""Failures of the network, of the library, and of parsing the answer"""
 
 # it logs requests, whose bodies may hold tokens, at DEBUG
 logging.getLogger("kubernetes").setLevel(logging.WARNING)
@@ -70,19 +70,18 @@ class Page:
 
     items: list[Json]
     more: str
-    """What `continue` asks for the next page with; empty for the last one"""
+    """The value of `continue` for the next page; empty on the last page"""
     version: str
 
 
 class Api(Protocol):
-    """All raise `errors.ClusterUnavailable` and `errors.ClusterRefused`. `trim` cuts down what is read, one
-    object at a time."""
+    """All raise `errors.ClusterUnavailable` and `errors.ClusterRefused`. `trim` cuts down each object."""
 
     async def get(self, path: str, *, trim: Trim = whole, seconds: float = REQUEST_SECONDS) -> Json | None:
         """None: there is none (404)."""
 
     async def list(self, path: str, **query: str) -> Json:
-        """All in one: for the command line, where whoever asks may have as much as they ask for."""
+        """The whole list at once: for the command line, whose user may read as much as they ask for."""
 
     async def page(self, path: str, trim: Trim, **query: str) -> Page: ...
 
@@ -182,7 +181,7 @@ class KubernetesApi:
         timeout: aiohttp.ClientTimeout | None = None,
         **options: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A success, to be read within the context and within `seconds`, or one of `errors`."""
+        """A success, which the caller reads within the context and `seconds`. Raises one of `errors`."""
         limit = timeout or aiohttp.ClientTimeout(total=seconds)
         try:
             async with asyncio.timeout(None if timeout else seconds):
@@ -192,7 +191,7 @@ class KubernetesApi:
                         raise _refusal(method, path, response.status, await _sentence(response))
                     yield response
                 finally:
-                    # one that was not read to its end is closed, and no other request gets its connection
+                    # after an answer that was not read to its end, no request may reuse the connection
                     response.release() if response.content.at_eof() else response.close()
         except _FAILURES as error:
             raise _unavailable(method, path, error) from error
@@ -212,7 +211,7 @@ class KubernetesApi:
                 method,
                 path,
                 query_params=list((query or {}).items()),
-                # a compressed answer could be a thousand times as long as what arrives of it
+                # a compressed answer could become a thousand times as long
                 header_params={
                     "Accept": "application/json",
                     "Accept-Encoding": "identity",
@@ -271,10 +270,10 @@ def _object(method: str, path: str, data: bytes | bytearray) -> Json:
 def _event(path: str, line: bytes, trim: Trim) -> Json:
     """One line of a watch. An error event ends it, as the refusal that it stands for."""
     event = _object("watch", path, line)
-    found = event.get("object") or {}
+    manifest = event.get("object") or {}
     if event.get("type") == "ERROR":
-        raise _refusal("watch", path, int(found.get("code") or 500), json.dumps(found).encode())
-    return {"type": event.get("type"), "object": trim(found)}
+        raise _refusal("watch", path, int(manifest.get("code") or 500), json.dumps(manifest).encode())
+    return {"type": event.get("type"), "object": trim(manifest)}
 
 
 async def _sentence(response: aiohttp.ClientResponse) -> bytes:

@@ -13,7 +13,7 @@ from webhook.doors import Visit
 from webhook.shares import Rank
 
 HEAD_BYTES = 32 * 1024
-"""A projected token has 1 to 2 KiB; the rest of a head is below 1 KiB."""
+"""A projected token has 1 to 2 KiB; the rest of a head has less than 1 KiB."""
 
 MOST_FIELDS = 64
 """Fields of a head and of trailers. The API server sends 8, the kubelet 5, a sidecar 6."""

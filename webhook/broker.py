@@ -50,7 +50,7 @@ RETRY_SECONDS = 5
 """Arbitrary; longer than an API server takes to elect a leader would keep Pods waiting for nothing."""
 
 DOUBTFUL = (CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REGISTRY_UNREACHABLE)
-"""What concerns the Connector, and not one package"""
+"""Causes that concern the Connector, and not only one package"""
 
 _UNAVAILABLE = "the broker cannot ask the API server; the sidecar asks again by itself"
 _REFUSED = (
@@ -68,8 +68,8 @@ def create_app(
     recorder: Recorder | None = None,
     doubt: Callable[[str], None] = lambda connector: None,
 ) -> FastAPI:
-    """`settings` is asked for each grant, for authorities come and go; `recorder` tells the Pods; `doubt`
-    hears of a Connector whose registry does not serve."""
+    """`settings` is called for each grant, because authorities come and go. `recorder` writes Events on Pods.
+    `doubt` is called with a Connector whose registry does not serve."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     outcomes = Outcomes()
     reception = Reception()
@@ -90,14 +90,14 @@ def create_app(
         trail = Trail()
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                found = await _grant(request, settings(), cluster, trail, reception)
+                issued = await _grant(request, settings(), cluster, trail, reception)
             _audit(trail, "granted", GRANTED)
             if trail.connector and trail.cause in DOUBTFUL:
                 doubt(trail.connector)
-            await tell(outcomes.troubled(trail) or outcomes.granted(trail, found))
-            return JSONResponse(found.document(), headers={"Cache-Control": "no-store"})
+            await tell(outcomes.troubled(trail) or outcomes.granted(trail, issued))
+            return JSONResponse(issued.document(), headers={"Cache-Control": "no-store"})
         except Refusal as error:
-            if error.reason != TOO_MANY:  # counted, for a line each would be an attack of its own
+            if error.reason != TOO_MANY:  # these are counted: a line for each would fill the log
                 _audit(trail, "refused", error.reason)
             await tell(outcomes.refused(trail, error.reason, error.message))
             return _problem(error.status, error.reason, error.message)
@@ -150,7 +150,7 @@ async def _grant(
     token = _bearer(request)
     connector_key, rejected, cause, enforces = _parse_body(await _read_body(request))
     peer = request.client.host if request.client else ""
-    async with reception.turn(peer, token, trail):  # not before: who sends slowly would hold it for nothing
+    async with reception.turn(peer, token, trail):  # after the body: a slow client must not hold a turn
         return await grant(
             cluster,
             settings,
@@ -193,7 +193,7 @@ async def _read_body(request: Request) -> bytes:
 
 
 def _parse_body(body: bytes) -> tuple[str, str | None, str | None, list[str]]:
-    """What `contract.grant_request` sends. What is unknown is let pass: a newer sidecar may send more."""
+    """The fields that `contract.grant_request` sends. Unknown fields pass: a newer sidecar may send more."""
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The budget for bytes of reviews: counted as they arrive, and until the review is answered."""
+"""The budget for bytes of reviews: they count from their arrival until the review is answered."""
 
 from collections.abc import Callable
 from types import TracebackType

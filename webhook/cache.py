@@ -25,8 +25,8 @@ OnChange = Callable[[Key, Json | None], None]
 """Called with each new state of an object, None when it is gone; it must not block"""
 
 PAGE = "100"
-"""Objects per page of a list: the API server makes a page as a whole, of objects of up to 1.5 MiB. Ten
-thousand small ones are a hundred requests, some seconds in all. client-go asks for 500."""
+"""Objects per page of a list. The API server builds a page as a whole, from objects of up to 1.5 MiB. Ten
+thousand small objects take a hundred requests, some seconds in all. client-go asks for 500."""
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 20.0
@@ -39,7 +39,7 @@ class Cache:
     def __init__(
         self, api: Api, path: str, trim: Trim, *, on_change: OnChange = lambda _key, _object: None
     ) -> None:
-        """`trim` leaves what is kept of an object: namespace, name and resourceVersion at least."""
+        """The cache stores what `trim` returns: namespace, name and resourceVersion at least."""
         self._api = api
         self._path = path
         self._trim = trim
@@ -75,11 +75,11 @@ class Cache:
         listed: set[Key] = set()
         while True:
             page = await self._api.page(self._path, self._trim, **query)
-            for one in page.items:
-                key = _key(one)
+            for manifest in page.items:
+                key = _key(manifest)
                 listed.add(key)
-                if _version(self._objects.get(key)) != _version(one):
-                    self._put(key, one)
+                if _version(self._objects.get(key)) != _version(manifest):
+                    self._put(key, manifest)
             if not page.more:
                 break
             query = {"limit": PAGE, "continue": page.more}

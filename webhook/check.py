@@ -29,8 +29,8 @@ def check(registry: Registry, console: Console) -> bool:
     """Print the conditions and, where one is False, the fix. Whether the Connector is Ready."""
     connector = registry.connector
     # on a laptop, a registry on the loopback interface is its user's own
-    told = asyncio.run(probe(registry, is_loopback_allowed=True))
-    seen = replace(told, detail=told.cause or told.detail)  # whoever runs it sees that network anyway
+    result = asyncio.run(probe(registry, is_loopback_allowed=True))
+    seen = replace(result, detail=result.cause or result.detail)  # its user sees that network anyway
     found = conditions(
         Observed(
             problems=(),

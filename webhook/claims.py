@@ -15,7 +15,7 @@ LEEWAY_SECONDS = 300.0
 
 
 def doubt(token: str, audience: str, now: float) -> str | None:
-    """Why the API server would not accept it for this audience, or None."""
+    """Why the API server would not accept the token for this audience, or None."""
     claims = _claims(token)
     if claims is None:
         return "it is no JWT with claims in JSON"
@@ -33,13 +33,13 @@ def doubt(token: str, audience: str, now: float) -> str | None:
 
 
 def is_bound_to_pod(token: str) -> bool:
-    """Whether it names a Pod, for a token without a `doubt`."""
+    """Whether the token names a Pod. Call it only for a token without a `doubt`."""
     pod = ((_claims(token) or {}).get("kubernetes.io") or {}).get("pod")
     return isinstance(pod, dict) and _are_texts(pod, "name", "uid")
 
 
 def _claims(token: str) -> Mapping[str, Any] | None:
-    """Of a JWT (RFC 7519), its signature unseen."""
+    """The claims of a JWT (RFC 7519); its signature is not checked."""
     parts = token.split(".")
     try:
         head, payload = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in parts[:2])
@@ -56,7 +56,7 @@ def _is_service_account(claims: Mapping[str, Any]) -> bool:
 
 
 def _texts(value: object) -> list[str]:
-    """`aud` is a text or a list of them."""
+    """`aud` is a text or a list of texts."""
     values = value if isinstance(value, list) else [value]
     return [text for text in values if isinstance(text, str)]
 

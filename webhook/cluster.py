@@ -77,8 +77,8 @@ class KubernetesCluster:
         return status.get("allowed") is True and status.get("denied") is not True
 
     async def secret(self, namespace: str, name: str) -> SecretManifest | None:
-        found = await self._api.get(paths.secret(namespace, name), trim=trim.secret)
-        return parse_secret(found) if found else None
+        manifest = await self._api.get(paths.secret(namespace, name), trim=trim.secret)
+        return parse_secret(manifest) if manifest else None
 
     async def connector(self, namespace: str, name: str) -> Mapping[str, Any] | None:
         return await self._api.get(paths.connector(namespace, name))
@@ -102,7 +102,7 @@ class AdmissionView:
     async def connector(self, key: str) -> Found:
         namespace, _, name = key.partition("/")
         manifest = self._connectors.get(namespace, name)
-        # it may have been created in this very second, together with the Pod, or be too large to be kept
+        # it may have been created just now, together with the Pod, or be too large for the cache
         if manifest is None or trim.is_abridged(manifest):
             manifest = await self._api.get(paths.connector(namespace, name), seconds=LIVE_SECONDS)
         try:

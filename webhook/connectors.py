@@ -21,9 +21,9 @@ Authorization = Literal["namespace", "rbac"]
 
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,510}[A-Za-z0-9])?")
-"""A project's name (PEP 508), as long as the sidecar passes"""
+"""A project's name (PEP 508), at most as long as the sidecar lets pass"""
 _NO_PATH = re.compile(r"[?#%\\]|[^!-~]|//")
-"""What a request's target cannot hold, or what servers read in more than one way"""
+"""Parts that a request's target cannot hold, or that servers read in different ways"""
 _PAIR = {"name", "value"}
 _FILES_EXTENSION = re.compile(r"files(-[1-9][0-9]*)?")
 _PARAMETERS: Mapping[str, tuple[str, ...] | None] = {
@@ -38,7 +38,7 @@ _PARAMETERS: Mapping[str, tuple[str, ...] | None] = {
 """Name of a parameter → its allowed values, None where any text is."""
 
 CONNECTIONS_LIMIT = 192
-"""As many requests as a sidecar serves at once (`sidecar.server.ACTIVE`): more would mean nothing"""
+"""A sidecar serves so many requests at once (`sidecar.server.ACTIVE`): more would have no effect"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Connector:
     packages: PackagePolicy | None = None
     """None: all that the registry has"""
     max_connections: int = MAX_CONNECTIONS
-    """Of one Pod, at once"""
+    """Requests of one Pod at the registry at once"""
 
     @property
     def key(self) -> str:
@@ -225,7 +225,7 @@ def _parameters(value: object, wrong: Wrong) -> dict[str, str]:
             f"must be a plain path such as +simple/, not {path!r}",
         )
     package = found.get("probePackage", "")
-    if package and not _PACKAGE.fullmatch(package):  # it becomes a segment of a path that the broker asks for
+    if package and not _PACKAGE.fullmatch(package):  # it becomes a segment of the probe's path
         sentence = f"must be a package's name such as requests, not {package!r}"
         wrong("InvalidParameter", "spec.params probePackage", sentence)
     return found

@@ -1,4 +1,4 @@
-"""Volumes of the reference system's CSI driver: this product serves the annotation instead. Pure."""
+"""Volumes of the reference system's CSI driver, which this product does not serve. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from webhook import names
 
 
 def unserved_volumes(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each such volume's name, and the connectors that it asks for as the annotation would say them.
+    """Each such volume's name, and its connectors as the annotation would name them.
 
     Attributes are the author's free texts: `connector.name` and `connector.namespace`, or `connectors`.
     """
@@ -19,8 +19,8 @@ def unserved_volumes(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _asked_for(attributes: object) -> str:
-    found = attributes if isinstance(attributes, Mapping) else {}
-    namespace, name = found.get("connector.namespace"), found.get("connector.name")
+    fields = attributes if isinstance(attributes, Mapping) else {}
+    namespace, name = fields.get("connector.namespace"), fields.get("connector.name")
     if name:
         return f"{namespace}/{name}" if namespace else str(name)
-    return str(found.get("connectors") or "NAME")
+    return str(fields.get("connectors") or "NAME")

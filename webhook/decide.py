@@ -137,7 +137,7 @@ def _name_resolution(pod: Mapping[str, Any], settings: Settings) -> list[str]:
 
 
 def _csi_volumes(pod: Mapping[str, Any]) -> list[str]:
-    """A warning only: the driver may be installed beside this product."""
+    """Only a warning: the driver may be installed beside this product."""
     return [
         f"volume {name} is of the CSI driver {names.CSI_DRIVER}, which this product does not serve: where "
         "the driver is not installed, the Pod waits in ContainerCreating; remove the volume, for the "

@@ -53,9 +53,9 @@ class Limits:
     """From `accept` to the end of the first head, the handshake included: the API server waits so long for
     the whole answer. Later heads have as long"""
     body_seconds: float = 10.0
-    """For a client that goes on sending after its answer; admission waits 5 s for a body, the broker 3"""
+    """For a client that keeps sending after its answer; admission waits 5 s for a body, the broker 3"""
     answer_seconds: float = 30.0
-    """No answer takes so long (the broker gives up after 8 s): this client does not read"""
+    """No answer takes so long (the broker gives up after 8 s): the client does not read"""
 
 
 class Visit:
@@ -96,7 +96,7 @@ class Visit:
         self._doors.shares.move(self.holder, rank, asyncio.get_running_loop().time())
 
     def count(self, cause: str) -> None:
-        """For the log line of the minute."""
+        """Count a cause for the log line of the minute."""
         self._doors.tally.count(cause, self.holder.peer)
 
     def left(self) -> None:
@@ -129,7 +129,7 @@ class Visit:
 
 
 def _first_byte(sock: socket.socket) -> bytes:
-    """Left in the socket; empty if the client has closed the connection."""
+    """The first byte, which stays in the socket; empty if the client has closed the connection."""
     try:
         return sock.recv(1, socket.MSG_PEEK)
     except OSError:
@@ -137,7 +137,7 @@ def _first_byte(sock: socket.socket) -> bytes:
 
 
 class Doors:
-    """Accepts, in place of an `asyncio.Server`; uvicorn closes it as it would close one."""
+    """The listener, in place of an `asyncio.Server`; uvicorn closes it in the same way."""
 
     def __init__(
         self,
@@ -197,7 +197,7 @@ class Doors:
             self._admit(sock, str(address[0]).removeprefix("::ffff:"))
 
     def _accept_again(self) -> None:
-        if self._timer is not None and not self._timer.cancelled():  # it is still open
+        if self._timer is not None and not self._timer.cancelled():  # the listener is still open
             self._loop.add_reader(self._listener, self._accept)
 
     def _admit(self, sock: socket.socket, peer: str) -> None:

@@ -35,8 +35,8 @@ PAUSE_SECONDS = 5.0
 """After the API server did not answer: it has more important questions to answer then. Arbitrary."""
 
 MOST = 2000
-"""Events that are remembered, at about 1 KiB each. More, and those that are said no more are forgotten. Those
-that wait to be written share these places by namespace (`webhook.fairness`)."""
+"""Events remembered, at about 1 KiB each. A new Event evicts the longest unused written one. Events that wait
+to be written share these places by namespace (`webhook.fairness`)."""
 
 MOST_PER_OBJECT = 16
 SPAN_SECONDS = 300.0
@@ -176,7 +176,7 @@ class EventRecorder:
         loop = asyncio.get_running_loop()
         while True:
             self._arrived.clear()
-            waiting = [(one.due(self._period_seconds), key) for key, one in self._waiting()]
+            waiting = [(series.due(self._period_seconds), key) for key, series in self._waiting()]
             due = [key for time, key in waiting if time <= loop.time()]
             if due:
                 key = self._first_turn(due)
@@ -188,14 +188,14 @@ class EventRecorder:
                 pass
 
     def _waiting(self) -> list[tuple[str, _Series]]:
-        return [(key, one) for key, one in self._series.items() if one.unwritten]
+        return [(key, series) for key, series in self._series.items() if series.unwritten]
 
     def _first_turn(self, keys: list[str]) -> str:
-        """Namespaces take turns: a thousand Events of one are a single write before another's."""
-        key = min(keys, key=lambda one: self._turns.get(self._series[one].namespace, 0))
+        """Namespaces take turns: beside a thousand Events of one, another waits for a single write."""
+        key = min(keys, key=lambda key: self._turns.get(self._series[key].namespace, 0))
         number = 1 + max(self._turns.values(), default=0)
-        remembered = {one.namespace for one in self._series.values()}
-        self._turns = {one: turn for one, turn in self._turns.items() if one in remembered}
+        remembered = {series.namespace for series in self._series.values()}
+        self._turns = {name: turn for name, turn in self._turns.items() if name in remembered}
         self._turns[self._series[key].namespace] = number
         return key
 
@@ -256,10 +256,10 @@ class EventRecorder:
 
     def _make_room(self, series: _Series) -> bool:
         """Whether one more may be remembered; what was written long ago is forgotten for it."""
-        of_object = [key for key, one in self._series.items() if one.regarding == series.regarding]
+        of_object = [key for key, other in self._series.items() if other.regarding == series.regarding]
         if len(of_object) >= MOST_PER_OBJECT and not self._forget(of_object, SPAN_SECONDS):
             return False
-        waiting = [one.namespace for _, one in self._waiting()]
+        waiting = [other.namespace for _, other in self._waiting()]
         if not may_take(waiting.count(series.namespace), MOST - len(waiting)):
             return False
         return len(self._series) < MOST or self._forget(list(self._series), 0.0)

@@ -1,4 +1,4 @@
-"""Places for work under way, shared out by namespace as `webhook.fairness` says: a semaphore with manners."""
+"""A semaphore whose places are shared out by namespace, by the rules of `webhook.fairness`."""
 
 import asyncio
 from collections import Counter, OrderedDict, deque
@@ -9,17 +9,17 @@ from webhook.fairness import next_namespace
 
 
 class FairSlots:
-    """So many places at once. Within a namespace, whoever came first is first."""
+    """A fixed number of places. Within a namespace, the first to arrive is first."""
 
     def __init__(self, total: int) -> None:
         self._free = total
         self._held: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
-        """By namespace; a turn, and a new arrival, put it last"""
+        """Queue for each namespace; after a turn, and at its first arrival, a namespace is last"""
 
     @asynccontextmanager
     async def hold(self, namespace: str) -> AsyncIterator[None]:
-        """A place, for as long as the context lasts."""
+        """Hold a place for as long as the context lasts."""
         await self._take(namespace)
         try:
             yield
@@ -33,7 +33,7 @@ class FairSlots:
         try:
             await place
         except asyncio.CancelledError:
-            if not place.cancelled():  # it was given in the very moment of the cancellation
+            if not place.cancelled():  # the place was given at the moment of the cancellation
                 self._give_back(namespace)
             raise
 
@@ -49,7 +49,7 @@ class FairSlots:
             place = self._waiting[namespace].popleft()
             if not self._waiting[namespace]:
                 del self._waiting[namespace]
-            if place.cancelled():  # whoever waited is gone, and it was no turn
+            if place.cancelled():  # the waiting task is gone: not a turn
                 continue
             if namespace in self._waiting:
                 self._waiting.move_to_end(namespace)

@@ -33,7 +33,7 @@ TROUBLES: Mapping[str, str] = {
     REGISTRY_UNREACHABLE: "the registry cannot be reached from this Pod; check spec.address of the "
     "Connector, and NetworkPolicies",
 }
-"""Why a sidecar asks for a newer grant than there is → the Event's sentence"""
+"""Cause for which a sidecar asks for a newer grant → the Event's sentence"""
 
 MOST = 20_000
 """Pods and connectors that are remembered, at about 200 octets each. Who is forgotten hears it once more."""
@@ -78,7 +78,7 @@ class Outcomes:
         return _told(subject, GRANTED, rights, is_warning=False, once=before is None)
 
     def troubled(self, subject: Subject) -> Told | None:
-        """None where the registry serves, as far as the sidecar said."""
+        """None if the sidecar reported no trouble with the registry."""
         if subject.cause is None:
             return None
         sentence = TROUBLES[subject.cause]
@@ -101,7 +101,7 @@ class Outcomes:
 
 
 def trouble_reason(cause: str) -> str:
-    """As Kubernetes writes reasons: `credential-refused` is CredentialRefused."""
+    """The cause as a reason of Kubernetes: `credential-refused` becomes CredentialRefused."""
     return cause.title().replace("-", "")
 
 

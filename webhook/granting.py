@@ -30,9 +30,9 @@ class Trail:
     version: str | None = None
     upload: bool | None = None
     rejected: bool = False
-    """This very version does not serve, says the sidecar"""
+    """The sidecar says that this version does not serve"""
     cause: str | None = None
-    """Why not: one of `contract.CAUSES`. None where there is a newer version, or an older sidecar"""
+    """Why not, from `contract.CAUSES`. None if there is a newer version, or the sidecar is older"""
 
     def met(self, caller: rules.Caller) -> None:
         self.namespace, self.pod, self.uid = caller.namespace, caller.pod_name, caller.pod_uid
@@ -81,17 +81,17 @@ async def grant(
 
 
 async def _violations(cluster: Cluster, settings: Settings, pod: Mapping[str, Any]) -> list[Problem]:
-    """An image that these settings do not name is asked for: in a roll, other replicas have others."""
-    found = violations(pod, settings=settings)
-    if any(one.reason == UNKNOWN_IMAGE for one in found):
+    """For an image that these settings do not name, ask the cluster: in a roll, replicas differ."""
+    problems = violations(pod, settings=settings)
+    if any(problem.reason == UNKNOWN_IMAGE for problem in problems):
         return violations(pod, settings=settings.with_images(await cluster.sidecar_images()))
-    return found
+    return problems
 
 
 async def _judge_pod(
     cluster: Cluster, settings: Settings, caller: rules.Caller, connector_key: str
 ) -> Request:
-    """What the Pod asks for, if it may. The Pod itself, a mebibyte if its author likes, is let go at once."""
+    """The Pod's request, if it is allowed. The Pod, up to a mebibyte, is released at once."""
     pod = rules.check_pod(caller, await cluster.pod(caller.namespace, caller.pod_name))
     request = rules.find_request(caller, pod, connector_key)
     rules.check_isolation(caller, await _violations(cluster, settings, pod))

@@ -1,17 +1,18 @@
-"""Which sidecar images get grants: the record in the cluster, kept true by every replica of the broker.
+"""The record of sidecar images that get grants; every replica of the broker keeps it up to date.
 
 Admission and broker are rolled apart and in any order, so a Pod may run an image that this replica's settings
 do not name yet, or no longer:
 
 | the image stands in                         | because                                              |
 |---------------------------------------------|------------------------------------------------------|
-| the settings of this replica                | it is the present one                                |
+| the settings of this replica                | it is the present image                              |
 | a ReplicaSet of admission or broker         | another replica is started with it: ahead, or behind |
-| the record (`sidecar_images`)               | it was one of these before                           |
+| the record (`sidecar_images`)               | it stood in one of these before                      |
 | a past ReplicaSet, where there is no record | releases before this one kept none                   |
 
-Whoever may change these objects may change the Deployments' settings, or run a Pod as the broker: nobody else
-can add an image. No leader is needed: a write says from which version it was made; a conflict reads again.
+Only users who may change the Deployments' settings, or run a Pod as the broker, may change these objects and
+add an image. No leader is needed: a write names the version that it was made from; after a conflict it reads
+again.
 """
 
 import asyncio
@@ -32,15 +33,15 @@ logger = logging.getLogger(__name__)
 Json = dict[str, Any]
 
 LOOK_SECONDS = 15.0
-"""A line that an administrator removed counts so long at most; an image of a roll that is undone is recorded
-if the roll lasted so long. It costs two small reads."""
+"""A line that an administrator removed counts for this time at most. An image of a roll that is undone is
+recorded if the roll lasted this long. A look costs two small reads."""
 
 _ATTEMPTS = 10
-"""A conflict means that another replica got further; there are not that many replicas."""
+"""A conflict means that another replica was faster; there are fewer replicas than attempts."""
 
 
 class ImageKeeper:
-    """`known` is what was last read, for grants; `look` is for an image that is not among it."""
+    """`known`: the images as last read, for grants. `look` reads again, for an image that is not known."""
 
     def __init__(
         self,
@@ -59,14 +60,14 @@ class ImageKeeper:
         self._sleep = pause
         self._looking = asyncio.Lock()
         self._begun = 0
-        """Looks, counted"""
+        """Number of looks"""
         self._ended = 0
         """The number of the last look that succeeded"""
         self._cause = ""
         self.known: tuple[str, ...] = self._own
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Look again and again, until cancelled."""
         while True:
             try:
                 await self.look()
@@ -77,9 +78,9 @@ class ImageKeeper:
             await self._sleep(LOOK_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 (replicas drift apart)
 
     async def look(self) -> Sequence[str]:
-        """`known`, as it is in the cluster now. `ConnectorsError` of the cluster.
+        """Read the cluster and return `known`. Raises a `ConnectorsError` of the cluster.
 
-        One caller looks for all that wait: a look that began after a caller came is new enough for it.
+        One caller looks for all callers that wait: a look is new enough if it began after the caller came.
         So forged Pods cost at most one look at a time.
         """
         begun = self._begun
@@ -99,15 +100,16 @@ class ImageKeeper:
         self._note(cause)
 
     async def _bring_about(self) -> str:
-        """Why the record is not as it should be, or nothing. `known` serves in either case."""
-        found = await self._read()
-        record, complaint = parse_record(_text(found))
+        """Why the record is not as it should be, or an empty text. `known` is usable in both cases."""
+        config_map = await self._read()
+        record, complaint = parse_record(_text(config_map))
         self._take(record)
         sets = (await self._api.list(paths.replica_sets(self._namespace))).get("items") or []
-        wanted = updated(record, [*self._own, *images_of(sets, is_history_wanted=found is None)], self._now())
+        in_use = images_of(sets, is_history_wanted=config_map is None)
+        wanted = updated(record, [*self._own, *in_use], self._now())
         self._take(wanted)
         try:
-            await self._write(found, render_record(wanted))
+            await self._write(config_map, render_record(wanted))
         except (Conflict, NotFound):
             raise
         except (ClusterRefused, ClusterUnavailable) as error:
@@ -120,20 +122,20 @@ class ImageKeeper:
     async def _read(self) -> Json | None:
         return await self._api.get(paths.config_map(self._namespace, names.SIDECAR_IMAGES))
 
-    async def _write(self, found: Json | None, text: str) -> None:
-        if found is None:
+    async def _write(self, config_map: Json | None, text: str) -> None:
+        if config_map is None:
             metadata = {"name": names.SIDECAR_IMAGES, "namespace": self._namespace}
             body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {KEY: text}}
             await self._api.create(paths.config_maps(self._namespace), body)
-        elif _text(found) != text:
-            body = {**found, "data": {**(found.get("data") or {}), KEY: text}}
+        elif _text(config_map) != text:
+            body = {**config_map, "data": {**(config_map.get("data") or {}), KEY: text}}
             await self._api.replace(paths.config_map(self._namespace, names.SIDECAR_IMAGES), body)
         else:
             return
         logger.info("sidecar images recorded", extra={"images": text.splitlines()})
 
     def _note(self, cause: str) -> None:
-        """A line in the log for each new cause, and for its end."""
+        """Log each new cause, and its end."""
         if cause and cause != self._cause:
             logger.warning("sidecar images not recorded", extra={"cause": cause})
         if self._cause and not cause:

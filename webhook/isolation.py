@@ -17,7 +17,7 @@ from webhook.shapes import KNOWN, Shape, listened_ports
 from webhook.surroundings import mappings, surrounding_violations
 
 UNKNOWN_IMAGE = "SidecarImage"
-"""The one violation that may be none a moment later: another replica's settings can name the image"""
+"""A violation that may end a moment later: the settings of another replica can name the image"""
 _IMAGE_REMEDY = (
     "create the Pod anew; if it is a mirror's, an administrator can name it in the product's "
     "WEBHOOK_ALLOWED_IMAGES"
@@ -93,7 +93,7 @@ def _devices(resources: Mapping[str, Any]) -> Iterator[str]:
     if resources.get("claims"):
         yield "resources.claims"
     for kind in ("limits", "requests"):
-        # a device plugin's, or a DeviceClass's, has a domain; hugepages and the other amounts have none
+        # a device's name has a domain (device plugin, DeviceClass); hugepages and other amounts have none
         yield from (f"resources.{kind} {name}" for name in resources.get(kind) or {} if "/" in name)
 
 

@@ -1,12 +1,12 @@
 """JSON of the API server in pieces: the items of a list one by one, and the lines of a watch. Pure.
 
-A list of large objects is larger than this process may be; an item of it never is. The standard library reads
-whole documents only, so each item is read as soon as it is whole (`JSONDecoder.raw_decode`):
+A list of large objects does not fit into the memory of this process; each item does. The standard library
+reads whole documents only, so each item is parsed as soon as it is complete (`JSONDecoder.raw_decode`):
 
     {"apiVersion":"v1","items":[{"a":1},{"b":   →  {"a": 1}; `{"b":` stays until more of it is there
 
-Which key comes first differs: `metadata`, which says how to go on, stands before the items of Pods and behind
-those of custom resources.
+The order of keys differs: `metadata`, which names the next page, stands before the items of Pods and after
+the items of custom resources.
 """
 
 import codecs
@@ -21,31 +21,31 @@ _DECODER = json.JSONDecoder()
 
 
 class TooLong(ValueError):
-    """A piece is larger than it may be."""
+    """A piece exceeds its limit."""
 
 
 class _Incomplete(Exception):
-    """More must arrive first."""
+    """More data must arrive first."""
 
 
 class ListItems:
-    """The items of one list, and its `metadata` when it has ended. `longest`: characters of one item."""
+    """The items of one list, and its `metadata` after the end. `longest`: characters of one item."""
 
     def __init__(self, longest: int) -> None:
         self._longest = longest
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
         self._text = ""
-        """What has arrived and is not read yet"""
+        """Text that has arrived and is not parsed yet"""
         self._next_attempt = 0
-        """Length of the text below which no item is looked for: doubled, so that an item of 24 pieces is not
-        read 24 times"""
+        """Length of the text at which to try again. It doubles, so that an item of 24 pieces is not parsed 24
+        times"""
         self._is_inside = False
         """Whether the next value is an item"""
         self.is_complete = False
         self.metadata: Json = {}
 
     def feed(self, data: bytes, *, is_last: bool = False) -> list[Json]:
-        """The items that are whole now. `TooLong`; `ValueError` where it is no list."""
+        """The items that are complete now. Raises `TooLong`, and `ValueError` if it is no list."""
         self._text += self._decode(data, is_last)
         items: list[Json] = []
         at = 0
@@ -63,7 +63,7 @@ class ListItems:
         return items
 
     def _step(self, at: int, items: list[Json]) -> int:
-        """Read one member of the list's object, or one item; where the next one begins."""
+        """Parse one member of the list's object, or one item. Returns the position after it."""
         at, mark = self._mark(at)
         if mark == "," or (mark == "{" and not self._is_inside):
             at, mark = self._mark(at + 1)
@@ -95,7 +95,7 @@ class ListItems:
         return at
 
     def _mark(self, at: int) -> tuple[int, str]:
-        """The next character that is no space, and its place."""
+        """Position of the next character that is no space, and the character."""
         match = _SPACE.match(self._text, at)
         at = match.end() if match else at
         if at >= len(self._text):
@@ -107,7 +107,7 @@ class ListItems:
             value, end = _DECODER.raw_decode(self._text, at)
         except json.JSONDecodeError:
             raise _Incomplete from None
-        if end == len(self._text):  # a number may go on
+        if end == len(self._text):  # more digits of a number may follow
             raise _Incomplete
         return value, end
 
@@ -120,7 +120,7 @@ class Lines:
         self._rest = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The lines that are whole now. `TooLong`."""
+        """The lines that are complete now. Raises `TooLong`."""
         begun = len(self._rest)
         self._rest += data
         lines = []

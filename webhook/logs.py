@@ -31,6 +31,6 @@ def set_up(level: str) -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # theirs would double ours; at DEBUG they quote requests
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # it warns of each request that is none
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # it warns of every malformed request
     for name in ("asyncio", "httpx", "httpcore", "aiohttp", "kubernetes"):
         logging.getLogger(name).setLevel(logging.WARNING)

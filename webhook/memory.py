@@ -30,7 +30,7 @@ class MemoryCluster:
         self._tokens = TokenAuthority()
         self._clock = clock
         self.images: tuple[str, ...] = ()
-        """Sidecar images that other replicas of the product are started with"""
+        """Sidecar images in the settings of other replicas of the product"""
         for manifest in manifests:
             self.apply(manifest)
 

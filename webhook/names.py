@@ -80,12 +80,12 @@ PUBLISHER_ROLE = "pypi-connector-publisher"
 
 # -- the field's vocabulary
 CSI_DRIVER = "connectors-csi"
-"""The reference system's, which mounts what this product injects."""
+"""The reference system's driver, which mounts files that this product injects."""
 CONNECTOR_CLASS = "pypi"
 AUTH_NAME = "basicAuth"
 SECRET_TYPE = "kubernetes.io/basic-auth"  # noqa: S105 (a type)
 SECRET_KEYS = ("username", "password", "ca.crt")
-"""All that is read of a Secret."""
+"""All keys of a Secret that are read."""
 PIPCONF_CONFIGURATION = "pipconf"
 PYPIRC_CONFIGURATION = "pypirc"
 ALIAS = "connectors-pypi"

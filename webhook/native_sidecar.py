@@ -34,13 +34,13 @@ FORBIDDEN_VARIABLES = re.compile(
 
 _DEFAULTS: Mapping[str, Callable[[Any], bool]] = {
     "terminationMessagePath": lambda path: path == "/dev/termination-log",
-    "resizePolicy": lambda policies: all(one.get("restartPolicy") == "NotRequired" for one in policies),
+    "resizePolicy": lambda policies: all(policy.get("restartPolicy") == "NotRequired" for policy in policies),
 }
-"""What the API server fills in of itself stays, so that a second pass changes nothing. What else comes with
-the container goes: `tests/pod_fields.yaml` has a decision on each field."""
+"""Values that the API server fills in by itself stay, so that a second pass changes nothing. All other fields
+of the container are removed: `tests/pod_fields.yaml` has a decision on each field."""
 AMOUNTS = ("cpu", "memory", "ephemeral-storage")
-"""Resources that are nothing but amounts. Another name is a device's: its driver adds variables and mounts to
-a container that has it, as it does for a claim."""
+"""Resources that are mere amounts. Any other name means a device: its driver adds variables and mounts to a
+container that has it, and does the same for a claim."""
 SECRETS_DIR = "/var/run/secrets"
 """Where other products mount their own tokens (workload identity of the clouds)."""
 

@@ -34,7 +34,7 @@ def parse_patterns(text: str, name: str, wrong: Wrong) -> tuple[str, ...]:
 
 
 def normalise(name: str) -> str:
-    """PEP 503."""
+    """The normalised name (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -17,8 +17,8 @@ from webhook.tally import Tally
 logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 40
-"""Grants under way; others wait, within the deadline. Each holds one of the 64 connections to the API server,
-and the Lease and the certificates of this process must find one too, whoever sends tokens."""
+"""Grants under way; others wait, within the deadline. Each holds one of the 64 connections to the API server.
+The Lease and the certificates of this process need connections too, whatever tokens arrive."""
 
 MOST_AT_ONCE_PER_PEER = 8
 """A Pod asks for one grant per connector. Where all Pods of a node share an address, that is still 400 a
@@ -28,7 +28,7 @@ TOO_MANY = "TooManyFailedTokens"
 
 
 class Reception:
-    """Of one broker."""
+    """The reception of one broker."""
 
     def __init__(self) -> None:
         self._callers = Callers()
@@ -37,12 +37,12 @@ class Reception:
 
     @contextlib.asynccontextmanager
     async def turn(self, peer: str, token: Secret, trail: Trail) -> AsyncIterator[None]:
-        """Waits for a turn, or raises `Refusal`. Within it the token is reviewed and `trail` filled in."""
+        """Wait for a turn, or raise `Refusal`. Within the context, review the token and fill in `trail`."""
         self._check_failures(peer, token)
         try:
             _check_claims(token)
             async with self._slots.slot(peer):
-                self._check_failures(peer, token)  # others of this peer had their turns meanwhile
+                self._check_failures(peer, token)  # other tokens of this peer may have failed meanwhile
                 yield
         except Refusal as error:
             if trail.pod is None and error.reason != TOO_MANY:
@@ -57,7 +57,7 @@ class Reception:
         if self._callers.may_ask(peer, token.reveal(), now):
             return
         self._tally.count_and_report("too many of this address have failed", peer, now)
-        # 429, after which a sidecar asks again: any other 4xx would end its grant
+        # after 429 a sidecar asks again; any other 4xx would end its grant
         sentence = "too many tokens from this address were not accepted: the sidecar asks again by itself"
         raise Refusal(TOO_MANY, sentence, status=429)
 

@@ -26,7 +26,7 @@ DEMANDED_BY_QUOTAS = (
     "requests.ephemeral-storage",
     "limits.ephemeral-storage",
 )
-"""What a quota can bound that the sidecar does not name by itself"""
+"""Resources that a quota can bound and that the sidecar does not set by itself"""
 
 
 def sidecar_resources(

@@ -81,7 +81,7 @@ class Cluster(Protocol):
     async def connector(self, namespace: str, name: str) -> Mapping[str, Any] | None: ...
 
     async def sidecar_images(self) -> Sequence[str]:
-        """What the installation's own objects name at this moment, beside the settings of this replica."""
+        """The images that the installation's objects name now, beside this replica's settings."""
 
     async def is_ready(self) -> bool:
         """Whether questions can be answered; a replica that cannot is taken out of its Service."""

@@ -36,8 +36,9 @@ KEEP_ALIVE_SECONDS = 120
 be the one who sends, or a request can meet a closed door."""
 
 SOCKET_BUFFER_BYTES = 64 * 1024
-"""The kernel's buffer for each connection and direction (it takes twice as much). By default it grows to
-6 MiB, and counts towards the Pod's memory. 64 KiB still carry 100 MB a second in a cluster's network."""
+"""The kernel's buffer for each connection and direction; the kernel takes twice as much. By default the
+buffer grows to 6 MiB, and counts towards the Pod's memory. 64 KiB still carry 100 MB a second in a
+cluster."""
 
 
 async def serve(
@@ -116,7 +117,7 @@ class _Drain:
 
 
 class _Server(uvicorn.Server):
-    """Has `Doors` for its listener, and leaves signals to the process, which has more to end than this."""
+    """Listens with `Doors`, and leaves signals to the process, which has more to end than this server."""
 
     def __init__(self, config: uvicorn.Config, listener: socket.socket, limits: Limits) -> None:
         super().__init__(config)
@@ -128,7 +129,7 @@ class _Server(uvicorn.Server):
             raise TypeError("uvicorn was given a certificate")
         doors = Doors(self._listener, self.config.ssl, self._limits, self._protocol)
         doors.open()
-        self.servers = [doors]  # type: ignore[list-item]  # it closes them, and no more
+        self.servers = [doors]  # type: ignore[list-item]  # uvicorn only closes them
         self.started = True
 
     @contextlib.contextmanager

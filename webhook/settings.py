@@ -15,7 +15,7 @@ PREFIX = "WEBHOOK_"
 BROKER_URL = f"https://{names.BROKER}.{names.NAMESPACE}.svc"
 
 IMAGE_LENGTH = 512
-"""Characters: 255 of a repository, 128 of a tag and 72 of a digest, and a host's port"""
+"""Characters: 255 for a repository, 128 for a tag, 72 for a digest, and a host's port"""
 
 _IMAGE = re.compile(r"[a-z0-9][-a-zA-Z0-9._/:]*(@sha256:[0-9a-f]{64})?")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -28,7 +28,7 @@ class Settings:
 
     sidecar_image: str
     allowed_images: tuple[str, ...]
-    """The current one first, then mirrors and earlier ones: a Pod that runs one of them gets grants"""
+    """The current image first, then mirrors and earlier images: Pods with one of them get grants"""
     broker_ca: tuple[str, ...]
     """PEM certificates that the sidecar verifies the broker with"""
     broker_url: str = BROKER_URL
@@ -36,7 +36,7 @@ class Settings:
     """Added to the `imagePullSecrets` of injected Pods; Secrets of these names lie in their namespaces"""
 
     def with_images(self, further: Iterable[str]) -> "Settings":
-        """These images get grants as well."""
+        """The same settings, in which these images get grants as well."""
         return replace(self, allowed_images=tuple(dict.fromkeys([*self.allowed_images, *further])))
 
 
@@ -103,9 +103,10 @@ def from_environment(variables: Mapping[str, str], *, port: int, tls_directory: 
 
 
 def images_in(variables: Mapping[str, str]) -> list[str]:
-    """The sidecar images that an environment names, of this process or of another replica."""
+    """The sidecar images that an environment names, this process's or another replica's."""
     reader = _Reader(variables)
-    return [one for one in (reader.text("SIDECAR_IMAGE"), *reader.items("ALLOWED_IMAGES")) if is_image(one)]
+    images = (reader.text("SIDECAR_IMAGE"), *reader.items("ALLOWED_IMAGES"))
+    return [image for image in images if is_image(image)]
 
 
 def is_image(text: str) -> bool:

@@ -1,11 +1,11 @@
-"""The sidecar images of this installation: the record of them, and where the present ones stand. Pure.
+"""The sidecar images of this installation: their record, and the objects that name the present ones. Pure.
 
 The record is one text in a ConfigMap, a line for each image, the oldest first:
 
     2026-11-30T08:12:44Z registry.example.com/pypi-connector-sidecar:0.1.0
 
-The time says when a setting last named the image, to a day. An administrator takes an image back by removing
-its line, once no replica of admission or broker is started with it.
+The time says when a setting last named the image, to a day. To withdraw an image, an administrator removes
+its line, once no replica of admission or broker has it in its settings.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,40 +19,40 @@ Record = Mapping[str, datetime]
 """Image → when a setting last named it"""
 
 KEY = "images"
-"""Of the ConfigMap's data"""
+"""The key in the ConfigMap's data"""
 
 MOST = 20
-"""Images that are remembered: as many releases as a long-lived Pod sees in some years; arbitrary"""
+"""Images remembered: as many releases as a long-lived Pod sees in some years. Arbitrary"""
 
 LONGEST_TEXT = 64 * 1024
 """Characters. An image's name has at most 255 + 128 + 72 (repository, tag, digest): twenty fill a seventh."""
 
 REFRESH = timedelta(days=1)
-"""An image that is still in use gets a new time so often: the order of many is kept, and writes are rare."""
+"""An image in use gets a new time once in this period: the order stays right, and writes are rare."""
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def parse_record(text: str) -> tuple[Record, str]:
-    """The record and, if a part of the text is no record, a sentence. The newest `MOST` count."""
+    """The record, and a complaint about other lines, or an empty text. The newest `MOST` images count."""
     if len(text) > LONGEST_TEXT:
         return {}, f"its text has {len(text)} characters, and {LONGEST_TEXT} are read: all of it is ignored"
-    found: dict[str, datetime] = {}
+    images: dict[str, datetime] = {}
     ignored = []
     for number, line in enumerate(text.splitlines(), 1):
         time, _, image = line.strip().partition(" ")
         named_at = _parse_time(time)
         if named_at is not None and is_image(image):
-            found[image] = max(named_at, found.get(image, named_at))
+            images[image] = max(named_at, images.get(image, named_at))
         elif line.strip():
             ignored.append(number)
     first = min(ignored, default=0)
-    complaint = f"{len(ignored)} lines, the first is line {first}, are no time and image: ignored"
-    return _newest(found, MOST), complaint if ignored else ""
+    complaint = f"{len(ignored)} lines without a time and an image are ignored, the first is line {first}"
+    return _newest(images, MOST), complaint if ignored else ""
 
 
 def updated(record: Record, current: Iterable[str], now: datetime) -> Record:
-    """With the current images, which are never dropped, and the newest others beside them."""
+    """The record with the current images, which are never evicted, and the newest others beside them."""
     now = now.astimezone(UTC).replace(microsecond=0)
     named = {image: record.get(image, datetime.min.replace(tzinfo=UTC)) for image in current}
     named = {image: at if timedelta(0) <= now - at < REFRESH else now for image, at in named.items()}
@@ -66,12 +66,12 @@ def render_record(record: Record) -> str:
 
 
 def images_of(replica_sets: Iterable[Mapping[str, Any]], *, is_history_wanted: bool) -> list[str]:
-    """What the ReplicaSets of admission and broker are started with; of past revisions only if wanted.
+    """The images in the ReplicaSets of admission and broker; of past revisions only if wanted.
 
     A replica cannot inject an image before its ReplicaSet names it, whatever the order of a roll.
     """
-    chosen = (one for one in replica_sets if _is_ours(one) and (is_history_wanted or _is_active(one)))
-    return list(dict.fromkeys(image for one in chosen for image in _images_of_template(one)))
+    chosen = (each for each in replica_sets if _is_ours(each) and (is_history_wanted or _is_active(each)))
+    return list(dict.fromkeys(image for each in chosen for image in _images_of_template(each)))
 
 
 def _is_ours(replica_set: Mapping[str, Any]) -> bool:
@@ -92,10 +92,10 @@ def _images_of_template(replica_set: Mapping[str, Any]) -> list[str]:
     template = (replica_set.get("spec") or {}).get("template") or {}
     containers = (template.get("spec") or {}).get("containers") or []
     variables = [
-        {str(entry.get("name")): entry["value"] for entry in one.get("env") or [] if entry.get("value")}
-        for one in containers
+        {str(entry.get("name")): entry["value"] for entry in container.get("env") or [] if entry.get("value")}
+        for container in containers
     ]
-    return [image for one in variables for image in images_in(one)]
+    return [image for values in variables for image in images_in(values)]
 
 
 def _newest(record: Record, count: int) -> Record:

@@ -1,4 +1,4 @@
-"""Counts of strangers' doings, logged once a minute: a line for each would let them fill the log."""
+"""Counts of strangers' requests, logged once a minute: a line for each would let them fill the log."""
 
 import logging
 from collections import Counter
@@ -6,7 +6,7 @@ from collections import Counter
 PERIOD_SECONDS = 60.0
 
 MOST_CAUSES = 20
-"""Different causes in a line: some quote a stranger's words"""
+"""Different causes in a line. Some quote a stranger's words, so their number needs a limit"""
 
 
 class Tally:

@@ -1,7 +1,7 @@
-"""Objects of the API server, cut down to what this product reads of them. Pure.
+"""Objects of the API server, cut down to the fields that this product reads. Pure.
 
-An author chooses an object's annotations, labels and more, up to 1.5 MiB of it, and a cache keeps thousands.
-So each object is cut down before it is kept, and the next one read after that.
+An author chooses an object's annotations, labels and more, up to 1.5 MiB in all, and a cache holds thousands
+of objects. So each object is cut down before it is stored, and before the next object is read.
 """
 
 import json
@@ -16,13 +16,13 @@ Json = dict[str, Any]
 Trim = Callable[[Json], Json]
 
 KEPT_SPEC_BYTES = 8192
-"""Of a Connector's spec, as JSON. A usual one has 300; with a list of packages (4 KiB at most), 5 KiB.
-A larger spec is not kept but read when it is needed (`is_abridged`): ten thousand of them must fit too."""
+"""Bytes of a Connector's spec, as JSON. A usual spec has 300; with a list of packages (4 KiB at most), 5 KiB.
+A larger spec is not stored but read when it is needed (`is_abridged`): ten thousand of them must fit too."""
 
 _ABRIDGED = "abridged"
 _METADATA = ("namespace", "name", "uid", "resourceVersion", "generation", "deletionTimestamp")
 _SHORT = 64
-"""Characters of a text that may be one of many alike: a class, a status, a reason"""
+"""Characters of a text that many objects may share: a class, a status, a reason"""
 _OURS = names.GROUP + "/"
 
 
@@ -31,12 +31,12 @@ def whole(manifest: Json) -> Json:
 
 
 def presence(manifest: Json) -> Json:
-    """That it exists, and which version of it."""
+    """Name, version and no content."""
     return {"metadata": _metadata(manifest)}
 
 
 def connector(manifest: Json) -> Json:
-    """What Pods are injected by. A large spec is left out, and `is_abridged` says so."""
+    """The spec, which injection needs. A large spec is left out, and `is_abridged` says so."""
     spec = manifest.get("spec")
     if len(json.dumps(spec)) > KEPT_SPEC_BYTES:
         return abridged(presence(manifest))
@@ -44,26 +44,26 @@ def connector(manifest: Json) -> Json:
 
 
 def without_texts(manifest: Json) -> Json:
-    """Spec and status as they are, without annotations, labels and who wrote what."""
+    """Spec and status unchanged, without annotations, labels and managedFields."""
     return {**presence(manifest), "spec": manifest.get("spec"), "status": manifest.get("status")}
 
 
 def namespace(manifest: Json) -> Json:
     """The labels that decide on a Pod."""
-    found = presence(manifest)
+    trimmed = presence(manifest)
     labels = mapping(mapping(manifest.get("metadata")).get("labels"))
-    found["metadata"]["labels"] = _only(labels, (names.ALLOW_UNCONFINED,))
-    return found
+    trimmed["metadata"]["labels"] = _only(labels, (names.ALLOW_UNCONFINED,))
+    return trimmed
 
 
 def quota(manifest: Json) -> Json:
-    """The resources that it bounds, as far as a sidecar has to name them."""
+    """The bounded resources that a sidecar has to name."""
     hard = mapping(mapping(manifest.get("spec")).get("hard"))
     return {**presence(manifest), "spec": {"hard": _only(hard, DEMANDED_BY_QUOTAS)}}
 
 
 def secret(manifest: Json) -> Json:
-    """Credential and CA; what else lies in the Secret is nobody's business here."""
+    """Credential and CA; the Secret's other keys are not read."""
     return {
         **presence(manifest),
         "type": manifest.get("type"),
@@ -72,13 +72,13 @@ def secret(manifest: Json) -> Json:
 
 
 def pod(manifest: Json) -> Json:
-    """Everything that can break the promise: the whole spec, whatever fields it has."""
-    found = presence(manifest)
+    """All fields that can break the promise: the whole spec, unknown fields too."""
+    trimmed = presence(manifest)
     for kind in ("annotations", "labels"):
         texts = mapping(mapping(manifest.get("metadata")).get(kind))
-        found["metadata"][kind] = {key: text for key, text in texts.items() if key.startswith(_OURS)}
+        trimmed["metadata"][kind] = {key: text for key, text in texts.items() if key.startswith(_OURS)}
     phase = mapping(manifest.get("status")).get("phase")
-    return {**found, "spec": manifest.get("spec"), "status": {"phase": phase}}
+    return {**trimmed, "spec": manifest.get("spec"), "status": {"phase": phase}}
 
 
 def abridged(manifest: Json) -> Json:
@@ -86,16 +86,16 @@ def abridged(manifest: Json) -> Json:
 
 
 def is_abridged(manifest: Mapping[str, Any]) -> bool:
-    """Whether the object itself must be read for what is missing here."""
+    """Whether a part is missing here, and the object itself must be read for it."""
     return _ABRIDGED in manifest
 
 
 def shared(value: Any) -> Any:
-    """The same, with keys and short texts that thousands of objects have in common held once."""
+    """An equal value, in which keys and short texts that many objects share are stored once."""
     if isinstance(value, dict):
-        return {sys.intern(key): shared(one) for key, one in value.items()}
+        return {sys.intern(key): shared(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [shared(one) for one in value]
+        return [shared(item) for item in value]
     return sys.intern(value) if isinstance(value, str) and len(value) <= _SHORT else value
 
 
@@ -109,4 +109,4 @@ def _metadata(manifest: Json) -> Json:
 
 
 def _only(values: Mapping[str, Any], keys: Collection[str]) -> Json:
-    return {key: one for key, one in values.items() if key in keys}
+    return {key: value for key, value in values.items() if key in keys}

@@ -1,4 +1,4 @@
-"""Asks the registries of Connectors: whether it is time, at which pace, and what they show."""
+"""Probes of the registries of Connectors: when, at which pace, and with which result."""
 
 import logging
 import random
@@ -16,11 +16,11 @@ from webhook.manifests import Registry
 logger = logging.getLogger(__name__)
 
 Turn = Literal["first", "repeated"]
-"""What asking a registry takes: `first`, also the namespace's pace (`Pace`); `repeated`, a place alone"""
+"""What a probe needs: `repeated`, a place; `first`, a place and room in the namespace's pace (`Pace`)"""
 
 
 class Asking:
-    """`clock` tells monotonic seconds."""
+    """`clock` returns monotonic seconds."""
 
     def __init__(self, probe: Callable[[Registry], Awaitable[Probe]], clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -30,34 +30,35 @@ class Asking:
     async def ask(
         self,
         manifest: Mapping[str, Any],
-        found: Inspection,
+        inspection: Inspection,
         before: schedule.Answer | None,
         turn: Turn | None,
     ) -> schedule.Answer | Turn:
-        """The newest answer, of now or of before; or the turn that asking takes, if it is not this one."""
-        assert found.registry is not None  # noqa: S101
-        has_secret = bool(found.has_secret)
-        # by content: a label on the Secret is no reason to try a wrong password once more. `hash` is keyed
-        material = hash((found.registry.credential, found.registry.ca))
+        """The newest answer, new or known; or the turn that a probe needs, if `turn` is not enough."""
+        assert inspection.registry is not None  # noqa: S101
+        has_secret = bool(inspection.has_secret)
+        # by content: a label on the Secret is no reason to try a wrong password again. `hash` is keyed
+        material = hash((inspection.registry.credential, inspection.registry.ca))
         subject = schedule.Subject(*identity(manifest), material)
-        if before is None and told_versions(manifest) == found.versions and (told := told_probe(manifest)):
+        is_reported = before is None and told_versions(manifest) == inspection.versions
+        if is_reported and (reported := told_probe(manifest)):
             now, spread = self._clock(), random.random()  # noqa: S311
-            before = schedule.taken_over(subject, told, has_secret=has_secret, now=now, spread=spread)
+            before = schedule.taken_over(subject, reported, has_secret=has_secret, now=now, spread=spread)
         if before and not schedule.is_due(before, subject, self._clock()):
             return before
         needed: Turn = "repeated" if before is not None and before.subject == subject else "first"
         if turn is None or (needed == "first" and turn != "first"):
             return needed
         is_changed = before is not None and before.subject.generation != subject.generation
-        seen = await self._trials.ask(found.registry, insists=is_changed)
+        seen = await self._trials.ask(inspection.registry, insists=is_changed)
         if turn == "first" and seen.outcome == "ok":
-            self.pace.give_back(found.registry.connector.namespace)
-        self._log(found.registry, seen, before)
+            self.pace.give_back(inspection.registry.connector.namespace)
+        self._log(inspection.registry, seen, before)
         now, spread = self._clock(), random.random()  # noqa: S311
         return schedule.next_answer(before, subject, seen, has_secret=has_secret, now=now, spread=spread)
 
     def _log(self, registry: Registry, seen: Probe, before: schedule.Answer | None) -> None:
-        """The status says less, for the authors of Connectors read it."""
+        """Log the cause, which the status leaves out: authors of Connectors read the status."""
         if seen.cause and (before is None or before.probe.cause != seen.cause):
             key = f"{registry.connector.namespace}/{registry.connector.name}"
             logger.info("registry not reached", extra={"connector": key, "cause": seen.cause})

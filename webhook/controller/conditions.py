@@ -47,9 +47,9 @@ class Probe:
 
     outcome: Outcome
     detail: str
-    """For the status: without any secret, and no more than who declared the Connector needs to mend it"""
+    """For the status: without any secret, and no more than the Connector's author needs to correct it"""
     cause: str = field(default="", compare=False)
-    """In the system's own words, for the product's log and for `check`; empty if `detail` says all"""
+    """The system's own words, for the product's log and for `check`; empty if `detail` says everything"""
 
 
 @dataclass(frozen=True, slots=True)

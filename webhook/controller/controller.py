@@ -1,9 +1,9 @@
 """Connectors' status, kept true by one replica, which looks at class, Secrets and registry.
 
-Each Connector is attended by a task of its own, so that a slow registry holds nobody back, and what these
-tasks do at once is shared out by namespace (`webhook.fairness`). A spec is looked at as soon as it changes.
-Secrets may not be watched, which would need the right to list those of everybody: each is read anew within
-the period, and compared. A registry is asked when `schedule` says so.
+A task attends to each Connector, so a slow registry delays no other. The tasks share their places by
+namespace (`webhook.fairness`). A spec is looked at as soon as it changes. The controller does not watch
+Secrets, which would need the right to list all of them: it reads each within the period, and compares. A
+registry is asked when `schedule` says so.
 """
 
 import asyncio
@@ -45,11 +45,11 @@ PERIOD_SECONDS = 25.0
 are 45 reads a second, each of an object in the API server's memory or etcd's."""
 
 CALLS = 16
-"""At the API server at once: a quarter of the connections that this process shares with grants. Half of them
-for the Connectors of one namespace (`webhook.fairness`), which are as many as one CPU has work with"""
+"""Requests to the API server at once: a quarter of the connections that this process shares with grants. One
+namespace gets half of them (`webhook.fairness`), which keep one CPU busy"""
 
 PROBES = 128
-"""Registries asked at once, 64 of one namespace. If a thousand hang, each is asked for 10 s in 300 s: 34."""
+"""Registries asked at once, 64 of one namespace. If a thousand hang, 10 s in 300 s each, 34 are under way."""
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ class Controller:
         """While leading"""
         self._attended: dict[Key, _Attendance] = {}
         self._in_namespace: Counter[str] = Counter()
-        """How many are attended"""
+        """Number of attended Connectors"""
 
     @property
     def is_leading(self) -> bool:
@@ -126,7 +126,7 @@ class Controller:
                 attendance.changed.set()
 
     def doubt(self, connector: str) -> None:
-        """Pods say that this Connector's registry does not serve them. Heeded by the replica that leads."""
+        """Pods say that this Connector's registry does not serve them. Only the leading replica acts."""
         namespace, _, name = connector.partition("/")
         attendance = self._attended.get((namespace, name))
         if attendance is None or attendance.answer is None:
@@ -202,10 +202,9 @@ class Controller:
         return longest * random.uniform(0.8, 1.0)  # noqa: S311
 
     async def _visit(self, attendance: _Attendance) -> None:
-        """Look once, and once more with a place at the probes where the registry has to be asked.
+        """Look once. If the registry has to be asked, wait for a place at the probes and look again.
 
-        What the first look has read is let go before a place is waited for: a CA may be a mebibyte, and
-        thousands may wait.
+        The first look drops its Secrets before the wait: a CA may have a mebibyte, and thousands may wait.
         """
         due = await self._look(attendance, turn=None)
         if due is None:
@@ -217,32 +216,32 @@ class Controller:
             await self._look(attendance, turn=due)
 
     async def _look(self, attendance: _Attendance, *, turn: Turn | None) -> Turn | None:
-        """Tell what is known. The answer: the registry has to be asked, and `turn` does not allow it."""
+        """Report the known state. Returns the turn that a probe needs, if `turn` is not enough."""
         manifest = attendance.manifest
         if manifest["metadata"].get("deletionTimestamp"):
             return None
         assert self._classes is not None  # noqa: S101 (nothing is attended before)
         class_exists = self._classes.get("", names.CONNECTOR_CLASS) is not None
-        # reading takes time of this loop: a thousand that appear together are read in turn too
+        # reading takes time of this loop: a thousand new Connectors are read in turn too
         async with self._calls.hold(_key(manifest)[0]):
             whole = await self._whole(manifest)
             if whole is None:
                 return None
-            found = await inspect(whole, self._secret, class_exists=class_exists)
-        if found.registry is None:
-            await self._tell(attendance, manifest, found, None)
+            inspection = await inspect(whole, self._secret, class_exists=class_exists)
+        if inspection.registry is None:
+            await self._tell(attendance, manifest, inspection, None)
             return None
-        answer = await self._asking.ask(manifest, found, attendance.answer, turn)
+        answer = await self._asking.ask(manifest, inspection, attendance.answer, turn)
         if not isinstance(answer, schedule.Answer):
             if not all(condition(manifest, kind) for kind in TYPES):
-                await self._tell(attendance, manifest, found, None)
+                await self._tell(attendance, manifest, inspection, None)
             return answer
         attendance.answer = answer
-        await self._tell(attendance, manifest, found, answer.probe)
+        await self._tell(attendance, manifest, inspection, answer.probe)
         return None
 
     async def _whole(self, manifest: Json) -> Json | None:
-        """With its spec, which is read anew where it is too large to be kept. None: the watch is behind."""
+        """The manifest with its spec; an abridged one is read again. None: the watch is behind."""
         if not is_abridged(manifest):
             return manifest
         live = await self._api.get(paths.connector(*_key(manifest)), trim=without_texts)
@@ -263,8 +262,8 @@ class Controller:
             attendance.changed.set()
 
     async def _secret(self, namespace: str, name: str) -> SecretManifest | None:
-        found = await self._api.get(paths.secret(namespace, name), trim=trim.secret)
-        return parse_secret(found) if found else None
+        manifest = await self._api.get(paths.secret(namespace, name), trim=trim.secret)
+        return parse_secret(manifest) if manifest else None
 
     def _log(self, level: int, message: str, attendance: _Attendance, **fields: object) -> None:
         logger.log(level, message, extra={"connector": "/".join(_key(attendance.manifest)), **fields})

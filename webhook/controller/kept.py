@@ -1,4 +1,4 @@
-"""What is kept of a Connector while it is attended: what Pods are injected by, and its status. Pure."""
+"""An attended Connector in memory: the spec that injection needs, and the status. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -11,29 +11,29 @@ from webhook.controller.status import MESSAGE_LENGTH
 Json = dict[str, Any]
 
 FOREIGN_BYTES = 2048
-"""Of conditions that others wrote, as JSON; the kind lets them write a mebibyte. More is not kept, and the
-Connector counts as abridged."""
+"""Bytes of JSON for conditions that others wrote; the kind allows a mebibyte. Beyond the limit they are
+dropped, and the Connector counts as abridged."""
 
 _FIELDS = ("observedGeneration", "proxy", "observedSecretVersion", "observedCACertVersion")
 
 
 def attended(manifest: Json) -> Json:
     status = trim.mapping(manifest.get("status"))
-    found = trim.connector(manifest)
-    # in their order: whoever moved them would be contradicted for ever
-    conditions = [_cut(one) for one in status.get("conditions") or [] if isinstance(one, Mapping)]
-    foreign = [one for one in conditions if one.get("type") not in TYPES]
+    attended_manifest = trim.connector(manifest)
+    # in their order: to change it would contradict another writer for ever
+    conditions = [_cut(item) for item in status.get("conditions") or [] if isinstance(item, Mapping)]
+    foreign = [condition for condition in conditions if condition.get("type") not in TYPES]
     if len(json.dumps(foreign)) > FOREIGN_BYTES:
-        found = trim.abridged(found)
-        conditions = [one for one in conditions if one.get("type") in TYPES]
+        attended_manifest = trim.abridged(attended_manifest)
+        conditions = [condition for condition in conditions if condition.get("type") in TYPES]
     if status:
         fields = {key: status[key] for key in _FIELDS if key in status}
-        found["status"] = trim.shared({**fields, "conditions": conditions})
-    return found
+        attended_manifest["status"] = trim.shared({**fields, "conditions": conditions})
+    return attended_manifest
 
 
 def _cut(condition: Mapping[str, Any]) -> Json:
-    """A message of ours that somebody made longer stays another than ours. Others are not touched."""
+    """Cut the message of a condition of ours, but leave it longer than we write: a change still shows."""
     if condition.get("type") not in TYPES:
         return dict(condition)
     return {**condition, "message": str(condition.get("message") or "")[: MESSAGE_LENGTH + 1]}

@@ -1,8 +1,8 @@
-"""How many addresses the Connectors of one namespace may have the broker try by changing.
+"""The pace at which new or changed Connectors of one namespace may have the broker try addresses.
 
-Whoever writes Connectors could else walk through the cluster's network as fast as the API server takes
-patches. A look that ends well is given back, so that a thousand registries that are there are told as soon as
-ever; looks that are merely repeated (`schedule`) are not counted.
+Without it, an author of Connectors could scan the cluster's network as fast as the API server takes patches.
+A look that ends well is given back: a thousand registries that answer get their status without a delay.
+Repeated looks (`schedule`) do not count.
 """
 
 import asyncio
@@ -10,25 +10,25 @@ from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 BURST = 100
-"""Failed looks of a namespace at once: an administrator who corrects an address again and again does not come
-to its end, nor does a namespace whose registries are all away."""
+"""Failed looks of a namespace at once. An administrator who corrects an address again and again does not use
+it up, nor does a namespace whose registries are all away."""
 
 REFILL_SECONDS = 5.0
-"""Until one more may fail: 720 addresses in an hour, where a scan of one machine's ports takes 65,535."""
+"""Until one more look may fail: 720 addresses in an hour; a scan of one machine's ports takes 65,535."""
 
 _LOOK_SECONDS = 0.5
-"""Between two looks whether there is room, of the first in a namespace's line; arbitrary"""
+"""Pause before the first in a namespace's queue checks again for room; arbitrary"""
 
 
 class Pace:
-    """A bucket for each namespace; `clock` tells monotonic seconds."""
+    """A bucket for each namespace; `clock` returns monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._full_at: dict[str, float] = {}
-        """When nothing is owed any more; of those that owe"""
+        """Namespace → time at which its bucket is full again; without namespaces whose bucket is full"""
         self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """Of namespaces where somebody enters: first come, first served"""
+        """A queue for each namespace in which a look waits: first come, first served"""
 
     async def enter(self, namespace: str) -> None:
         """Wait for room, and take it."""

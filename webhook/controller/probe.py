@@ -4,15 +4,15 @@ The host is resolved once, every address is judged, and the connection goes to a
 means something else a moment later (DNS rebinding) leads nowhere. No redirect is followed, no body is
 read, and no answer is quoted: a status is no window into the network around the broker.
 
-Whoever writes Connectors chooses where the broker connects to, and reads the status. So of a failure the
-status says what there is to mend, in four kinds: the name, the way there, what answers there, and its
+Authors of Connectors choose where the broker connects to, and they read the status. So the status of a
+failure says only what to correct, in four kinds: the name, the way there, the program that answers, its
 certificate.
 
 | the system's words | the status |
 |---|---|
 | name or service not known, … | the same: every Pod may ask the DNS |
-| connection refused, no route to host, no answer in time | `SILENT`: closed and filtered are one |
-| no HTTP, no TLS, an alert, broken off | `STRANGE`: what listens there stays unknown |
+| connection refused, no route to host, no answer in time | `SILENT`: the same for closed and filtered |
+| no HTTP, no TLS, an alert, broken off | `STRANGE`: the listening program stays unknown |
 | certificate verify failed: … | the same: it names nothing but the Connector's own host |
 """
 
@@ -45,7 +45,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port to IP addresses; `OSError` where there are none"""
 
 SILENT = "no registry answers at this host and port, or the network does not let the broker through"
-STRANGE = "what answers at this host and port breaks off, or does not speak "
+STRANGE = "the program at this host and port breaks off the connection, or does not speak "
 
 _INDEX_TYPES = ("text/html", "application/vnd.pypi.simple.v1+html", "application/vnd.pypi.simple.v1+json")
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
@@ -219,12 +219,12 @@ def _is_about_trust(error: Exception) -> bool:
 
 
 def _told(error: Exception, scheme: str) -> str:
-    """For the status: see the table on top."""
+    """The sentence for the status: see the table at the top."""
     chain = _chain(error)
-    if any(isinstance(one, ssl.SSLCertVerificationError | socket.gaierror | UnicodeError) for one in chain):
+    if any(isinstance(link, ssl.SSLCertVerificationError | socket.gaierror | UnicodeError) for link in chain):
         return _cause(error)
     has_connected = isinstance(error, httpx.ReadError | httpx.WriteError | httpx.ProtocolError)
-    if has_connected or any(isinstance(one, ssl.SSLError | ConnectionResetError) for one in chain):
+    if has_connected or any(isinstance(link, ssl.SSLError | ConnectionResetError) for link in chain):
         return STRANGE + scheme.upper()
     return SILENT
 

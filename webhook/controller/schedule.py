@@ -21,15 +21,15 @@ REFUSED_SECONDS = (600.0, 3600.0)
 to 30 minutes: at most three fall into any half hour. A changed Secret or Connector is tried at once."""
 
 REFUSED_ONCE_SECONDS = 60.0
-"""In place of the first of these where the credential was accepted a moment before: a directory that was away
-is back by then, and the status is not wrong for ten minutes. Still three fall into any half hour at most"""
+"""Replaces the first pause if the credential was accepted a moment before: a directory that was away is back
+by then, and the status is not wrong for ten minutes. Still any half hour has three tries at most"""
 
 DOUBT_SECONDS = 60.0
-"""Between two looks at a registry that was well when it was asked, and of which Pods say otherwise"""
+"""Pause between two looks at a registry that was well when asked, while Pods say otherwise"""
 
 LOOKS_PER_SECOND = 50.0
-"""At the Connectors of one namespace. A look reads their Secrets, 3 ms of CPU: ten thousand in 25 s would
-take more than there is, and grants are given by the same process."""
+"""Looks at the Connectors of one namespace. A look reads their Secrets, 3 ms of CPU. Ten thousand in 25 s
+would take more than one CPU, and the same process gives grants."""
 
 JITTER = 0.2
 
@@ -56,11 +56,11 @@ class Answer:
     """Since the credential was taken, or was new: what lies between them does not make an account forget"""
     due: float
     asked: float = 0.0
-    """When it showed that"""
+    """Time of this probe"""
 
 
 def look_period(least_seconds: float, in_namespace: int) -> float:
-    """Seconds between two looks at a Connector of a namespace that has so many."""
+    """Seconds between two looks at a Connector; `in_namespace`: number of Connectors in its namespace."""
     return max(least_seconds, in_namespace / LOOKS_PER_SECOND)
 
 
@@ -86,7 +86,7 @@ def next_answer(
 
 
 def doubted(answer: Answer, now: float) -> Answer:
-    """Pods say that the registry does not serve: it is due, unless that is known or it was just asked."""
+    """Pods say that the registry does not serve: a look is due, unless this is known or just checked."""
     if answer.probe.outcome != "ok" or now < answer.asked + DOUBT_SECONDS:
         return answer
     return replace(answer, due=min(answer.due, now))
@@ -104,8 +104,8 @@ def taken_over(subject: Subject, probe: Probe, *, has_secret: bool, now: float, 
 
 
 def shortest_refused_pause(count: int, *, was_accepted: bool = False) -> float:
-    """Seconds after so many refusals, before which no Connector is due by itself. `was_accepted`: before the
-    first of them."""
+    """Seconds after `count` refusals, before which no Connector is due by itself. `was_accepted`: before the
+    first refusal."""
     return _refused_pause(count, was_accepted=was_accepted) * (1 - JITTER)
 
 

@@ -33,7 +33,7 @@ class StatusWriter:
             try:
                 return await self._patch(manifest, report) or manifest
             except Conflict:
-                pass  # another wrote to it, and the watch is behind
+                pass  # somebody else wrote to it, and the watch is behind
         namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
         async with self._calls.hold(namespace):
             live = await self._api.get(paths.connector(namespace, name), trim=without_texts)
@@ -44,7 +44,7 @@ class StatusWriter:
         return await self._patch(live, report) or attended(live)
 
     async def _patch(self, manifest: Json, report: Report) -> Json | None:
-        """What became of it; None: nothing was to be written, or it is gone, as the watch will tell."""
+        """The written Connector. None: nothing to write, or it is gone, and the watch will say so."""
         patch = status_patch(manifest, report, _wall_time())
         if patch is None:
             return None
@@ -59,12 +59,12 @@ class StatusWriter:
         return written
 
     async def _tell(self, before: Mapping[str, Any], ready: Condition) -> None:
-        """When it became ready, or is not for another cause than before: each has an Event of its own."""
+        """Write an Event if the Connector became ready, or has a new cause for not being ready."""
         old = condition(before, READY)
         if self._recorder is None or ready.status == "Unknown":
             return
-        told = (old.get("status"), old.get("reason"), old.get("message"))
-        if told == (ready.status, ready.reason, ready.message):
+        previous = (old.get("status"), old.get("reason"), old.get("message"))
+        if previous == (ready.status, ready.reason, ready.message):
             return
         is_ready = ready.status == "True"
         await self._recorder.record(

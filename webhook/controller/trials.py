@@ -35,7 +35,7 @@ class Trials:
         self._under_way: dict[object, asyncio.Future[Probe]] = {}
         self._refused: dict[object, _Refusal] = {}
         self._accepted: dict[object, float] = {}
-        """When each question was last answered well"""
+        """Question → time of its last good answer"""
 
     async def ask(self, registry: Registry, *, insists: bool = False) -> Probe:
         """`insists`: a person changed the Connector, and wants to know now."""
@@ -80,4 +80,4 @@ class Trials:
             self._accepted[question] = self._clock()
         long_ago = self._clock() - FORGOTTEN_SECONDS
         self._refused = {key: one for key, one in self._refused.items() if one.until > long_ago}
-        self._accepted = {key: asked for key, asked in self._accepted.items() if asked > long_ago}
+        self._accepted = {key: time for key, time in self._accepted.items() if time > long_ago}

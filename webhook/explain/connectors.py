@@ -27,13 +27,13 @@ _FIXES = {
 
 _REQUEST_FIXES = {
     CREDENTIAL_REFUSED: "correct user name and password in the Connector's Secret; it is used within 10 s",
-    CREDENTIAL_RESTS: "none, if the registry recovers: it is tried again by itself. If the password was "
+    CREDENTIAL_RESTS: "nothing, if the registry recovers: it is tried again by itself. If the password was "
     "changed there, correct the Connector's Secret; it is used within 10 s",
     REQUEST_REFUSED: "ask whether the account may do this: the credential itself is accepted",
     REGISTRY_UNREACHABLE: "check spec.address of the Connector, and that the registry runs; a corrected "
     "address is used within 15 s",
 }
-"""Of what the sidecar says itself, where it was the last word"""
+"""Remedies for the sidecar's own codes, if such a code was its last word"""
 
 MOST_MISSING = 5
 """Packages that are named; arbitrary, a resolver may ask for hundreds"""

@@ -74,10 +74,10 @@ def _newest_event(facts: Facts, key: str) -> Json | None:
 
 
 def _heard_since(use: Use | None, refusal: Refusal | None, then: datetime | None) -> bool:
-    """Whether the log has later news. A grant is told once, so one that another replica gave later may not
-    show among the Events; and a broker that is not reached, or not trusted, writes none."""
+    """Whether the log has later news. Each grant has one Event, so a later grant of another replica may not
+    show; and a broker that is not reached, or not trusted, writes none."""
     no_answer = refusal.last if refusal and refusal.reason in _NO_ANSWER else None
-    later = [one for one in (use and use.last_served, no_answer) if one and then and one > then]
+    later = [time for time in (use and use.last_served, no_answer) if time and then and time > then]
     return bool(later)
 
 
@@ -125,13 +125,13 @@ def _granted(facts: Facts, request: Request, key: str, event: Json) -> Iterator[
 
 
 def _wants_upload(facts: Facts, key: str) -> bool:
-    """Whether somebody asked for it: every Pod is given a place to upload to, and few want one."""
+    """Whether the Pod asked to upload: every Pod gets an upload address, and few use it."""
     said = annotations(facts.pod or {})
     is_written = names.PUBLISH_CONNECTOR in said or names.PYPIRC_CONFIGURATION in said.get(
         names.CONFIGURATIONS, ""
     )
     use = _use(facts, key)
-    return is_written or (use is not None and any(one.reason == _NOT_GRANTED for one in use.refusals))
+    return is_written or (use is not None and any(refusal.reason == _NOT_GRANTED for refusal in use.refusals))
 
 
 def _not_renewed(facts: Facts, pod: Mapping[str, Any], key: str) -> Iterator[Statement]:

@@ -1,4 +1,4 @@
-"""`explain`: whether this Pod belongs to the installation that is there now. Pure.
+"""`explain`: whether this Pod belongs to the present installation. Pure.
 
 A new installation has a new authority. A sidecar verifies the broker with the authorities that its Pod was
 given, so Pods of an earlier installation get no grant.
@@ -19,31 +19,31 @@ ABSENT_FIX = f"the product is not installed: install it, then {_ANEW}: a new ins
 
 
 def is_absent(facts: Facts) -> bool:
-    """Neither the webhook's registration nor the broker is there."""
+    """Whether both the webhook's registration and the broker are missing."""
     return facts.registration is None and facts.broker is None
 
 
 def is_of_another_installation(facts: Facts) -> bool | None:
-    """None where one of the two sides is not known: not readable, or not written yet."""
+    """None if one of the two sides is unknown: not readable, or not written yet."""
     if not facts.registration or isinstance(facts.registration, Unread) or facts.pod is None:
         return None
-    given, present = _given(facts.pod), _present(facts.registration)
-    return given.isdisjoint(present) if given and present else None
+    trusted, present = _trusted(facts.pod), _present(facts.registration)
+    return trusted.isdisjoint(present) if trusted and present else None
 
 
-def _given(pod: Mapping[str, Any]) -> set[str]:
-    """The certificates that the sidecar verifies the broker with."""
+def _trusted(pod: Mapping[str, Any]) -> set[str]:
+    """The certificates with which the sidecar verifies the broker."""
     env = (sidecar_of(pod) or {}).get("env") or []
-    texts = [str(one.get("value") or "") for one in env if one.get("name") == "SIDECAR_BROKER_CA"]
+    texts = [str(entry.get("value") or "") for entry in env if entry.get("name") == "SIDECAR_BROKER_CA"]
     return {block for text in texts for block in split_bundle(text)}
 
 
 def _present(registration: Mapping[str, Any]) -> set[str]:
-    """Those of the product, as the API server is told to verify admission with: the same authorities."""
+    """The product's certificates, from the registration: admission and broker have the same authorities."""
     bundles = [
         (hook.get("clientConfig") or {}).get("caBundle") for hook in registration.get("webhooks") or []
     ]
-    return {block for one in bundles for block in split_bundle(_decoded(str(one or "")))}
+    return {block for bundle in bundles for block in split_bundle(_decoded(str(bundle or "")))}
 
 
 def _decoded(text: str) -> str:

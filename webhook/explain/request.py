@@ -47,7 +47,7 @@ def _warnings(request: Request) -> Iterator[Statement]:
 
 
 def _volumes(subject: Mapping[str, Any]) -> Iterator[Statement]:
-    """Beside the annotation, which is enough: a note, for the driver may be installed."""
+    """A note on volumes beside the annotation, which is enough: the driver may be installed."""
     for volume, _ in unserved_volumes(subject):
         text = (
             f"volume {volume} is of the CSI driver {names.CSI_DRIVER}: "
