@@ -154,7 +154,7 @@ def _wrong_variables(container: Mapping[str, Any], shape: Shape, settings: Setti
 
 
 def _variables(container: Mapping[str, Any]) -> dict[str, str]:
-    """Plain texts only: nobody sees what `valueFrom` brings, or what the kubelet puts in place of `$(NAME)`."""
+    """Plain texts only: `valueFrom`, and `$(NAME)`, which the kubelet replaces, bring what nobody sees."""
     return {
         str(entry.get("name")): entry["value"]
         for entry in mappings(container.get("env"))
