@@ -100,7 +100,7 @@ class Attempts:
     def judge(self, standing: Standing, go: Go, answer: Answer, subject: str) -> None:
         """Report how the request was answered; once for each request."""
         standing.unanswered -= 1
-        if answer == "accepted" and standing.go is not None:
+        if answer == "accepted" and standing.go is not None and not go.is_lone:
             return
         if standing.is_anonymous:
             return

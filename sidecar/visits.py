@@ -87,8 +87,9 @@ class Visits:
                 try:
                     head = await send_upload(exchange, wire, exchange.head.length)
                     answer = answer_of_status(head.status)
-                except ClientGone:
-                    answer = "left"
+                except (ClientGone, Refusal):
+                    # the registry has the credential, and nobody can wait for an answer to half a body
+                    answer = "refused" if go.is_awaited else "left"
                     raise
                 finally:
                     self._attempts.judge(standing, go, answer, "")

@@ -129,3 +129,21 @@ def test_an_evicted_body_does_not_grow_any_more() -> None:
         with pytest.raises(Overfull):
             attack.grow(1)
     assert budget.held_bytes == 0
+
+
+def test_a_review_that_cannot_fit_evicts_nobody() -> None:
+    """All tenants' reviews come from the API server, which is one peer."""
+    mebibyte = 1024 * 1024
+    budget = Budget(96 * mebibyte, 64 * mebibyte)
+    evicted: list[str] = []
+    with budget.hold("api-server", lambda: evicted.append("large")) as large:
+        large.grow(38 * mebibyte)
+        large.settle()
+        with budget.hold("api-server", lambda: evicted.append("small")) as small:
+            small.grow(8 * 1024)
+            with budget.hold("api-server", lambda: evicted.append("next")) as another:
+                another.grow(2 * mebibyte)
+                another.settle()
+                with pytest.raises(Overfull):
+                    another.grow(38 * mebibyte)
+    assert evicted == []

@@ -56,6 +56,9 @@ class Limits:
     """For a client that keeps sending after its answer; admission waits 5 s for a body, the broker 3"""
     answer_seconds: float = 30.0
     """No answer takes so long (the broker gives up after 8 s): the client does not read"""
+    idle_seconds: float = 130.0
+    """A little longer than uvicorn's own limit (`serving.KEEP_ALIVE_SECONDS`), which octets that begin no
+    request put out of force"""
 
 
 class Visit:
@@ -219,6 +222,7 @@ class Doors:
         now, limits = self._loop.time(), self._limits
         for rank, seconds in (
             (Rank.SILENT, limits.head_seconds),
+            (Rank.IDLE, limits.idle_seconds),
             (Rank.RECEIVING, limits.body_seconds),
             (Rank.ANSWERING, limits.answer_seconds),
         ):

@@ -79,6 +79,8 @@ class Shares:
         """Evicted holders, already removed from the accounts, and whether `weight` fits now. `sparing`: the
         holder that wants to grow."""
         evicted: list[Holder] = []
+        if not self._could_fit(peer, weight, sparing):
+            return evicted, False
         while not self._has_room(peer, weight):
             holder = self._next_victim(peer, weight, sparing)
             if holder is None:
@@ -133,6 +135,14 @@ class Shares:
 
     def all(self) -> list[Holder]:
         return [holder for share in self._shares.values() for rank in share.holders for holder in rank]
+
+    def _could_fit(self, peer: str, weight: int, sparing: Holder | None) -> bool:
+        """Whether it would help if the peer gave up all that it may: nobody is evicted for nothing."""
+        own = self._shares.get(peer)
+        staying = sum(holder.weight for holder in own.holders[Rank.ANSWERING]) if own else 0
+        if sparing is not None and sparing.rank is not Rank.ANSWERING:
+            staying += sparing.weight
+        return staying + weight <= self._most_per_peer
 
     def _has_room(self, peer: str, weight: int) -> bool:
         return self.weight + weight <= self._most and self.of(peer) + weight <= self._most_per_peer

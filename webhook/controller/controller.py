@@ -206,14 +206,24 @@ class Controller:
 
         The first look drops its Secrets before the wait: a CA may have a mebibyte, and thousands may wait.
         """
-        due = await self._look(attendance, turn=None)
-        if due is None:
-            return
         namespace = _key(attendance.manifest)[0]
-        if due == "first":
-            await self._asking.pace.enter(namespace)
-        async with self._probes.hold(namespace):
-            await self._look(attendance, turn=due)
+        due = await self._look(attendance, turn=None)
+        while due is not None:
+            if due == "first" and not await self._enter(namespace, attendance.changed):
+                return
+            async with self._probes.hold(namespace):
+                due = await self._look(attendance, turn=due)
+
+    async def _enter(self, namespace: str, changed: asyncio.Event) -> bool:
+        """Wait for the namespace's pace. False: the Connector changed, and may need no registry any more."""
+        entering = asyncio.ensure_future(self._asking.pace.enter(namespace))
+        changing = asyncio.ensure_future(changed.wait())
+        try:
+            await asyncio.wait([entering, changing], return_when=asyncio.FIRST_COMPLETED)
+            return entering.done()
+        finally:
+            entering.cancel()
+            changing.cancel()
 
     async def _look(self, attendance: _Attendance, *, turn: Turn | None) -> Turn | None:
         """Report the known state. Returns the turn that a probe needs, if `turn` is not enough."""

@@ -87,9 +87,9 @@ def next_answer(
 
 def doubted(answer: Answer, now: float) -> Answer:
     """Pods say that the registry does not serve: a look is due, unless this is known or just checked."""
-    if answer.probe.outcome != "ok" or now < answer.asked + DOUBT_SECONDS:
+    if answer.probe.outcome != "ok" or now < answer.asked + DOUBT_SECONDS or answer.due <= now:
         return answer
-    return replace(answer, due=min(answer.due, now))
+    return replace(answer, due=now)
 
 
 def taken_over(subject: Subject, probe: Probe, *, has_secret: bool, now: float, spread: float) -> Answer:
