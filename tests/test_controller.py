@@ -1,6 +1,7 @@
 """The controller against an API server that fails when told, and counts: `tests/api` has it on a real one."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -239,5 +240,24 @@ def test_large_conditions_of_others_are_not_kept_here_and_stay_in_the_object(sto
             assert store.get(path)["status"]["conditions"][0] == flood
             await until(lambda: condition(controller._attended["team", "pypi"].manifest, "Ready"))
             assert len(str(controller._attended["team", "pypi"].manifest)) < 10_000
+
+    run(story())
+
+
+def test_a_secret_that_changes_while_its_connector_waits_for_a_place_is_asked_with(store: ApiStore) -> None:
+    login(store)
+    path, now, probes = connector(store), [1000.0], Probes()
+
+    async def story() -> None:
+        async with running(store, probes, clock=lambda: now[0]) as controller:
+            await until(lambda: ready(store, path)[0] == "True")
+            async with contextlib.AsyncExitStack() as places:
+                for _ in range(PROBES // 2):
+                    await places.enter_async_context(controller._probes.hold("team"))
+                now[0] += 400
+                controller._attended["team", "pypi"].changed.set()  # the next look, which waits for a place
+                await asyncio.sleep(3 * FAST)
+                login(store, password="canary-changed")
+            await until(lambda: len(probes.asked) == 2)
 
     run(story())

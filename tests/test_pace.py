@@ -115,3 +115,22 @@ def test_registries_that_are_there_wait_for_nobody(store: ApiStore) -> None:
             await until(lambda: len(probes.asked) == 3 * BURST)
 
     run(story())
+
+
+def test_one_that_waits_for_its_turn_and_is_corrected_is_looked_at(store: ApiStore) -> None:
+    login(store)
+    paths = [connector(store, f"c-{number}") for number in range(BURST + 20)]
+
+    async def answer(_registry: Registry) -> Probe:
+        return GONE
+
+    probes = Probes(answer)
+
+    async def story() -> None:
+        async with running(store, probes):
+            await until(lambda: len(probes.asked) >= BURST)
+            waiting = next(path for path in reversed(paths) if ready(store, path)[1] == "NotProbed")
+            connector(store, waiting.rpartition("/")[2], address="ftp://nowhere")
+            await until(lambda: ready(store, waiting) == ("False", "InvalidAddress"))
+
+    run(story())
