@@ -1,7 +1,7 @@
 """Guard 5: whoever writes a Connector may read the Secrets that it names, before and afterwards."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import guards
@@ -77,6 +77,34 @@ def among_hundreds(kube: Kube, namespace: str) -> guards.Result:
     return patch(change, target="connector/theirs-with-hundreds")(kube, namespace)
 
 
+def forged(change: Callable[[dict[str, Any]], None]) -> Act:
+    """Changes the owners of the fields of `theirs`, and no field."""
+
+    def act(kube: Kube, namespace: str) -> guards.Result:
+        path = f"/apis/connectors.alauda.io/v1alpha1/namespaces/{namespace}/connectors/theirs"
+        manifest = json.loads(kube.run("get", "--raw", path).stdout)
+        for owner in manifest["metadata"]["managedFields"]:
+            change(owner)
+        put = ("replace", "--raw", path + "?dryRun=All", "-f", "-")
+        return kube.run(*put, stdin=json.dumps(manifest), check=False)
+
+    return act
+
+
+def move_annotation(owner: dict[str, Any]) -> None:
+    """So that the next server-side apply of that tool takes the annotation away."""
+    owner["manager"] = "gitops"
+
+
+def own_more(owner: dict[str, Any]) -> None:
+    owner["fieldsV1"].setdefault("f:metadata", {})["f:labels"] = {"f:team": {}}
+
+
+def flip(owner: dict[str, Any]) -> None:
+    """So that an apply of that tool takes nothing away any more."""
+    owner["subresource"] = "status"
+
+
 OWNER = {
     "apiVersion": "v1",
     "kind": "ConfigMap",
@@ -107,6 +135,9 @@ ATTACKS = [
     Attack("annotation of that kind", metadata(annotations={"cpaas.io/other": "y"}), WORDS + "hidden"),
     Attack("description among hundreds", among_hundreds, WORDS + "hidden"),
     Attack("owners of fields", metadata(managedFields=[{}]), WORDS + "hidden"),
+    Attack("fields of another tool", forged(move_annotation), WORDS + "hidden"),
+    Attack("owner of a label", forged(own_more), WORDS + "hidden"),
+    Attack("owner of a subresource", forged(flip), WORDS + "hidden"),
     Attack("deletion", guards.kubectl("delete", "connector", "theirs", "--dry-run=server"), WORDS + "hidden"),
     Attack(
         "deletion for its CA",

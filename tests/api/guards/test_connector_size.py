@@ -138,6 +138,43 @@ def test_the_largest_can_be_applied_and_changed_by_kubectl(kube: Kube, guarded: 
     assert len(kept["kubectl.kubernetes.io/last-applied-configuration"]) > 25_000
 
 
+def owner(depth: int) -> Json:
+    fields: Json = {}
+    for _ in range(depth):
+        fields = {"f:a": fields}
+    return {
+        "manager": "a",
+        "operation": "Update",
+        "apiVersion": "connectors.alauda.io/v1alpha1",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:metadata": fields},
+        "time": "2026-01-01T00:00:00Z",
+    }
+
+
+@pytest.mark.parametrize("depth", [7, 900])
+def test_nobody_makes_a_connector_deep(kube: Kube, guarded: str, depth: int) -> None:
+    """Who decodes JSON by recursion reads no list with it."""
+    attack = Attack("deep", create(connector(metadata={"managedFields": [owner(depth)]})), "six levels deep")
+    guards.assert_refused(
+        "pypi-connector-depth", attack, kube.as_user(WRITER, "system:authenticated"), guarded
+    )
+
+
+def test_a_connector_that_was_deep_before_can_be_mended_and_deleted(kube: Kube, guarded: str) -> None:
+    metadata = {"managedFields": [owner(50)], "finalizers": ["example.com/wait"]}
+    before = connector("deep", metadata)
+    with guards.lifted(kube, ("pypi-connector-depth",), guarded):
+        guards.until(kube, create(before), guarded, lambda result: result.returncode == 0)
+        kube.create(before, namespace=guarded)
+    deeper = create(connector("deeper", metadata))
+    guards.until(kube, deeper, guarded, lambda result: guards.is_refused_by("pypi-connector-depth", result))
+    kube.run("delete", "connector", "deep", "-n", guarded, "--wait=false")
+    change = {"metadata": {"finalizers": None}}
+    assert patch(change, target="connector/deep", dry_run=False)(kube, guarded).returncode == 0
+    kube.wait_for(lambda: kube.find("connector", "deep", guarded) is None)
+
+
 def test_what_was_large_before_can_be_mended_and_deleted_and_grows_no_further(
     kube: Kube, guarded: str
 ) -> None:
