@@ -24,8 +24,6 @@ _STYLES: Mapping[Level, tuple[Style, ...]] = {
     "wrong": ("red",),
 }
 _MARKS: Mapping[Level, str] = {"ok": "+", "note": "-", "waiting": "~", "wrong": "!"}
-_CONTROL = {**dict.fromkeys(range(0x20), " "), **dict.fromkeys(range(0x7F, 0xA0), " ")}
-"""Events and logs hold words of the Pod's author, who is not to command the terminal of who reads them."""
 
 
 def explain_pod(
@@ -43,19 +41,15 @@ def explain_pod(
 
 
 def print_explanation(explanation: Explanation, console: Console) -> None:
-    console.line(f"{_plain(explanation.subject)} {explanation.verdict}", "bold", *_STYLES[explanation.level])
+    console.line(f"{explanation.subject} {explanation.verdict}", "bold", *_STYLES[explanation.level])
     before = ""
     for one in explanation.statements:
         title = "" if one.section == before else one.section
         before = one.section
-        mark = console.paint(_MARKS[one.level], *_STYLES[one.level])
-        console.line(f"  {title:<11}{mark} {_plain(one.text)}")
+        mark = (_MARKS[one.level], _STYLES[one.level])
+        console.spans((f"  {title:<11}", ()), mark, (f" {one.text}", ()))
         if one.fix:
-            console.line(f"  {'':<11}  {console.paint('fix:', 'bold')} {_plain(one.fix)}")
-
-
-def _plain(text: str) -> str:
-    return text.translate(_CONTROL)
+            console.spans((f"  {'':<11}  ", ()), ("fix:", ("bold",)), (f" {one.fix}", ()))
 
 
 def _absent(facts: Facts) -> InputError:
@@ -64,7 +58,7 @@ def _absent(facts: Facts) -> InputError:
         owners = {_owner(one): None for one in facts.creations}
         if owners:
             command = f"pypi-connector explain -n {facts.namespace} {next(iter(owners))}"
-            sentence += f"; Pods of {', '.join(owners)} could not be created: try `{_plain(command)}`"
+            sentence += f"; Pods of {', '.join(owners)} could not be created: try `{command}`"
     return InputError.of("PodNotFound", sentence)
 
 
