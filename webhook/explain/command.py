@@ -34,7 +34,7 @@ def explain_pod(
     place = namespace or context_namespace(environment, context=context)
     facts = asyncio.run(_facts(environment, context, place, target))
     if facts.pod is None and facts.workload is None and not failed_creations(facts):
-        raise _absent(facts)
+        raise absence(facts)
     explanation = explain(facts)
     print_explanation(explanation, console)
     return explanation.is_served
@@ -52,19 +52,22 @@ def print_explanation(explanation: Explanation, console: Console) -> None:
             console.spans((f"  {'':<11}  ", ()), ("fix:", ("bold",)), (f" {one.fix}", ()))
 
 
-def _absent(facts: Facts) -> InputError:
+def absence(facts: Facts) -> InputError:
+    """There is no such Pod; perhaps it could not be created, and its owner is what to ask about."""
     sentence = f'pods "{facts.name}" not found in namespace "{facts.namespace}"'
     if not isinstance(facts.creations, Unread):
-        owners = {_owner(one): None for one in facts.creations}
+        owners = list(dict.fromkeys(filter(None, map(_owner, facts.creations))))
         if owners:
-            command = f"pypi-connector explain -n {facts.namespace} {next(iter(owners))}"
+            command = f"pypi-connector explain -n {facts.namespace} {owners[0]}"
             sentence += f"; Pods of {', '.join(owners)} could not be created: try `{command}`"
     return InputError.of("PodNotFound", sentence)
 
 
-def _owner(event: Json) -> str:
+def _owner(event: Json) -> str | None:
+    """As `explain` takes it; None where no such object can be, for a shell would read the words otherwise."""
     reference = event.get("involvedObject") or {}
-    return f"{str(reference.get('kind')).lower()}/{reference.get('name')}"
+    kind, name = str(reference.get("kind")).lower(), str(reference.get("name"))
+    return f"{kind}/{name}" if kind in workloads.KINDS and workloads.is_subdomain(name) else None
 
 
 async def _facts(
