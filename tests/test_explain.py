@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from explain_facts import NOW, SERVED, facts, injected, line
 from explain_installation_cases import INSTALLATION_CASES
-from explain_pod_cases import POD_CASES
+from explain_pod_cases import POD_CASES, creation
 from explain_service_cases import SERVICE_CASES
 
 from webhook.console import Console
 from webhook.errors import InputError
-from webhook.explain.command import print_explanation
+from webhook.explain.command import absence, print_explanation
 from webhook.explain.explanation import Explanation, explain
 from webhook.explain.facts import Facts, ago, parse_log
 from webhook.explain.sidecar_lines import use_of
@@ -68,6 +68,45 @@ def test_the_terminal_of_the_reader_is_not_the_pods_authors() -> None:
     text = printed(explain(given))
     assert "owned" in text
     assert all(character.isprintable() or character == "\n" for character in text)
+
+
+def of_no_pod(*owners: tuple[str, str]) -> str:
+    return str(absence(facts(None, creations=[creation(*owner, "failed") for owner in owners])))
+
+
+def test_a_pod_that_is_not_there_may_be_one_that_could_not_be_created() -> None:
+    assert of_no_pod() == 'pods "build-7" not found in namespace "team"'
+    assert of_no_pod(("ReplicaSet", "web.a-1"), ("Job", "x"), ("Job", "x")) == (
+        f"{of_no_pod()}; Pods of replicaset/web.a-1, job/x could not be created: "
+        "try `pypi-connector explain -n team replicaset/web.a-1`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("Job", "x`id`"),
+        ("Job", "x; rm -r ~"),
+        ("Job", "x$(id)"),
+        ("Job", "x\ny"),
+        ("Job", "x\n"),
+        ("Job", "\x1b]0;owned\x07"),
+        ("Job", "-x"),
+        ("Job", "../x"),
+        ("Job", "a..b"),
+        ("Job", "X"),
+        ("Job", "\uff58"),
+        ("Job", ""),
+        ("Job", "x" * 254),
+        ("`id`", "x"),
+        ("job; id #", "x"),
+        ("Widget", "x"),
+    ],
+)
+def test_no_command_is_made_of_what_cannot_be_an_objects_name(kind: str, name: str) -> None:
+    """Whoever may write Events chooses these words, and the reader is to paste the command."""
+    assert of_no_pod((kind, name)) == of_no_pod()
+    assert of_no_pod((kind, name), ("Job", "y")) == of_no_pod(("Job", "y"))
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
 """A Connector's status: which patch says what is known, and when there is nothing to say."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from webhook.controller.conditions import TYPES, Observed, Probe, conditions
 from webhook.controller.status import (
+    CONDITIONS_LIMIT,
+    FOREIGN_LIMIT,
     MESSAGE_LENGTH,
     Report,
     Versions,
@@ -17,6 +21,7 @@ from webhook.controller.status import (
 )
 from webhook.errors import Problem
 
+CRD = Path(__file__).resolve().parents[1] / "manifests/crd/connectors.yaml"
 URL = "http://127.0.0.1:28100/simple/"
 OK = Probe("ok", "status code 200")
 REFUSED = Probe("refused", "status code 401")
@@ -98,6 +103,36 @@ def test_what_others_wrote_is_kept() -> None:
     assert patch["status"]["conditions"][0] == foreign
     # a merge patch leaves alone what it does not name
     assert "other" not in patch["status"]
+
+
+def foreign(number: int) -> list[dict[str, Any]]:
+    return [{"type": f"Other{chr(65 + index)}", "status": "True", "reason": "x"} for index in range(number)]
+
+
+@pytest.mark.parametrize("forged", range(len(TYPES) + 1))
+@pytest.mark.parametrize("others", [FOREIGN_LIMIT - 1, FOREIGN_LIMIT, FOREIGN_LIMIT + 1, CONDITIONS_LIMIT])
+@pytest.mark.parametrize("is_ours_first", [False, True])
+def test_conditions_of_others_leave_room_for_each_of_ours(
+    others: int, forged: int, is_ours_first: bool
+) -> None:
+    """As many as the kind takes, of others and in our name; the API server would refuse a longer list."""
+    ours = [{"type": kind, "status": "False", "reason": "Forged"} for kind in TYPES[:forged]]
+    theirs = foreign(min(others, CONDITIONS_LIMIT - forged))
+    stored = ours + theirs if is_ours_first else theirs + ours
+    patch = status_patch(connector({"conditions": stored}), report(), NOW)
+    assert patch is not None
+    written = patch["status"]["conditions"]
+    assert len(written) <= CONDITIONS_LIMIT
+    assert [one for one in written if one["type"] not in TYPES] == theirs[:FOREIGN_LIMIT]
+    assert [one["status"] for one in written if one["type"] in TYPES] == ["True"] * len(TYPES)
+    # and is not contradicted for ever
+    assert status_patch(connector(patch["status"]), report(), NOW) is None
+
+
+def test_the_limit_of_conditions_is_the_kinds() -> None:
+    kind = yaml.safe_load(CRD.read_text())
+    schema = kind["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
+    assert schema["properties"]["conditions"]["maxItems"] == CONDITIONS_LIMIT
 
 
 def test_a_patch_holds_the_version_that_it_was_computed_from() -> None:

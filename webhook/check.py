@@ -60,8 +60,8 @@ def _shown(connector: Connector) -> str:
 
 
 def _print(one: Condition, console: Console) -> None:
-    status = console.paint(f"{one.status:8}", _STYLES[one.status])
-    console.line(f"  {one.type:20}{status}{one.reason:22}{one.message}")
+    status = (f"{one.status:8}", (_STYLES[one.status],))
+    console.spans((f"  {one.type:20}", ()), status, (f"{one.reason:22}{one.message}", ()))
 
 
 def _fix(seen: Probe) -> str:

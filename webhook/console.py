@@ -1,10 +1,17 @@
-"""Lines for people: colour on a terminal, plain text elsewhere (NO_COLOR is honoured: no-color.org)."""
+"""Lines for people: colour on a terminal, plain text elsewhere (NO_COLOR is honoured: no-color.org).
+
+All that the command line prints passes here, and what it holds of others is made plain: the styles are ours.
+"""
 
 import sys
 from collections.abc import Mapping
 from typing import Literal, TextIO
 
+from webhook.plain_text import plain
+
 Style = Literal["bold", "dim", "red", "green", "yellow", "cyan"]
+Span = tuple[str, tuple[Style, ...]]
+"""A part of a line, and how it is to look"""
 
 _CODES: Mapping[Style, str] = {
     "bold": "1",
@@ -27,13 +34,12 @@ class Console:
     def of(cls, stream: TextIO, environment: Mapping[str, str]) -> "Console":
         return cls(stream, is_coloured=stream.isatty() and "NO_COLOR" not in environment)
 
-    def paint(self, text: str, *styles: Style) -> str:
-        if not self._is_coloured or not styles:
-            return text
-        return f"\033[{';'.join(_CODES[style] for style in styles)}m{text}\033[0m"
-
     def line(self, text: str = "", *styles: Style) -> None:
-        self._stream.write(self.paint(text, *styles) + "\n")
+        self.spans((text, styles))
+
+    def spans(self, *spans: Span) -> None:
+        """One line of parts that look different."""
+        self._stream.write("".join(self._paint(plain(text), styles) for text, styles in spans) + "\n")
         self._stream.flush()
 
     def diff(self, lines: list[str]) -> None:
@@ -41,6 +47,11 @@ class Console:
         styles: dict[str, tuple[Style, ...]] = {"+": ("green",), "-": ("red",), "@": ("cyan",)}
         for line in lines:
             self.line(line.rstrip("\n"), *styles.get(line[:1], ()))
+
+    def _paint(self, text: str, styles: tuple[Style, ...]) -> str:
+        if not self._is_coloured or not styles:
+            return text
+        return f"\033[{';'.join(_CODES[style] for style in styles)}m{text}\033[0m"
 
 
 def standard_error(environment: Mapping[str, str]) -> Console:

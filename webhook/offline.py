@@ -14,6 +14,7 @@ from webhook.console import Console
 from webhook.decide import Decision, decide
 from webhook.errors import InputError, InvalidConnector
 from webhook.manifests import Documents, read_yaml
+from webhook.plain_text import plain
 from webhook.settings import Settings
 
 _TEMPLATES = (("spec", "template"), ("spec", "jobTemplate", "spec", "template"))
@@ -90,15 +91,20 @@ def print_decision(
             )
         )
     else:
-        out.line(after.rstrip("\n"))
+        for line in after.rstrip("\n").split("\n"):
+            out.line(line)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Texts of several lines as blocks: files and certificates are to be read."""
+    """Texts of several lines as blocks: files and certificates are to be read.
+
+    Characters that a console does not print as they are stand in quotes, where YAML reads their spelling.
+    """
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
+    lines = text.split("\n")
+    style = '"' if any(plain(line) != line for line in lines) else "|" if len(lines) > 1 else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -2,7 +2,7 @@
 
 "Typical status properties" in Kubernetes' API conventions says when which time changes.
 
-What others wrote is kept: condition types that are not ours, and fields that we do not know.
+What others wrote is kept: fields that we do not know, and the conditions of theirs that there is room for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,10 @@ from webhook.controller.conditions import (
 
 Json = dict[str, Any]
 
+CONDITIONS_LIMIT = 32
+"""The kind's maxItems: the API server refuses a status with more, and so all that it says"""
+FOREIGN_LIMIT = CONDITIONS_LIMIT - len(TYPES)
+"""Conditions that others wrote; more of them would leave no room for each of ours"""
 MESSAGE_LENGTH = 1024
 """Arbitrary; a user's own wrong value can be quoted in a message, and each status is kept in every cache"""
 
@@ -104,8 +108,8 @@ def condition(manifest: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
 
 
 def _merged(stored: Mapping[str, Any], ours: Sequence[Condition], generation: int, now: str) -> list[Json]:
-    """Those of others stay as and where they are: whoever moved them would be contradicted for ever."""
-    merged = _by_type(stored)
+    """The first of others stay as and where they are: whoever moved them would be contradicted for ever."""
+    merged = _with_room_for_ours(_by_type(stored))
     for one in ours:
         old = merged.get(one.type, {})
         is_same = old.get("status") == one.status and old.get("lastTransitionTime")
@@ -118,6 +122,12 @@ def _merged(stored: Mapping[str, Any], ours: Sequence[Condition], generation: in
             "observedGeneration": generation,
         }
     return list(merged.values())
+
+
+def _with_room_for_ours(stored: Mapping[str, Json]) -> dict[str, Json]:
+    foreign = [kind for kind in stored if kind not in TYPES]
+    surplus = set(foreign[FOREIGN_LIMIT:])
+    return {kind: one for kind, one in stored.items() if kind not in surplus}
 
 
 def _is_said(stored: object, wanted: object) -> bool:

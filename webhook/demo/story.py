@@ -43,10 +43,12 @@ def tell(console: Console, *, isolate: bool) -> int:
             probe.mkdir()
             _play(stage, console, isolate=isolate and isolation_works(probe))
     except KeyboardInterrupt:
-        console.line("\nInterrupted; everything was ended and removed.", "yellow")
+        console.line()
+        console.line("Interrupted; everything was ended and removed.", "yellow")
         return 130
     except (StoryFailed, GateClosed) as error:
-        console.line(f"\n{error}", "red")
+        console.line()
+        console.line(str(error), "red")
         return 1
     console.line(f"Everything was ended and removed, {time.monotonic() - started:.0f} s in all.", "dim")
     return 0

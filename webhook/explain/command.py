@@ -24,8 +24,6 @@ _STYLES: Mapping[Level, tuple[Style, ...]] = {
     "wrong": ("red",),
 }
 _MARKS: Mapping[Level, str] = {"ok": "+", "note": "-", "waiting": "~", "wrong": "!"}
-_CONTROL = {**dict.fromkeys(range(0x20), " "), **dict.fromkeys(range(0x7F, 0xA0), " ")}
-"""Events and logs hold words of the Pod's author, who is not to command the terminal of who reads them."""
 
 
 def explain_pod(
@@ -36,41 +34,40 @@ def explain_pod(
     place = namespace or context_namespace(environment, context=context)
     facts = asyncio.run(_facts(environment, context, place, target))
     if facts.pod is None and facts.workload is None and not failed_creations(facts):
-        raise _absent(facts)
+        raise absence(facts)
     explanation = explain(facts)
     print_explanation(explanation, console)
     return explanation.is_served
 
 
 def print_explanation(explanation: Explanation, console: Console) -> None:
-    console.line(f"{_plain(explanation.subject)} {explanation.verdict}", "bold", *_STYLES[explanation.level])
+    console.line(f"{explanation.subject} {explanation.verdict}", "bold", *_STYLES[explanation.level])
     before = ""
     for one in explanation.statements:
         title = "" if one.section == before else one.section
         before = one.section
-        mark = console.paint(_MARKS[one.level], *_STYLES[one.level])
-        console.line(f"  {title:<11}{mark} {_plain(one.text)}")
+        mark = (_MARKS[one.level], _STYLES[one.level])
+        console.spans((f"  {title:<11}", ()), mark, (f" {one.text}", ()))
         if one.fix:
-            console.line(f"  {'':<11}  {console.paint('fix:', 'bold')} {_plain(one.fix)}")
+            console.spans((f"  {'':<11}  ", ()), ("fix:", ("bold",)), (f" {one.fix}", ()))
 
 
-def _plain(text: str) -> str:
-    return text.translate(_CONTROL)
-
-
-def _absent(facts: Facts) -> InputError:
+def absence(facts: Facts) -> InputError:
+    """There is no such Pod; perhaps it could not be created, and its owner is what to ask about."""
     sentence = f'pods "{facts.name}" not found in namespace "{facts.namespace}"'
     if not isinstance(facts.creations, Unread):
-        owners = {_owner(one): None for one in facts.creations}
+        owners = list(dict.fromkeys(filter(None, map(_owner, facts.creations))))
         if owners:
-            command = f"pypi-connector explain -n {facts.namespace} {next(iter(owners))}"
-            sentence += f"; Pods of {', '.join(owners)} could not be created: try `{_plain(command)}`"
+            command = f"pypi-connector explain -n {facts.namespace} {owners[0]}"
+            sentence += f"; Pods of {', '.join(owners)} could not be created: try `{command}`"
     return InputError.of("PodNotFound", sentence)
 
 
-def _owner(event: Json) -> str:
+def _owner(event: Json) -> str | None:
+    """As `explain` takes it; None where no such object can be, for a shell would read the words otherwise."""
     reference = event.get("involvedObject") or {}
-    return f"{str(reference.get('kind')).lower()}/{reference.get('name')}"
+    kind, name = str(reference.get("kind")).lower(), str(reference.get("name"))
+    return f"{kind}/{name}" if kind in workloads.KINDS and workloads.is_subdomain(name) else None
 
 
 async def _facts(
