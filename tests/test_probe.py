@@ -166,6 +166,47 @@ def test_a_head_that_trickles_is_left_in_time() -> None:
         assert look(at(registry), timeout_seconds=0.5).cause == "no answer within 0.5 s"
 
 
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def without_end(piece: bytes, pause_seconds: float = 0) -> Script:
+    """Send the piece until the other side leaves. The pause keeps the pieces apart on the way."""
+
+    def send(call: Call) -> None:
+        while True:
+            call.send(piece)
+            time.sleep(pause_seconds)
+
+    return send
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+@pytest.mark.parametrize(
+    "script",
+    [
+        without_end(CONTINUE * 100),
+        without_end(b"HTTP/1.1 103 Early Hints\r\nLink: canary\r\n\r\n" * 100),
+        without_end(CONTINUE, 0.0005),
+    ],
+)
+def test_answers_that_announce_another_without_end_are_left_soon(script: Script, is_tls: bool) -> None:
+    """Each costs CPU, and the time alone would bound them: ten seconds of it at every look."""
+    with Registry(server_context((HOST,)) if is_tls else None) as registry:
+        registry.on("*", script)
+        begun = time.monotonic()
+        seen = look(at(registry), ca_bundle=ca() if is_tls else None, timeout_seconds=6)
+        assert seen == Probe("unreachable", STRANGE_TLS if is_tls else STRANGE)
+        assert time.monotonic() - begun < 5
+
+
+def test_a_large_page_in_one_go_is_a_page() -> None:
+    """The bound is for the head: a body that comes with it does no harm."""
+    with Registry() as registry:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4000000\r\n\r\n"
+        registry.on(PAGE, lambda call: call.send(head + b"x" * 4_000_000))
+        assert look(at(registry)).outcome == "ok"
+
+
 def test_a_body_without_end_is_not_read() -> None:
     def pour(call: Call) -> None:
         call.start(200, {"Content-Type": "text/html", "Transfer-Encoding": "chunked"})

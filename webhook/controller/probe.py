@@ -2,7 +2,8 @@
 
 The host is resolved once, every address is judged, and the connection goes to a judged address: a name that
 means something else a moment later (DNS rebinding) leads nowhere. No redirect is followed, no body is
-read, and no answer is quoted: a status is no window into the network around the broker.
+read, and no answer is quoted: a status is no window into the network around the broker. What is read before
+an answer's head is bounded (`metered`).
 
 Authors of Connectors choose where the broker connects to, and they read the status. So the status of a
 failure says only what to correct, in four kinds: the name, the way there, the program that answers, its
@@ -33,6 +34,7 @@ import httpx
 from sidecar.destinations import why_forbidden
 from webhook.connectors import Connector
 from webhook.controller.conditions import Probe
+from webhook.controller.metered import meter
 from webhook.manifests import Registry
 
 TIMEOUT_SECONDS = 10.0
@@ -142,7 +144,7 @@ async def _ask(registry: Registry, url: SplitResult, address: str, connect_secon
     auth = httpx.BasicAuth(credential.username, credential.password.reveal()) if credential else None
     # the name, for virtual hosts and the certificate; the address, for the connection
     headers = {"Accept": _ACCEPT, "Host": url.netloc, "Connection": "close"}
-    extensions = {"sni_hostname": (url.hostname or "").rstrip(".")}
+    extensions = {"sni_hostname": (url.hostname or "").rstrip("."), "trace": meter}
     timeout = httpx.Timeout(None, connect=connect_seconds)
     found = Probe("unexpected", "not asked")
     async with httpx.AsyncClient(verify=_trust(registry.ca), trust_env=False, timeout=timeout) as client:
