@@ -1,5 +1,6 @@
 """The rules of a grant: what a Pod asks for, and what a grant holds."""
 
+import difflib
 import hashlib
 import re
 from dataclasses import replace
@@ -54,6 +55,17 @@ def test_the_publish_target_is_the_first_connector_or_the_one_named_for_it(
 def test_a_connector_that_is_only_published_to_is_named_too() -> None:
     found = annotated(connector="other", publish_connector="pypi")
     assert rules.find_request(caller(), found, KEY).publish_target == KEY
+
+
+def test_a_grant_request_compares_no_annotation_with_known_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Pod may carry thousands of unknown ones, and its requests are as many as it likes."""
+
+    def compare(*_: object, **__: object) -> list[str]:
+        raise AssertionError("the broker looks for names that are similar")
+
+    monkeypatch.setattr(difflib, "get_close_matches", compare)
+    unknown = {f"unknown_{number}": "" for number in range(5500)}
+    assert rules.find_request(caller(), annotated(connector="pypi", **unknown), KEY).keys == (KEY,)
 
 
 # -- what a grant holds

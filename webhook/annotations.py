@@ -77,11 +77,11 @@ class Request:
         return self.containers is None or container in self.containers
 
 
-def parse_annotations(annotations: Mapping[str, str], *, namespace: str) -> Request:
+def parse_annotations(annotations: Mapping[str, str], *, namespace: str, warns: bool = True) -> Request:
     """Read the annotations, or raise `InputError` with everything that is wrong.
 
     `namespace` is the admission request's: that of a Pod with a generated name may still be empty. Whoever
-    opts out is not told about the rest.
+    opts out is not told about the rest. `warns` costs work for each unknown annotation.
     """
     if annotations.get(names.INJECT) == "false":
         return Request(is_opted_out=True)
@@ -94,7 +94,7 @@ def parse_annotations(annotations: Mapping[str, str], *, namespace: str) -> Requ
         port=reader.read(names.PORT, None, reader.port),
         resources=Resources(*(reader.read(name, None, reader.quantity) for name in _RESOURCES)),
         log_level=reader.read(names.LOG_LEVEL, "info", reader.log_level),
-        warnings=_unknown(annotations),
+        warnings=_unknown(annotations) if warns else (),
     )
     reader.read(names.INJECT, None, reader.inject)
     problems = [*reader.problems, *_contradictions(annotations, request)]

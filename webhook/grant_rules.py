@@ -80,7 +80,8 @@ def find_request(caller: Caller, pod: Mapping[str, Any], connector_key: str) -> 
     """What the Pod asks for, this connector among it."""
     annotations = (pod.get("metadata") or {}).get("annotations") or {}
     try:
-        request = parse_annotations(annotations, namespace=caller.namespace)
+        # warnings compare each unknown annotation with every known one: only an author reads them
+        request = parse_annotations(annotations, namespace=caller.namespace, warns=False)
     except InputError as error:
         raise Refusal("AnnotationInvalid", f"Pod {caller.key}: {error}") from error
     if connector_key not in request.keys:
