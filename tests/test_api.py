@@ -26,7 +26,7 @@ from webhook.errors import (
     InputError,
     NotFound,
 )
-from webhook.trim import whole
+from webhook.trim import secret, whole
 
 PATH = paths.secret("a", "s")
 
@@ -107,6 +107,21 @@ def test_a_get_of_what_is_not_there_is_none(server: Registry) -> None:
 def test_an_answer_that_is_no_object_is_no_answer(server: Registry, body: bytes) -> None:
     server.on("*", answer(200, body))
     with pytest.raises(ClusterUnavailable):
+        ask(server, lambda api: api.get(PATH))
+
+
+def test_an_object_that_is_too_deep_for_the_parser_is_read(server: Registry) -> None:
+    deep = b'{"metadata":{"managedFields":%b},"data":{"a":"b"}}' % (b"[" * 9990 + b"]" * 9990)
+    server.on("*", answer(200, deep))
+    assert ask(server, lambda api: api.get(PATH, trim=secret))["data"] == {}
+    assert ask(server, lambda api: api.get(PATH))["data"] == {"a": "b"}
+    assert ask(server, lambda api: api.list(PATH))["data"] == {"a": "b"}
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_an_answer_that_is_deep_and_no_object_is_no_answer(server: Registry, status: int) -> None:
+    server.on("*", answer(status, b"[" * 50_000))
+    with pytest.raises(ClusterUnavailable if status == 200 else Forbidden):
         ask(server, lambda api: api.get(PATH))
 
 

@@ -11,6 +11,7 @@ import pytest
 from kubernetes.aio.client import Configuration
 from registry import Call, Registry
 
+from webhook import api as api_module
 from webhook import cache as cache_module
 from webhook import paths, trim
 from webhook.api import KubernetesApi
@@ -198,6 +199,58 @@ def test_a_watch_that_is_too_old_begins_with_a_new_list(server: Server, how: str
                 ("a", "gone"),
             ]
             await until(lambda: "resourceVersion=9" in server.targets[-1])
+
+    run(story)
+
+
+@pytest.mark.parametrize("line", [b'{"type":"ADDED","object":\n', b"[]\n", b"x" * 3000 + b"\n", b"x" * 3000])
+def test_an_event_that_cannot_be_read_is_passed_over_with_a_new_list(
+    server: Server, line: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To ask for it once more would meet it again for ever."""
+    monkeypatch.setattr(api_module, "LONGEST_BYTES", 2000)
+    server.lists = [
+        page(connector("old", 1), version=1),
+        page(connector("old", 1), connector("bad", 2), version=2),
+    ]
+    server.watches = [stream(line), stream(event("ADDED", connector("new", 3)))]
+
+    async def story() -> None:
+        async with running(server) as (cache, _):
+            await until(lambda: cache.get("a", "new") is not None)
+            assert cache.get("a", "bad")
+            assert "resourceVersion=2" in server.targets[-1]
+
+    run(story)
+
+
+def test_lists_between_watches_that_break_at_once_grow_rarer(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.lists = [page(version=number) for number in range(1, 6)]
+    server.watches = [stream(b"[]\n")] * 5
+
+    async def story() -> None:
+        async with running(server):
+            await until(lambda: len(server.targets) >= 10)
+            await until(lambda: sum(one.levelno == logging.WARNING for one in caplog.records) == 5)
+
+    run(story)
+    pauses = [vars(one)["seconds"] for one in caplog.records if one.levelno == logging.WARNING]
+    assert all(0.01 * 2**number / 2 <= pause for number, pause in enumerate(pauses))
+
+
+def test_an_event_that_is_too_deep_for_the_parser_is_read(server: Server) -> None:
+    deep = '{"f:a":' * 9990 + "{}" + "}" * 9990
+    text = event("ADDED", connector("deep", 2)).decode().replace("[{}]", f'[{{"fieldsV1":{deep}}}]')
+    server.lists = [page(version=1)]
+    server.watches = [stream(text.encode(), event("ADDED", connector("later", 3)))]
+
+    async def story() -> None:
+        async with running(server) as (cache, _):
+            await until(lambda: cache.get("a", "later") is not None)
+            assert cache.get("a", "deep")
+            assert len(server.targets) == 2
 
     run(story)
 

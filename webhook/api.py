@@ -25,7 +25,8 @@ from kubernetes.aio.config.incluster_config import (
 
 from webhook.answer_room import LONGEST_BYTES, AnswerRoom
 from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, Forbidden, Gone, InputError, NotFound
-from webhook.json_stream import Lines, ListItems
+from webhook.json_depth import parse
+from webhook.json_stream import Lines, ListItems, TooLong
 from webhook.trim import Trim, whole
 
 Json = dict[str, Any]
@@ -99,7 +100,7 @@ class Api(Protocol):
         """What is no JSON: a container's log."""
 
     def watch(self, path: str, trim: Trim, **query: str) -> AsyncIterator[Json]:
-        """Events `{"type", "object"}`, until the server ends it. `errors.Gone` if it cannot begin there."""
+        """Events `{"type", "object"}`, until the server ends it. `errors.Gone` where it cannot go on."""
 
 
 class KubernetesApi:
@@ -162,7 +163,7 @@ class KubernetesApi:
         lines = Lines(LONGEST_BYTES)
         async with self._answer("GET", path, query=chosen, timeout=timeout) as response:
             async for chunk in response.content.iter_any():
-                for line in lines.feed(chunk):
+                for line in _lines(path, lines, chunk):
                     yield _event(path, line, trim)
 
     async def _json(self, method: str, path: str, *, trim: Trim = whole, **options: Any) -> Json:
@@ -259,7 +260,7 @@ def context_namespace(environment: Mapping[str, str], *, context: str | None = N
 
 def _object(method: str, path: str, data: bytes | bytearray) -> Json:
     try:
-        document = json.loads(data)
+        document = parse(data)
     except (ValueError, RecursionError) as error:
         raise ClusterUnavailable(f"the API server answered {method} {path} without JSON") from error
     if not isinstance(document, dict):
@@ -267,9 +268,22 @@ def _object(method: str, path: str, data: bytes | bytearray) -> Json:
     return document
 
 
+def _lines(path: str, lines: Lines, chunk: bytes) -> list[bytes]:
+    try:
+        return lines.feed(chunk)
+    except TooLong as error:
+        raise Gone(f"the watch of {path} cannot be read on: {error}") from error
+
+
 def _event(path: str, line: bytes, trim: Trim) -> Json:
-    """One line of a watch. An error event ends it, as the refusal that it stands for."""
-    event = _object("watch", path, line)
+    """One line of a watch. An error event ends it, as the refusal that it stands for.
+
+    So does a line that cannot be read, as `Gone`: another watch from the same version would meet it again.
+    """
+    try:
+        event = _object("watch", path, line)
+    except ClusterUnavailable as error:
+        raise Gone(str(error)) from error
     manifest = event.get("object") or {}
     if event.get("type") == "ERROR":
         raise _refusal("watch", path, int(manifest.get("code") or 500), json.dumps(manifest).encode())
@@ -286,7 +300,7 @@ async def _sentence(response: aiohttp.ClientResponse) -> bytes:
 def _refusal(method: str, path: str, status: int, body: bytes) -> ClusterRefused | ClusterUnavailable:
     try:
         message = str(json.loads(body).get("message") or "")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         message = ""
     sentence = f"the API server answered {method} {path} with {status}: {message}"[:_SENTENCE_LENGTH]
     if status == 429 or status >= 500:

@@ -63,10 +63,10 @@ class Cache:
                 if not self._version:
                     await self._list()
                 await self._watch()
-            except Gone:
-                # after a long absence; not an error, and nothing to wait for the first time
+            except Gone as error:
+                # after a long absence, or an event that cannot be read
                 self._version = ""
-                await self._pause("watch expired")
+                await self._pause(str(error))
             except (ClusterUnavailable, ClusterRefused) as error:
                 await self._pause(str(error))
 
@@ -86,7 +86,6 @@ class Cache:
         for key in self._objects.keys() - listed:
             self._put(key, None)
         self._version = page.version
-        self._failures = 0
         if not self.synced.is_set():
             logger.info("cache synced", extra={"path": self._path, "objects": len(listed)})
         self.synced.set()

@@ -10,7 +10,7 @@ ConnectorsError
     ├── Forbidden        401, 403: a right of ours is missing
     ├── NotFound         404, where something was to be changed
     ├── Conflict         409: it exists already, or was changed by another since it was read
-    └── Gone             410: a watch can not go on from that resourceVersion
+    └── Gone             410, or an event that cannot be read: a watch can not go on from that resourceVersion
 
 A `Problem` is one wrong thing; an `InputError` carries all of them, so that nobody mends them one by one.
 """

@@ -14,6 +14,8 @@ import json
 import re
 from typing import Any
 
+from webhook.json_depth import shallow
+
 Json = dict[str, Any]
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -107,9 +109,17 @@ class ListItems:
             value, end = _DECODER.raw_decode(self._text, at)
         except json.JSONDecodeError:
             raise _Incomplete from None
+        except RecursionError:
+            value, end = self._deep_value(at)
         if end == len(self._text):  # more digits of a number may follow
             raise _Incomplete
         return value, end
+
+    def _deep_value(self, at: int) -> tuple[object, int]:
+        found = shallow(self._text, at)
+        if found is None:
+            raise _Incomplete
+        return json.loads(found[0]), found[1]
 
 
 class Lines:
