@@ -22,7 +22,7 @@ VERSIONS = 16
 """Versions remembered for each action: a version that comes back is not tried anew. The oldest is evicted"""
 
 _AHEAD = f"the registry has not answered the requests before this one for {WAIT_SECONDS:.0f} s: try again"
-_UNJUDGED = (403, 407, 429)
+_UNJUDGED = (407, 429)
 
 
 class Standing:
@@ -193,6 +193,8 @@ def answer_of_status(status: int) -> Answer:
     """What the status of a registry's answer says of the credential."""
     if status == 401:
         return "refused"
+    if status == 403:
+        return "forbidden"
     return "unjudged" if status in _UNJUDGED or status >= 500 else "accepted"
 
 

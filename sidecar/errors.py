@@ -39,7 +39,7 @@ class Refusal(SidecarError):
 
 
 class CredentialRefused(Refusal):
-    """The registry answered 401. The code says how far `trust` believes it."""
+    """The registry answered 401, or 403 for several packages. The code says how far `trust` believes it."""
 
     def __init__(self, connector: str, code: str = CREDENTIAL_REFUSED, seconds: float = 0.0) -> None:
         """`seconds`: the time until a request may try the credential again."""
@@ -47,7 +47,7 @@ class CredentialRefused(Refusal):
 
 
 _SENTENCES = {
-    CREDENTIAL_REFUSED: "the registry refused the credential of connector {connector} (status 401); "
+    CREDENTIAL_REFUSED: "the registry refused the credential of connector {connector} (status 401 or 403); "
     "correct the Secret that it names",
     CREDENTIAL_RESTS: "the registry refuses the credential of connector {connector} (status 401), which it "
     "accepted before; if the password was changed there, correct the Secret",

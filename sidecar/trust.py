@@ -6,18 +6,21 @@ stand in docs/faults.md, "How far a 401 is believed".
 
 State   | what it means                      | a request may                        | 401      | accepted
 ------- | ---------------------------------- | ------------------------------------ | -------- | --------
-fresh   | no request was answered yet        | go alone; the others wait for its    | resting  | good
-        |                                    | answer, 2 s at most                  |          |
+fresh   | no request was answered yet but    | go alone; the others wait for its    | resting  | good
+        | by 403, for 3 packages at most     | answer, 2 s at most                  |          |
 good    | the last answer was no 401         | go                                   | doubted  | good
 unheard | 3 clients in a row left before     | go alone; one more every 2 s where   | doubted  | good
         | their answer                       | the answer is slow                   |          |
 doubted | accepted before, 401 once or twice | the same, once those under way are   | doubted, | good
         | in a row                           | answered, or after 2 s               | resting  |
 resting | accepted before, 401 three times;  | go alone at `try_at`; until then and | resting, | good
-        | or never accepted, 401 once        | meanwhile it is refused at once      | longer   |
+        | or never accepted, 401 once, or    | meanwhile it is refused at once      | longer   |
+        | 403 for 4 packages                 |                                      |          |
 
 Accepted means any answer of the registry itself but 401 and 403. A 403 may be about one package. A gateway's
-answer (429, 5xx) says nothing about the credential. Neither changes the state.
+answer (429, 5xx) says nothing about the credential. Neither changes the state, with one exception: some
+registries answer 403 to a wrong password. A credential that was never accepted rests after a 403 for each of
+`FORBIDDEN_NEW` packages, and while it rests, a 403 counts as a 401.
 
 Of requests that were under way together, only the first 401 counts. Each remembers the state's `epoch` at its
 start, and each 401 that counts begins a new epoch. Example: fifty requests refused at once are one refusal.
@@ -27,7 +30,9 @@ registry that answers 401 for one package blocks no other. A third, about anothe
 
 The bound on refused tries in a row, without requests under way together: 3 at once, then after 10, 40, 100,
 220 and 520 s (`RESTS_ACCEPTED`): 8 in 15 minutes; for one subject alone 7. Never accepted: 1 at once, then
-after 30, 150 and 450 s (`RESTS_NEW`): 4. Clients that leave early hide `UNHEARD` more.
+after 30, 150 and 450 s (`RESTS_NEW`): 4; by 403 for different packages
+3 more. Clients that leave early hide `UNHEARD` more. A 403 for one and the same package, and for uploads
+(which name none), is not bounded before a rest.
 """
 
 from collections.abc import Sequence
@@ -43,9 +48,11 @@ AHEAD_SECONDS = 2.0
 """Longest wait for the answer of a request that goes ahead: a registry needs less to warm up a session"""
 UNHEARD = 3
 """Clients in a row that left before their answer, perhaps a 401. Arbitrary; no account is locked so soon"""
+FORBIDDEN_NEW = 4
+"""Packages answered 403 that can no longer be about one package. Arbitrary; no account is locked so soon"""
 
-Answer = Literal["accepted", "refused", "unjudged", "left"]
-"""`unjudged`: a 403, a gateway's error, or no answer; `left`: the client did not wait for the answer"""
+Answer = Literal["accepted", "refused", "forbidden", "unjudged", "left"]
+"""`forbidden`: a 403; `unjudged`: a gateway's error, or no answer; `left`: the client did not wait for it"""
 
 
 class Trust(NamedTuple):
@@ -65,6 +72,8 @@ class Trust(NamedTuple):
     """Time of the last refusal that counts"""
     unheard: int = 0
     """Clients in a row that left before their answer"""
+    forbidden: frozenset[str] = frozenset()
+    """Subjects answered 403, before anything was accepted or refused"""
     epoch: int = 0
 
     @property
@@ -142,6 +151,9 @@ def end(trust: Trust, gone: Go, answer: Answer, now: float, subject: str = "") -
         return trust if trust.is_good and not trust.unheard else _accepted(trust)
     if answer == "left":
         return trust._replace(unheard=trust.unheard + 1)
+    if answer == "forbidden" and not trust.is_accepted:
+        trust = trust._replace(forbidden=trust.forbidden | {subject}) if not trust.refusals else trust
+        answer = "refused" if trust.refusals or len(trust.forbidden) >= FORBIDDEN_NEW else answer
     if answer == "refused" and gone.epoch == trust.epoch:
         return _refused(trust, subject, now)
     return trust
@@ -170,6 +182,7 @@ def _refused(trust: Trust, subject: str, now: float) -> Trust:
         subject=subject if is_same else "",
         refused_at=now,
         unheard=0,
+        forbidden=frozenset(),
         epoch=trust.epoch + 1,
     )
     return trust._replace(try_at=now + _pause(trust))

@@ -6,6 +6,7 @@ import pytest
 
 from sidecar.trust import (
     AHEAD_SECONDS,
+    FORBIDDEN_NEW,
     RESTS_ACCEPTED,
     RESTS_NEW,
     UNHEARD,
@@ -52,15 +53,15 @@ class Story:
         self.end(gone, answer)
         return gone
 
-    def refused_tries(self, seconds: float, *subjects: str) -> list[float]:
-        """When a client that asks twice a second is let go, if all answers are 401."""
+    def refused_tries(self, seconds: float, *subjects: str, answer: Answer = "refused") -> list[float]:
+        """When a client that asks twice a second is let go, if all answers are 401 (or 403)."""
         begun, times = self.now, []
         while self.now < begun + seconds:
             for subject in subjects:
                 step = self.ask(subject)
                 if isinstance(step, Go):
                     times.append(self.now - begun)
-                    self.end(step, "refused")
+                    self.end(step, answer)
             self.now += 0.5
         return times
 
@@ -195,15 +196,48 @@ def test_a_success_that_was_under_way_ends_a_rest_and_a_late_refusal_begins_none
     assert story.trust.is_good
 
 
-def test_a_403_and_a_gateways_word_change_nothing() -> None:
+@pytest.mark.parametrize("answer", ["unjudged", "forbidden"])
+def test_a_403_and_a_gateways_word_change_nothing(answer: Answer) -> None:
     story = Story()
     story.get("a", "refused")
     before = story.trust
-    story.get("b", "unjudged")
+    story.get("b", answer)
     assert story.trust._replace(lone_since=0) == before._replace(lone_since=0)
     fresh = Story(is_accepted=False)
-    fresh.get("a", "unjudged")
+    fresh.get("a", answer)
     assert not fresh.trust.is_accepted
+
+
+def test_a_403_for_each_of_several_packages_rests_a_credential_that_was_never_accepted() -> None:
+    """Some registries (pypiserver) answer 403 to a wrong password."""
+    story = Story(is_accepted=False)
+    packages = [str(number) for number in range(50)]
+    assert story.refused_tries(QUARTER, *packages, answer="forbidden") == [0.0] * 4 + [30.0, 150.0, 450.0]
+    story.now += RESTS_NEW[-1]
+    story.get("a", "accepted")
+    assert story.trust.is_good
+
+
+def test_a_403_for_one_package_alone_rests_nothing() -> None:
+    story = Story(is_accepted=False)
+    for _ in range(20):
+        story.get("private", "forbidden")
+    story.get("a", "accepted")
+    for number in range(20):
+        story.get(str(number), "forbidden")
+    assert story.trust.is_good
+
+
+def test_a_success_between_them_forgives_every_403() -> None:
+    story = Story(is_accepted=False)
+    crowd = [story.go("a")]
+    story.now += AHEAD_SECONDS
+    crowd += [story.go(one) for one in "bcdef"]
+    for gone in crowd[:FORBIDDEN_NEW]:
+        story.end(gone, "forbidden")
+    assert isinstance(story.ask("x"), Rest)
+    story.end(crowd[-1], "accepted")
+    assert story.trust.is_good
 
 
 def test_where_an_answer_is_slow_one_more_goes_every_two_seconds() -> None:

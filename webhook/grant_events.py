@@ -22,8 +22,8 @@ GRANTED = "Granted"
 INSTALL, INSTALL_AND_UPLOAD = "install", "install and upload"
 
 TROUBLES: Mapping[str, str] = {
-    CREDENTIAL_REFUSED: "the registry refuses the credential (status 401), and this Pod was never served "
-    "with it; correct the Secret that the Connector names",
+    CREDENTIAL_REFUSED: "the registry refuses the credential (status 401 or 403), and this Pod was never "
+    "served with it; correct the Secret that the Connector names",
     CREDENTIAL_RESTS: "the registry refuses the credential (status 401), which it accepted before; it is "
     "tried again by itself. If the password was changed, correct the Secret that the Connector names",
     REQUEST_REFUSED: "the registry refuses a request (status 401), and accepted the credential for others; "

@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from accounts import Account, ColdRegistry
+from accounts import Account, ColdRegistry, welcome
 from registry import Call, Registry
 from sidecars import Broker, Sidecar, grant, running_sidecar, sidecar_of_broker
 from virtual_proxies import VirtualProxy, virtual_proxy
@@ -126,6 +126,18 @@ def test_one_that_was_never_accepted_is_tried_four_times_in_a_quarter(
     with virtual_proxy(registry) as proxy:
         hammer(proxy, QUARTER - 1, 2)
     assert account.refused == 4
+
+
+def test_one_that_was_never_accepted_is_tried_seven_times_where_a_wrong_password_is_answered_403(
+    registry: Registry,
+) -> None:
+    registry.on("*", lambda call: call.reply(403, b"no"))
+    with virtual_proxy(registry) as proxy:
+        hammer(proxy, QUARTER - 1, 2)
+        assert len(registry.requests) == 7
+        registry.on("*", welcome)
+        proxy.clock.now += HOUR
+        assert [proxy.get(page(number)).status for number in range(5)] == [200] * 5
 
 
 def test_a_crowd_with_a_wrong_password_is_one_try(registry: Registry, account: Account) -> None:

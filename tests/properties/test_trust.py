@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.trust import AHEAD_SECONDS, Answer, Go, Rest, Trust, Wait, ask, end, may_try_again
+from sidecar.trust import AHEAD_SECONDS, FORBIDDEN_NEW, Answer, Go, Rest, Trust, Wait, ask, end, may_try_again
 
 QUARTER = 900.0
 MOST_ACCEPTED, MOST_NEW = 8, 4
@@ -139,3 +139,24 @@ def test_from_every_state_a_patient_client_is_served_once_the_registry_is_well(
             return
         world.now = max(world.now + 0.1, found.until)
     raise AssertionError("never served")
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["refused", "forbidden"]), st.sampled_from([0.0, 0.1, 9.0, 120.0])),
+        min_size=20,
+    )
+)
+def test_never_accepted_a_403_for_each_package_is_bounded_as_a_401(steps: list[tuple[Answer, float]]) -> None:
+    """Where a registry answers 403 to a wrong password. Each try is about another package."""
+    trust, now, tries = Trust(), 1000.0, []
+    for number, (answer, pause) in enumerate(steps, start=1):
+        trust, step = ask(trust, now, number, str(number))
+        if not isinstance(step, Go):
+            now = max(now, step.until)
+            trust, step = ask(trust, now, number, str(number))
+        assert isinstance(step, Go)
+        trust = end(trust, step, answer, now, str(number))
+        tries.append(now)
+        assert sum(one > now - QUARTER for one in tries) <= FORBIDDEN_NEW - 1 + MOST_NEW
+        now += pause
