@@ -1,46 +1,19 @@
-"""Made-up tokens: what is refused at a look, how many may fail, and that nobody else waits for them."""
+"""Made-up tokens: what is refused at a look, how many may fail; how often a Pod may be refused."""
 
-import asyncio
 import base64
-import json
-import time
-from collections.abc import Mapping
 from typing import Any
 
-import httpx
 import pytest
-from broker_requests import AUDIENCE, SETTINGS, connector, injected, login, problem, token
-from fastapi import FastAPI
+from broker_requests import AUDIENCE
 from hypothesis import given as example
 from hypothesis import strategies as st
+from made_up_tokens import NOW, made_up, part
 
-from sidecar.contract import Secret
-from webhook import callers
-from webhook.broker import create_app
+from sidecar.grants import REFUSED_SECONDS
+from webhook import callers, claims
+from webhook.annotations import MOST_CONNECTORS
 from webhook.callers import Callers
 from webhook.claims import LEEWAY_SECONDS, doubt, is_bound_to_pod
-from webhook.memory import MemoryCluster
-from webhook.reception import MOST_AT_ONCE_PER_PEER
-
-NOW = 1_000_000.0
-CLAIMS: Mapping[str, Any] = {
-    "aud": [AUDIENCE],
-    "exp": NOW + 600,
-    "iss": "https://issuer.example",
-    "nbf": NOW - 600,
-    "sub": "system:serviceaccount:team:default",
-    "kubernetes.io": {"namespace": "team", "pod": {"name": "job", "uid": "1"}},
-}
-
-
-def part(document: object) -> str:
-    return base64.urlsafe_b64encode(json.dumps(document).encode()).decode().rstrip("=")
-
-
-def made_up(head: object = {"alg": "RS256"}, **changes: object) -> str:
-    """A token that nobody signed."""
-    claims = {key: value for key, value in {**CLAIMS, **changes}.items() if value is not None}
-    return f"{part(head)}.{part(claims)}.c2lnbmF0dXJl"
 
 
 def bound_to(pod: object) -> str:
@@ -111,6 +84,15 @@ def test_no_text_breaks_it(head: str, payload: str) -> None:
         f"{part({'alg': head})}.{payload}.x",
     ):
         assert doubt(text, AUDIENCE, NOW) is not None
+        assert claims.pod(text) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"sub": None}, {"sub": 1}, {"kubernetes.io": []}, {"kubernetes.io": {"pod": 1}}]
+)
+def test_claims_of_any_form_name_a_pod_or_none(changes: dict[str, Any]) -> None:
+    assert claims.pod(made_up()) == ("system:serviceaccount:team:default", "1")
+    assert claims.pod(made_up(**changes)) == ("", "")
 
 
 # -- failures
@@ -119,109 +101,86 @@ def test_no_text_breaks_it(head: str, payload: str) -> None:
 def test_an_address_may_fail_so_often_and_again_after_a_while() -> None:
     given = Callers()
     for _ in range(int(callers.MOST_FAILURES)):
-        assert given.may_ask("a", "t", NOW)
-        given.failed("a", "t", NOW)
-    assert not given.may_ask("a", "t", NOW)
-    assert given.may_ask("b", "t", NOW)
+        assert given.may_ask("a", "t", "pod", NOW)
+        given.not_accepted("a", "t", "pod", NOW)
+    assert not given.may_ask("a", "t", "pod", NOW)
+    assert given.may_ask("b", "t", "pod", NOW)
     seconds = 1 / callers.FAILURES_PER_SECOND
-    assert not given.may_ask("a", "t", NOW + seconds / 2)
-    assert given.may_ask("a", "t", NOW + seconds + 0.01)
+    assert not given.may_ask("a", "t", "pod", NOW + seconds / 2)
+    assert given.may_ask("a", "t", "pod", NOW + seconds + 0.01)
+
+
+def exhausted(given: Callers, peer: str = "a") -> Callers:
+    for _ in range(100):
+        given.not_accepted(peer, "bad", "nobody", NOW)
+    return given
 
 
 def test_a_token_that_was_accepted_is_let_through_until_it_fails() -> None:
     given = Callers()
-    given.accepted("good")
-    for _ in range(100):
-        given.failed("a", "bad", NOW)
-    assert given.may_ask("a", "good", NOW)
-    given.failed("a", "good", NOW)
-    assert not given.may_ask("a", "good", NOW)
+    given.accepted("a", "good", "pod", NOW)
+    exhausted(given)
+    assert given.may_ask("a", "good", "other", NOW)
+    given.not_accepted("a", "good", "other", NOW)
+    assert not given.may_ask("a", "good", "other", NOW)
 
 
-def test_both_tables_are_bounded() -> None:
+def test_a_pod_that_was_accepted_may_show_another_token_at_the_same_address() -> None:
+    given = Callers()
+    given.accepted("a", "good", "pod", NOW)
+    exhausted(exhausted(given), "b")
+    assert given.may_ask("a", "rotated", "pod", NOW)
+    assert not given.may_ask("a", "rotated", "another pod", NOW)
+    assert not given.may_ask("b", "rotated", "pod", NOW)
+
+
+def test_what_claims_to_be_a_known_pod_has_an_allowance_of_its_own_that_refills() -> None:
+    given = Callers()
+    given.accepted("a", "good", "pod", NOW)
+    exhausted(given)
+    for number in range(int(callers.MOST_CLAIMED_FAILURES)):
+        assert given.may_ask("a", f"forged {number}", "pod", NOW)
+        given.not_accepted("a", f"forged {number}", "pod", NOW)
+    assert not given.may_ask("a", "forged", "pod", NOW)
+    assert given.may_ask("a", "good", "pod", NOW)
+    exhausted(given)
+    later = NOW + 1 / callers.CLAIMED_FAILURES_PER_SECOND + 0.01
+    assert given.may_ask("a", "rotated", "pod", later)
+
+
+def test_a_failed_token_makes_no_pod_known() -> None:
+    given = Callers()
+    given.not_accepted("a", "bad", "pod", NOW)
+    assert not exhausted(given).may_ask("a", "bad", "pod", NOW)
+
+
+def test_an_honest_pod_whose_connectors_are_all_refused_is_never_delayed() -> None:
+    """The most connectors that a Pod can name, each asked for again at the pace of a sidecar, for an hour."""
+    given, most = Callers(), MOST_CONNECTORS + 1
+    for turn in range(int(3600 / REFUSED_SECONDS)):
+        for _ in range(most):
+            now = NOW + turn * REFUSED_SECONDS
+            assert given.may_be_refused("uid", now)
+            given.refused("uid", now)
+
+
+def test_a_pod_in_a_loop_is_refused_so_often_and_no_more() -> None:
+    given, refusals = Callers(), 0
+    for millisecond in range(0, 60_000, 5):
+        now = NOW + millisecond / 1000
+        if given.may_be_refused("uid", now):
+            given.refused("uid", now)
+            refusals += 1
+    assert refusals <= callers.MOST_REFUSALS + 60 * callers.REFUSALS_PER_SECOND
+    assert given.may_be_refused("another", now)
+
+
+def test_every_table_is_bounded() -> None:
     given = Callers()
     for number in range(callers.MOST_ACCEPTED + 10):
-        given.accepted(f"token {number}")
+        given.accepted("a", f"token {number}", f"pod {number}", NOW)
+        given.refused(f"uid {number}", NOW)
     for number in range(callers.MOST_PEERS + 10):
-        given.failed(f"peer {number}", "bad", NOW)
-    assert len(given._accepted) == callers.MOST_ACCEPTED
+        given.not_accepted(f"peer {number}", "bad", f"claimed {number}", NOW)
+    assert len(given._accepted) == len(given._claimed) == len(given._refusals) == callers.MOST_ACCEPTED
     assert len(given._failures) == callers.MOST_PEERS
-
-
-# -- the broker
-
-
-class Counting(MemoryCluster):
-    """Takes its time for a review, as an API server under load."""
-
-    def __init__(self) -> None:
-        super().__init__([connector(), login(), injected()])
-        self.reviews = 0
-
-    async def review_token(self, token: Secret, audience: str) -> Any:
-        self.reviews += 1
-        await asyncio.sleep(0.05)
-        return await super().review_token(token, audience)
-
-
-def client_of(app: FastAPI, peer: str) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app, client=(peer, 1))
-    return httpx.AsyncClient(transport=transport, base_url="https://broker")
-
-
-async def ask(client: httpx.AsyncClient, bearer: str) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {bearer}"}
-    return await client.post("/v1/grants", json={"connector": "team/pypi"}, headers=headers)
-
-
-def forged(given: MemoryCluster) -> str:
-    """All that can be looked at is right; the signature is not."""
-    head, claims, signature = token(given).split(".")
-    return f"{head}.{claims}.{signature[:8][::-1]}{signature[8:]}"
-
-
-@pytest.mark.parametrize("kind", ["forged", "made up"])
-def test_made_up_tokens_cost_few_reviews_and_nobody_else_waits(
-    kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO", "webhook")
-    given = Counting()
-    bad = forged(given) if kind == "forged" else made_up(aud=["x"], exp=time.time() + 600)
-
-    async def story() -> None:
-        app = create_app(lambda: SETTINGS, given)
-        async with client_of(app, "10.0.0.66") as attacker, client_of(app, "10.0.0.2") as victim:
-            assert (await ask(attacker, token(given))).status_code == 200
-            flood = [asyncio.create_task(ask(attacker, bad)) for _ in range(300)]
-            await asyncio.sleep(0.01)
-            began = time.monotonic()
-            assert (await ask(victim, token(given))).status_code == 200
-            assert time.monotonic() - began < 1
-            answers = await asyncio.gather(*flood)
-            last = answers[-1]
-            assert problem(last) == (429, "TooManyFailedTokens")
-            assert int(last.headers["Retry-After"]) > 0
-            assert {answer.status_code for answer in answers} == {401, 429}
-
-    asyncio.run(story())
-    most = int(callers.MOST_FAILURES) + MOST_AT_ONCE_PER_PEER + 3
-    assert given.reviews <= (most if kind == "forged" else 2)
-    lines = [record.getMessage() for record in caplog.records if record.name.startswith("webhook")]
-    assert len(lines) <= most + 2
-    assert lines.count("tokens turned away") == 1
-
-
-def test_a_running_pod_is_granted_on_though_others_at_its_address_fail() -> None:
-    given = Counting()
-    good, bad = token(given), made_up(aud=["x"])
-
-    async def story() -> None:
-        app = create_app(lambda: SETTINGS, given)
-        async with client_of(app, "10.0.0.1") as shared:
-            assert (await ask(shared, good)).status_code == 200
-            for _ in range(30):
-                await ask(shared, bad)
-            assert (await ask(shared, bad)).status_code == 429
-            assert (await ask(shared, good)).status_code == 200
-
-    asyncio.run(story())

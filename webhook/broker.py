@@ -31,7 +31,7 @@ from webhook.errors import ClusterRefused, ClusterUnavailable, Refusal
 from webhook.events import Recorder
 from webhook.grant_events import GRANTED, Outcomes, Told
 from webhook.granting import Trail, grant
-from webhook.reception import TOO_MANY, Reception
+from webhook.reception import Reception
 from webhook.seam import Cluster
 from webhook.settings import Settings
 
@@ -97,7 +97,7 @@ def create_app(
             await tell(outcomes.troubled(trail) or outcomes.granted(trail, issued))
             return JSONResponse(issued.document(), headers={"Cache-Control": "no-store"})
         except Refusal as error:
-            if error.reason != TOO_MANY:  # these are counted: a line for each would fill the log
+            if trail.connector is not None:  # the reception counts what never came to a review
                 _audit(trail, "refused", error.reason)
             await tell(outcomes.refused(trail, error.reason, error.message))
             return _problem(error.status, error.reason, error.message)
@@ -147,9 +147,10 @@ def create_app(
 async def _grant(
     request: Request, settings: Settings, cluster: Cluster, trail: Trail, reception: Reception
 ) -> Grant:
-    token = _bearer(request)
-    connector_key, rejected, cause, enforces = _parse_body(await _read_body(request))
     peer = request.client.host if request.client else ""
+    with reception.arrival(peer):
+        token = _bearer(request)
+        connector_key, rejected, cause, enforces = _parse_body(await _read_body(request))
     async with reception.turn(peer, token, trail):  # after the body: a slow client must not hold a turn
         return await grant(
             cluster,

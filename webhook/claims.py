@@ -38,6 +38,16 @@ def is_bound_to_pod(token: str) -> bool:
     return isinstance(pod, dict) and _are_texts(pod, "name", "uid")
 
 
+def pod(token: str) -> tuple[str, str]:
+    """The ServiceAccount and the uid of the Pod that any token claims; empty where it names none."""
+    claims = _claims(token) or {}
+    subject, private = claims.get("sub"), claims.get("kubernetes.io")
+    bound = private.get("pod") if isinstance(private, dict) else None
+    if not isinstance(subject, str) or not isinstance(bound, dict) or not _are_texts(bound, "uid"):
+        return "", ""
+    return subject, bound["uid"]
+
+
 def _claims(token: str) -> Mapping[str, Any] | None:
     """The claims of a JWT (RFC 7519); its signature is not checked."""
     parts = token.split(".")

@@ -1,9 +1,13 @@
-"""Checks before a TokenReview: failures of the address, claims of the token, a turn among other callers."""
+"""Checks before a TokenReview: failures of the address, claims of the token, a turn among other callers.
+
+Whoever is turned away here is counted: a line for each would fill the log.
+"""
 
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
 
 from sidecar.contract import TOKEN_AUDIENCE, Secret
 from webhook import claims
@@ -25,6 +29,12 @@ MOST_AT_ONCE_PER_PEER = 8
 second, at 20 ms each: more than a broker has time for."""
 
 TOO_MANY = "TooManyFailedTokens"
+TOO_MANY_REFUSALS = "TooManyRefusals"
+
+_FAILED = "too many requests from this address came to no accepted token: the sidecar asks again by itself"
+_REFUSED = (
+    "too many requests of this Pod were refused, and its Events say why: the sidecar asks again by itself"
+)
 
 
 class Reception:
@@ -33,33 +43,68 @@ class Reception:
     def __init__(self) -> None:
         self._callers = Callers()
         self._slots = Slots(MOST_AT_ONCE, MOST_AT_ONCE_PER_PEER)
-        self._tally = Tally(logger, "tokens turned away")
+        self._strangers = Tally(logger, "requests turned away")
+        self._pods = Tally(logger, "requests of refused Pods turned away")
+
+    @contextlib.contextmanager
+    def arrival(self, peer: str) -> Iterator[None]:
+        """Within the context, read the request. A refusal counts against the address, not the token."""
+        try:
+            yield
+        except Refusal as error:
+            now = time.monotonic()
+            self._callers.failed(peer, now)
+            self._strangers.count_and_report(error.reason, peer, now)
+            raise
 
     @contextlib.asynccontextmanager
     async def turn(self, peer: str, token: Secret, trail: Trail) -> AsyncIterator[None]:
         """Wait for a turn, or raise `Refusal`. Within the context, review the token and fill in `trail`."""
-        self._check_failures(peer, token)
+        text = token.reveal()
+        account, uid = claims.pod(text)
+        caller = _Asker(peer, text, f"{account} {uid}", uid)
+        self._check_limits(caller)
         try:
             _check_claims(token)
             async with self._slots.slot(peer):
-                self._check_failures(peer, token)  # other tokens of this peer may have failed meanwhile
+                self._check_limits(caller)  # others of this peer, or of this Pod, may have failed meanwhile
                 yield
         except Refusal as error:
-            if trail.pod is None and error.reason != TOO_MANY:
-                self._callers.failed(peer, token.reveal(), time.monotonic())
+            self._note(error, caller, trail)
             raise
         finally:
             if trail.pod is not None:
-                self._callers.accepted(token.reveal())
+                self._callers.accepted(peer, text, caller.pod, time.monotonic())
 
-    def _check_failures(self, peer: str, token: Secret) -> None:
+    def _check_limits(self, caller: "_Asker") -> None:
+        """After 429 a sidecar asks again; any other 4xx would end its grant."""
         now = time.monotonic()
-        if self._callers.may_ask(peer, token.reveal(), now):
-            return
-        self._tally.count_and_report("too many of this address have failed", peer, now)
-        # after 429 a sidecar asks again; any other 4xx would end its grant
-        sentence = "too many tokens from this address were not accepted: the sidecar asks again by itself"
-        raise Refusal(TOO_MANY, sentence, status=429)
+        if not self._callers.may_ask(caller.peer, caller.token, caller.pod, now):
+            self._strangers.count_and_report(TOO_MANY, caller.peer, now)
+            raise Refusal(TOO_MANY, _FAILED, status=429)
+        if caller.uid and not self._callers.may_be_refused(caller.uid, now):
+            self._pods.count_and_report(TOO_MANY_REFUSALS, caller.uid, now)
+            raise Refusal(TOO_MANY_REFUSALS, _REFUSED, status=429)
+
+    def _note(self, error: Refusal, caller: "_Asker", trail: Trail) -> None:
+        """What claims to be a Pod's counts against the address, and only what is a Pod's against the Pod."""
+        now = time.monotonic()
+        if trail.uid is not None:
+            self._callers.refused(trail.uid, now)
+        elif error.reason not in (TOO_MANY, TOO_MANY_REFUSALS):
+            self._callers.not_accepted(caller.peer, caller.token, caller.pod, now)
+            if trail.connector is None:  # it never came to a review, which is a line of the audit
+                self._strangers.count_and_report(error.reason, caller.peer, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    """Who asks, by the address and by the token's own word."""
+
+    peer: str
+    token: str = field(repr=False)
+    pod: str
+    uid: str
 
 
 def _check_claims(token: Secret) -> None:

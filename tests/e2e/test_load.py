@@ -175,6 +175,6 @@ def test_made_up_tokens_cost_few_reviews(load: Load) -> None:
 
 def test_the_log_tells_it_in_few_lines(load: Load) -> None:
     assert '"connections turned away"' in load.log
-    assert '"tokens turned away"' in load.log
+    assert '"requests turned away"' in load.log
     turned_away = [line for line in load.log.splitlines() if "turned away" in line]
     assert len(turned_away) < 40
