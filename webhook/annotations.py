@@ -19,6 +19,17 @@ CONFIGURATIONS = (names.PIPCONF_CONFIGURATION, names.PYPIRC_CONFIGURATION)
 MOST_CONNECTORS = 16
 """Arbitrary. Each costs a look-up in admission and a listening socket in the sidecar."""
 
+MOST_CONTAINER_NAMES = 64
+"""Arbitrary: each is looked up among the Pod's containers. Whoever means more leaves the annotation out."""
+
+MOST_GROUP_ANNOTATIONS = 32
+"""Annotations of our group. Authors have 11; the rest is left to other products of the group."""
+
+MOST_SUGGESTIONS = 16
+"""Unknown annotations that are compared with the known ones, at 100 µs each"""
+
+_PREFIX = names.GROUP + "/"
+_KNOWN = frozenset({*names.AUTHOR_ANNOTATIONS, names.RESULT})
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _RESOURCES = (names.CPU_REQUEST, names.CPU_LIMIT, names.MEMORY_REQUEST, names.MEMORY_LIMIT)
@@ -44,7 +55,7 @@ class Request:
     """Key, where uploads go elsewhere than to the first connector"""
     configurations: tuple[str, ...] = CONFIGURATIONS
     containers: tuple[str, ...] | None = None
-    """None: all"""
+    """None: all; at most MOST_CONTAINER_NAMES"""
     port: int | None = None
     """Of the first connector; None: derived from its name"""
     resources: Resources = field(default_factory=Resources)
@@ -85,6 +96,12 @@ def parse_annotations(annotations: Mapping[str, str], *, namespace: str, warns: 
     """
     if annotations.get(names.INJECT) == "false":
         return Request(is_opted_out=True)
+    ours = sum(name.startswith(_PREFIX) for name in annotations)
+    if ours > MOST_GROUP_ANNOTATIONS:
+        sentence = (
+            f"{ours} annotations begin with {_PREFIX}: remove some, at most {MOST_GROUP_ANNOTATIONS} are read"
+        )
+        raise InputError.of(Reason.INVALID_ANNOTATION, sentence)
     reader = _Reader(annotations, namespace)
     request = Request(
         connectors=reader.read(names.CONNECTOR, (), reader.connectors),
@@ -122,10 +139,8 @@ class _Reader:
             return default
 
     def connectors(self, text: str) -> tuple[str, ...]:
-        found = tuple(dict.fromkeys(self.connector(part) for part in text.split(",")))
-        if len(found) > MOST_CONNECTORS:
-            raise _Wrong(f"names {len(found)} connectors; at most {MOST_CONNECTORS} are allowed")
-        return found
+        parts = _parts(text, MOST_CONNECTORS, "connectors")
+        return tuple(dict.fromkeys(self.connector(part) for part in parts))
 
     def connector(self, text: str) -> str:
         namespace, slash, name = text.strip().rpartition("/")
@@ -142,7 +157,7 @@ class _Reader:
         return tuple(one for one in CONFIGURATIONS if one in chosen)
 
     def containers(self, text: str) -> tuple[str, ...]:
-        found = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+        found = _parts(text, MOST_CONTAINER_NAMES, "containers")
         if not all(_LABEL.fullmatch(one) for one in found):
             raise _Wrong(f"must be a comma list of container names, not {text!r}")
         if names.SIDECAR in found:
@@ -168,6 +183,14 @@ class _Reader:
     def inject(self, text: str) -> None:
         if text != "true":
             raise _Wrong(f'must be "false" (opts out) or "true", not {text!r}')
+
+
+def _parts(text: str, most: int, of_what: str) -> tuple[str, ...]:
+    """The different members of a comma list, which are counted before any is looked at."""
+    found = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    if len(found) > most:
+        raise _Wrong(f"names {len(found)} {of_what}; at most {most} are allowed")
+    return found
 
 
 class _Wrong(Exception):
@@ -202,12 +225,12 @@ def _contradictions(annotations: Mapping[str, str], request: Request) -> list[Pr
 
 def _unknown(annotations: Mapping[str, str]) -> tuple[str, ...]:
     """Only a warning: other products of the same group may have annotations of their own."""
+    unknown = [name for name in annotations if name.startswith(_PREFIX) and name not in _KNOWN]
+    known = [name.removeprefix(_PREFIX) for name in names.AUTHOR_ANNOTATIONS]
     found = []
-    for name in annotations:
-        if not name.startswith(names.GROUP + "/") or name in (*names.AUTHOR_ANNOTATIONS, names.RESULT):
-            continue
-        known = [one.removeprefix(names.GROUP + "/") for one in names.AUTHOR_ANNOTATIONS]
-        near = difflib.get_close_matches(name.removeprefix(names.GROUP + "/")[:64], known, n=1)
+    for position, name in enumerate(unknown):
+        bare = name.removeprefix(_PREFIX)[:64]
+        near = difflib.get_close_matches(bare, known, n=1) if position < MOST_SUGGESTIONS else []
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
         found.append(f"annotation {name[:128]} is not known: {hint}")
     return tuple(found)

@@ -1,6 +1,6 @@
 """The decision on one Pod: what it asks for, whether it can be had, and the Pod that results. Pure."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from webhook.connectors import Connector
 from webhook.csi_volumes import unserved_volumes
 from webhook.errors import InputError, InvalidConnector, Problem
 from webhook.inject import inject
-from webhook.obstacles import obstacles
+from webhook.obstacles import obstacles, size_problems
 from webhook.pods import Json
 from webhook.ports import allocate, declared
 from webhook.reasons import UNCHANGED, UNCONFINED, Reason
@@ -20,6 +20,12 @@ from webhook.settings import Settings
 Found = Connector | InvalidConnector | None
 """A Connector, one that breaks its contract, or none of that name."""
 Lookup = Callable[[str], Found]
+
+MOST_MESSAGE_CHARACTERS = 4096
+"""Of a decision: a dozen or two of sentences. 16,000 hostPath volumes would make 3 MB of them."""
+
+MOST_WARNINGS = 32
+"""The API server passes on 4096 characters of them, 16 of full length (`review.WARNING_LENGTH`)."""
 
 _MIRROR = "kubernetes.io/config.mirror"
 
@@ -53,7 +59,7 @@ def decide(
     resources that ResourceQuotas there bound, such as `limits.cpu`."""
     misshapen = pods.shape_problems(pod)
     if misshapen:
-        return Decision(Reason.INVALID_POD, f"this is no Pod: {'; '.join(misshapen)}")
+        return Decision(Reason.INVALID_POD, f"this is no Pod: {_joined(misshapen)}")
     try:
         request = parse_annotations(_annotations(pod), namespace=namespace)
     except InputError as error:
@@ -61,10 +67,14 @@ def decide(
     unchanged = _unchanged(pod, request)
     if unchanged:
         return unchanged
+    oversize = size_problems(pod)
+    if oversize:
+        return _refused(oversize)
     unconfined_allowed = (namespace_labels or {}).get(names.ALLOW_UNCONFINED) == "true"
     found = obstacles(pod, request)
-    tolerated = [one for one in found if unconfined_allowed and one.reason in UNCONFINED]
-    problems = [one for one in found if one not in tolerated] + _connector_problems(request, lookup)
+    lifted = UNCONFINED if unconfined_allowed else frozenset()
+    tolerated = [one for one in found if one.reason in lifted]
+    problems = [one for one in found if one.reason not in lifted] + _connector_problems(request, lookup)
     warnings = (*request.warnings, *_name_resolution(pod, settings), *_csi_volumes(pod))
     if problems:
         return _refused(problems, warnings)
@@ -78,9 +88,8 @@ def decide(
         f"{one.message.partition(':')[0]}: allowed by the Namespace's label {names.ALLOW_UNCONFINED}"
         for one in tolerated
     )
-    return Decision(
-        Reason.INJECTED, injection.message, (*warnings, *allowances, *injection.warnings), injection.pod
-    )
+    everything = _few((*warnings, *allowances, *injection.warnings))
+    return Decision(Reason.INJECTED, injection.message, everything, injection.pod)
 
 
 def connectors_of(pod: object, *, namespace: str) -> tuple[str, ...]:
@@ -148,5 +157,27 @@ def _csi_volumes(pod: Mapping[str, Any]) -> list[str]:
 
 def _refused(problems: list[Problem] | tuple[Problem, ...], warnings: tuple[str, ...] = ()) -> Decision:
     """The first problem's reason, and the sentences of all."""
-    message = "; ".join(problem.message for problem in problems)
-    return Decision(Reason(problems[0].reason), message, warnings)
+    message = _joined([problem.message for problem in problems])
+    return Decision(Reason(problems[0].reason), message, _few(warnings))
+
+
+def _joined(sentences: Sequence[str]) -> str:
+    """The first ones up to the limit, each cut at a quarter of it, and the number of the rest."""
+    longest = MOST_MESSAGE_CHARACTERS // 4
+    shown: list[str] = []
+    room = MOST_MESSAGE_CHARACTERS - len("; and 1000000 more problems")
+    for sentence in sentences:
+        short = sentence if len(sentence) <= longest else sentence[: longest - 1] + "…"
+        room -= len(short) + len("; ")
+        if room < 0:
+            break
+        shown.append(short)
+    rest = len(sentences) - len(shown)
+    return "; ".join([*shown, *([f"and {rest} more problems"] if rest else [])])
+
+
+def _few(warnings: Sequence[str]) -> tuple[str, ...]:
+    if len(warnings) <= MOST_WARNINGS:
+        return tuple(warnings)
+    shown = warnings[: MOST_WARNINGS - 1]
+    return (*shown, f"and {len(warnings) - len(shown)} more warnings")

@@ -4,7 +4,7 @@ The promise: no process in the workload's containers gets the credential. Whoeve
 can see other containers' processes or reaches the node's files could take it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sidecar.contract import CONFIG_DIR
@@ -16,6 +16,60 @@ from webhook.reasons import Reason
 
 CAPABILITIES = frozenset({"ALL", "SYS_ADMIN", "SYS_PTRACE"})
 """Each lets a process look into those of other containers, or into the node."""
+
+MOST_CONTAINERS = 200
+"""Init containers included. The largest Pods known to us have some dozens."""
+
+MOST_ENTRIES = 5000
+"""Variables, mounts, ports and volumes of the whole Pod: 25 for each container. The largest Pod takes half a
+second of the one process that admits everybody's."""
+
+MOST_VALUES = 50_000
+"""Objects, lists, texts and numbers in the whole Pod: ten for each entry. Each is copied and compared."""
+
+
+def size_problems(pod: Mapping[str, Any]) -> list[Problem]:
+    """Whether the Pod is too large to be searched, copied and compared while others wait."""
+    counts = (
+        (sum(1 for _ in containers(pod)), MOST_CONTAINERS, "containers", "split the Pod"),
+        (
+            _entries(pod),
+            MOST_ENTRIES,
+            "variables, mounts, ports and volumes",
+            "use envFrom, or fewer volumes",
+        ),
+        (_values(pod), MOST_VALUES, "fields and values", "move some into a ConfigMap"),
+    )
+    return [
+        Problem(Reason.POD_TOO_LARGE, f"the Pod has {found} {what}; at most {most} are served: {remedy}")
+        for found, most, what, remedy in counts
+        if found > most
+    ]
+
+
+def _entries(pod: Mapping[str, Any]) -> int:
+    of_containers = sum(
+        len(container.get(field) or [])
+        for container in containers(pod)
+        for field in ("env", "volumeMounts", "ports")
+    )
+    return of_containers + len(pod["spec"].get("volumes") or [])
+
+
+def _values(pod: Mapping[str, Any]) -> int:
+    """Without recursion: the parser allows more depth than is left here."""
+    count = 0
+    layer: list[Any] = [pod]
+    while layer:
+        count += len(layer)
+        layer = [inner for value in layer for inner in _inner(value)]
+    return count
+
+
+def _inner(value: object) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def obstacles(pod: Mapping[str, Any], request: Request) -> list[Problem]:
@@ -59,7 +113,8 @@ def _names(spec: Mapping[str, Any], request: Request) -> Iterator[Problem]:
             f"a container of the Pod is named {names.SIDECAR}, which is the sidecar's name: rename it",
         )
     known = [one.get("name", "") for one in containers({"spec": spec}) if one.get("name") != names.SIDECAR]
-    missing = [name for name in request.containers or () if name not in known]
+    present = set(known)
+    missing = [name for name in request.containers or () if name not in present]
     if missing:
         yield Problem(
             Reason.UNKNOWN_CONTAINER,

@@ -5,6 +5,7 @@ rewrite of every one of them. So there are two steps: first the list gets its ne
 its changes.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,19 +32,18 @@ def _aligned(before: Any, after: Any) -> Any:
         return {key: _aligned(value, after[key]) if key in after else value for key, value in before.items()}
     if not (_is_named(before) and _is_named(after)):
         return before
-    left = list(before)
-    result = []
-    for item in after:
-        position = next((index for index, one in enumerate(left) if _key(one) == _key(item)), None)
-        # a member as it was: were it changed in the same step, it would not be found again
-        result.append(item if position is None else left.pop(position))
-    return result
+    left: dict[str, deque[Any]] = {}
+    for item in before:
+        left.setdefault(_key(item), deque()).append(item)
+    # a member as it was: were it changed in the same step, it would not be found again
+    return [same.popleft() if (same := left.get(_key(item))) else item for item in after]
 
 
 def _is_named(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(one, Mapping) and "name" in one for one in value)
 
 
-def _key(item: Mapping[str, Any]) -> tuple[object, object]:
-    """A container may mount one volume twice: its name alone is no key of a mount."""
-    return item["name"], item.get("mountPath")
+def _key(item: Mapping[str, Any]) -> str:
+    """A container may mount one volume twice: its name alone is no key of a mount. A text, for the name of
+    something that is not ours may be a list, which cannot be looked up."""
+    return repr((item["name"], item.get("mountPath")))

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     MOUNT_PATH_TAKEN = "MountPathTaken"
     VOLUME_MISUSED = "VolumeMisused"
     INVALID_POD = "InvalidPod"
+    POD_TOO_LARGE = "PodTooLarge"
 
     # -- the loopback interface or the sidecar's process would not be the Pod's alone
     HOST_NETWORK = "HostNetwork"
