@@ -5,7 +5,9 @@ To the registry only what is listed crosses: a list of what to drop would miss t
 clients and registries add harmless fields of their own.
 """
 
+import re
 from binascii import b2a_base64
+from collections.abc import Mapping
 
 from sidecar.contract import Credential
 from sidecar.http1 import Headers, find
@@ -48,6 +50,11 @@ _NOT_TO_CLIENT = _HOP_BY_HOP | {
     b"access-control-allow-origin",  # no web page is to read through us
     b"access-control-allow-credentials",
 }
+_WITH_ERRORS: Mapping[bytes, str] = {
+    b"retry-after": r"[0-9]{1,6}|[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT",
+    b"content-range": r"bytes \*/[0-9]{1,19}",  # of a 416: how long the file is
+}
+"""Header of an error that a client acts on → its values, which quote no text of a request"""
 _VALIDATORS = frozenset({b"etag", b"last-modified"})
 _DIGESTS = frozenset({b"content-md5", b"digest", b"content-digest", b"repr-digest"})
 _NOT_WITH_REWRITTEN = _NOT_TO_CLIENT | _DIGESTS | {b"content-encoding", b"accept-ranges"}
@@ -88,6 +95,15 @@ def to_client(headers: Headers, *, is_rewritten: bool, page_mark: bytes | None =
     dropped |= _VALIDATORS
     kept = [header for header in headers if header[0] not in dropped]
     return [*kept, (b"etag", tag)] if tag is not None else kept
+
+
+def plain_fields(headers: Headers) -> Headers:
+    """What the answer to a GET or HEAD that failed keeps."""
+    return [
+        (name, value)
+        for name, value in headers
+        if name in _WITH_ERRORS and re.fullmatch(_WITH_ERRORS[name], value.decode("latin-1"))
+    ]
 
 
 def _nominated(headers: Headers) -> frozenset[bytes]:

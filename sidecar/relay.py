@@ -4,7 +4,7 @@ from sidecar.bodies import Body
 from sidecar.client import Exchange
 from sidecar.contract import Credential
 from sidecar.errors import ClientGone, UpstreamBroken
-from sidecar.headers import to_client
+from sidecar.headers import plain_fields, to_client
 from sidecar.http1 import MalformedHead, find
 from sidecar.redaction import decode, redact, redact_head
 from sidecar.upstream import BODY_SECONDS, Response, Upstream
@@ -35,7 +35,10 @@ async def relay(
     It returns the connection to the pool, or closes it.
     """
     if response.head.status >= 400:
-        await _relay_error(exchange, response, upstream, credential)
+        if exchange.head.method == "POST":
+            await _relay_error(exchange, response, upstream, credential)
+        else:
+            await _replace_error(exchange, response, upstream)
         return
     length = max(response.head.length, 0) if response.head.length >= 0 else None
     has_body = response.head.length != 0
@@ -87,9 +90,25 @@ def _announced_length(response: Response) -> int | None:
     return int(length) if length is not None and length.isdigit() else None
 
 
+async def _replace_error(exchange: Exchange, response: Response, upstream: Upstream) -> None:
+    """Answer GET or HEAD with the error's status, and with nothing else that the registry chose.
+
+    Many error pages quote the request. Were a page hidden because it holds the credential, a client that puts
+    guesses into its requests would learn which is right. No client shows these pages.
+    """
+    is_head = exchange.head.method == "HEAD"
+    status = _STATUSES.get(response.head.status, response.head.status)
+    phrase = b"the registry answers %d" % response.head.status
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), *plain_fields(response.head.headers)]
+    head = exchange.start(status, phrase, headers, len(phrase) + 1, has_body=not is_head)
+    await exchange.send(head, b"" if is_head else phrase + b"\n")
+    await upstream.discard_body(response)
+
+
 async def _relay_error(
     exchange: Exchange, response: Response, upstream: Upstream, credential: Credential | None
 ) -> None:
+    """Show what the registry says about an upload, as people need it, unless it repeats the credential."""
     body = b""
     pieces = ResponseBody(exchange, response)
     limit = ERROR_LIMIT + _SEARCHED_BEYOND
@@ -102,9 +121,7 @@ async def _relay_error(
     reason, headers = redact_head(
         response.head.reason, to_client(response.head.headers, is_rewritten=True), credential
     )
-    is_head = exchange.head.method == "HEAD"
-    length = None if is_head else len(body)
-    head = exchange.start(status, reason, headers, length, has_body=not is_head)
+    head = exchange.start(status, reason, headers, len(body))
     await exchange.send(head, body)
     if is_whole:
         upstream.release(response)

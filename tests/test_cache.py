@@ -240,21 +240,6 @@ def test_lists_between_watches_that_break_at_once_grow_rarer(
     assert all(0.01 * 2**number / 2 <= pause for number, pause in enumerate(pauses))
 
 
-def test_an_event_that_is_too_deep_for_the_parser_is_read(server: Server) -> None:
-    deep = '{"f:a":' * 9990 + "{}" + "}" * 9990
-    text = event("ADDED", connector("deep", 2)).decode().replace("[{}]", f'[{{"fieldsV1":{deep}}}]')
-    server.lists = [page(version=1)]
-    server.watches = [stream(text.encode(), event("ADDED", connector("later", 3)))]
-
-    async def story() -> None:
-        async with running(server) as (cache, _):
-            await until(lambda: cache.get("a", "later") is not None)
-            assert cache.get("a", "deep")
-            assert len(server.targets) == 2
-
-    run(story)
-
-
 def test_what_was_seen_stays_while_the_api_server_is_away(server: Server) -> None:
     server.lists = [page(connector("one", 1), version=1)]
     server.watches = [cut, refuse(503), refuse(429), refuse(403, "forbidden"), refuse(500)]

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from webhook.api_answers import event_of
 from webhook.json_depth import DEEPEST, parse, shallow
 from webhook.json_stream import ListItems
+from webhook.trim import connector
 
 DEEP = 9994
 """As deep as the API server allows it below `fieldsV1`"""
@@ -77,3 +79,8 @@ def test_a_list_with_an_item_that_is_too_deep_is_read_whole(size: int) -> None:
     items += reader.feed(b"", is_last=True)
     assert [item.get("spec", item) for item in items] == [{"a": 1}, {"a": [1, "}"]}, {"b": 2}]
     assert reader.metadata == {"resourceVersion": "7"}
+
+
+def test_an_event_that_is_too_deep_is_read() -> None:
+    found = event_of("/c", b'{"type":"ADDED","object":%b}' % deep_object(), connector)
+    assert found == {"type": "ADDED", "object": {"metadata": {"name": "deep"}, "spec": {"a": [1, "}"]}}}

@@ -6,7 +6,6 @@ models do not: they drop fields that they do not know, and cost a second reading
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -24,9 +23,9 @@ from kubernetes.aio.config.incluster_config import (
 )
 
 from webhook.answer_room import LONGEST_BYTES, AnswerRoom
-from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, Forbidden, Gone, InputError, NotFound
-from webhook.json_depth import parse
-from webhook.json_stream import Lines, ListItems, TooLong
+from webhook.api_answers import event_of, lines_of, object_of, refusal_of
+from webhook.errors import ClusterUnavailable, InputError, NotFound
+from webhook.json_stream import Lines, ListItems
 from webhook.trim import Trim, whole
 
 Json = dict[str, Any]
@@ -56,8 +55,6 @@ _PATCHES: Mapping[PatchKind, str] = {
     "json": "application/json-patch+json",
     "strategic": "application/strategic-merge-patch+json",
 }
-_REFUSALS = {401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone}
-_SENTENCE_LENGTH = 500
 _FAILURES = (aiohttp.ClientError, ApiException, OSError, TimeoutError, ValueError, RecursionError)
 """Failures of the network, of the library, and of parsing the answer"""
 
@@ -132,7 +129,7 @@ class KubernetesApi:
 
     async def list(self, path: str, **query: str) -> Json:
         async with self._answer("GET", path, query=query, seconds=_LIST_SECONDS) as response:
-            return _object("GET", path, await response.read())
+            return object_of("GET", path, await response.read())
 
     async def page(self, path: str, trim: Trim, **query: str) -> Page:
         reader = ListItems(LONGEST_BYTES)
@@ -163,14 +160,14 @@ class KubernetesApi:
         lines = Lines(LONGEST_BYTES)
         async with self._answer("GET", path, query=chosen, timeout=timeout) as response:
             async for chunk in response.content.iter_any():
-                for line in _lines(path, lines, chunk):
-                    yield _event(path, line, trim)
+                for line in lines_of(path, lines, chunk):
+                    yield event_of(path, line, trim)
 
     async def _json(self, method: str, path: str, *, trim: Trim = whole, **options: Any) -> Json:
         async with self._room.body() as body, self._answer(method, path, **options) as response:
             async for chunk in response.content.iter_any():
                 await body.add(chunk)
-            return trim(_object(method, path, body.data))
+            return trim(object_of(method, path, body.data))
 
     @contextlib.asynccontextmanager
     async def _answer(
@@ -189,7 +186,7 @@ class KubernetesApi:
                 response = await self._send(method, path, timeout=limit, **options)
                 try:
                     if not 200 <= response.status < 300:
-                        raise _refusal(method, path, response.status, await _sentence(response))
+                        raise refusal_of(method, path, response.status, await _sentence(response))
                     yield response
                 finally:
                     # after an answer that was not read to its end, no request may reuse the connection
@@ -258,54 +255,11 @@ def context_namespace(environment: Mapping[str, str], *, context: str | None = N
     return str((chosen[0]["context"].get("namespace") if chosen else None) or "default")
 
 
-def _object(method: str, path: str, data: bytes | bytearray) -> Json:
-    try:
-        document = parse(data)
-    except (ValueError, RecursionError) as error:
-        raise ClusterUnavailable(f"the API server answered {method} {path} without JSON") from error
-    if not isinstance(document, dict):
-        raise ClusterUnavailable(f"the API server answered {method} {path} without an object")
-    return document
-
-
-def _lines(path: str, lines: Lines, chunk: bytes) -> list[bytes]:
-    try:
-        return lines.feed(chunk)
-    except TooLong as error:
-        raise Gone(f"the watch of {path} cannot be read on: {error}") from error
-
-
-def _event(path: str, line: bytes, trim: Trim) -> Json:
-    """One line of a watch. An error event ends it, as the refusal that it stands for.
-
-    So does a line that cannot be read, as `Gone`: another watch from the same version would meet it again.
-    """
-    try:
-        event = _object("watch", path, line)
-    except ClusterUnavailable as error:
-        raise Gone(str(error)) from error
-    manifest = event.get("object") or {}
-    if event.get("type") == "ERROR":
-        raise _refusal("watch", path, int(manifest.get("code") or 500), json.dumps(manifest).encode())
-    return {"type": event.get("type"), "object": trim(manifest)}
-
-
 async def _sentence(response: aiohttp.ClientResponse) -> bytes:
     body = b""
     while len(body) < _READ_BYTES and (chunk := await response.content.readany()):
         body += chunk
     return body
-
-
-def _refusal(method: str, path: str, status: int, body: bytes) -> ClusterRefused | ClusterUnavailable:
-    try:
-        message = str(json.loads(body).get("message") or "")
-    except (ValueError, AttributeError, RecursionError):
-        message = ""
-    sentence = f"the API server answered {method} {path} with {status}: {message}"[:_SENTENCE_LENGTH]
-    if status == 429 or status >= 500:
-        return ClusterUnavailable(sentence)
-    return _REFUSALS.get(status, ClusterRefused)(sentence)
 
 
 def _unavailable(method: str, path: str, error: BaseException) -> ClusterUnavailable:

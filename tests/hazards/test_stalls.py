@@ -132,10 +132,9 @@ def test_a_response_of_which_nothing_more_comes_for_60_s_is_broken_off(
     ("path", "script"),
     [
         (WHEEL, Stalling(200, ENDLESS, b"")),
-        (WHEEL, Stalling(404, ENDLESS, b"sorry")),
         (PAGE, Stalling(200, CHUNKED | HTML, chunk(b"<a href='"))),
     ],
-    ids=["nothing of a file", "part of an error", "part of a link"],
+    ids=["nothing of a file", "part of a link"],
 )
 def test_a_response_that_stalls_before_any_of_it_was_passed_on_is_502_with_its_cause(
     stage: Stage, path: str, script: Stalling

@@ -1,0 +1,57 @@
+"""What an answer of the API server means: an object, an event of a watch, or one of `errors`. Pure."""
+
+import json
+from typing import Any
+
+from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, Forbidden, Gone, NotFound
+from webhook.json_depth import parse
+from webhook.json_stream import Lines, TooLong
+from webhook.trim import Trim
+
+Json = dict[str, Any]
+
+_REFUSALS = {401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone}
+_SENTENCE_LENGTH = 500
+
+
+def object_of(method: str, path: str, data: bytes | bytearray) -> Json:
+    try:
+        document = parse(data)
+    except (ValueError, RecursionError) as error:
+        raise ClusterUnavailable(f"the API server answered {method} {path} without JSON") from error
+    if not isinstance(document, dict):
+        raise ClusterUnavailable(f"the API server answered {method} {path} without an object")
+    return document
+
+
+def lines_of(path: str, lines: Lines, chunk: bytes) -> list[bytes]:
+    try:
+        return lines.feed(chunk)
+    except TooLong as error:
+        raise Gone(f"the watch of {path} cannot be read on: {error}") from error
+
+
+def event_of(path: str, line: bytes, trim: Trim) -> Json:
+    """One line of a watch. An error event ends it, as the refusal that it stands for.
+
+    So does a line that cannot be read, as `Gone`: another watch from the same version would meet it again.
+    """
+    try:
+        event = object_of("watch", path, line)
+    except ClusterUnavailable as error:
+        raise Gone(str(error)) from error
+    manifest = event.get("object") or {}
+    if event.get("type") == "ERROR":
+        raise refusal_of("watch", path, int(manifest.get("code") or 500), json.dumps(manifest).encode())
+    return {"type": event.get("type"), "object": trim(manifest)}
+
+
+def refusal_of(method: str, path: str, status: int, body: bytes) -> ClusterRefused | ClusterUnavailable:
+    try:
+        message = str(json.loads(body).get("message") or "")
+    except (ValueError, AttributeError, RecursionError):
+        message = ""
+    sentence = f"the API server answered {method} {path} with {status}: {message}"[:_SENTENCE_LENGTH]
+    if status == 429 or status >= 500:
+        return ClusterUnavailable(sentence)
+    return _REFUSALS.get(status, ClusterRefused)(sentence)
