@@ -180,6 +180,24 @@ def test_a_refused_pod_takes_nothing_from_another() -> None:
     asyncio.run(story())
 
 
+def test_no_token_that_only_claims_a_pod_counts_against_that_pod() -> None:
+    """From many addresses, so that no limit of theirs stops it."""
+    given = Counting()
+
+    async def forge(app: FastAPI, number: int) -> None:
+        async with client_of(app, f"10.0.1.{number}") as attacker:
+            await asyncio.gather(*(ask(attacker, forged(given)) for _ in range(10)))
+
+    async def story() -> None:
+        app = create_app(lambda: SETTINGS, given)
+        await asyncio.gather(*(forge(app, number) for number in range(10)))
+        assert given.reviews > callers.MOST_REFUSALS
+        async with client_of(app, "10.0.0.2") as victim:
+            assert (await ask(victim, token(given))).status_code == 200
+
+    asyncio.run(story())
+
+
 # -- requests that come to no token
 
 
