@@ -103,6 +103,7 @@ NO_REVIEW = {
     "no uid": (document(uid=None), {}, 400),
     "an empty uid": (document(uid=""), {}, 400),
     "a uid that is a number": (document(uid=7), {}, 400),
+    "a uid without an end": (document(uid="u" * 129), {}, 400),
 }
 
 
@@ -246,6 +247,10 @@ def test_there_is_one_log_line_for_an_admission_and_never_the_pod(caplog: pytest
     assert (fields["uid"], fields["namespace"], fields["pod"]) == ("0e1f", "team-a", "build-")
     assert (fields["allowed"], fields["reason"]) == (True, "Injected")
     assert CANARY not in str([vars(one) for one in caplog.records])
+
+
+def test_the_longest_uid_is_answered() -> None:
+    assert post_now(document(uid="u" * 128)).json()["response"]["allowed"]
 
 
 def test_the_probes() -> None:

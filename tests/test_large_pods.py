@@ -12,7 +12,7 @@ import pytest
 from tests.test_admission import document, post_now
 from webhook import annotations, names
 from webhook.annotations import MOST_CONTAINER_NAMES, MOST_GROUP_ANNOTATIONS
-from webhook.decide import MOST_WARNINGS
+from webhook.decide import MOST_MESSAGE_CHARACTERS, MOST_WARNINGS
 from webhook.obstacles import MOST_CONTAINERS, MOST_ENTRIES, MOST_VALUES
 
 STUCK_SECONDS = 5.0
@@ -171,3 +171,27 @@ def test_suggestions_are_looked_for_a_few_times_only(monkeypatch: pytest.MonkeyP
     answer(asking(containers(1), **spare))
     # `connectors_of` and `decide` read the annotations, each for itself
     assert len(asked) <= 2 * annotations.MOST_SUGGESTIONS
+
+
+def test_thousands_of_problems_fit_into_a_message() -> None:
+    volumes = [{"name": f"v{index}", "hostPath": {"path": "/"}} for index in range(4900)]
+    refused = answer(asking({**containers(1), "volumes": volumes}))["status"]
+    assert refused["reason"] == "HostPathVolume"
+    assert len(refused["message"]) <= MOST_MESSAGE_CHARACTERS
+    assert "volume v0 is a hostPath" in refused["message"]
+    shown = refused["message"].count(" is a hostPath")
+    assert refused["message"].endswith(f"; and {4900 - shown} more problems")
+
+
+def test_a_problem_as_long_as_the_pod_fits_into_a_message() -> None:
+    refused = answer(asking(containers(1), port="1" * 1_000_000, connector="x" * 300_000))["status"]
+    assert refused["reason"] == "InvalidAnnotation"
+    assert len(refused["message"]) <= MOST_MESSAGE_CHARACTERS
+    assert names.PORT in refused["message"]
+    assert names.CONNECTOR in refused["message"]
+
+
+def test_a_thing_that_is_no_pod_in_thousands_of_places_is_told_in_short() -> None:
+    refused = answer(asking({"containers": [None] * 100_000}))["status"]
+    assert refused["reason"] == "InvalidPod"
+    assert len(refused["message"]) <= MOST_MESSAGE_CHARACTERS + len("this is no Pod: ")

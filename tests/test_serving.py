@@ -232,6 +232,15 @@ def test_a_log_line_is_one_json_object_without_the_text_of_an_exception() -> Non
     }
 
 
+@pytest.mark.parametrize("value", ["x" * 9_000_000, ["x"] * 1_000_000, {"x" * 9_000_000: 1}])
+def test_a_log_line_is_bounded_whatever_it_is_given(value: object) -> None:
+    record = logging.LogRecord("webhook.x", logging.INFO, "x.py", 1, "%s", ("m" * 9_000_000,), None)
+    record.pod = value
+    line = logs.JsonFormatter().format(record)
+    assert len(line) < 16 * 1024
+    assert json.loads(line)["level"] == "info"
+
+
 @pytest.mark.parametrize("component", ["admission", "broker"])
 def test_a_process_with_settings_that_cannot_be_used_ends_with_all_of_them(component: str) -> None:
     environment = {"PATH": os.environ["PATH"], "WEBHOOK_PORT": "x", "WEBHOOK_LOG_LEVEL": "loud"}

@@ -7,6 +7,7 @@ FastAPI.
 
 import asyncio
 import contextlib
+import functools
 import json
 import logging
 import time
@@ -17,6 +18,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
+from starlette.types import Send
 
 from webhook import review
 from webhook.budgets import Budget, Hold, Overfull, parsed_bytes
@@ -24,6 +26,7 @@ from webhook.decide import Decision, Found, connectors_of, decide
 from webhook.errors import ClusterUnavailable
 from webhook.patch import operations
 from webhook.reasons import Reason
+from webhook.sending import Sent, abort, send_whole
 from webhook.settings import Settings
 from webhook.tally import Tally
 
@@ -38,6 +41,12 @@ HELD_BYTES = 96 * 1024 * 1024
 """All reviews together, as text and parsed (a Pod of 30 kB counts as 350 kB). Process and caches take 150
 MiB, connections 134 (`doors.Limits`), and the Pod under decision 100. The sum stays below 512 MiB, the limit
 in `manifests/base/admission.yaml`."""
+
+LONGEST_UID = 128
+"""The API server's are UUIDs: 36 characters"""
+
+LONGEST_NAME = 253
+"""Of a Pod, as Kubernetes has it; the other texts of a log line are shorter"""
 
 LARGE_BYTES = 4 * 1024 * 1024
 """Reviews that take more when they are parsed, as a Pod of 350 kB does, take turns. All tenants' reviews
@@ -82,24 +91,39 @@ def create_app(
     large = asyncio.Lock()
     app = FastAPI(title="pypi-connector admission", docs_url=None, redoc_url=None, openapi_url=None)
 
-    @app.post("/mutate")
-    async def mutate(http: Request) -> Response:
+    async def decided(http: Request, hold: Hold) -> Response:
+        body = await _body(http, hold)
+        parsed = parsed_bytes(body)
+        async with large if parsed > LARGE_BYTES else contextlib.nullcontext():
+            hold.grow(parsed)
+            request, uid = _request(_parse(body))
+            return _answer(await _review(request, uid, settings, connectors, places))
+
+    async def respond(http: Request, send: Send) -> None:
         peer = http.client.host if http.client else ""
+        is_answered = False
         try:
             async with asyncio.timeout(None) as eviction:
                 with budget.hold(peer, lambda: eviction.reschedule(0)) as hold:
-                    body = await _body(http, hold)
-                    parsed = parsed_bytes(body)
-                    async with large if parsed > LARGE_BYTES else contextlib.nullcontext():
-                        hold.grow(parsed)
-                        request, uid = _request(_parse(body))
-                        return _answer(await _review(request, uid, settings, connectors, places))
+                    response = await decided(http, hold)
+                    hold.answer(len(response.body))
+                    is_answered = True
+                    await send_whole(response, send)
+                    return
         except (Overfull, TimeoutError):
             error = _Unusable(503, "there is no memory left for a review of this size: try again")
         except _Unusable as unusable:
             error = unusable
         tally.count_and_report(f"{error.status}: {str(error)[:200]}", peer, time.monotonic())
-        return Response(f"{error}\n", error.status, media_type="text/plain")
+        if is_answered:
+            await abort(http)
+        else:
+            refusal = Response(f"{error}\n", error.status, media_type="text/plain")
+            await refusal(http.scope, http.receive, send)
+
+    @app.post("/mutate")
+    async def mutate(http: Request) -> Response:
+        return Sent(functools.partial(respond, http))
 
     @app.get("/healthz")
     async def healthz() -> Response:
@@ -160,6 +184,8 @@ def _request(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     uid = request.get("uid") if isinstance(request, dict) else None
     if not isinstance(request, dict) or not isinstance(uid, str) or not uid:
         raise _Unusable(400, "the review has no request with a uid")
+    if len(uid) > LONGEST_UID:
+        raise _Unusable(400, f"the review has a uid of more than {LONGEST_UID} characters")
     return request, uid
 
 
@@ -250,13 +276,17 @@ def _fields(
     names = metadata if isinstance(metadata, dict) else {}
     return {
         "uid": answer["response"]["uid"],
-        "operation": request.get("operation"),
-        "namespace": request.get("namespace"),
-        "pod": names.get("name") or names.get("generateName"),
+        "operation": _text(request.get("operation")),
+        "namespace": _text(request.get("namespace")),
+        "pod": _text(names.get("name") or names.get("generateName")),
         "allowed": answer["response"]["allowed"],
         "reason": reason,
         "milliseconds": round(seconds * 1000, 1),
     }
+
+
+def _text(value: object) -> str | None:
+    return value[:LONGEST_NAME] if isinstance(value, str) else None
 
 
 def _answer(answer: review.Review) -> Response:

@@ -58,6 +58,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._is_in_head, self._is_received, self._fields = True, False, 0
         super().on_message_begin()
+        self.scope["extensions"] = {"abort": {"call": self.transport.abort}}
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields += 1

@@ -1,4 +1,4 @@
-"""The budget for bytes of reviews: they count from their arrival until the review is answered."""
+"""The budget for bytes of reviews: they count from their arrival until the client has read the answer."""
 
 from collections.abc import Callable
 from types import TracebackType
@@ -56,6 +56,12 @@ class Hold:
     def settle(self) -> None:
         """The body is complete: from now on it is evicted last."""
         self._shares.move(self._holder, Rank.ANSWERING, 0.0)
+
+    def answer(self, count: int) -> None:
+        """The answer has so many bytes. Until the client has read it, it is evicted before those that we
+        still work on."""
+        self.grow(count)
+        self._shares.move(self._holder, Rank.RECEIVING, 0.0)
 
     def grow(self, count: int) -> None:
         """Count so many bytes more. `Overfull` if they do not fit."""
