@@ -88,8 +88,10 @@ class Visits:
                     head = await send_upload(exchange, wire, exchange.head.length)
                     answer = answer_of_status(head.status)
                 except (ClientGone, Refusal):
-                    # the registry has the credential, and nobody can wait for an answer to half a body
-                    answer = "refused" if go.is_awaited else "left"
+                    # The registry has the credential, and an answer to half a body never comes. Where it
+                    # was never accepted, this counts as a refusal after `trust.UNHEARD` of them.
+                    is_doubtful = go.is_awaited and not standing.trust.is_accepted
+                    answer = "refused" if is_doubtful else "left"
                     raise
                 finally:
                     self._attempts.judge(standing, go, answer, "")

@@ -50,9 +50,9 @@ def test_a_phrase_that_would_drive_a_terminal_is_passed_without_its_controls(
 ) -> None:
     """uv prints it."""
     phrase = bytes(octet for octet in range(256) if octet not in b"\r\n")
-    registry.on("*", lambda call: call.send(b"HTTP/1.1 500 " + phrase + b"\r\nContent-Length: 0\r\n\r\n"))
+    registry.on("*", lambda call: call.send(b"HTTP/1.1 200 " + phrase + b"\r\nContent-Length: 0\r\n\r\n"))
     raw = sidecar.exchange(GET + b"Connection: close\r\n\r\n")
-    assert raw.startswith(b"HTTP/1.1 500 ")
+    assert raw.startswith(b"HTTP/1.1 200 ")
     shown = raw.partition(b"\r\n")[0]
     assert not {*range(32), 127} & set(shown)
     assert bytes(range(32, 127)) in shown
