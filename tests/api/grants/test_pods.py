@@ -29,7 +29,7 @@ def test_a_token_for_another_audience_is_refused(place: Place) -> None:
     place.create(connector(), login())
     place.create_pod()
     token = place.bound_token(audience="https://kubernetes.default.svc.cluster.local")
-    sentence = place.refused(token, 401, "TokenNotAuthenticated", uid=None)
+    sentence = place.refused(token, 401, "TokenNotAuthenticated", uid=None, is_reviewed=False)
     assert "audience" in sentence
 
 
@@ -37,7 +37,7 @@ def test_an_expired_token_is_refused(place: Place) -> None:
     place.create(connector(), login())
     place.create_pod()
     token = expired(place.bound_token(), place.kube.kubeconfig.parent / "pki" / "sa.key")
-    assert "expired" in place.refused(token, 401, "TokenNotAuthenticated", uid=None)
+    assert "expired" in place.refused(token, 401, "TokenNotAuthenticated", uid=None, is_reviewed=False)
 
 
 def test_a_token_that_somebody_else_signed_is_refused(place: Place) -> None:
@@ -51,7 +51,7 @@ def test_a_token_that_somebody_else_signed_is_refused(place: Place) -> None:
 def test_a_token_that_is_bound_to_no_pod_is_refused(place: Place) -> None:
     place.create(connector(), login())
     place.create_pod()
-    place.refused(place.token(), 403, "TokenNotPodBound", uid=None)
+    place.refused(place.token(), 403, "TokenNotPodBound", uid=None, is_reviewed=False)
 
 
 def expired(token: str, key: Path) -> str:
