@@ -34,7 +34,14 @@ class Books:
             self.present.remove(holder)
         if own_before + weight <= self.most_per_peer and sum(before.values()) + weight <= self.most:
             assert (evicted, has_room) == ([], True), "nobody goes while there is room"
-        if not has_room:
+        staying = sum(
+            holder.weight
+            for holder in all_before
+            if holder.peer == peer and (holder is sparing or holder.rank is Rank.ANSWERING)
+        )
+        if staying + weight > self.most_per_peer:
+            assert (evicted, has_room) == ([], False), "nobody goes for nothing"
+        elif not has_room:
             wanted = self.weight(peer) + weight
             for holder in all_before:
                 if holder not in self.present or holder is sparing:
