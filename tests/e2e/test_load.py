@@ -34,7 +34,7 @@ VICTIMS = 6
 """In each run, one after the other"""
 SLOWER = 6.0
 """A bound for what is stuck, not a measurement: floods, components, victims and other tests share the CPUs.
-The ratio is logged; docs/faults.md has that of a machine with nothing else to do"""
+The ratio is logged; docs/faults.md has some, of a busy machine"""
 MEMORY_SHARE = 0.8
 """Of a component's limit, at its highest"""
 REVIEWS = 500
