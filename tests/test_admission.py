@@ -12,7 +12,7 @@ import pytest
 
 from webhook import admission
 from webhook.admission import MOST_BYTES, Place, create_app
-from webhook.connectors import parse_connector
+from webhook.connector.manifest import parse_connector
 from webhook.decide import Found
 from webhook.errors import ClusterUnavailable
 from webhook.patch import applied

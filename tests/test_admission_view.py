@@ -13,7 +13,7 @@ from webhook import names, paths, trim
 from webhook.api import KubernetesApi
 from webhook.cache import Cache
 from webhook.cluster import AdmissionView
-from webhook.connectors import Connector
+from webhook.connector.manifest import Connector
 
 LARGE = [{"name": one, "value": "a-package " * 409} for one in ("allowPackages", "denyPackages")]
 PATH = [{"name": "indexPath", "value": "y" * 1000}]

@@ -18,7 +18,7 @@ import yaml
 
 from sidecar import contract
 from webhook import names
-from webhook.connectors import parse_connector
+from webhook.connector.manifest import parse_connector
 from webhook.decide import Decision, Found, decide
 from webhook.errors import InvalidConnector
 from webhook.isolation import violations

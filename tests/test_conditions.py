@@ -2,7 +2,7 @@
 
 import pytest
 
-from webhook.controller.conditions import Observed, Probe, conditions
+from webhook.connector.conditions import Observed, Probe, conditions
 from webhook.errors import Problem
 
 TYPES = [

@@ -8,9 +8,9 @@ from connector_table import Case, cases
 
 from sidecar.contract import MAX_CONNECTIONS, PackagePolicy
 from sidecar.server import ACTIVE
-from webhook.connectors import CONNECTIONS_LIMIT, parse_connector
+from webhook.connector.manifest import CONNECTIONS_LIMIT, parse_connector
+from webhook.connector.packages import LENGTH_LIMIT
 from webhook.errors import InvalidConnector
-from webhook.package_patterns import LENGTH_LIMIT
 
 TABLE = cases()
 CRD = Path(__file__).resolve().parents[1] / "manifests" / "crd" / "connectors.yaml"

@@ -21,7 +21,7 @@ from controller_stories import (
     until,
 )
 
-from webhook.controller.conditions import TYPES, Probe
+from webhook.connector.conditions import TYPES, Probe
 from webhook.controller.controller import PROBES
 from webhook.controller.schedule import DOUBT_SECONDS, JITTER, REFUSED_ONCE_SECONDS
 from webhook.controller.status import condition

@@ -25,8 +25,8 @@ from grant_facts import (
     with_policy,
 )
 
-from webhook import credentials
 from webhook import grant_rules as rules
+from webhook.connector import credentials
 from webhook.errors import InputError, Problem, Refusal
 from webhook.seam import TokenReview
 

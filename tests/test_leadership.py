@@ -19,7 +19,7 @@ from controller_stories import (
 )
 
 from webhook import names, paths
-from webhook.controller.conditions import Probe
+from webhook.connector.conditions import Probe
 from webhook.controller.status import is_current
 from webhook.manifests import Registry
 

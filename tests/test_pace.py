@@ -7,7 +7,7 @@ import pytest
 from apistore import ApiStore
 from controller_stories import OK, Probes, connector, login, ready, run, running, store_with_class, until
 
-from webhook.controller.conditions import Probe
+from webhook.connector.conditions import Probe
 from webhook.controller.pace import BURST, REFILL_SECONDS, Pace
 from webhook.manifests import Registry
 

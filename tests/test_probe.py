@@ -13,7 +13,7 @@ from authority import ca, server_context
 from probes import HOST, INDEX, LOOPBACK, PAGE, PATIENCE_SECONDS, answer, at, look
 from registry import Call, Registry, Script
 
-from webhook.controller.conditions import Probe
+from webhook.connector.conditions import Probe
 
 # -- what is told
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from environments import clean
 
-from webhook.connectors import parse_connector
+from webhook.connector.manifest import parse_connector
 from webhook.console import Console
 from webhook.local_proxy import running_proxy
 from webhook.loopback import free_port

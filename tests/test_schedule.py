@@ -2,7 +2,7 @@
 
 import pytest
 
-from webhook.controller.conditions import Probe
+from webhook.connector.conditions import Probe
 from webhook.controller.schedule import (
     DOUBT_SECONDS,
     FAILED_SECONDS,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from webhook.controller.conditions import TYPES, Observed, Probe, conditions
+from webhook.connector.conditions import TYPES, Observed, Probe, conditions
 from webhook.controller.status import (
     CONDITIONS_LIMIT,
     FOREIGN_LIMIT,

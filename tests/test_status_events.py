@@ -9,7 +9,7 @@ from controller_stories import OK, connector, run, store_with_class
 from kubernetes.aio.client import Configuration
 
 from webhook.api import KubernetesApi
-from webhook.controller.conditions import Observed, Probe, conditions
+from webhook.connector.conditions import Observed, Probe, conditions
 from webhook.controller.status import Report, Versions
 from webhook.controller.status_writer import StatusWriter
 from webhook.fair_slots import FairSlots

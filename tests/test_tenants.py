@@ -16,8 +16,8 @@ from virtual_time import run_virtually
 
 from webhook import names, paths
 from webhook.cache import Cache
+from webhook.connector.conditions import Probe
 from webhook.connector_class import PYPI
-from webhook.controller.conditions import Probe
 from webhook.controller.controller import PROBES, Controller
 from webhook.controller.kept import attended
 from webhook.controller.lease import Times

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sidecar.contract import Credential, Secret
-from webhook.connectors import parse_connector
-from webhook.controller.conditions import Probe
+from webhook.connector.conditions import Probe
+from webhook.connector.manifest import parse_connector
 from webhook.controller.schedule import (
     JITTER,
     REFUSED_ONCE_SECONDS,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from webhook import names, trim
-from webhook.controller.conditions import TYPES
+from webhook.connector.conditions import TYPES
 from webhook.controller.kept import attended
 from webhook.controller.status import MESSAGE_LENGTH
 

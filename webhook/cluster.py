@@ -13,7 +13,7 @@ from webhook import names, paths, trim
 from webhook.admission import Place
 from webhook.api import Api
 from webhook.cache import Cache
-from webhook.connectors import parse_connector
+from webhook.connector.manifest import parse_connector
 from webhook.decide import Found
 from webhook.errors import InvalidConnector
 from webhook.image_keeper import ImageKeeper

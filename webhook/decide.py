@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from webhook import names, pods
 from webhook.annotations import Request, parse_annotations
-from webhook.connectors import Connector
+from webhook.connector.manifest import Connector
 from webhook.csi_volumes import unserved_volumes
 from webhook.errors import InputError, InvalidConnector, Problem
 from webhook.inject import inject

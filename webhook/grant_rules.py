@@ -12,8 +12,8 @@ from typing import Any
 from sidecar.contract import Grant
 from webhook import names
 from webhook.annotations import Request, parse_annotations
-from webhook.connectors import Connector, parse_connector
-from webhook.credentials import parse_ca, parse_credential
+from webhook.connector.credentials import parse_ca, parse_credential
+from webhook.connector.manifest import Connector, parse_connector
 from webhook.errors import InputError, Problem, Refusal
 from webhook.seam import SecretManifest, TokenIdentity, TokenReview
 

@@ -11,7 +11,7 @@ from typing import Any
 from sidecar.contract import TOKEN_AUDIENCE, Grant, Secret
 from webhook import grant_rules as rules
 from webhook.annotations import Request
-from webhook.connectors import Connector
+from webhook.connector.manifest import Connector
 from webhook.errors import Forbidden, Problem
 from webhook.isolation import UNKNOWN_IMAGE, violations
 from webhook.seam import Cluster, SecretManifest

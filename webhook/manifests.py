@@ -14,8 +14,8 @@ import yaml
 
 from sidecar.contract import Credential
 from webhook import names
-from webhook.connectors import Connector, parse_connector
-from webhook.credentials import parse_ca, parse_credential
+from webhook.connector.credentials import parse_ca, parse_credential
+from webhook.connector.manifest import Connector, parse_connector
 from webhook.errors import InputError, InvalidConnector, Problem
 from webhook.seam import SecretManifest, parse_secret
 

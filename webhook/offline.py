@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from webhook import names
-from webhook.connectors import Connector, parse_connector
+from webhook.connector.manifest import Connector, parse_connector
 from webhook.console import Console
 from webhook.decide import Decision, decide
 from webhook.errors import InputError, InvalidConnector

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Mapping, MutableMapping, Sequence
 
 from webhook import variables
+from webhook.connector.packages import describe
 from webhook.console import Console
 from webhook.endpoints import index_url
 from webhook.local_proxy import RunningProxy, running_proxy
 from webhook.manifests import Registry
-from webhook.package_patterns import describe
 from webhook.proxies import bypass_loopback
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126

@@ -18,7 +18,7 @@ from kube import Kube
 
 from certs.authority import create_authority
 from webhook import names
-from webhook.connectors import parse_connector
+from webhook.connector.manifest import parse_connector
 from webhook.decide import decide
 from webhook.settings import Settings
 

@@ -10,7 +10,7 @@ import pytest
 
 from certs.authority import create_authority
 from webhook.broker import create_app
-from webhook.connectors import parse_connector
+from webhook.connector.manifest import parse_connector
 from webhook.decide import decide
 from webhook.memory import MemoryCluster
 from webhook.settings import Settings

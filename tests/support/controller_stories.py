@@ -14,8 +14,8 @@ from registry import Registry as Server
 from webhook import names, paths
 from webhook.api import KubernetesApi
 from webhook.cache import Cache
+from webhook.connector.conditions import Probe
 from webhook.connector_class import PYPI
-from webhook.controller.conditions import Probe
 from webhook.controller.controller import Controller
 from webhook.controller.kept import attended
 from webhook.controller.lease import Times

@@ -8,8 +8,8 @@ from typing import Any
 from authority import ca
 
 from sidecar.contract import Grant, Secret
-from webhook.connectors import Connector, parse_connector
-from webhook.credentials import parse_ca, parse_credential
+from webhook.connector.credentials import parse_ca, parse_credential
+from webhook.connector.manifest import Connector, parse_connector
 from webhook.grant_rules import compose
 from webhook.manifests import Registry
 from webhook.seam import SecretManifest

@@ -5,8 +5,8 @@ from typing import Any
 
 from certs.authority import create_authority
 from webhook import names
-from webhook.connectors import parse_connector
-from webhook.controller.conditions import Observed, Probe, conditions
+from webhook.connector.conditions import Observed, Probe, conditions
+from webhook.connector.manifest import parse_connector
 from webhook.decide import decide
 from webhook.errors import Problem
 from webhook.explain.facts import Facts

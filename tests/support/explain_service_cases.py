@@ -21,7 +21,7 @@ from explain_facts import (
 
 from sidecar.contract import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REGISTRY_UNREACHABLE, REQUEST_REFUSED
 from sidecar.errors import CredentialRefused
-from webhook.controller.conditions import Probe
+from webhook.connector.conditions import Probe
 from webhook.errors import Problem
 from webhook.explain.facts import Facts, Unread
 from webhook.grant_events import TROUBLES, trouble_reason

@@ -5,7 +5,7 @@ from typing import Any
 
 from sidecar.contract import Grant
 from webhook import grant_rules as rules
-from webhook.connectors import Connector, parse_connector
+from webhook.connector.manifest import Connector, parse_connector
 from webhook.seam import SecretManifest, parse_secret, parse_token_review
 
 PASSWORD = "canary-9d1f-pass"

@@ -14,7 +14,7 @@ from typing import Any
 
 from kube import Kube
 
-from webhook.connectors import parse_connector
+from webhook.connector.manifest import parse_connector
 from webhook.decide import decide
 from webhook.settings import Settings
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from certs.authority import create_authority
-from webhook.connectors import parse_connector
+from webhook.connector.manifest import parse_connector
 from webhook.decide import decide
 from webhook.isolation import violations
 from webhook.settings import Settings

@@ -8,8 +8,8 @@ from registry import Call, Registry
 
 from sidecar.contract import Credential, Secret
 from webhook import manifests
-from webhook.connectors import parse_connector
-from webhook.controller.conditions import Probe
+from webhook.connector.conditions import Probe
+from webhook.connector.manifest import parse_connector
 from webhook.controller.probe import Resolve, probe
 
 HOST = "registry.test"

@@ -169,7 +169,7 @@ async def _serve(component: str, port: int, folder: Path) -> None:
     from broker_requests import connector as manifest
 
     from webhook import admission, broker
-    from webhook.connectors import parse_connector
+    from webhook.connector.manifest import parse_connector
     from webhook.decide import Found
     from webhook.serving import serve
     from webhook.tasks import stop_on_signals

@@ -5,8 +5,8 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 
+from webhook.connector.conditions import Probe
 from webhook.controller import schedule
-from webhook.controller.conditions import Probe
 from webhook.controller.inspection import Inspection
 from webhook.controller.pace import Pace
 from webhook.controller.status import identity, told_probe, told_versions

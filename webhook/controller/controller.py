@@ -19,9 +19,9 @@ from typing import Any
 from webhook import names, paths, trim
 from webhook.api import Api
 from webhook.cache import Cache, Key
+from webhook.connector.conditions import TYPES, Observed, Probe, conditions
 from webhook.controller import schedule
 from webhook.controller.asking import Asking, Turn
-from webhook.controller.conditions import TYPES, Observed, Probe, conditions
 from webhook.controller.inspection import Inspection, inspect
 from webhook.controller.lease import Lease, Times
 from webhook.controller.probe import probe as probe_registry

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from webhook import names
-from webhook.connectors import parse_connector
+from webhook.connector.credentials import parse_ca, parse_credential
+from webhook.connector.manifest import parse_connector
 from webhook.controller.status import Versions
-from webhook.credentials import parse_ca, parse_credential
 from webhook.errors import ClusterRefused, Forbidden, InvalidConnector, InvalidSecret, Problem
 from webhook.grant_rules import secret_forbidden
 from webhook.manifests import Registry

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from webhook import trim
-from webhook.controller.conditions import TYPES
+from webhook.connector.conditions import TYPES
 from webhook.controller.status import MESSAGE_LENGTH
 
 Json = dict[str, Any]

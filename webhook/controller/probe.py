@@ -32,8 +32,8 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 
 from sidecar.destinations import why_forbidden
-from webhook.connectors import Connector
-from webhook.controller.conditions import Probe
+from webhook.connector.conditions import Probe
+from webhook.connector.manifest import Connector
 from webhook.controller.metered import meter
 from webhook.manifests import Registry
 

@@ -6,7 +6,7 @@ that appeared together would be asked together for ever.
 
 from dataclasses import dataclass, replace
 
-from webhook.controller.conditions import Probe
+from webhook.connector.conditions import Probe
 
 WELL_SECONDS = 300.0
 """A grant's soft life: a registry that broke is told in the status about when Pods notice, and a thousand

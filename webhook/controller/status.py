@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from webhook.controller.conditions import (
+from webhook.connector.conditions import (
     AUTH,
     AUTHENTICATION_FAILED,
     CONNECTION_FAILED,

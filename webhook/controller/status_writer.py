@@ -6,7 +6,7 @@ from typing import Any
 
 from webhook import names, paths
 from webhook.api import Api
-from webhook.controller.conditions import READY, Condition
+from webhook.connector.conditions import READY, Condition
 from webhook.controller.kept import attended
 from webhook.controller.status import Report, condition, identity, status_patch
 from webhook.errors import Conflict, NotFound

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from webhook.controller.conditions import Probe
+from webhook.connector.conditions import Probe
 from webhook.controller.schedule import REFUSED_SECONDS, shortest_refused_pause
 from webhook.manifests import Registry
 

@@ -15,7 +15,7 @@ from typing import Any
 from certs.authority import KeyPair, create_authority, split_bundle
 from sidecar.contract import TOKEN_AUDIENCE, Secret
 from webhook import admission, broker, names
-from webhook.connectors import parse_connector
+from webhook.connector.manifest import parse_connector
 from webhook.decide import Found
 from webhook.demo import services
 from webhook.demo.packages import make_wheel

@@ -5,7 +5,7 @@ from typing import Any
 
 from sidecar.contract import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REGISTRY_UNREACHABLE, REQUEST_REFUSED
 from webhook import names
-from webhook.controller.conditions import (
+from webhook.connector.conditions import (
     AUTHENTICATION_FAILED,
     CONNECTION_FAILED,
     PROXY,

@@ -3,7 +3,7 @@
 import re
 
 from sidecar.contract import PACKAGE_PATTERN, PackagePolicy
-from webhook.addresses import Wrong
+from webhook.connector.address import Wrong
 
 PARAMETERS = ("allowPackages", "denyPackages")
 

@@ -10,7 +10,7 @@ import ssl
 from certs.authority import join_bundle
 from sidecar.contract import Credential, Secret
 from webhook import names
-from webhook.connectors import Connector
+from webhook.connector.manifest import Connector
 from webhook.errors import InvalidSecret, Problem
 from webhook.seam import SecretManifest
 

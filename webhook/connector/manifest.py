@@ -9,9 +9,9 @@ from urllib.parse import SplitResult
 
 from sidecar.contract import MAX_CONNECTIONS, PackagePolicy
 from webhook import names
-from webhook.addresses import Wrong, parse_address
+from webhook.connector.address import Wrong, parse_address
+from webhook.connector.packages import PARAMETERS, normalise, parse_patterns
 from webhook.errors import InvalidConnector, Problem
-from webhook.package_patterns import PARAMETERS, normalise, parse_patterns
 
 PYPI_UPLOAD = "https://upload.pypi.org/legacy/"
 PYPI_FILES = "https://files.pythonhosted.org"
