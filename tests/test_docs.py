@@ -8,8 +8,8 @@ import pytest
 from jobs import JOBS
 
 from webhook.annotations import Request
-from webhook.endpoints import endpoints
-from webhook.variables import groups
+from webhook.clients.endpoints import endpoints
+from webhook.clients.variables import groups
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("threat-model.md", "guards.md", "registries.md", "faults.md")

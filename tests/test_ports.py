@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from webhook.ports import RANGE, allocate, declared, default_port
+from webhook.clients.ports import RANGE, allocate, declared, default_port
 
 
 def test_the_port_is_the_documented_function_of_the_name() -> None:

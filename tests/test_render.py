@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from twine.utils import get_config, get_repository_from_config
 
-from webhook import render
 from webhook.annotations import Request
-from webhook.endpoints import endpoints
-from webhook.variables import groups
+from webhook.clients import files
+from webhook.clients.endpoints import endpoints
+from webhook.clients.variables import groups
 
 PORTS = {"team-a/pypi": 28200, "registries/shared": 28300, "b/c": 28400}
 ONE = endpoints(Request(connectors=("team-a/pypi",)), PORTS)
@@ -26,7 +26,7 @@ SCRIPTS = Path(sysconfig.get_path("scripts"))
 
 
 def test_pip_conf_has_the_reference_systems_shape() -> None:
-    assert render.files(ONE)["pip.conf"] == (
+    assert files.files(ONE)["pip.conf"] == (
         "[global]\nindex-url = http://127.0.0.1:28200/simple/\ntimeout = 30\n\n"
         "[install]\ntrusted-host = 127.0.0.1\n"
     )
@@ -34,7 +34,7 @@ def test_pip_conf_has_the_reference_systems_shape() -> None:
 
 def test_pypirc_has_the_reference_systems_section() -> None:
     parser = configparser.ConfigParser()
-    parser.read_string(render.files(ONE)[".pypirc"])
+    parser.read_string(files.files(ONE)[".pypirc"])
     assert parser["distutils"]["index-servers"].split() == ["connectors-pypi", "pypi"]
     assert dict(parser["connectors-pypi"]) == {
         "repository": "http://127.0.0.1:28200/",
@@ -50,21 +50,21 @@ def test_files_follow_the_configurations() -> None:
         (("pipconf", "pypirc"), {"pip.conf", "uv.toml", ".pypirc"}),
     ):
         request = Request(connectors=("team-a/pypi",), configurations=configurations)
-        assert set(render.files(endpoints(request, PORTS))) == files
+        assert set(files.files(endpoints(request, PORTS))) == files
 
 
 def test_uv_toml_publishes_only_with_the_pypirc() -> None:
     request = Request(connectors=("team-a/pypi",), configurations=("pipconf",))
-    found = tomllib.loads(render.files(endpoints(request, PORTS))["uv.toml"])
+    found = tomllib.loads(files.files(endpoints(request, PORTS))["uv.toml"])
     assert found == {"index": [{"url": "http://127.0.0.1:28200/simple/", "default": True}]}
-    assert tomllib.loads(render.files(THREE)["uv.toml"])["publish-url"] == "http://127.0.0.1:28400/"
+    assert tomllib.loads(files.files(THREE)["uv.toml"])["publish-url"] == "http://127.0.0.1:28400/"
 
 
 def test_names_that_read_the_same_do_not_make_the_file_unreadable() -> None:
     request = Request(connectors=("x/y", "a/b-c", "a-b/c"))
     told = endpoints(request, {"x/y": 1, "a/b-c": 2, "a-b/c": 3})
     parser = configparser.ConfigParser()
-    parser.read_string(render.files(told)[".pypirc"])
+    parser.read_string(files.files(told)[".pypirc"])
     assert parser.sections()[3:] == ["connectors-pypi-a-b-c", "connectors-pypi-a-b-c-3"]
 
 
@@ -78,14 +78,14 @@ def test_names_that_read_the_same_do_not_make_the_file_unreadable() -> None:
 )
 def test_twine_reads_every_section(tmp_path: Path, section: str, url: str) -> None:
     file = tmp_path / ".pypirc"
-    file.write_text(render.files(THREE)[".pypirc"])
+    file.write_text(files.files(THREE)[".pypirc"])
     found = get_repository_from_config(str(file), section)
     assert (found["repository"], found["username"], found["password"]) == (url, "pypi-connector", "unused")
 
 
 def test_twine_without_a_section_never_means_the_public_pypi(tmp_path: Path) -> None:
     file = tmp_path / ".pypirc"
-    file.write_text(render.files(ONE)[".pypirc"])
+    file.write_text(files.files(ONE)[".pypirc"])
     assert get_config(str(file))["pypi"]["repository"] == "http://127.0.0.1:28200/"
 
 
@@ -105,7 +105,7 @@ def run(argv: list[str], env: dict[str, str], cwd: Path) -> subprocess.Completed
 def test_pip_reads_the_file_by_variable_and_as_the_systems(tmp_path: Path) -> None:
     system = tmp_path / "pip" / "pip.conf"
     system.parent.mkdir()
-    system.write_text(render.files(ONE)["pip.conf"])
+    system.write_text(files.files(ONE)["pip.conf"])
     for variables in ({"PIP_CONFIG_FILE": str(system)}, {"XDG_CONFIG_DIRS": str(tmp_path)}):
         env = clean(tmp_path / "home", **variables)
         argv = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
@@ -147,7 +147,7 @@ def test_uv_asks_the_connector_without_a_complaint(
     told = endpoints(Request(connectors=("a/a",)), {"a/a": port})
     file = tmp_path / "uv" / "uv.toml"
     file.parent.mkdir()
-    file.write_text(render.files(told)["uv.toml"])
+    file.write_text(files.files(told)["uv.toml"])
     variables = {
         "variables": {name: text for group in groups(told).values() for name, text in group.items()},
         "system file": {"XDG_CONFIG_DIRS": str(tmp_path)},
@@ -169,7 +169,7 @@ def test_pip_asks_the_connector_with_the_variables(tmp_path: Path, registry: tup
     port, paths = registry
     told = endpoints(Request(connectors=("a/a",)), {"a/a": port})
     config = tmp_path / "pip.conf"
-    config.write_text(render.files(told)["pip.conf"])
+    config.write_text(files.files(told)["pip.conf"])
     variables = groups(told, config_dir=str(tmp_path))["pip"]
     argv = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "no-such-package"]
     done = run(argv, clean(tmp_path, **variables), tmp_path)

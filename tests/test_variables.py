@@ -3,9 +3,9 @@
 from typing import Any
 
 from webhook.annotations import Request
-from webhook.endpoints import Endpoints, endpoints
-from webhook.proxies import bypass_loopback
-from webhook.variables import apply, groups
+from webhook.clients.endpoints import Endpoints, endpoints
+from webhook.clients.no_proxy import bypass_loopback
+from webhook.clients.variables import apply, groups
 
 KEY = "team-a/pypi"
 TOLD = endpoints(Request(connectors=(KEY,)), {KEY: 28200})

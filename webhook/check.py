@@ -4,14 +4,14 @@ import asyncio
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from webhook.clients.endpoints import index_url
+from webhook.clients.ports import default_port
 from webhook.connector.conditions import Condition, Observed, Probe, conditions
 from webhook.connector.manifest import Connector
 from webhook.connector.packages import describe
 from webhook.console import Console, Style
 from webhook.controller.probe import probe
-from webhook.endpoints import index_url
 from webhook.manifests import Registry
-from webhook.ports import default_port
 
 _STYLES: dict[str, Style] = {"True": "green", "False": "red", "Unknown": "yellow"}
 

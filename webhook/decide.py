@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 
 from webhook import names, pods
 from webhook.annotations import Request, parse_annotations
+from webhook.clients.ports import allocate, declared
 from webhook.connector.manifest import Connector
 from webhook.csi_volumes import unserved_volumes
 from webhook.errors import InputError, InvalidConnector, Problem
 from webhook.inject import inject
 from webhook.obstacles import obstacles, size_problems
 from webhook.pods import Json
-from webhook.ports import allocate, declared
 from webhook.reasons import UNCHANGED, UNCONFINED, Reason
 from webhook.settings import Settings
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from certs.authority import join_bundle
 from sidecar.contract import CONFIG_DIR, Environment, Listener
-from webhook import mounts, names, proxies, render, variables
+from webhook import mounts, names
 from webhook.annotations import Request
-from webhook.endpoints import Endpoints, endpoints
+from webhook.clients import files, no_proxy, variables
+from webhook.clients.endpoints import Endpoints, endpoints
 from webhook.native_sidecar import repaired, sidecar_container, sidecar_volumes
 from webhook.pods import Json, containers
 from webhook.reasons import Reason
@@ -59,7 +60,7 @@ def sidecar_environment(
     """What the sidecar is told; everything but the token lies in it."""
     return Environment(
         listeners=tuple(Listener(connector, ports[connector]) for connector in request.keys),
-        files=render.files(told),
+        files=files.files(told),
         log_level=request.log_level,
         broker_url=settings.broker_url,
         broker_ca=join_bundle(settings.broker_ca),
@@ -79,8 +80,8 @@ def _workload(pod: Json, request: Request, told: Endpoints) -> list[str]:
             _put(container, "volumeMounts", mounts.without_mounts(present))
             continue
         env, theirs = variables.apply(env, wanted)
-        env, opaque = proxies.bypass_loopback(env)
-        present, skipped = mounts.with_mounts(present, render.files(told))
+        env, opaque = no_proxy.bypass_loopback(env)
+        present, skipped = mounts.with_mounts(present, files.files(told))
         _put(container, "env", env)
         _put(container, "volumeMounts", present)
         warnings += _warnings(container.get("name", ""), theirs, opaque, skipped)

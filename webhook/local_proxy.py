@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from sidecar.contract import Environment, Grant, Listener
+from webhook.clients.endpoints import Endpoints, index_url, upload_url
+from webhook.clients.files import files
 from webhook.console import Console
-from webhook.endpoints import Endpoints, index_url, upload_url
 from webhook.errors import ConnectorsError
 from webhook.loopback import free_port
 from webhook.manifests import Registry
-from webhook.render import files
 
 _FOREVER = 10.0**9
 """Seconds: the manifests are read once, and there is nobody to ask anew"""

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sidecar.contract import CONFIG_DIR
-from webhook import mounts, names, ports
+from webhook import mounts, names
 from webhook.annotations import Request
+from webhook.clients import ports
 from webhook.errors import Problem
 from webhook.pods import Json, containers
 from webhook.reasons import Reason

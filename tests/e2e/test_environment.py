@@ -10,7 +10,7 @@ import pytest
 from kube import Kube
 from scenes import Registry, connector, job, run_job
 
-from webhook import ports
+from webhook.clients import ports
 
 NOBODY = 65534  # of Debian's own list of users
 PUBLIC = ("pypi.org", "pythonhosted.org")

@@ -18,9 +18,9 @@ from registry import Registry, Request
 from sidecars import CONNECTOR, PASSWORD, Reply, Sidecar, free_port, running_sidecar
 
 from sidecar.contract import Grant, Listener
-from webhook import variables
-from webhook.endpoints import Endpoints, index_url, upload_url
-from webhook.render import files as client_files
+from webhook.clients import variables
+from webhook.clients.endpoints import Endpoints, index_url, upload_url
+from webhook.clients.files import files as client_files
 
 SIMPLE = "/simple/"
 _NEVER_TO_CLIENTS = {"set-cookie", "www-authenticate", "strict-transport-security", "alt-svc"}

@@ -19,6 +19,8 @@ from typing import Any
 from webhook import names, paths, trim
 from webhook.api import Api
 from webhook.cache import Cache, Key
+from webhook.clients.endpoints import index_url
+from webhook.clients.ports import default_port
 from webhook.connector.conditions import TYPES, Observed, Probe, conditions
 from webhook.controller import schedule
 from webhook.controller.asking import Asking, Turn
@@ -27,12 +29,10 @@ from webhook.controller.lease import Lease, Times
 from webhook.controller.probe import probe as probe_registry
 from webhook.controller.status import Report, condition, identity, is_current
 from webhook.controller.status_writer import StatusWriter
-from webhook.endpoints import index_url
 from webhook.errors import ClusterRefused, ClusterUnavailable
 from webhook.events import Recorder
 from webhook.fair_slots import FairSlots
 from webhook.manifests import Registry
-from webhook.ports import default_port
 from webhook.seam import SecretManifest, parse_secret
 from webhook.trim import is_abridged, without_texts
 

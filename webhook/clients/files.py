@@ -5,7 +5,7 @@ sidecar in its environment, so that an older sidecar writes what a newer webhook
 """
 
 from webhook import names
-from webhook.endpoints import Endpoints
+from webhook.clients.endpoints import Endpoints
 
 USERNAME = "pypi-connector"
 PASSWORD = "unused"  # noqa: S105 (the point is that it is none)

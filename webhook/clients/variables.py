@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sidecar.contract import CONFIG_DIR
-from webhook import names, ports
-from webhook.endpoints import Endpoints, index_url, upload_url
-from webhook.render import PASSWORD, USERNAME
+from webhook import names
+from webhook.clients import ports
+from webhook.clients.endpoints import Endpoints, index_url, upload_url
+from webhook.clients.files import PASSWORD, USERNAME
 
 _INDEX, _UPLOAD, _CHECK = "index", "upload", "check"
 _PIP_CONF = "pip.conf"
