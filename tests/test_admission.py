@@ -13,10 +13,10 @@ import pytest
 from webhook import admission
 from webhook.admission import MOST_BYTES, Place, create_app
 from webhook.connector.manifest import parse_connector
-from webhook.decide import Found
 from webhook.errors import ClusterUnavailable
-from webhook.patch import applied
-from webhook.settings import Settings
+from webhook.pod.decision import Found
+from webhook.pod.patch import applied
+from webhook.pod.settings import Settings
 
 SETTINGS = Settings("r.example/s:1", ("r.example/s:1",), ("-----BEGIN CERTIFICATE-----\nMIIB\n",))
 CANARY = "canary-6f2d"

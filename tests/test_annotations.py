@@ -3,9 +3,9 @@
 import pytest
 
 from webhook import names
-from webhook.annotations import Request, parse_annotations
 from webhook.errors import InputError
-from webhook.quantities import parse_quantity
+from webhook.pod.quantities import parse_quantity
+from webhook.pod.request import Request, parse_annotations
 
 
 def parse(**annotations: str) -> Request:

@@ -11,9 +11,9 @@ from made_up_tokens import NOW, made_up, part
 
 from sidecar.grants import REFUSED_SECONDS
 from webhook import callers, claims
-from webhook.annotations import MOST_CONNECTORS
 from webhook.callers import Callers
 from webhook.claims import LEEWAY_SECONDS, doubt, is_bound_to_pod
+from webhook.pod.request import MOST_CONNECTORS
 
 
 def bound_to(pod: object) -> str:

@@ -19,14 +19,14 @@ import yaml
 from sidecar import contract
 from webhook import names
 from webhook.connector.manifest import parse_connector
-from webhook.decide import Decision, Found, decide
 from webhook.errors import InvalidConnector
 from webhook.isolation import violations
-from webhook.mounts import is_ours
-from webhook.patch import applied, operations
-from webhook.pods import containers
-from webhook.reasons import UNCONFINED, Reason
-from webhook.settings import Settings
+from webhook.pod.decision import Decision, Found, decide
+from webhook.pod.mounts import is_ours
+from webhook.pod.patch import applied, operations
+from webhook.pod.reasons import UNCONFINED, Reason
+from webhook.pod.settings import Settings
+from webhook.pod.shape import containers
 
 CASES = Path(__file__).parent / "cases"
 SETTINGS = Settings(

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from jobs import JOBS
 
-from webhook.annotations import Request
 from webhook.clients.endpoints import endpoints
 from webhook.clients.variables import groups
+from webhook.pod.request import Request
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("threat-model.md", "guards.md", "registries.md", "faults.md")

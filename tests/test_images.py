@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sidecar import contract
-from webhook.native_sidecar import NOBODY
+from webhook.pod.sidecar import NOBODY
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("sidecar", "webhook")

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from tests.test_admission import document, post_now
-from webhook import annotations, names
-from webhook.annotations import MOST_CONTAINER_NAMES, MOST_GROUP_ANNOTATIONS
-from webhook.decide import MOST_MESSAGE_CHARACTERS, MOST_WARNINGS
-from webhook.obstacles import MOST_CONTAINERS, MOST_ENTRIES, MOST_VALUES
+from webhook import names
+from webhook.pod import request
+from webhook.pod.decision import MOST_MESSAGE_CHARACTERS, MOST_WARNINGS
+from webhook.pod.obstacles import MOST_CONTAINERS, MOST_ENTRIES, MOST_VALUES
+from webhook.pod.request import MOST_CONTAINER_NAMES, MOST_GROUP_ANNOTATIONS
 
 STUCK_SECONDS = 5.0
 
@@ -166,11 +167,11 @@ def test_suggestions_are_looked_for_a_few_times_only(monkeypatch: pytest.MonkeyP
         asked.append(name)
         return []
 
-    monkeypatch.setattr(annotations.difflib, "get_close_matches", near)
+    monkeypatch.setattr(request.difflib, "get_close_matches", near)
     spare = {f"other{index}": "" for index in range(MOST_GROUP_ANNOTATIONS - 1)}
     answer(asking(containers(1), **spare))
     # `connectors_of` and `decide` read the annotations, each for itself
-    assert len(asked) <= 2 * annotations.MOST_SUGGESTIONS
+    assert len(asked) <= 2 * request.MOST_SUGGESTIONS
 
 
 def test_thousands_of_problems_fit_into_a_message() -> None:

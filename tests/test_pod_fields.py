@@ -8,7 +8,7 @@ from isolation_edits import SETTINGS, injected, ours, reasons
 from pod_fields import Field, fields
 
 from webhook.connector.manifest import parse_connector
-from webhook.decide import Decision, decide
+from webhook.pod.decision import Decision, decide
 
 TRIED = [one for one in fields() if one.value is not None]
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook import review
-from webhook.patch import applied, operations
+from webhook.pod.patch import applied, operations
 
 members = st.fixed_dictionaries(
     {"name": st.sampled_from("abcd")},

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from webhook.start_gate import LIMIT_SECONDS, command
+from webhook.pod.start_gate import LIMIT_SECONDS, command
 
 pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux")
 

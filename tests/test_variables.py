@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from webhook.annotations import Request
 from webhook.clients.endpoints import Endpoints, endpoints
 from webhook.clients.no_proxy import bypass_loopback
 from webhook.clients.variables import apply, groups
+from webhook.pod.request import Request
 
 KEY = "team-a/pypi"
 TOLD = endpoints(Request(connectors=(KEY,)), {KEY: 28200})

@@ -22,12 +22,12 @@ from starlette.types import Send
 
 from webhook import review
 from webhook.budgets import Budget, Hold, Overfull, parsed_bytes
-from webhook.decide import Decision, Found, connectors_of, decide
 from webhook.errors import ClusterUnavailable
-from webhook.patch import operations
-from webhook.reasons import Reason
+from webhook.pod.decision import Decision, Found, connectors_of, decide
+from webhook.pod.patch import operations
+from webhook.pod.reasons import Reason
+from webhook.pod.settings import Settings
 from webhook.sending import Sent, abort, send_whole
-from webhook.settings import Settings
 from webhook.tally import Tally
 
 MOST_BYTES = 7 * 1024 * 1024

@@ -11,8 +11,8 @@ from webhook import admission, logs, paths, trim
 from webhook.api import in_cluster_or_kubeconfig
 from webhook.cache import Cache
 from webhook.cluster import AdmissionView
+from webhook.pod.settings import ProcessSettings, from_environment
 from webhook.serving import serve
-from webhook.settings import ProcessSettings, from_environment
 from webhook.tasks import stop_on_signals, together
 
 PORT = 10250

@@ -31,9 +31,9 @@ from webhook.errors import ClusterRefused, ClusterUnavailable, Refusal
 from webhook.events import Recorder
 from webhook.grant_events import GRANTED, Outcomes, Told
 from webhook.granting import Trail, grant
+from webhook.pod.settings import Settings
 from webhook.reception import Reception
 from webhook.seam import Cluster
-from webhook.settings import Settings
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from webhook.controller.controller import Controller
 from webhook.controller.kept import attended
 from webhook.events import EventRecorder
 from webhook.image_keeper import ImageKeeper
+from webhook.pod.settings import ProcessSettings, from_environment
 from webhook.serving import serve
-from webhook.settings import ProcessSettings, from_environment
 from webhook.tasks import done_before, stop_on_signals, together
 
 PORT = 8443

@@ -11,7 +11,7 @@ from webhook.errors import ConnectorsError, InputError, Problem
 from webhook.local_proxy import ProxyFailed
 from webhook.manifests import Registry, choose, load, resolve
 from webhook.offline import inject_offline, offline_settings, print_decision, read_pod
-from webhook.reasons import UNUSABLE
+from webhook.pod.reasons import UNUSABLE
 from webhook.run import run_command
 
 DONE, NOT_READY, BAD_INPUT = 0, 1, 2

@@ -14,9 +14,9 @@ from webhook.admission import Place
 from webhook.api import Api
 from webhook.cache import Cache
 from webhook.connector.manifest import parse_connector
-from webhook.decide import Found
 from webhook.errors import InvalidConnector
 from webhook.image_keeper import ImageKeeper
+from webhook.pod.decision import Found
 from webhook.seam import (
     PROXY_RESOURCE,
     SecretManifest,

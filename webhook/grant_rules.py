@@ -11,10 +11,10 @@ from typing import Any
 
 from sidecar.contract import Grant
 from webhook import names
-from webhook.annotations import Request, parse_annotations
 from webhook.connector.credentials import parse_ca, parse_credential
 from webhook.connector.manifest import Connector, parse_connector
 from webhook.errors import InputError, Problem, Refusal
+from webhook.pod.request import Request, parse_annotations
 from webhook.seam import SecretManifest, TokenIdentity, TokenReview
 
 SOFT_SECONDS = 300.0

@@ -10,12 +10,12 @@ from typing import Any
 
 from sidecar.contract import TOKEN_AUDIENCE, Grant, Secret
 from webhook import grant_rules as rules
-from webhook.annotations import Request
 from webhook.connector.manifest import Connector
 from webhook.errors import Forbidden, Problem
 from webhook.isolation import UNKNOWN_IMAGE, violations
+from webhook.pod.request import Request
+from webhook.pod.settings import Settings
 from webhook.seam import Cluster, SecretManifest
-from webhook.settings import Settings
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ from typing import Any
 from sidecar.contract import COMMAND
 from webhook import names
 from webhook.errors import Problem
-from webhook.native_sidecar import FORBIDDEN_VARIABLES, SECRETS_DIR, is_harmless_mount
-from webhook.settings import Settings
+from webhook.pod.settings import Settings
+from webhook.pod.sidecar import FORBIDDEN_VARIABLES, SECRETS_DIR, is_harmless_mount
 from webhook.shapes import KNOWN, Shape, listened_ports
 from webhook.surroundings import mappings, surrounding_violations
 

@@ -11,11 +11,11 @@ import yaml
 from webhook import names
 from webhook.connector.manifest import Connector, parse_connector
 from webhook.console import Console
-from webhook.decide import Decision, decide
 from webhook.errors import InputError, InvalidConnector
 from webhook.manifests import Documents, read_yaml
 from webhook.plain_text import plain
-from webhook.settings import Settings
+from webhook.pod.decision import Decision, decide
+from webhook.pod.settings import Settings
 
 _TEMPLATES = (("spec", "template"), ("spec", "jobTemplate", "spec", "template"))
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from certs.authority import split_bundle
 from sidecar import contract
-from webhook import names, start_gate
-from webhook.settings import Settings
+from webhook import names
+from webhook.pod import start_gate
+from webhook.pod.settings import Settings
 
 Check = Callable[[str, Settings], bool]
 

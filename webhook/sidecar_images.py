@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from webhook import names
-from webhook.settings import images_in, is_image
+from webhook.pod.settings import images_in, is_image
 
 Record = Mapping[str, datetime]
 """Image → when a setting last named it"""

@@ -6,7 +6,7 @@ from typing import Any
 from sidecar.contract import TOKEN_AUDIENCE
 from webhook import names
 from webhook.errors import Problem
-from webhook.reasons import Reason
+from webhook.pod.reasons import Reason
 
 _SHARED = {
     "hostNetwork": (Reason.HOST_NETWORK, "the proxy would serve the whole node"),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from webhook import names
-from webhook.resources import DEMANDED_BY_QUOTAS
+from webhook.pod.resources import DEMANDED_BY_QUOTAS
 
 Json = dict[str, Any]
 Trim = Callable[[Json], Json]

@@ -19,8 +19,8 @@ from kube import Kube
 from certs.authority import create_authority
 from webhook import names
 from webhook.connector.manifest import parse_connector
-from webhook.decide import decide
-from webhook.settings import Settings
+from webhook.pod.decision import decide
+from webhook.pod.settings import Settings
 
 PROGRAM = str(Path(sys.executable).with_name("pypi-connector"))
 SETTINGS = Settings(

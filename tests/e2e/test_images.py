@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from sidecar import contract
-from webhook import start_gate
-from webhook.native_sidecar import NOBODY
+from webhook.pod import start_gate
+from webhook.pod.sidecar import NOBODY
 
 BUILD = Path(__file__).parents[1] / "cluster/images/build.sh"
 ARBITRARY_USER = "12345:0"

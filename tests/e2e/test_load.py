@@ -15,7 +15,7 @@ from kube import Kube
 from scenes import WORKLOAD, Registry, connector, pod, wait_for_phase
 
 from webhook import names
-from webhook.quantities import parse_quantity
+from webhook.pod.quantities import parse_quantity
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from processes import peak_kib, rests
 from registry import Call, Registry, Script
 from sidecars import Sidecar
 
-from webhook import resources
+from webhook.pod import resources
 
 ACTIVE = 192
 HTML, JSON = "text/html", "application/vnd.pypi.simple.v1+json"

@@ -11,9 +11,9 @@ import pytest
 from certs.authority import create_authority
 from webhook.broker import create_app
 from webhook.connector.manifest import parse_connector
-from webhook.decide import decide
 from webhook.memory import MemoryCluster
-from webhook.settings import Settings
+from webhook.pod.decision import decide
+from webhook.pod.settings import Settings
 
 CANARY = "canary-51c2-broker"
 AUDIENCE = "pypi-connector"

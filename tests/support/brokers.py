@@ -23,7 +23,7 @@ from webhook.cluster import KubernetesCluster
 from webhook.controller.kept import attended
 from webhook.events import EventRecorder
 from webhook.image_keeper import ImageKeeper
-from webhook.settings import Settings
+from webhook.pod.settings import Settings
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 PATIENCE_SECONDS = 60.0

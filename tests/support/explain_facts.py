@@ -7,10 +7,10 @@ from certs.authority import create_authority
 from webhook import names
 from webhook.connector.conditions import Observed, Probe, conditions
 from webhook.connector.manifest import parse_connector
-from webhook.decide import decide
 from webhook.errors import Problem
 from webhook.explain.facts import Facts
-from webhook.settings import Settings
+from webhook.pod.decision import decide
+from webhook.pod.settings import Settings
 
 NOW = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
 SETTINGS = Settings(

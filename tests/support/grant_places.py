@@ -14,8 +14,8 @@ from certs.authority import create_authority
 from sidecar.contract import Grant
 from webhook import names
 from webhook.connector.manifest import parse_connector
-from webhook.decide import decide
-from webhook.settings import Settings
+from webhook.pod.decision import decide
+from webhook.pod.settings import Settings
 
 CANARY = "canary-51c2-api"
 SETTINGS = Settings(

@@ -15,8 +15,8 @@ from typing import Any
 from kube import Kube
 
 from webhook.connector.manifest import parse_connector
-from webhook.decide import decide
-from webhook.settings import Settings
+from webhook.pod.decision import decide
+from webhook.pod.settings import Settings
 
 Pod = dict[str, Any]
 Result = CompletedProcess[str]

@@ -7,9 +7,9 @@ from typing import Any
 
 from certs.authority import create_authority
 from webhook.connector.manifest import parse_connector
-from webhook.decide import decide
 from webhook.isolation import violations
-from webhook.settings import Settings
+from webhook.pod.decision import decide
+from webhook.pod.settings import Settings
 
 SHAPES = Path(__file__).parents[1] / "shapes"
 CA = (SHAPES / "ca.crt").read_text()

@@ -170,7 +170,7 @@ async def _serve(component: str, port: int, folder: Path) -> None:
 
     from webhook import admission, broker
     from webhook.connector.manifest import parse_connector
-    from webhook.decide import Found
+    from webhook.pod.decision import Found
     from webhook.serving import serve
     from webhook.tasks import stop_on_signals
 

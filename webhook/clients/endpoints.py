@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from webhook import names
-from webhook.annotations import Request
+from webhook.pod.request import Request
 
 
 def index_url(port: int) -> str:

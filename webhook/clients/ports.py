@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from webhook import names, pods
+from webhook import names
+from webhook.pod import shape
 
 FIRST = 28100
 COUNT = 4000
@@ -38,7 +39,7 @@ def declared(pod: Mapping[str, Any]) -> frozenset[int]:
     """The TCP ports that the Pod's own containers say they listen on."""
     return frozenset(
         port["containerPort"]
-        for container in pods.containers(pod)
+        for container in shape.containers(pod)
         if container.get("name") != names.SIDECAR
         for port in container.get("ports") or []
         if isinstance(port.get("containerPort"), int) and port.get("protocol", "TCP") == "TCP"

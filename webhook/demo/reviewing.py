@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 
-from webhook import patch
 from webhook.demo.stage import Stage
 from webhook.errors import ConnectorsError
+from webhook.pod import patch
 
 
 class AdmissionDenied(ConnectorsError):

@@ -16,13 +16,13 @@ from certs.authority import KeyPair, create_authority, split_bundle
 from sidecar.contract import TOKEN_AUDIENCE, Secret
 from webhook import admission, broker, names
 from webhook.connector.manifest import parse_connector
-from webhook.decide import Found
 from webhook.demo import services
 from webhook.demo.packages import make_wheel
 from webhook.errors import InputError, InvalidConnector
 from webhook.manifests import read_yaml
 from webhook.memory import MemoryCluster
-from webhook.settings import Settings
+from webhook.pod.decision import Found
+from webhook.pod.settings import Settings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
 USERNAME = "ci-robot"

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from webhook import names, paths
-from webhook.annotations import parse_annotations
 from webhook.api import Api
 from webhook.errors import ClusterRefused, ClusterUnavailable, Forbidden, InputError, NotFound
 from webhook.explain import workloads
 from webhook.explain.facts import Facts, Json, Object, Objects, Unread, annotations, metadata, parse_log
 from webhook.explain.workloads import Target
+from webhook.pod.request import parse_annotations
 
 LOG_LINES, LOG_BYTES = "2000", str(1024 * 1024)
 """Of the sidecar's log, from its end: the last hour of a busy Pod, read within the limit of one request"""

@@ -6,13 +6,13 @@ from typing import Any
 
 from sidecar.contract import BROKER_UNREACHABLE, BROKER_UNTRUSTED
 from webhook import names
-from webhook.annotations import Request
 from webhook.explain.facts import Facts, Json, Unread, ago, annotations, last_seen, metadata, time_of
 from webhook.explain.installation import ABSENT_FIX, authority_fix, is_absent, is_of_another_installation
 from webhook.explain.sidecar import is_finished
 from webhook.explain.sidecar_lines import Refusal, Use, use_of
 from webhook.explain.statements import Statement
 from webhook.grant_events import GRANTED, INSTALL, TROUBLES, trouble_reason
+from webhook.pod.request import Request
 
 _OWN = "pypi-connector"
 _NOT_GRANTED = "upload-not-granted"

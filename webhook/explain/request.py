@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from webhook import names
-from webhook.annotations import Request, parse_annotations
-from webhook.csi_volumes import unserved_volumes
 from webhook.errors import InputError
 from webhook.explain import workloads
 from webhook.explain.facts import Facts, annotations, metadata
 from webhook.explain.statements import Statement
+from webhook.pod.csi_volumes import unserved_volumes
+from webhook.pod.request import Request, parse_annotations
 
 
 def read_request(facts: Facts) -> tuple[Request | None, list[Statement]]:

@@ -13,7 +13,7 @@ import yaml
 from guards import AUTHOR, PEOPLE, Act, Attack, Pod, add_ephemeral, create, ephemeral, title
 from kube import Kube
 
-from webhook.native_sidecar import FORBIDDEN_VARIABLES
+from webhook.pod.sidecar import FORBIDDEN_VARIABLES
 
 GUARD = "pypi-connector-isolation"
 POLICY = Path(__file__).resolve().parents[3] / "manifests" / "policies" / "isolation.yaml"

@@ -9,8 +9,8 @@ from typing import TypeVar
 from sidecar.contract import LOG_LEVELS
 from webhook import names
 from webhook.errors import InputError, Problem
-from webhook.quantities import parse_quantity
-from webhook.reasons import Reason
+from webhook.pod.quantities import parse_quantity
+from webhook.pod.reasons import Reason
 
 T = TypeVar("T")
 

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from webhook import names, pods
-from webhook.annotations import Request, parse_annotations
+from webhook import names
 from webhook.clients.ports import allocate, declared
 from webhook.connector.manifest import Connector
-from webhook.csi_volumes import unserved_volumes
 from webhook.errors import InputError, InvalidConnector, Problem
-from webhook.inject import inject
-from webhook.obstacles import obstacles, size_problems
-from webhook.pods import Json
-from webhook.reasons import UNCHANGED, UNCONFINED, Reason
-from webhook.settings import Settings
+from webhook.pod import shape
+from webhook.pod.csi_volumes import unserved_volumes
+from webhook.pod.injection import inject
+from webhook.pod.obstacles import obstacles, size_problems
+from webhook.pod.reasons import UNCHANGED, UNCONFINED, Reason
+from webhook.pod.request import Request, parse_annotations
+from webhook.pod.settings import Settings
+from webhook.pod.shape import Json
 
 Found = Connector | InvalidConnector | None
 """A Connector, one that breaks its contract, or none of that name."""
@@ -57,7 +58,7 @@ def decide(
 ) -> Decision:
     """`namespace` is the request's: a Pod with a generated name may not carry its own yet. `quotas` are the
     resources that ResourceQuotas there bound, such as `limits.cpu`."""
-    misshapen = pods.shape_problems(pod)
+    misshapen = shape.shape_problems(pod)
     if misshapen:
         return Decision(Reason.INVALID_POD, f"this is no Pod: {_joined(misshapen)}")
     try:
@@ -95,7 +96,7 @@ def decide(
 def connectors_of(pod: object, *, namespace: str) -> tuple[str, ...]:
     """The keys that `decide` will look up: the edge fetches them before. Empty where it will refuse
     anyway."""
-    if pods.shape_problems(pod) or not isinstance(pod, Mapping):
+    if shape.shape_problems(pod) or not isinstance(pod, Mapping):
         return ()
     try:
         return parse_annotations(_annotations(pod), namespace=namespace).keys

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sidecar import contract
-from webhook import names, start_gate
-from webhook.pods import Json
-from webhook.settings import Settings
+from webhook import names
+from webhook.pod import start_gate
+from webhook.pod.settings import Settings
+from webhook.pod.shape import Json
 
 TOKEN_LIFE_SECONDS = 3600
 """Kubernetes' default; the kubelet renews it at 80 %, the sidecar reads it at each use."""

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from webhook import names, pods
-from webhook.annotations import Resources
-from webhook.quantities import parse_quantity
+from webhook import names
+from webhook.pod import shape
+from webhook.pod.quantities import parse_quantity
+from webhook.pod.request import Resources
 
 CPU_REQUEST = "10m"
 MEMORY_REQUEST = "32Mi"
@@ -68,7 +69,7 @@ def _is_guaranteed(pod: Mapping[str, Any]) -> bool:
     """
     if (pod.get("spec") or {}).get("resources"):
         return False
-    own = [one for one in pods.containers(pod) if one.get("name") != names.SIDECAR]
+    own = [one for one in shape.containers(pod) if one.get("name") != names.SIDECAR]
     return bool(own) and all(_is_container_guaranteed(container) for container in own)
 
 

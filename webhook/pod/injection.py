@@ -12,15 +12,16 @@ from typing import Any
 
 from certs.authority import join_bundle
 from sidecar.contract import CONFIG_DIR, Environment, Listener
-from webhook import mounts, names
-from webhook.annotations import Request
+from webhook import names
 from webhook.clients import files, no_proxy, variables
 from webhook.clients.endpoints import Endpoints, endpoints
-from webhook.native_sidecar import repaired, sidecar_container, sidecar_volumes
-from webhook.pods import Json, containers
-from webhook.reasons import Reason
-from webhook.resources import sidecar_resources
-from webhook.settings import Settings
+from webhook.pod import mounts
+from webhook.pod.reasons import Reason
+from webhook.pod.request import Request
+from webhook.pod.resources import sidecar_resources
+from webhook.pod.settings import Settings
+from webhook.pod.shape import Json, containers
+from webhook.pod.sidecar import repaired, sidecar_container, sidecar_volumes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def inject(
     settings: Settings,
     quotas: Collection[str] = (),
 ) -> Injection:
-    """`ports` holds every connector of the request; whether the Pod may be served is `webhook.decide`'s to
+    """`ports` holds every connector of the request; whether the Pod may be served is `webhook.pod.decision`'s to
     say."""
     result: Json = copy.deepcopy(dict(pod))
     told = endpoints(request, ports)

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sidecar.contract import CONFIG_DIR
-from webhook import mounts, names
-from webhook.annotations import Request
+from webhook import names
 from webhook.clients import ports
 from webhook.errors import Problem
-from webhook.pods import Json, containers
-from webhook.reasons import Reason
+from webhook.pod import mounts
+from webhook.pod.reasons import Reason
+from webhook.pod.request import Request
+from webhook.pod.shape import Json, containers
 
 CAPABILITIES = frozenset({"ALL", "SYS_ADMIN", "SYS_PTRACE"})
 """Each lets a process look into those of other containers, or into the node."""
