@@ -39,8 +39,8 @@ from sidecar.contract import Grant, Secret
 from webhook import broker, reception
 from webhook.broker import create_app
 from webhook.errors import ClusterUnavailable, Forbidden
+from webhook.grant.cluster import SecretManifest
 from webhook.memory import MemoryCluster
-from webhook.seam import SecretManifest
 
 # -- a grant
 

@@ -26,7 +26,7 @@ from broker_requests import (
 )
 
 from sidecar.contract import CAUSES, Secret
-from webhook.granting import Trail, grant
+from webhook.grant.granting import Trail, grant
 from webhook.memory import MemoryCluster
 
 # -- the audit

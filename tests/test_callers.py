@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from made_up_tokens import NOW, made_up, part
 
 from sidecar.grants import REFUSED_SECONDS
-from webhook import callers, claims
+from webhook import callers
 from webhook.callers import Callers
-from webhook.claims import LEEWAY_SECONDS, doubt, is_bound_to_pod
+from webhook.grant import claims
+from webhook.grant.claims import LEEWAY_SECONDS, doubt, is_bound_to_pod
 from webhook.pod.request import MOST_CONNECTORS
 
 

@@ -20,7 +20,7 @@ from sidecar import contract
 from webhook import names
 from webhook.connector.manifest import parse_connector
 from webhook.errors import InvalidConnector
-from webhook.isolation import violations
+from webhook.grant.isolation import violations
 from webhook.pod.decision import Decision, Found, decide
 from webhook.pod.mounts import is_ours
 from webhook.pod.patch import applied, operations

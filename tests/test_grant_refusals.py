@@ -25,10 +25,10 @@ from grant_facts import (
     with_policy,
 )
 
-from webhook import grant_rules as rules
 from webhook.connector import credentials
 from webhook.errors import InputError, Problem, Refusal
-from webhook.seam import TokenReview
+from webhook.grant import rules
+from webhook.grant.cluster import TokenReview
 
 
 def fail(refusal: Refusal) -> None:

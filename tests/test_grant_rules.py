@@ -25,8 +25,8 @@ from grant_facts import (
 
 from certs.authority import create_authority
 from sidecar.contract import ENFORCES, PackagePolicy, Secret
-from webhook import grant_rules as rules
-from webhook.seam import SecretManifest
+from webhook.grant import rules
+from webhook.grant.cluster import SecretManifest
 
 
 def test_a_terminating_pod_keeps_its_grant() -> None:

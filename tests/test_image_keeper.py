@@ -12,8 +12,8 @@ from replica_sets import replica_set
 
 from webhook import names, paths
 from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, Forbidden
+from webhook.grant.sidecar_images import KEY, LONGEST_TEXT
 from webhook.image_keeper import ImageKeeper
-from webhook.sidecar_images import KEY, LONGEST_TEXT
 
 NOW = datetime(2026, 12, 1, 12, 0, 0, tzinfo=UTC)
 RECORD = paths.config_map(NAMESPACE, names.SIDECAR_IMAGES)

@@ -10,7 +10,7 @@ from authority import ca
 from webhook.controller.inspection import Inspection, inspect
 from webhook.controller.status import Versions
 from webhook.errors import ClusterRefused, ClusterUnavailable, Forbidden
-from webhook.seam import SecretManifest, parse_secret
+from webhook.grant.cluster import SecretManifest, parse_secret
 
 Answer = SecretManifest | Exception | None
 

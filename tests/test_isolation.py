@@ -30,8 +30,8 @@ from isolation_edits import (
 )
 
 from sidecar import contract
-from webhook import isolation, surroundings
-from webhook.isolation import violations
+from webhook.grant import isolation, neighbours
+from webhook.grant.isolation import violations
 
 
 def renamed(pod: Pod) -> None:
@@ -221,11 +221,11 @@ def test_each_violation_has_its_own_reason(reason: str, edit: Edit) -> None:
 
 
 def test_every_reason_of_the_sources_is_in_the_table() -> None:
-    sources = "".join(Path(str(module.__file__)).read_text() for module in (isolation, surroundings))
+    sources = "".join(Path(str(module.__file__)).read_text() for module in (isolation, neighbours))
     calls = [node for node in ast.walk(ast.parse(sources)) if isinstance(node, ast.Call)]
     named = [call for call in calls if getattr(call.func, "id", "") in ("Problem", "_problem")]
     texts = {call.args[0].value for call in named if isinstance(call.args[0], ast.Constant)}
-    shared = {reason.value for reason, _ in surroundings._SHARED.values()}
+    shared = {reason.value for reason, _ in neighbours._SHARED.values()}
     assert len(texts) > 15
     assert texts | shared == set(VIOLATIONS)
 

@@ -30,8 +30,8 @@ from isolation_edits import (
 )
 
 from sidecar import contract
-from webhook.isolation import violations
-from webhook.shapes import KNOWN
+from webhook.grant.isolation import violations
+from webhook.grant.known_sidecars import KNOWN
 
 BENIGN: Mapping[str, Edit] = {
     "nothing": lambda pod: None,

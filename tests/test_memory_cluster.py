@@ -11,8 +11,8 @@ import jwt
 import pytest
 
 from sidecar.contract import Secret
+from webhook.grant.cluster import TokenIdentity
 from webhook.memory import MemoryCluster
-from webhook.seam import TokenIdentity
 
 AUDIENCE = "pypi-connector"
 POD = {"kind": "Pod", "metadata": {"name": "job", "namespace": "team", "uid": "pod-uid"}, "spec": {}}

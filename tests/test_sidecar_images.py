@@ -8,7 +8,7 @@ import pytest
 from replica_sets import replica_set
 
 from webhook import names
-from webhook.sidecar_images import (
+from webhook.grant.sidecar_images import (
     LONGEST_TEXT,
     MOST,
     images_of,

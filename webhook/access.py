@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from webhook import names
-from webhook.seam import PROXY_RESOURCE, TokenIdentity, Verb
+from webhook.grant.cluster import PROXY_RESOURCE, TokenIdentity, Verb
 
 Manifest = Mapping[str, Any]
 

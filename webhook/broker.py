@@ -29,11 +29,11 @@ from sidecar.contract import (
 )
 from webhook.errors import ClusterRefused, ClusterUnavailable, Refusal
 from webhook.events import Recorder
-from webhook.grant_events import GRANTED, Outcomes, Told
-from webhook.granting import Trail, grant
+from webhook.grant.cluster import Cluster
+from webhook.grant.granting import Trail, grant
+from webhook.grant.notices import GRANTED, Outcomes, Told
 from webhook.pod.settings import Settings
 from webhook.reception import Reception
-from webhook.seam import Cluster
 
 logger = logging.getLogger(__name__)
 

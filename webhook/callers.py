@@ -1,6 +1,6 @@
 """Limits for failed tokens per address, and for refusals per Pod. Pure: the time is an argument.
 
-A made-up token can carry every claim that `webhook.claims` checks, and then costs the API server a
+A made-up token can carry every claim that `webhook.grant.claims` checks, and then costs the API server a
 TokenReview. So each address has an allowance of failures, which refills with time. A running Pod keeps its
 grants when it shares an attacker's address (SNAT), by two exemptions:
 

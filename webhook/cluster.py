@@ -15,9 +15,7 @@ from webhook.api import Api
 from webhook.cache import Cache
 from webhook.connector.manifest import parse_connector
 from webhook.errors import InvalidConnector
-from webhook.image_keeper import ImageKeeper
-from webhook.pod.decision import Found
-from webhook.seam import (
+from webhook.grant.cluster import (
     PROXY_RESOURCE,
     SecretManifest,
     TokenIdentity,
@@ -26,6 +24,8 @@ from webhook.seam import (
     parse_secret,
     parse_token_review,
 )
+from webhook.image_keeper import ImageKeeper
+from webhook.pod.decision import Found
 
 LIVE_SECONDS = 1.0
 """For what a cache misses while the API server waits 5 s for admission's answer."""

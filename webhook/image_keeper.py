@@ -26,7 +26,14 @@ from typing import Any
 from webhook import names, paths
 from webhook.api import Api
 from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, ConnectorsError, NotFound
-from webhook.sidecar_images import KEY, Record, images_of, parse_record, render_record, updated
+from webhook.grant.sidecar_images import (
+    KEY,
+    Record,
+    images_of,
+    parse_record,
+    render_record,
+    updated,
+)
 
 logger = logging.getLogger(__name__)
 

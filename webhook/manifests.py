@@ -17,7 +17,7 @@ from webhook import names
 from webhook.connector.credentials import parse_ca, parse_credential
 from webhook.connector.manifest import Connector, parse_connector
 from webhook.errors import InputError, InvalidConnector, Problem
-from webhook.seam import SecretManifest, parse_secret
+from webhook.grant.cluster import SecretManifest, parse_secret
 
 STDIN = "-"
 DEFAULT_NAMESPACE = "default"

@@ -13,7 +13,14 @@ from typing import Any
 
 from sidecar.contract import Secret
 from webhook import access
-from webhook.seam import SecretManifest, TokenIdentity, TokenReview, Verb, parse_secret, parse_token_review
+from webhook.grant.cluster import (
+    SecretManifest,
+    TokenIdentity,
+    TokenReview,
+    Verb,
+    parse_secret,
+    parse_token_review,
+)
 from webhook.tokens import LIFE_SECONDS, Bound, TokenAuthority, TokenRejected
 
 _CLUSTER_SCOPED = ("Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "ConnectorClass")

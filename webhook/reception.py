@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 from sidecar.contract import TOKEN_AUDIENCE, Secret
-from webhook import claims
 from webhook.callers import Callers
 from webhook.errors import Refusal
-from webhook.grant_rules import unbound
-from webhook.granting import Trail
+from webhook.grant import claims
+from webhook.grant.granting import Trail
+from webhook.grant.rules import unbound
 from webhook.slots import Slots
 from webhook.tally import Tally
 

@@ -24,7 +24,7 @@ from sidecars import free_port
 from sidecar.broker import BrokerClient
 from sidecar.errors import BrokerUntrusted
 from webhook import names
-from webhook.sidecar_images import KEY
+from webhook.grant.sidecar_images import KEY
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAY = ROOT / "manifests" / "overlays" / "default"

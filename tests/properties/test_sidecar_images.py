@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from octets import tried
 
-from webhook.sidecar_images import MOST, parse_record, render_record, updated
+from webhook.grant.sidecar_images import MOST, parse_record, render_record, updated
 
 IMAGES = st.integers(0, 60).map("registry.example/sidecar:{}".format)
 TIMES = st.integers(0, 4_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))

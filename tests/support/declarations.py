@@ -10,9 +10,9 @@ from authority import ca
 from sidecar.contract import Grant, Secret
 from webhook.connector.credentials import parse_ca, parse_credential
 from webhook.connector.manifest import Connector, parse_connector
-from webhook.grant_rules import compose
+from webhook.grant.cluster import SecretManifest
+from webhook.grant.rules import compose
 from webhook.manifests import Registry
-from webhook.seam import SecretManifest
 
 
 @dataclass(frozen=True, slots=True)

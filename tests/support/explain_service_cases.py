@@ -24,7 +24,7 @@ from sidecar.errors import CredentialRefused
 from webhook.connector.conditions import Probe
 from webhook.errors import Problem
 from webhook.explain.facts import Facts, Unread
-from webhook.grant_events import TROUBLES, trouble_reason
+from webhook.grant.notices import TROUBLES, trouble_reason
 
 DENIED = (
     "ServiceAccount team/builder may not use Connector shared/pypi: bind it to the ClusterRole "

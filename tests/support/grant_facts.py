@@ -4,9 +4,9 @@ import base64
 from typing import Any
 
 from sidecar.contract import Grant
-from webhook import grant_rules as rules
 from webhook.connector.manifest import Connector, parse_connector
-from webhook.seam import SecretManifest, parse_secret, parse_token_review
+from webhook.grant import rules
+from webhook.grant.cluster import SecretManifest, parse_secret, parse_token_review
 
 PASSWORD = "canary-9d1f-pass"
 KEY = "team/pypi"

@@ -7,7 +7,7 @@ from typing import Any
 
 from certs.authority import create_authority
 from webhook.connector.manifest import parse_connector
-from webhook.isolation import violations
+from webhook.grant.isolation import violations
 from webhook.pod.decision import decide
 from webhook.pod.settings import Settings
 

@@ -12,7 +12,7 @@ from sidecar.contract import Credential, Secret
 from webhook import names
 from webhook.connector.manifest import Connector
 from webhook.errors import InvalidSecret, Problem
-from webhook.seam import SecretManifest
+from webhook.grant.cluster import SecretManifest
 
 CA_KEY = "ca.crt"
 

@@ -32,8 +32,8 @@ from webhook.controller.status_writer import StatusWriter
 from webhook.errors import ClusterRefused, ClusterUnavailable
 from webhook.events import Recorder
 from webhook.fair_slots import FairSlots
+from webhook.grant.cluster import SecretManifest, parse_secret
 from webhook.manifests import Registry
-from webhook.seam import SecretManifest, parse_secret
 from webhook.trim import is_abridged, without_texts
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from webhook.explain.installation import ABSENT_FIX, authority_fix, is_absent, i
 from webhook.explain.sidecar import is_finished
 from webhook.explain.sidecar_lines import Refusal, Use, use_of
 from webhook.explain.statements import Statement
-from webhook.grant_events import GRANTED, INSTALL, TROUBLES, trouble_reason
+from webhook.grant.notices import GRANTED, INSTALL, TROUBLES, trouble_reason
 from webhook.pod.request import Request
 
 _OWN = "pypi-connector"

@@ -17,7 +17,7 @@ from kube import Kube
 from replica_sets import replica_set
 
 from webhook import names
-from webhook.sidecar_images import KEY
+from webhook.grant.sidecar_images import KEY
 
 OLD, NEW, NEVER = "registry.example/sidecar:1", "registry.example/sidecar:2", "registry.example/evil:1"
 NEWER = replace(SETTINGS, sidecar_image=NEW, allowed_images=(NEW,))

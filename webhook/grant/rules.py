@@ -1,7 +1,7 @@
 """What a Pod may have of a connector: identity, Pod, Connector and accesses in, grant or refusal out. Pure.
 
 Each rule raises `errors.Refusal` with a reason of its own. The order in which they are asked is that of
-`webhook.granting`: whoever fails an early rule learns nothing about what the later ones look at.
+`webhook.grant.granting`: whoever fails an early rule learns nothing about what the later ones look at.
 """
 
 import hashlib
@@ -14,8 +14,8 @@ from webhook import names
 from webhook.connector.credentials import parse_ca, parse_credential
 from webhook.connector.manifest import Connector, parse_connector
 from webhook.errors import InputError, Problem, Refusal
+from webhook.grant.cluster import SecretManifest, TokenIdentity, TokenReview
 from webhook.pod.request import Request, parse_annotations
-from webhook.seam import SecretManifest, TokenIdentity, TokenReview
 
 SOFT_SECONDS = 300.0
 """A changed access reaches a Pod in five minutes, and the broker sees one request per Pod in that time."""

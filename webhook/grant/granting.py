@@ -1,7 +1,7 @@
 """The way from a token to a grant: asks the cluster, in an order that gives nothing away early.
 
 Nothing of a Connector is told before the Pod is known to name it, nothing of one in another namespace before
-an access review, and a Secret is read last. The rules themselves are in `webhook.grant_rules`.
+an access review, and a Secret is read last. The rules themselves are in `webhook.grant.rules`.
 """
 
 from collections.abc import Collection, Mapping
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sidecar.contract import TOKEN_AUDIENCE, Grant, Secret
-from webhook import grant_rules as rules
 from webhook.connector.manifest import Connector
 from webhook.errors import Forbidden, Problem
-from webhook.isolation import UNKNOWN_IMAGE, violations
+from webhook.grant import rules
+from webhook.grant.cluster import Cluster, SecretManifest
+from webhook.grant.isolation import UNKNOWN_IMAGE, violations
 from webhook.pod.request import Request
 from webhook.pod.settings import Settings
-from webhook.seam import Cluster, SecretManifest
 
 
 @dataclass(slots=True)

@@ -11,10 +11,10 @@ from typing import Any
 from sidecar.contract import COMMAND
 from webhook import names
 from webhook.errors import Problem
+from webhook.grant.known_sidecars import KNOWN, Shape, listened_ports
+from webhook.grant.neighbours import mappings, surrounding_violations
 from webhook.pod.settings import Settings
 from webhook.pod.sidecar import FORBIDDEN_VARIABLES, SECRETS_DIR, is_harmless_mount
-from webhook.shapes import KNOWN, Shape, listened_ports
-from webhook.surroundings import mappings, surrounding_violations
 
 UNKNOWN_IMAGE = "SidecarImage"
 """A violation that may end a moment later: the settings of another replica can name the image"""
