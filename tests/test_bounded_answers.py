@@ -10,7 +10,7 @@ import pytest
 from tests.test_admission import SETTINGS, document, find, post_now
 from webhook import admission
 from webhook.admission import create_app
-from webhook.budgets import Budget
+from webhook.limits.budgets import Budget
 from webhook.logs import JsonFormatter
 
 

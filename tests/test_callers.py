@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from made_up_tokens import NOW, made_up, part
 
 from sidecar.grants import REFUSED_SECONDS
-from webhook import callers
-from webhook.callers import Callers
 from webhook.grant import claims
 from webhook.grant.claims import LEEWAY_SECONDS, doubt, is_bound_to_pod
+from webhook.limits import callers
+from webhook.limits.callers import Callers
 from webhook.pod.request import MOST_CONNECTORS
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from webhook.fair_slots import FairSlots
-from webhook.fairness import may_take, next_namespace
+from webhook.limits.fair_slots import FairSlots
+from webhook.limits.fairness import may_take, next_namespace
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from processes import open_files
 from served import PATIENCE_SECONDS, Served, answer, get, is_gone, post, served
 
-from webhook.doors import Limits
+from webhook.limits.doors import Limits
 
 ATTACKER, VICTIM = "127.0.0.66", "127.0.0.2"
 LIMITS = Limits()

@@ -23,7 +23,7 @@ from certs.authority import ServingFiles, issue_leaf
 from certs.errors import UnusablePair
 from certs.store import write_files
 from webhook import logs
-from webhook.doors import Limits
+from webhook.limits.doors import Limits
 from webhook.serving import listening, serve
 
 PATIENCE_SECONDS = 10.0

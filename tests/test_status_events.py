@@ -12,7 +12,7 @@ from webhook.api import KubernetesApi
 from webhook.connector.conditions import Observed, Probe, conditions
 from webhook.controller.status import Report, Versions
 from webhook.controller.status_writer import StatusWriter
-from webhook.fair_slots import FairSlots
+from webhook.limits.fair_slots import FairSlots
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from webhook.doors import Visit
-from webhook.shares import Rank
+from webhook.limits.doors import Visit
+from webhook.limits.shares import Rank
 
 HEAD_BYTES = 32 * 1024
 """A projected token has 1 to 2 KiB; the rest of a head has less than 1 KiB."""

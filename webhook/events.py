@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from webhook import paths
 from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, NotFound
-from webhook.fairness import may_take
+from webhook.limits.fairness import may_take
 
 if TYPE_CHECKING:  # the demo's broker has a cluster in memory, and need not wait for that library's import
     from webhook.api import Api
@@ -36,7 +36,7 @@ PAUSE_SECONDS = 5.0
 
 MOST = 2000
 """Events remembered, at about 1 KiB each. A new Event evicts the longest unused written one. Events that wait
-to be written share these places by namespace (`webhook.fairness`)."""
+to be written share these places by namespace (`webhook.limits.fairness`)."""
 
 MOST_PER_OBJECT = 16
 SPAN_SECONDS = 300.0

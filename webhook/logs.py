@@ -9,7 +9,7 @@ LONGEST_TEXT = 1000
 """Characters of a message or field, of which JSON makes up to six each. Strangers write names, too."""
 
 LONGEST_VALUE = 8 * 1024
-"""Characters of a list or object, such as the counts of `webhook.tally`, as JSON"""
+"""Characters of a list or object, such as the counts of `webhook.limits.tally`, as JSON"""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 from sidecar.contract import TOKEN_AUDIENCE, Secret
-from webhook.callers import Callers
 from webhook.errors import Refusal
 from webhook.grant import claims
 from webhook.grant.granting import Trail
 from webhook.grant.rules import unbound
-from webhook.slots import Slots
-from webhook.tally import Tally
+from webhook.limits.callers import Callers
+from webhook.limits.slots import Slots
+from webhook.limits.tally import Tally
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.shares import Holder, Rank, Shares
+from webhook.limits.shares import Holder, Rank, Shares
 
 PEERS = st.sampled_from(["a", "b", "c", "d"])
 JOIN = st.tuples(st.just("join"), PEERS, st.integers(1, 4))

@@ -1,7 +1,7 @@
 """Connectors' status, kept true by one replica, which looks at class, Secrets and registry.
 
 A task attends to each Connector, so a slow registry delays no other. The tasks share their places by
-namespace (`webhook.fairness`). A spec is looked at as soon as it changes. The controller does not watch
+namespace (`webhook.limits.fairness`). A spec is looked at as soon as it changes. The controller does not watch
 Secrets, which would need the right to list all of them: it reads each within the period, and compares. A
 registry is asked when `schedule` says so.
 """
@@ -31,8 +31,8 @@ from webhook.controller.status import Report, condition, identity, is_current
 from webhook.controller.status_writer import StatusWriter
 from webhook.errors import ClusterRefused, ClusterUnavailable
 from webhook.events import Recorder
-from webhook.fair_slots import FairSlots
 from webhook.grant.cluster import SecretManifest, parse_secret
+from webhook.limits.fair_slots import FairSlots
 from webhook.manifests import Registry
 from webhook.trim import is_abridged, without_texts
 
@@ -46,7 +46,7 @@ are 45 reads a second, each of an object in the API server's memory or etcd's.""
 
 CALLS = 16
 """Requests to the API server at once: a quarter of the connections that this process shares with grants. One
-namespace gets half of them (`webhook.fairness`), which keep one CPU busy"""
+namespace gets half of them (`webhook.limits.fairness`), which keep one CPU busy"""
 
 PROBES = 128
 """Registries asked at once, 64 of one namespace. If a thousand hang, 10 s in 300 s each, 34 are under way."""

@@ -11,7 +11,7 @@ from webhook.controller.kept import attended
 from webhook.controller.status import Report, condition, identity, status_patch
 from webhook.errors import Conflict, NotFound
 from webhook.events import Recorder
-from webhook.fair_slots import FairSlots
+from webhook.limits.fair_slots import FairSlots
 from webhook.trim import is_abridged, without_texts
 
 Json = dict[str, Any]

@@ -2,7 +2,7 @@
 
 asyncio's own server starts TLS on every connection, without a limit: a silent connection takes 306 KiB
 (measured), and 1,700 of them fill the memory limit of a component. Here a silent connection is a socket and
-two small objects, and all connections are bounded, in total and per peer. `webhook.shares` chooses which
+two small objects, and all connections are bounded, in total and per peer. `webhook.limits.shares` chooses which
 connection is evicted.
 """
 
@@ -14,8 +14,8 @@ from asyncio import sslproto
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from webhook.shares import Holder, Rank, Shares
-from webhook.tally import Tally
+from webhook.limits.shares import Holder, Rank, Shares
+from webhook.limits.tally import Tally
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from types import TracebackType
 
-from webhook.shares import Holder, Rank, Shares
+from webhook.limits.shares import Holder, Rank, Shares
 
 PARSED_PER_BYTE = 4
 """A single character outside the basic plane makes Python store four bytes for each character."""
@@ -19,7 +19,7 @@ class Overfull(Exception):
 
 
 class Budget:
-    """The budget of one process. When it is used up, `webhook.shares` chooses the victim."""
+    """The budget of one process. When it is used up, `webhook.limits.shares` chooses the victim."""
 
     def __init__(self, most_bytes: int, most_bytes_per_peer: int) -> None:
         self._shares = Shares(most_bytes, most_bytes_per_peer)

@@ -1,11 +1,11 @@
-"""A semaphore whose places are shared out by namespace, by the rules of `webhook.fairness`."""
+"""A semaphore whose places are shared out by namespace, by the rules of `webhook.limits.fairness`."""
 
 import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from webhook.fairness import next_namespace
+from webhook.limits.fairness import next_namespace
 
 
 class FairSlots:
