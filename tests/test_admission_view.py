@@ -9,10 +9,11 @@ import pytest
 from apistore import ApiStore
 from kubernetes.aio.client import Configuration
 
-from webhook import names, paths, trim
-from webhook.api import KubernetesApi
-from webhook.cache import Cache
-from webhook.cluster import AdmissionView
+from webhook import names
+from webhook.cluster import paths, trim
+from webhook.cluster.api import KubernetesApi
+from webhook.cluster.cache import Cache
+from webhook.cluster.lookups import AdmissionView
 from webhook.connector.manifest import Connector
 
 LARGE = [{"name": one, "value": "a-package " * 409} for one in ("allowPackages", "denyPackages")]

@@ -10,13 +10,13 @@ import pytest
 from kubernetes.aio.client import Configuration
 from registry import Call, Registry
 
-from webhook import answer_room, paths
-from webhook import api as api_module
-from webhook.answer_room import LARGE_AT_ONCE, SMALL_BYTES, AnswerRoom
-from webhook.api import KubernetesApi
+from webhook.cluster import answer_room, paths
+from webhook.cluster import api as api_module
+from webhook.cluster.answer_room import LARGE_AT_ONCE, SMALL_BYTES, AnswerRoom
+from webhook.cluster.api import KubernetesApi
+from webhook.cluster.trim import pod as trim_pod
+from webhook.cluster.trim import presence, whole
 from webhook.errors import ClusterUnavailable, Gone
-from webhook.trim import pod as trim_pod
-from webhook.trim import presence, whole
 
 PATH = paths.connectors()
 

@@ -14,9 +14,10 @@ from authority import ca, server_context
 from kubernetes.aio.client import Configuration
 from registry import Call, Registry
 
-from webhook import api as api_module
-from webhook import paths
-from webhook.api import KubernetesApi, in_cluster_or_kubeconfig
+from webhook.cluster import api as api_module
+from webhook.cluster import paths
+from webhook.cluster.api import KubernetesApi, in_cluster_or_kubeconfig
+from webhook.cluster.trim import secret, whole
 from webhook.errors import (
     ClusterRefused,
     ClusterUnavailable,
@@ -26,7 +27,6 @@ from webhook.errors import (
     InputError,
     NotFound,
 )
-from webhook.trim import secret, whole
 
 PATH = paths.secret("a", "s")
 

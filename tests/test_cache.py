@@ -11,11 +11,11 @@ import pytest
 from kubernetes.aio.client import Configuration
 from registry import Call, Registry
 
-from webhook import api as api_module
-from webhook import cache as cache_module
-from webhook import paths, trim
-from webhook.api import KubernetesApi
-from webhook.cache import Cache, Json, Key
+from webhook.cluster import api as api_module
+from webhook.cluster import cache as cache_module
+from webhook.cluster import paths, trim
+from webhook.cluster.api import KubernetesApi
+from webhook.cluster.cache import Cache, Json, Key
 
 PATH = paths.connectors()
 PATIENCE_SECONDS = 10.0

@@ -33,14 +33,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from certs import store, succession
 from certs.errors import UnsupportedKey
 from webhook import names
-from webhook.certificates import FIRST_PAUSE_SECONDS, LOOK_SECONDS, CertificateKeeper
+from webhook.cluster.certificates import FIRST_PAUSE_SECONDS, LOOK_SECONDS, CertificateKeeper
 from webhook.errors import ClusterUnavailable, Conflict, Forbidden
 
 # -- what fails
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    mine = [record for record in caplog.records if record.name == "webhook.certificates"]
+    mine = [record for record in caplog.records if record.name == "webhook.cluster.certificates"]
     return [(one.message, getattr(one, "cause", "")) for one in mine if one.message != "certificates written"]
 
 

@@ -21,12 +21,12 @@ from controller_stories import (
     until,
 )
 
+from webhook.cluster.trim import is_abridged
 from webhook.connector.conditions import TYPES, Probe
 from webhook.controller.controller import PROBES
 from webhook.controller.schedule import DOUBT_SECONDS, JITTER, REFUSED_ONCE_SECONDS
 from webhook.controller.status import condition
 from webhook.manifests import Registry
-from webhook.trim import is_abridged
 
 REFUSED = Probe("refused", "status code 401")
 

@@ -10,8 +10,8 @@ import pytest
 from event_store import Store, recording, run
 from registry import Registry
 
-from webhook import events as events_module
-from webhook.events import MOST_PER_OBJECT, EventRecorder
+from webhook.cluster import events as events_module
+from webhook.cluster.events import MOST_PER_OBJECT, EventRecorder
 
 POD = {"apiVersion": "v1", "kind": "Pod", "namespace": "team", "name": "job", "uid": "u-1"}
 NEVER = 3600.0

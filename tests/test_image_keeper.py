@@ -10,10 +10,11 @@ import pytest
 from certificate_keepers import NAMESPACE, MemoryApi
 from replica_sets import replica_set
 
-from webhook import names, paths
+from webhook import names
+from webhook.cluster import paths
+from webhook.cluster.image_keeper import ImageKeeper
 from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, Forbidden
 from webhook.grant.sidecar_images import KEY, LONGEST_TEXT
-from webhook.image_keeper import ImageKeeper
 
 NOW = datetime(2026, 12, 1, 12, 0, 0, tzinfo=UTC)
 RECORD = paths.config_map(NAMESPACE, names.SIDECAR_IMAGES)
@@ -206,5 +207,5 @@ def test_a_failure_ends_no_process_and_its_end_is_said(caplog: pytest.LogCapture
     given = ImageKeeper(api, namespace=NAMESPACE, own=("s:1",), now=lambda: NOW, pause=pause)
     with caplog.at_level(logging.INFO), pytest.raises(asyncio.CancelledError):
         asyncio.run(given.run())
-    said = [one.message for one in caplog.records if one.name == "webhook.image_keeper"]
+    said = [one.message for one in caplog.records if one.name == "webhook.cluster.image_keeper"]
     assert said == ["sidecar images not recorded", "sidecar images recorded", "sidecar images recorded again"]

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from webhook.api_answers import event_of
-from webhook.json_depth import DEEPEST, parse, shallow
-from webhook.json_stream import ListItems
-from webhook.trim import connector
+from webhook.cluster.answers import event_of
+from webhook.cluster.json_depth import DEEPEST, parse, shallow
+from webhook.cluster.json_stream import ListItems
+from webhook.cluster.trim import connector
 
 DEEP = 9994
 """As deep as the API server allows it below `fieldsV1`"""

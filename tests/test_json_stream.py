@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from webhook.json_stream import Lines, ListItems, TooLong
+from webhook.cluster.json_stream import Lines, ListItems, TooLong
 
 LONGEST = 10_000
 ITEM = {"metadata": {"name": "ä€𐍈", "labels": {}}, "spec": [1, -2.5e3, None, True, '"]},{[', "\\", "\u2028"]}

@@ -18,7 +18,8 @@ from controller_stories import (
     until,
 )
 
-from webhook import names, paths
+from webhook import names
+from webhook.cluster import paths
 from webhook.connector.conditions import Probe
 from webhook.controller.status import is_current
 from webhook.manifests import Registry

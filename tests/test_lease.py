@@ -11,8 +11,8 @@ from apistore import ApiStore
 from kubernetes.aio.client import Configuration
 from registry import Registry
 
-from webhook import paths
-from webhook.api import KubernetesApi
+from webhook.cluster import paths
+from webhook.cluster.api import KubernetesApi
 from webhook.controller.lease import Lease, Sighting, Times, held, may_hold, released, sighted
 
 PATH = paths.lease("system", "controller")

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from webhook import names
+from webhook.cluster.connector_class import PYPI
 from webhook.connector.manifest import parse_connector
-from webhook.connector_class import PYPI
 from webhook.pod.settings import ProcessSettings, from_environment
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,16 +14,17 @@ from memory_api import MemoryApi
 from registry import Registry as Server
 from virtual_time import run_virtually
 
-from webhook import names, paths
-from webhook.cache import Cache
+from webhook import names
+from webhook.cluster import paths
+from webhook.cluster.cache import Cache
+from webhook.cluster.connector_class import PYPI
+from webhook.cluster.events import EventRecorder
 from webhook.connector.conditions import Probe
-from webhook.connector_class import PYPI
 from webhook.controller.controller import PROBES, Controller
 from webhook.controller.kept import attended
 from webhook.controller.lease import Times
 from webhook.controller.probe import probe as real_probe
 from webhook.controller.status import condition
-from webhook.events import EventRecorder
 from webhook.manifests import Registry
 
 SILENT = 1500

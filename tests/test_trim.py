@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from webhook import names, trim
+from webhook import names
+from webhook.cluster import trim
 from webhook.connector.conditions import TYPES
 from webhook.controller.kept import attended
 from webhook.controller.status import MESSAGE_LENGTH

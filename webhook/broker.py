@@ -27,8 +27,8 @@ from sidecar.contract import (
     Grant,
     Secret,
 )
+from webhook.cluster.events import Recorder
 from webhook.errors import ClusterRefused, ClusterUnavailable, Refusal
-from webhook.events import Recorder
 from webhook.grant.cluster import Cluster
 from webhook.grant.granting import Trail, grant
 from webhook.grant.notices import GRANTED, Outcomes, Told

@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import Mapping
 
-from webhook import broker, logs, paths
-from webhook.api import in_cluster_or_kubeconfig
-from webhook.cache import Cache
-from webhook.certificates import CertificateKeeper
-from webhook.cluster import KubernetesCluster
-from webhook.connector_class import ensure_class
+from webhook import broker, logs
+from webhook.cluster import paths
+from webhook.cluster.api import in_cluster_or_kubeconfig
+from webhook.cluster.cache import Cache
+from webhook.cluster.certificates import CertificateKeeper
+from webhook.cluster.connector_class import ensure_class
+from webhook.cluster.events import EventRecorder
+from webhook.cluster.image_keeper import ImageKeeper
+from webhook.cluster.lookups import KubernetesCluster
 from webhook.controller.controller import Controller
 from webhook.controller.kept import attended
-from webhook.events import EventRecorder
-from webhook.image_keeper import ImageKeeper
 from webhook.pod.settings import ProcessSettings, from_environment
 from webhook.serving import serve
 from webhook.tasks import done_before, stop_on_signals, together

@@ -23,9 +23,10 @@ from kube import Kube
 from certs import store
 from certs.authority import create_authority, split_bundle
 from certs.reload import Reloader
-from webhook import names, paths
-from webhook.api import KubernetesApi, in_cluster_or_kubeconfig
-from webhook.certificates import CertificateKeeper
+from webhook import names
+from webhook.cluster import paths
+from webhook.cluster.api import KubernetesApi, in_cluster_or_kubeconfig
+from webhook.cluster.certificates import CertificateKeeper
 from webhook.errors import Conflict, Forbidden
 
 KIND = "mutatingwebhookconfiguration"

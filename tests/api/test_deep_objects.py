@@ -13,10 +13,10 @@ import clusters
 from crowds import administrator, connector, prepare
 from kube import Kube
 
-from webhook import paths
-from webhook.api import KubernetesApi, in_cluster_or_kubeconfig
-from webhook.cache import Cache
-from webhook.trim import connector as trimmed
+from webhook.cluster import paths
+from webhook.cluster.api import KubernetesApi, in_cluster_or_kubeconfig
+from webhook.cluster.cache import Cache
+from webhook.cluster.trim import connector as trimmed
 
 NAMESPACE = "default"
 DEEP = 9985

@@ -15,14 +15,15 @@ import httpx
 from fastapi import FastAPI
 from kube import Kube
 
-from webhook import names, paths
-from webhook.api import in_cluster_or_kubeconfig
+from webhook import names
 from webhook.broker import create_app
-from webhook.cache import Cache
-from webhook.cluster import KubernetesCluster
+from webhook.cluster import paths
+from webhook.cluster.api import in_cluster_or_kubeconfig
+from webhook.cluster.cache import Cache
+from webhook.cluster.events import EventRecorder
+from webhook.cluster.image_keeper import ImageKeeper
+from webhook.cluster.lookups import KubernetesCluster
 from webhook.controller.kept import attended
-from webhook.events import EventRecorder
-from webhook.image_keeper import ImageKeeper
 from webhook.pod.settings import Settings
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"

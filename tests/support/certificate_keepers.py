@@ -14,9 +14,10 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from certs import store
-from webhook import names, paths
-from webhook.api import REQUEST_SECONDS, PatchKind
-from webhook.certificates import CertificateKeeper
+from webhook import names
+from webhook.cluster import paths
+from webhook.cluster.api import REQUEST_SECONDS, PatchKind
+from webhook.cluster.certificates import CertificateKeeper
 from webhook.errors import Conflict, NotFound
 
 NAMESPACE = "where-it-is-installed"
@@ -32,7 +33,7 @@ Json = dict[str, Any]
 
 
 class MemoryApi:
-    """Implements `webhook.api.Api` on a dict: what the keeper needs of it, with versions and conflicts."""
+    """Implements `webhook.cluster.api.Api` on a dict: what the keeper needs of it, with versions and conflicts."""
 
     def __init__(self, *, configuration: bool = True, seed: int | None = None) -> None:
         self.objects: dict[str, Json] = {}

@@ -11,11 +11,12 @@ from apistore import ApiStore
 from kubernetes.aio.client import Configuration
 from registry import Registry as Server
 
-from webhook import names, paths
-from webhook.api import KubernetesApi
-from webhook.cache import Cache
+from webhook import names
+from webhook.cluster import paths
+from webhook.cluster.api import KubernetesApi
+from webhook.cluster.cache import Cache
+from webhook.cluster.connector_class import PYPI
 from webhook.connector.conditions import Probe
-from webhook.connector_class import PYPI
 from webhook.controller.controller import Controller
 from webhook.controller.kept import attended
 from webhook.controller.lease import Times

@@ -12,14 +12,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from webhook import names, paths
-from webhook.api import in_cluster_or_kubeconfig
-from webhook.cache import Cache
+from webhook import names
+from webhook.cluster import paths
+from webhook.cluster.api import in_cluster_or_kubeconfig
+from webhook.cluster.cache import Cache
+from webhook.cluster.events import EventRecorder
 from webhook.controller.controller import Controller
 from webhook.controller.kept import attended
 from webhook.controller.lease import Times
 from webhook.controller.probe import probe
-from webhook.events import EventRecorder
 
 PATIENCE_SECONDS = 60.0
 FAST = Times(lease_seconds=60, renew_deadline_seconds=40.0, retry_seconds=0.1)

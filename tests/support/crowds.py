@@ -25,7 +25,8 @@ from processes import peak_kib, resident_kib
 
 from certs.authority import ServingFiles, create_authority, issue_leaf
 from certs.store import write_files
-from webhook import names, paths
+from webhook import names
+from webhook.cluster import paths
 
 PATIENCE_SECONDS = 300.0
 CREATORS = 6

@@ -11,9 +11,9 @@ from typing import Any
 
 from apistore import ApiStore, _is_in
 
-from webhook.api import Page
+from webhook.cluster.api import Page
+from webhook.cluster.trim import Trim, whole
 from webhook.errors import Conflict, NotFound
-from webhook.trim import Trim, whole
 
 Json = dict[str, Any]
 
@@ -21,7 +21,7 @@ CALL_SECONDS = 0.005
 
 
 class MemoryApi:
-    """Implements `webhook.api.Api`."""
+    """Implements `webhook.cluster.api.Api`."""
 
     def __init__(self) -> None:
         self.store = ApiStore(SimpleNamespace(on=lambda *_: None))  # type: ignore[arg-type]

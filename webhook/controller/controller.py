@@ -16,11 +16,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from webhook import names, paths, trim
-from webhook.api import Api
-from webhook.cache import Cache, Key
+from webhook import names
 from webhook.clients.endpoints import index_url
 from webhook.clients.ports import default_port
+from webhook.cluster import paths, trim
+from webhook.cluster.api import Api
+from webhook.cluster.cache import Cache, Key
+from webhook.cluster.events import Recorder
+from webhook.cluster.trim import is_abridged, without_texts
 from webhook.connector.conditions import TYPES, Observed, Probe, conditions
 from webhook.controller import schedule
 from webhook.controller.asking import Asking, Turn
@@ -30,11 +33,9 @@ from webhook.controller.probe import probe as probe_registry
 from webhook.controller.status import Report, condition, identity, is_current
 from webhook.controller.status_writer import StatusWriter
 from webhook.errors import ClusterRefused, ClusterUnavailable
-from webhook.events import Recorder
 from webhook.grant.cluster import SecretManifest, parse_secret
 from webhook.limits.fair_slots import FairSlots
 from webhook.manifests import Registry
-from webhook.trim import is_abridged, without_texts
 
 logger = logging.getLogger(__name__)
 

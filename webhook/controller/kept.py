@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from webhook import trim
+from webhook.cluster import trim
 from webhook.connector.conditions import TYPES
 from webhook.controller.status import MESSAGE_LENGTH
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from webhook import paths
-from webhook.api import Api
+from webhook.cluster import paths
+from webhook.cluster.api import Api
 from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict
 
 logger = logging.getLogger(__name__)

@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from webhook import names, paths
-from webhook.api import Api
+from webhook import names
+from webhook.cluster import paths
+from webhook.cluster.api import Api
+from webhook.cluster.events import Recorder
+from webhook.cluster.trim import is_abridged, without_texts
 from webhook.connector.conditions import READY, Condition
 from webhook.controller.kept import attended
 from webhook.controller.status import Report, condition, identity, status_patch
 from webhook.errors import Conflict, NotFound
-from webhook.events import Recorder
 from webhook.limits.fair_slots import FairSlots
-from webhook.trim import is_abridged, without_texts
 
 Json = dict[str, Any]
 

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from webhook import names, paths
-from webhook.api import Api
+from webhook import names
+from webhook.cluster import paths
+from webhook.cluster.api import Api
 from webhook.errors import ClusterRefused, ClusterUnavailable, Forbidden, InputError, NotFound
 from webhook.explain import workloads
 from webhook.explain.facts import Facts, Json, Object, Objects, Unread, annotations, metadata, parse_log

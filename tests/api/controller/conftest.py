@@ -14,7 +14,7 @@ from kube import Kube
 from registry import Registry
 
 from webhook import names
-from webhook.connector_class import PYPI
+from webhook.cluster.connector_class import PYPI
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from controllers import Replica
 from registry import Registry
 
 from webhook import names
-from webhook.connector_class import PYPI
+from webhook.cluster.connector_class import PYPI
 from webhook.controller.probe import SILENT
 
 NEVER = 3600.0

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
+from webhook.cluster.json_depth import parse
+from webhook.cluster.json_stream import Lines, TooLong
+from webhook.cluster.trim import Trim
 from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, Forbidden, Gone, NotFound
-from webhook.json_depth import parse
-from webhook.json_stream import Lines, TooLong
-from webhook.trim import Trim
 
 Json = dict[str, Any]
 

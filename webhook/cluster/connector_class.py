@@ -7,8 +7,9 @@ or deletes it afterwards is not contradicted.
 import asyncio
 import logging
 
-from webhook import names, paths
-from webhook.api import Api, Json
+from webhook import names
+from webhook.cluster import paths
+from webhook.cluster.api import Api, Json
 from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict
 
 logger = logging.getLogger(__name__)

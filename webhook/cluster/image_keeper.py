@@ -23,8 +23,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from webhook import names, paths
-from webhook.api import Api
+from webhook import names
+from webhook.cluster import paths
+from webhook.cluster.api import Api
 from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, ConnectorsError, NotFound
 from webhook.grant.sidecar_images import (
     KEY,

@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sidecar.contract import Secret
-from webhook import names, paths, trim
+from webhook import names
 from webhook.admission import Place
-from webhook.api import Api
-from webhook.cache import Cache
+from webhook.cluster import paths, trim
+from webhook.cluster.api import Api
+from webhook.cluster.cache import Cache
+from webhook.cluster.image_keeper import ImageKeeper
 from webhook.connector.manifest import parse_connector
 from webhook.errors import InvalidConnector
 from webhook.grant.cluster import (
@@ -24,7 +26,6 @@ from webhook.grant.cluster import (
     parse_secret,
     parse_token_review,
 )
-from webhook.image_keeper import ImageKeeper
 from webhook.pod.decision import Found
 
 LIVE_SECONDS = 1.0

@@ -14,7 +14,7 @@ import json
 import re
 from typing import Any
 
-from webhook.json_depth import shallow
+from webhook.cluster.json_depth import shallow
 
 Json = dict[str, Any]
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from webhook.json_stream import TooLong
+from webhook.cluster.json_stream import TooLong
 
 SMALL_BYTES = 64 * 1024
 """Pods and Connectors have 2 to 20 KiB, a Secret has less. Forty of this size take 50 MiB at worst."""

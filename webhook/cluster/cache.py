@@ -12,9 +12,9 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from webhook.api import Api
+from webhook.cluster.api import Api
+from webhook.cluster.trim import Trim
 from webhook.errors import ClusterRefused, ClusterUnavailable, Gone
-from webhook.trim import Trim
 
 logger = logging.getLogger(__name__)
 

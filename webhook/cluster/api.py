@@ -22,11 +22,11 @@ from kubernetes.aio.config.incluster_config import (
     InClusterConfigLoader,
 )
 
-from webhook.answer_room import LONGEST_BYTES, AnswerRoom
-from webhook.api_answers import event_of, lines_of, object_of, refusal_of
+from webhook.cluster.answer_room import LONGEST_BYTES, AnswerRoom
+from webhook.cluster.answers import event_of, lines_of, object_of, refusal_of
+from webhook.cluster.json_stream import Lines, ListItems
+from webhook.cluster.trim import Trim, whole
 from webhook.errors import ClusterUnavailable, InputError, NotFound
-from webhook.json_stream import Lines, ListItems
-from webhook.trim import Trim, whole
 
 Json = dict[str, Any]
 PatchKind = Literal["merge", "json", "strategic"]

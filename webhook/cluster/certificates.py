@@ -26,8 +26,9 @@ from certs.authority import ServingFiles, service_hosts
 from certs.errors import CertificateError
 from certs.rotate import renew
 from certs.succession import KEYS, Succession, succeed
-from webhook import names, paths
-from webhook.api import Api
+from webhook import names
+from webhook.cluster import paths
+from webhook.cluster.api import Api
 from webhook.errors import ClusterRefused, Conflict, ConnectorsError, NotFound
 
 logger = logging.getLogger(__name__)

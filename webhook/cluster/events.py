@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from webhook import paths
+from webhook.cluster import paths
 from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, NotFound
 from webhook.limits.fairness import may_take
 
 if TYPE_CHECKING:  # the demo's broker has a cluster in memory, and need not wait for that library's import
-    from webhook.api import Api
+    from webhook.cluster.api import Api
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""The only talk with the API server: requests, watches, caches, Events, certificates."""
