@@ -23,10 +23,10 @@ from controller_stories import (
 
 from webhook.cluster.trim import is_abridged
 from webhook.connector.conditions import TYPES, Probe
-from webhook.controller.controller import PROBES
-from webhook.controller.schedule import DOUBT_SECONDS, JITTER, REFUSED_ONCE_SECONDS
-from webhook.controller.status import condition
 from webhook.manifests import Registry
+from webhook.status.controller import PROBES
+from webhook.status.patch import condition
+from webhook.status.schedule import DOUBT_SECONDS, JITTER, REFUSED_ONCE_SECONDS
 
 REFUSED = Probe("refused", "status code 401")
 

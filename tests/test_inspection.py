@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from authority import ca
 
-from webhook.controller.inspection import Inspection, inspect
-from webhook.controller.status import Versions
 from webhook.errors import ClusterRefused, ClusterUnavailable, Forbidden
 from webhook.grant.cluster import SecretManifest, parse_secret
+from webhook.status.inspection import Inspection, inspect
+from webhook.status.patch import Versions
 
 Answer = SecretManifest | Exception | None
 

@@ -21,8 +21,8 @@ from controller_stories import (
 from webhook import names
 from webhook.cluster import paths
 from webhook.connector.conditions import Probe
-from webhook.controller.status import is_current
 from webhook.manifests import Registry
+from webhook.status.patch import is_current
 
 REFUSED = Probe("refused", "status code 401")
 LEASE = paths.lease(names.NAMESPACE, names.CONTROLLER_LEASE)

@@ -13,7 +13,7 @@ from registry import Registry
 
 from webhook.cluster import paths
 from webhook.cluster.api import KubernetesApi
-from webhook.controller.lease import Lease, Sighting, Times, held, may_hold, released, sighted
+from webhook.status.lease import Lease, Sighting, Times, held, may_hold, released, sighted
 
 PATH = paths.lease("system", "controller")
 FAST = Times(lease_seconds=4, renew_deadline_seconds=1.0, retry_seconds=0.05, release_seconds=1.0)

@@ -12,7 +12,7 @@ from probes import HOST, INDEX, LOOPBACK, PAGE, Names, answer, at, look
 from registry import Registry
 
 from webhook.connector.conditions import Probe
-from webhook.controller.probe import resolve_by_system
+from webhook.status.probe import resolve_by_system
 
 NOT_LISTENING = "127.0.0.2"  # the scripted registries listen on 127.0.0.1 alone
 

@@ -3,7 +3,7 @@
 import pytest
 
 from webhook.connector.conditions import Probe
-from webhook.controller.schedule import (
+from webhook.status.schedule import (
     DOUBT_SECONDS,
     FAILED_SECONDS,
     JITTER,

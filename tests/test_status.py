@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from webhook.connector.conditions import TYPES, Observed, Probe, conditions
-from webhook.controller.status import (
+from webhook.errors import Problem
+from webhook.status.patch import (
     CONDITIONS_LIMIT,
     FOREIGN_LIMIT,
     MESSAGE_LENGTH,
@@ -19,7 +20,6 @@ from webhook.controller.status import (
     told_probe,
     told_versions,
 )
-from webhook.errors import Problem
 
 CRD = Path(__file__).resolve().parents[1] / "manifests/crd/connectors.yaml"
 URL = "http://127.0.0.1:28100/simple/"

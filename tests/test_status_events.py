@@ -10,9 +10,9 @@ from kubernetes.aio.client import Configuration
 
 from webhook.cluster.api import KubernetesApi
 from webhook.connector.conditions import Observed, Probe, conditions
-from webhook.controller.status import Report, Versions
-from webhook.controller.status_writer import StatusWriter
 from webhook.limits.fair_slots import FairSlots
+from webhook.status.patch import Report, Versions
+from webhook.status.writer import StatusWriter
 
 
 @pytest.fixture

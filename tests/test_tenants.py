@@ -20,12 +20,12 @@ from webhook.cluster.cache import Cache
 from webhook.cluster.connector_class import PYPI
 from webhook.cluster.events import EventRecorder
 from webhook.connector.conditions import Probe
-from webhook.controller.controller import PROBES, Controller
-from webhook.controller.kept import attended
-from webhook.controller.lease import Times
-from webhook.controller.probe import probe as real_probe
-from webhook.controller.status import condition
 from webhook.manifests import Registry
+from webhook.status.controller import PROBES, Controller
+from webhook.status.kept import attended
+from webhook.status.lease import Times
+from webhook.status.patch import condition
+from webhook.status.probe import probe as real_probe
 
 SILENT = 1500
 TIMEOUT_SECONDS = 10.0

@@ -9,7 +9,8 @@ import pytest
 from sidecar.contract import Credential, Secret
 from webhook.connector.conditions import Probe
 from webhook.connector.manifest import parse_connector
-from webhook.controller.schedule import (
+from webhook.manifests import Registry
+from webhook.status.schedule import (
     JITTER,
     REFUSED_ONCE_SECONDS,
     REFUSED_SECONDS,
@@ -17,8 +18,7 @@ from webhook.controller.schedule import (
     next_answer,
     shortest_refused_pause,
 )
-from webhook.controller.trials import Trials
-from webhook.manifests import Registry
+from webhook.status.shared_questions import Trials
 
 OK = Probe("ok", "status code 200")
 GONE = Probe("unreachable", "connection refused")

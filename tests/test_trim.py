@@ -9,8 +9,8 @@ import pytest
 from webhook import names
 from webhook.cluster import trim
 from webhook.connector.conditions import TYPES
-from webhook.controller.kept import attended
-from webhook.controller.status import MESSAGE_LENGTH
+from webhook.status.kept import attended
+from webhook.status.patch import MESSAGE_LENGTH
 
 Json = dict[str, Any]
 

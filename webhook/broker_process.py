@@ -12,10 +12,10 @@ from webhook.cluster.connector_class import ensure_class
 from webhook.cluster.events import EventRecorder
 from webhook.cluster.image_keeper import ImageKeeper
 from webhook.cluster.lookups import KubernetesCluster
-from webhook.controller.controller import Controller
-from webhook.controller.kept import attended
 from webhook.pod.settings import ProcessSettings, from_environment
 from webhook.serving import serve
+from webhook.status.controller import Controller
+from webhook.status.kept import attended
 from webhook.tasks import done_before, stop_on_signals, together
 
 PORT = 8443

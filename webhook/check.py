@@ -10,8 +10,8 @@ from webhook.connector.conditions import Condition, Observed, Probe, conditions
 from webhook.connector.manifest import Connector
 from webhook.connector.packages import describe
 from webhook.console import Console, Style
-from webhook.controller.probe import probe
 from webhook.manifests import Registry
+from webhook.status.probe import probe
 
 _STYLES: dict[str, Style] = {"True": "green", "False": "red", "Unknown": "yellow"}
 

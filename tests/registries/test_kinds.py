@@ -10,7 +10,7 @@ from kinds import INDEX_TYPES, METADATA, PROJECT, SDIST, VERSION, WHEEL, files, 
 from listings import Link, links, without_links
 from registry_kinds import SIMPLE, Scene
 
-from webhook.controller.probe import probe
+from webhook.status.probe import probe
 
 PAGE = f"{SIMPLE}{PROJECT}/"
 EACH = pytest.mark.parametrize("name", kinds())

@@ -23,8 +23,8 @@ from webhook.cluster.cache import Cache
 from webhook.cluster.events import EventRecorder
 from webhook.cluster.image_keeper import ImageKeeper
 from webhook.cluster.lookups import KubernetesCluster
-from webhook.controller.kept import attended
 from webhook.pod.settings import Settings
+from webhook.status.kept import attended
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 PATIENCE_SECONDS = 60.0

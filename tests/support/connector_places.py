@@ -8,7 +8,7 @@ from kube import Kube
 from registry import Call
 
 from webhook import names
-from webhook.controller.status import condition
+from webhook.status.patch import condition
 
 PASSWORD = "canary-71d4-right"
 FAST = 0.5

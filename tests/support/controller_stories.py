@@ -17,11 +17,11 @@ from webhook.cluster.api import KubernetesApi
 from webhook.cluster.cache import Cache
 from webhook.cluster.connector_class import PYPI
 from webhook.connector.conditions import Probe
-from webhook.controller.controller import Controller
-from webhook.controller.kept import attended
-from webhook.controller.lease import Times
-from webhook.controller.status import condition
 from webhook.manifests import Registry
+from webhook.status.controller import Controller
+from webhook.status.kept import attended
+from webhook.status.lease import Times
+from webhook.status.patch import condition
 
 OK = Probe("ok", "status code 200")
 LONG = Times(lease_seconds=60, renew_deadline_seconds=40.0, retry_seconds=0.05)

@@ -17,10 +17,10 @@ from webhook.cluster import paths
 from webhook.cluster.api import in_cluster_or_kubeconfig
 from webhook.cluster.cache import Cache
 from webhook.cluster.events import EventRecorder
-from webhook.controller.controller import Controller
-from webhook.controller.kept import attended
-from webhook.controller.lease import Times
-from webhook.controller.probe import probe
+from webhook.status.controller import Controller
+from webhook.status.kept import attended
+from webhook.status.lease import Times
+from webhook.status.probe import probe
 
 PATIENCE_SECONDS = 60.0
 FAST = Times(lease_seconds=60, renew_deadline_seconds=40.0, retry_seconds=0.1)

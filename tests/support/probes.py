@@ -10,7 +10,7 @@ from sidecar.contract import Credential, Secret
 from webhook import manifests
 from webhook.connector.conditions import Probe
 from webhook.connector.manifest import parse_connector
-from webhook.controller.probe import Resolve, probe
+from webhook.status.probe import Resolve, probe
 
 HOST = "registry.test"
 LOOPBACK = "127.0.0.1"

@@ -10,7 +10,7 @@ from registry import Registry
 
 from webhook import names
 from webhook.cluster.connector_class import PYPI
-from webhook.controller.probe import SILENT
+from webhook.status.probe import SILENT
 
 NEVER = 3600.0
 TYPES = [

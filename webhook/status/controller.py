@@ -25,17 +25,17 @@ from webhook.cluster.cache import Cache, Key
 from webhook.cluster.events import Recorder
 from webhook.cluster.trim import is_abridged, without_texts
 from webhook.connector.conditions import TYPES, Observed, Probe, conditions
-from webhook.controller import schedule
-from webhook.controller.asking import Asking, Turn
-from webhook.controller.inspection import Inspection, inspect
-from webhook.controller.lease import Lease, Times
-from webhook.controller.probe import probe as probe_registry
-from webhook.controller.status import Report, condition, identity, is_current
-from webhook.controller.status_writer import StatusWriter
 from webhook.errors import ClusterRefused, ClusterUnavailable
 from webhook.grant.cluster import SecretManifest, parse_secret
 from webhook.limits.fair_slots import FairSlots
 from webhook.manifests import Registry
+from webhook.status import schedule
+from webhook.status.asking import Asking, Turn
+from webhook.status.inspection import Inspection, inspect
+from webhook.status.lease import Lease, Times
+from webhook.status.patch import Report, condition, identity, is_current
+from webhook.status.probe import probe as probe_registry
+from webhook.status.writer import StatusWriter
 
 logger = logging.getLogger(__name__)
 

@@ -34,8 +34,8 @@ import httpx
 from sidecar.destinations import why_forbidden
 from webhook.connector.conditions import Probe
 from webhook.connector.manifest import Connector
-from webhook.controller.metered import meter
 from webhook.manifests import Registry
+from webhook.status.metered import meter
 
 TIMEOUT_SECONDS = 10.0
 """For all of one look, names and both questions included"""

@@ -6,7 +6,7 @@ from typing import Any
 
 from webhook.cluster import trim
 from webhook.connector.conditions import TYPES
-from webhook.controller.status import MESSAGE_LENGTH
+from webhook.status.patch import MESSAGE_LENGTH
 
 Json = dict[str, Any]
 

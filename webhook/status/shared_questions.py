@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from webhook.connector.conditions import Probe
-from webhook.controller.schedule import REFUSED_SECONDS, shortest_refused_pause
 from webhook.manifests import Registry
+from webhook.status.schedule import REFUSED_SECONDS, shortest_refused_pause
 
 FORGOTTEN_SECONDS = 2 * REFUSED_SECONDS[1]
 """After the time of the next question: a Connector that still asks it has done so by then"""

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 
 from webhook.connector.conditions import Probe
-from webhook.controller import schedule
-from webhook.controller.inspection import Inspection
-from webhook.controller.pace import Pace
-from webhook.controller.status import identity, told_probe, told_versions
-from webhook.controller.trials import Trials
 from webhook.manifests import Registry
+from webhook.status import schedule
+from webhook.status.inspection import Inspection
+from webhook.status.pace import Pace
+from webhook.status.patch import identity, told_probe, told_versions
+from webhook.status.shared_questions import Trials
 
 logger = logging.getLogger(__name__)
 

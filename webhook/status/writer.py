@@ -10,10 +10,10 @@ from webhook.cluster.api import Api
 from webhook.cluster.events import Recorder
 from webhook.cluster.trim import is_abridged, without_texts
 from webhook.connector.conditions import READY, Condition
-from webhook.controller.kept import attended
-from webhook.controller.status import Report, condition, identity, status_patch
 from webhook.errors import Conflict, NotFound
 from webhook.limits.fair_slots import FairSlots
+from webhook.status.kept import attended
+from webhook.status.patch import Report, condition, identity, status_patch
 
 Json = dict[str, Any]
 

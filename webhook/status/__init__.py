@@ -1,0 +1,1 @@
+"""Keeps each Connector's status true: reads its Secrets, probes its registry, writes conditions."""
