@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from webhook import admission
-from webhook.admission import MOST_BYTES, Place, create_app
 from webhook.connector.manifest import parse_connector
 from webhook.errors import ClusterUnavailable
 from webhook.pod.decision import Found
 from webhook.pod.patch import applied
 from webhook.pod.settings import Settings
+from webhook.server import admission
+from webhook.server.admission import MOST_BYTES, Place, create_app
 
 SETTINGS = Settings("r.example/s:1", ("r.example/s:1",), ("-----BEGIN CERTIFICATE-----\nMIIB\n",))
 CANARY = "canary-6f2d"
@@ -201,7 +201,7 @@ def test_an_internal_error_leaves_as_a_review_without_a_stack_trace(
     assert CANARY not in answer.text
     assert "Traceback" not in answer.text
     assert CANARY not in str([vars(one) for one in caplog.records])
-    ours = [one for one in caplog.records if one.name == "webhook.admission"]
+    ours = [one for one in caplog.records if one.name == "webhook.server.admission"]
     assert ours[-1].getMessage() == "admission"
 
 
@@ -241,7 +241,7 @@ def test_the_namespaces_label_is_asked_for() -> None:
 def test_there_is_one_log_line_for_an_admission_and_never_the_pod(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     post_now(document())
-    [record] = [one for one in caplog.records if one.name == "webhook.admission"]
+    [record] = [one for one in caplog.records if one.name == "webhook.server.admission"]
     fields = vars(record)
     assert record.getMessage() == "admission"
     assert (fields["uid"], fields["namespace"], fields["pod"]) == ("0e1f", "team-a", "build-")

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tests.test_admission import SETTINGS, document, find, post_now
-from webhook import admission
-from webhook.admission import create_app
 from webhook.limits.budgets import Budget
-from webhook.logs import JsonFormatter
+from webhook.server import admission
+from webhook.server.admission import create_app
+from webhook.server.logs import JsonFormatter
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_what_a_stranger_writes_into_a_review_is_logged_shortened(
         {"object": {"metadata": {"name": strange}}},
     ):
         assert len(post_now(document(**changes)).content) < 64 * 1024
-    lines = [JsonFormatter().format(one) for one in caplog.records if one.name == "webhook.admission"]
+    lines = [JsonFormatter().format(one) for one in caplog.records if one.name == "webhook.server.admission"]
     assert len(lines) == 3
     assert max(map(len, lines)) < 2000
     fields = [json.loads(line) for line in lines]

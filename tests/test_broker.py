@@ -36,11 +36,11 @@ from certs import store
 from certs.authority import ServingFiles, issue_leaf
 from certs.reload import Reloader
 from sidecar.contract import Grant, Secret
-from webhook import broker, reception
-from webhook.broker import create_app
 from webhook.errors import ClusterUnavailable, Forbidden
 from webhook.grant.cluster import SecretManifest
 from webhook.memory import MemoryCluster
+from webhook.server import broker, reception
+from webhook.server.broker import create_app
 
 # -- a grant
 

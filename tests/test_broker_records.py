@@ -86,7 +86,7 @@ def test_the_canary_is_in_no_log_and_in_no_answer_but_the_grant(caplog: pytest.L
 
 def test_the_search_for_the_canary_sees_one_that_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    logger = logging.getLogger("webhook.broker")
+    logger = logging.getLogger("webhook.server.broker")
     for plant in (
         lambda: logger.debug("grant", extra={"field": CANARY}),
         lambda: logger.debug("%s", CANARY),

@@ -20,9 +20,9 @@ from broker_requests import (
 )
 
 from sidecar.contract import Grant, grant_request
-from webhook import broker
-from webhook.broker import create_app
 from webhook.memory import MemoryCluster
+from webhook.server import broker
+from webhook.server.broker import create_app
 
 # -- access
 

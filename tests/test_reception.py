@@ -12,10 +12,10 @@ from fastapi import FastAPI
 from made_up_tokens import made_up
 
 from sidecar.contract import Secret
-from webhook.broker import create_app
 from webhook.limits import callers
 from webhook.memory import MemoryCluster
-from webhook.reception import MOST_AT_ONCE_PER_PEER
+from webhook.server.broker import create_app
+from webhook.server.reception import MOST_AT_ONCE_PER_PEER
 
 
 class Counting(MemoryCluster):

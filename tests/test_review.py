@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook import review
 from webhook.pod.patch import applied, operations
+from webhook.server import review
 
 members = st.fixed_dictionaries(
     {"name": st.sampled_from("abcd")},

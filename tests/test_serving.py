@@ -22,9 +22,9 @@ from starlette.types import Receive, Scope, Send
 from certs.authority import ServingFiles, issue_leaf
 from certs.errors import UnusablePair
 from certs.store import write_files
-from webhook import logs
 from webhook.limits.doors import Limits
-from webhook.serving import listening, serve
+from webhook.server import logs
+from webhook.server.serving import listening, serve
 
 PATIENCE_SECONDS = 10.0
 

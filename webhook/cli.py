@@ -91,14 +91,14 @@ def _demo(given: argparse.Namespace, environment: Mapping[str, str], errors: Con
 
 
 def _admission(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
-    from webhook.admission_process import run_admission  # its packages take half a second to import
+    from webhook.server.admission_process import run_admission  # its packages take half a second to import
 
     run_admission(environment)
     return DONE
 
 
 def _broker(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
-    from webhook.broker_process import run_broker
+    from webhook.server.broker_process import run_broker
 
     run_broker(environment)
     return DONE

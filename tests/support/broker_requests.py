@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from certs.authority import create_authority
-from webhook.broker import create_app
 from webhook.connector.manifest import parse_connector
 from webhook.memory import MemoryCluster
 from webhook.pod.decision import decide
 from webhook.pod.settings import Settings
+from webhook.server.broker import create_app
 
 CANARY = "canary-51c2-broker"
 AUDIENCE = "pypi-connector"
@@ -130,7 +130,7 @@ def problem(response: httpx.Response) -> tuple[int, str]:
 
 def audit(caplog: pytest.LogCaptureFixture) -> list[Any]:
     """The broker's own lines."""
-    return [record for record in caplog.records if record.name == "webhook.broker"]
+    return [record for record in caplog.records if record.name == "webhook.server.broker"]
 
 
 def everything(caplog: pytest.LogCaptureFixture) -> str:

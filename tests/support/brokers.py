@@ -16,7 +16,6 @@ from fastapi import FastAPI
 from kube import Kube
 
 from webhook import names
-from webhook.broker import create_app
 from webhook.cluster import paths
 from webhook.cluster.api import in_cluster_or_kubeconfig
 from webhook.cluster.cache import Cache
@@ -24,6 +23,7 @@ from webhook.cluster.events import EventRecorder
 from webhook.cluster.image_keeper import ImageKeeper
 from webhook.cluster.lookups import KubernetesCluster
 from webhook.pod.settings import Settings
+from webhook.server.broker import create_app
 from webhook.status.kept import attended
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"

@@ -168,11 +168,11 @@ async def _serve(component: str, port: int, folder: Path) -> None:
     from broker_requests import SETTINGS, cluster, token
     from broker_requests import connector as manifest
 
-    from webhook import admission, broker
     from webhook.connector.manifest import parse_connector
     from webhook.pod.decision import Found
-    from webhook.serving import serve
-    from webhook.tasks import stop_on_signals
+    from webhook.server import admission, broker
+    from webhook.server.serving import serve
+    from webhook.server.tasks import stop_on_signals
 
     given = cluster()
 
@@ -198,7 +198,7 @@ async def _serve(component: str, port: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    from webhook import logs
+    from webhook.server import logs
 
     logs.set_up("info")
     asyncio.run(_serve(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])))

@@ -10,7 +10,6 @@ from typing import Any
 
 from sidecar.contract import Secret
 from webhook import names
-from webhook.admission import Place
 from webhook.cluster import paths, trim
 from webhook.cluster.api import Api
 from webhook.cluster.cache import Cache
@@ -27,6 +26,7 @@ from webhook.grant.cluster import (
     parse_token_review,
 )
 from webhook.pod.decision import Found
+from webhook.server.admission import Place
 
 LIVE_SECONDS = 1.0
 """For what a cache misses while the API server waits 5 s for admission's answer."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from certs.authority import KeyPair, create_authority, split_bundle
 from sidecar.contract import TOKEN_AUDIENCE, Secret
-from webhook import admission, broker, names
+from webhook import names
 from webhook.connector.manifest import parse_connector
 from webhook.demo import services
 from webhook.demo.packages import make_wheel
@@ -23,6 +23,7 @@ from webhook.manifests import read_yaml
 from webhook.memory import MemoryCluster
 from webhook.pod.decision import Found
 from webhook.pod.settings import Settings
+from webhook.server import admission, broker
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
 USERNAME = "ci-robot"

@@ -7,14 +7,14 @@ from pathlib import Path
 from certs.authority import split_bundle
 from certs.errors import UnusablePair
 from certs.store import BUNDLE
-from webhook import admission, logs
 from webhook.cluster import paths, trim
 from webhook.cluster.api import in_cluster_or_kubeconfig
 from webhook.cluster.cache import Cache
 from webhook.cluster.lookups import AdmissionView
 from webhook.pod.settings import ProcessSettings, from_environment
-from webhook.serving import serve
-from webhook.tasks import stop_on_signals, together
+from webhook.server import admission, logs
+from webhook.server.serving import serve
+from webhook.server.tasks import stop_on_signals, together
 
 PORT = 10250
 """Firewalls between managed control planes and their nodes let this one pass: it is the kubelet's."""

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 
-from webhook import broker, logs
 from webhook.cluster import paths
 from webhook.cluster.api import in_cluster_or_kubeconfig
 from webhook.cluster.cache import Cache
@@ -13,10 +12,11 @@ from webhook.cluster.events import EventRecorder
 from webhook.cluster.image_keeper import ImageKeeper
 from webhook.cluster.lookups import KubernetesCluster
 from webhook.pod.settings import ProcessSettings, from_environment
-from webhook.serving import serve
+from webhook.server import broker, logs
+from webhook.server.serving import serve
+from webhook.server.tasks import done_before, stop_on_signals, together
 from webhook.status.controller import Controller
 from webhook.status.kept import attended
-from webhook.tasks import done_before, stop_on_signals, together
 
 PORT = 8443
 TLS_DIRECTORY = "/run/pypi-connector/tls"

@@ -20,7 +20,6 @@ from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Send
 
-from webhook import review
 from webhook.errors import ClusterUnavailable
 from webhook.limits.budgets import Budget, Hold, Overfull, parsed_bytes
 from webhook.limits.tally import Tally
@@ -28,7 +27,8 @@ from webhook.pod.decision import Decision, Found, connectors_of, decide
 from webhook.pod.patch import operations
 from webhook.pod.reasons import Reason
 from webhook.pod.settings import Settings
-from webhook.sending import Sent, abort, send_whole
+from webhook.server import review
+from webhook.server.sending import Sent, abort, send_whole
 
 MOST_BYTES = 7 * 1024 * 1024
 """The API server accepts objects up to 3 MiB; a review holds the object, for other operations the old one

@@ -19,8 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from certs.reload import Reloader
 from certs.store import CERTIFICATE, KEY, read_files
-from webhook.bounded_http import BoundedProtocol
 from webhook.limits.doors import Doors, Limits, Visit
+from webhook.server.bounded_http import BoundedProtocol
 
 logger = logging.getLogger(__name__)
 

@@ -33,7 +33,7 @@ from webhook.grant.cluster import Cluster
 from webhook.grant.granting import Trail, grant
 from webhook.grant.notices import GRANTED, Outcomes, Told
 from webhook.pod.settings import Settings
-from webhook.reception import Reception
+from webhook.server.reception import Reception
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""HTTP edges and processes of admission and broker. Holds no policy."""
