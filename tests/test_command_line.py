@@ -11,7 +11,7 @@ import seed
 from command_line import CONNECTOR, GOOD, POD, PROGRAM, call
 from environments import clean
 
-from webhook.loopback import free_port
+from webhook.command.loopback import free_port
 
 
 def test_a_command_that_is_not_there_gives_127() -> None:

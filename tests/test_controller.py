@@ -22,8 +22,8 @@ from controller_stories import (
 )
 
 from webhook.cluster.trim import is_abridged
+from webhook.command.manifests import Registry
 from webhook.connector.conditions import TYPES, Probe
-from webhook.manifests import Registry
 from webhook.status.controller import PROBES
 from webhook.status.patch import condition
 from webhook.status.schedule import DOUBT_SECONDS, JITTER, REFUSED_ONCE_SECONDS

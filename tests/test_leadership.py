@@ -20,8 +20,8 @@ from controller_stories import (
 
 from webhook import names
 from webhook.cluster import paths
+from webhook.command.manifests import Registry
 from webhook.connector.conditions import Probe
-from webhook.manifests import Registry
 from webhook.status.patch import is_current
 
 REFUSED = Probe("refused", "status code 401")

@@ -7,8 +7,8 @@ import pytest
 from apistore import ApiStore
 from controller_stories import OK, Probes, connector, login, ready, run, running, store_with_class, until
 
+from webhook.command.manifests import Registry
 from webhook.connector.conditions import Probe
-from webhook.manifests import Registry
 from webhook.status.pace import BURST, REFILL_SECONDS, Pace
 
 GONE = Probe("unreachable", "no registry answers", "connection refused")

@@ -11,11 +11,11 @@ import pytest
 import yaml
 from command_line import CONNECTOR, GOOD, POD, call
 
+from webhook.command.local_proxy import _Watcher
 from webhook.console import Console
 from webhook.explain.command import print_explanation
 from webhook.explain.explanation import Explanation
 from webhook.explain.statements import Statement
-from webhook.local_proxy import _Watcher
 from webhook.plain_text import plain
 
 HIDDEN = ("Cc", "Cf", "Zl", "Zp", "Cs", "Co")

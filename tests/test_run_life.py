@@ -15,11 +15,11 @@ import pytest
 import yaml
 from environments import clean
 
+from webhook.command.local_proxy import running_proxy
+from webhook.command.loopback import free_port
+from webhook.command.manifests import Registry
 from webhook.connector.manifest import parse_connector
 from webhook.console import Console
-from webhook.local_proxy import running_proxy
-from webhook.loopback import free_port
-from webhook.manifests import Registry
 
 PROGRAM = str(Path(sys.executable).with_name("pypi-connector"))
 MANIFESTS = """

@@ -19,8 +19,8 @@ from webhook.cluster import paths
 from webhook.cluster.cache import Cache
 from webhook.cluster.connector_class import PYPI
 from webhook.cluster.events import EventRecorder
+from webhook.command.manifests import Registry
 from webhook.connector.conditions import Probe
-from webhook.manifests import Registry
 from webhook.status.controller import PROBES, Controller
 from webhook.status.kept import attended
 from webhook.status.lease import Times

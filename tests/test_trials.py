@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from sidecar.contract import Credential, Secret
+from webhook.command.manifests import Registry
 from webhook.connector.conditions import Probe
 from webhook.connector.manifest import parse_connector
-from webhook.manifests import Registry
 from webhook.status.schedule import (
     JITTER,
     REFUSED_ONCE_SECONDS,

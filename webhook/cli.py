@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from certs.errors import CertificateError
-from webhook.check import check
+from webhook.command.check import check
+from webhook.command.inject import inject_offline, offline_settings, print_decision, read_pod
+from webhook.command.local_proxy import ProxyFailed
+from webhook.command.manifests import Registry, choose, load, resolve
+from webhook.command.run import run_command
 from webhook.console import Console, standard_error, standard_output
 from webhook.errors import ConnectorsError, InputError, Problem
-from webhook.local_proxy import ProxyFailed
-from webhook.manifests import Registry, choose, load, resolve
-from webhook.offline import inject_offline, offline_settings, print_decision, read_pod
 from webhook.pod.reasons import UNUSABLE
-from webhook.run import run_command
 
 DONE, NOT_READY, BAD_INPUT = 0, 1, 2
 

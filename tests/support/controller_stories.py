@@ -16,8 +16,8 @@ from webhook.cluster import paths
 from webhook.cluster.api import KubernetesApi
 from webhook.cluster.cache import Cache
 from webhook.cluster.connector_class import PYPI
+from webhook.command.manifests import Registry
 from webhook.connector.conditions import Probe
-from webhook.manifests import Registry
 from webhook.status.controller import Controller
 from webhook.status.kept import attended
 from webhook.status.lease import Times

@@ -8,11 +8,11 @@ from typing import Any
 from authority import ca
 
 from sidecar.contract import Grant, Secret
+from webhook.command.manifests import Registry
 from webhook.connector.credentials import parse_ca, parse_credential
 from webhook.connector.manifest import Connector, parse_connector
 from webhook.grant.cluster import SecretManifest
 from webhook.grant.rules import compose
-from webhook.manifests import Registry
 
 
 @dataclass(frozen=True, slots=True)

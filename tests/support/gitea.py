@@ -15,7 +15,7 @@ from environments import clean
 from servers import RegistryServer, running_program, wait_for_answer
 
 from certs.authority import issue_leaf
-from webhook.loopback import free_port
+from webhook.command.loopback import free_port
 
 _USER = "robot"
 

@@ -17,7 +17,7 @@ from benchmarks.machine import MachineLacks
 from benchmarks.programs import find_debian_programs
 from benchmarks.subjects import NGINX
 from certs.authority import issue_leaf
-from webhook.loopback import free_port
+from webhook.command.loopback import free_port
 
 _PASSWORD = "canary-of-nginx"
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from webhook import names
+from webhook.command.loopback import free_port
 from webhook.demo.kubelet import PodProcesses
 from webhook.demo.reviewing import ask_admission
 from webhook.demo.stage import Stage, example
 from webhook.demo.workload import Outcome, run_and_search
-from webhook.loopback import free_port
 
 
 class Runner:

@@ -15,7 +15,7 @@ from environments import clean
 from servers import START_SECONDS, running_program
 
 from benchmarks.programs import install_debian_packages
-from webhook.loopback import free_port
+from webhook.command.loopback import free_port
 
 _PACKAGE = "postgresql"
 _OWNER = "postgres"

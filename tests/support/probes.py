@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from registry import Call, Registry
 
 from sidecar.contract import Credential, Secret
-from webhook import manifests
+from webhook.command import manifests
 from webhook.connector.conditions import Probe
 from webhook.connector.manifest import parse_connector
 from webhook.status.probe import Resolve, probe

@@ -21,7 +21,7 @@ from postgres import Postgres, postgres, run
 from servers import START_SECONDS, RegistryServer, running_program, wait_for_answer
 
 from certs.authority import issue_leaf
-from webhook.loopback import free_port
+from webhook.command.loopback import free_port
 
 _USER = "admin"
 """Whom Pulp makes itself"""

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from environments import clean, environment
 
+from webhook.command.loopback import free_port
 from webhook.demo.services import htpasswd_line
-from webhook.loopback import free_port
 
 START_SECONDS = 60.0  # devpi makes a database first, on a machine that may be three times slower
 

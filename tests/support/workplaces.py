@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from webhook import names
+from webhook.command.loopback import free_port
 from webhook.demo.containers import IMAGE_PATH
 from webhook.demo.kubelet import PodProcesses
 from webhook.demo.reviewing import ask_admission
 from webhook.demo.stage import Stage, example
-from webhook.loopback import free_port
 
 PATIENCE_SECONDS = 180.0
 """Of one job: the slowest client takes ten seconds on an idle machine"""

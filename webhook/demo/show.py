@@ -4,8 +4,8 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from webhook.command.inject import dump
 from webhook.console import Console
-from webhook.offline import dump
 
 _LONG = 90
 

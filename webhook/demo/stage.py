@@ -15,11 +15,11 @@ from typing import Any
 from certs.authority import KeyPair, create_authority, split_bundle
 from sidecar.contract import TOKEN_AUDIENCE, Secret
 from webhook import names
+from webhook.command.manifests import read_yaml
 from webhook.connector.manifest import parse_connector
 from webhook.demo import services
 from webhook.demo.packages import make_wheel
 from webhook.errors import InputError, InvalidConnector
-from webhook.manifests import read_yaml
 from webhook.memory import MemoryCluster
 from webhook.pod.decision import Found
 from webhook.pod.settings import Settings

@@ -11,6 +11,7 @@ import httpx
 from sidecar.contract import COMMAND
 from webhook import names
 from webhook.clients.ports import default_port
+from webhook.command.loopback import free_port, is_taken
 from webhook.console import Console
 from webhook.demo import services
 from webhook.demo.containers import isolation_works
@@ -20,7 +21,6 @@ from webhook.demo.show import show_after, show_before
 from webhook.demo.stage import Stage, example, set_stage
 from webhook.demo.workload import Outcome, run_and_search
 from webhook.errors import ConnectorsError
-from webhook.loopback import free_port, is_taken
 
 _WORKLOAD = "build"
 _CONNECTOR = "team-a/team-pypi"

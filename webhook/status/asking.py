@@ -5,8 +5,8 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 
+from webhook.command.manifests import Registry
 from webhook.connector.conditions import Probe
-from webhook.manifests import Registry
 from webhook.status import schedule
 from webhook.status.inspection import Inspection
 from webhook.status.pace import Pace

@@ -24,11 +24,11 @@ from webhook.cluster.api import Api
 from webhook.cluster.cache import Cache, Key
 from webhook.cluster.events import Recorder
 from webhook.cluster.trim import is_abridged, without_texts
+from webhook.command.manifests import Registry
 from webhook.connector.conditions import TYPES, Observed, Probe, conditions
 from webhook.errors import ClusterRefused, ClusterUnavailable
 from webhook.grant.cluster import SecretManifest, parse_secret
 from webhook.limits.fair_slots import FairSlots
-from webhook.manifests import Registry
 from webhook.status import schedule
 from webhook.status.asking import Asking, Turn
 from webhook.status.inspection import Inspection, inspect

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from webhook import names
+from webhook.command.manifests import Registry
 from webhook.connector.credentials import parse_ca, parse_credential
 from webhook.connector.manifest import parse_connector
 from webhook.errors import ClusterRefused, Forbidden, InvalidConnector, InvalidSecret, Problem
 from webhook.grant.cluster import SecretManifest
 from webhook.grant.rules import secret_forbidden
-from webhook.manifests import Registry
 from webhook.status.patch import Versions
 
 ReadSecret = Callable[[str, str], Awaitable[SecretManifest | None]]

@@ -32,9 +32,9 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 
 from sidecar.destinations import why_forbidden
+from webhook.command.manifests import Registry
 from webhook.connector.conditions import Probe
 from webhook.connector.manifest import Connector
-from webhook.manifests import Registry
 from webhook.status.metered import meter
 
 TIMEOUT_SECONDS = 10.0

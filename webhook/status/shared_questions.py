@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from webhook.command.manifests import Registry
 from webhook.connector.conditions import Probe
-from webhook.manifests import Registry
 from webhook.status.schedule import REFUSED_SECONDS, shortest_refused_pause
 
 FORGOTTEN_SECONDS = 2 * REFUSED_SECONDS[1]

@@ -16,10 +16,10 @@ from typing import IO, Any
 from sidecar.contract import Environment, Grant, Listener
 from webhook.clients.endpoints import Endpoints, index_url, upload_url
 from webhook.clients.files import files
+from webhook.command.loopback import free_port
+from webhook.command.manifests import Registry
 from webhook.console import Console
 from webhook.errors import ConnectorsError
-from webhook.loopback import free_port
-from webhook.manifests import Registry
 
 _FOREVER = 10.0**9
 """Seconds: the manifests are read once, and there is nobody to ask anew"""

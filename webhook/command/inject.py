@@ -9,10 +9,10 @@ from typing import Any
 import yaml
 
 from webhook import names
+from webhook.command.manifests import Documents, read_yaml
 from webhook.connector.manifest import Connector, parse_connector
 from webhook.console import Console
 from webhook.errors import InputError, InvalidConnector
-from webhook.manifests import Documents, read_yaml
 from webhook.plain_text import plain
 from webhook.pod.decision import Decision, decide
 from webhook.pod.settings import Settings

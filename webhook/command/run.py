@@ -8,10 +8,10 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from webhook.clients import variables
 from webhook.clients.endpoints import index_url
 from webhook.clients.no_proxy import bypass_loopback
+from webhook.command.local_proxy import RunningProxy, running_proxy
+from webhook.command.manifests import Registry
 from webhook.connector.packages import describe
 from webhook.console import Console
-from webhook.local_proxy import RunningProxy, running_proxy
-from webhook.manifests import Registry
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """Exit codes of a shell (POSIX, Shell Command Language §2.8.2)"""

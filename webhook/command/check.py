@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 from webhook.clients.endpoints import index_url
 from webhook.clients.ports import default_port
+from webhook.command.manifests import Registry
 from webhook.connector.conditions import Condition, Observed, Probe, conditions
 from webhook.connector.manifest import Connector
 from webhook.connector.packages import describe
 from webhook.console import Console, Style
-from webhook.manifests import Registry
 from webhook.status.probe import probe
 
 _STYLES: dict[str, Style] = {"True": "green", "False": "red", "Unknown": "yellow"}
