@@ -36,9 +36,9 @@ from certs import store
 from certs.authority import ServingFiles, issue_leaf
 from certs.reload import Reloader
 from sidecar.contract import Grant, Secret
+from webhook.demo.memory_cluster import MemoryCluster
 from webhook.errors import ClusterUnavailable, Forbidden
 from webhook.grant.cluster import SecretManifest
-from webhook.memory import MemoryCluster
 from webhook.server import broker, reception
 from webhook.server.broker import create_app
 

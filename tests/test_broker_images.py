@@ -6,8 +6,8 @@ import pytest
 from broker_requests import ask, cluster, connector, injected, login, problem
 
 from webhook import names
+from webhook.demo.memory_cluster import MemoryCluster
 from webhook.errors import ClusterUnavailable, Forbidden
-from webhook.memory import MemoryCluster
 
 NEWER = "registry.example/sidecar:2"
 

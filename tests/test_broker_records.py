@@ -26,8 +26,8 @@ from broker_requests import (
 )
 
 from sidecar.contract import CAUSES, Secret
+from webhook.demo.memory_cluster import MemoryCluster
 from webhook.grant.granting import Trail, grant
-from webhook.memory import MemoryCluster
 
 # -- the audit
 

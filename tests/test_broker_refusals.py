@@ -20,7 +20,7 @@ from broker_requests import (
 )
 
 from sidecar.contract import Grant, grant_request
-from webhook.memory import MemoryCluster
+from webhook.demo.memory_cluster import MemoryCluster
 from webhook.server import broker
 from webhook.server.broker import create_app
 

@@ -11,8 +11,8 @@ import jwt
 import pytest
 
 from sidecar.contract import Secret
+from webhook.demo.memory_cluster import MemoryCluster
 from webhook.grant.cluster import TokenIdentity
-from webhook.memory import MemoryCluster
 
 AUDIENCE = "pypi-connector"
 POD = {"kind": "Pod", "metadata": {"name": "job", "namespace": "team", "uid": "pod-uid"}, "spec": {}}

@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from made_up_tokens import made_up
 
 from sidecar.contract import Secret
+from webhook.demo.memory_cluster import MemoryCluster
 from webhook.limits import callers
-from webhook.memory import MemoryCluster
 from webhook.server.broker import create_app
 from webhook.server.reception import MOST_AT_ONCE_PER_PEER
 

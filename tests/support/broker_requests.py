@@ -10,7 +10,7 @@ import pytest
 
 from certs.authority import create_authority
 from webhook.connector.manifest import parse_connector
-from webhook.memory import MemoryCluster
+from webhook.demo.memory_cluster import MemoryCluster
 from webhook.pod.decision import decide
 from webhook.pod.settings import Settings
 from webhook.server.broker import create_app

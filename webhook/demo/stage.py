@@ -18,9 +18,9 @@ from webhook import names
 from webhook.command.manifests import read_yaml
 from webhook.connector.manifest import parse_connector
 from webhook.demo import services
+from webhook.demo.memory_cluster import MemoryCluster
 from webhook.demo.packages import make_wheel
 from webhook.errors import InputError, InvalidConnector
-from webhook.memory import MemoryCluster
 from webhook.pod.decision import Found
 from webhook.pod.settings import Settings
 from webhook.server import admission, broker

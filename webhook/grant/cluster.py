@@ -1,6 +1,6 @@
 """The broker's narrow view of a cluster: six questions, and the typed answers to them.
 
-The Kubernetes API and `webhook.memory` both answer them. An implementation holds no policy: it raises
+The Kubernetes API and `webhook.demo.memory_cluster` both answer them. An implementation holds no policy: it raises
 `errors.ClusterUnavailable` when it has no answer, and returns None for what does not exist.
 """
 

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sidecar.contract import Secret
-from webhook import access
+from webhook.demo import rbac
+from webhook.demo.tokens import LIFE_SECONDS, Bound, TokenAuthority, TokenRejected
 from webhook.grant.cluster import (
     SecretManifest,
     TokenIdentity,
@@ -21,7 +22,6 @@ from webhook.grant.cluster import (
     parse_secret,
     parse_token_review,
 )
-from webhook.tokens import LIFE_SECONDS, Bound, TokenAuthority, TokenRejected
 
 _CLUSTER_SCOPED = ("Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "ConnectorClass")
 
@@ -95,7 +95,7 @@ class MemoryCluster:
         return self._objects.get(("Pod", namespace, name))
 
     async def is_allowed(self, who: TokenIdentity, verb: Verb, namespace: str, connector: str) -> bool:
-        return access.is_allowed(self._objects.values(), who, verb, namespace, connector)
+        return rbac.is_allowed(self._objects.values(), who, verb, namespace, connector)
 
     async def secret(self, namespace: str, name: str) -> SecretManifest | None:
         found = self._objects.get(("Secret", namespace, name))
