@@ -16,7 +16,7 @@ from sidecar.errors import (
     UpstreamBroken,
     UpstreamUnreachable,
 )
-from sidecar.http1 import Headers, render_response
+from sidecar.http.http1 import Headers, render_response
 
 _PHRASE_LIMIT = (
     400  # a status line stays well below what clients read at most (urllib3: 64 KiB, hyper: 400 KiB)

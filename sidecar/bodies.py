@@ -4,7 +4,7 @@ A body that ends early raises `WireClosed`, one that breaks its coding `Malforme
 the other side too, so that nobody takes it for complete.
 """
 
-from sidecar.http1 import CHUNKED, ChunkedReader
+from sidecar.http.http1 import CHUNKED, ChunkedReader
 from sidecar.wire import Watched, Wire, WireClosed
 
 BUFFER_SIZE = 256 * 1024

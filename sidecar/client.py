@@ -8,7 +8,15 @@ import time
 from sidecar.answers import Answer, render_answer
 from sidecar.bodies import Body
 from sidecar.errors import ClientGone, Refusal
-from sidecar.http1 import CHUNKED, Headers, MalformedHead, RequestHead, find, has_token, render_response
+from sidecar.http.http1 import (
+    CHUNKED,
+    Headers,
+    MalformedHead,
+    RequestHead,
+    find,
+    has_token,
+    render_response,
+)
 from sidecar.wire import Watched, Wire, WireClosed, WireTimeout
 
 SEND_SECONDS = 300.0

@@ -8,8 +8,8 @@ from types import TracebackType
 
 from sidecar.destinations import why_forbidden
 from sidecar.errors import UpstreamUnreachable
+from sidecar.http.origins import Origin
 from sidecar.loop import Loop
-from sidecar.origins import Origin
 from sidecar.wire import Wire
 
 CONNECT_SECONDS = 10.0

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from sidecar.origins import Origin, origin_of
+from sidecar.http.origins import Origin, origin_of
 from sidecar.routes import FOREIGN, Layout
 
 CARRY_LIMIT = 256 * 1024

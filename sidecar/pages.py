@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from sidecar.client import Exchange
 from sidecar.contract import Credential
 from sidecar.errors import UpstreamBroken
-from sidecar.headers import to_client
-from sidecar.http1 import find
+from sidecar.http.headers import to_client
+from sidecar.http.http1 import find
 from sidecar.links import PageLinks, PageRewriter, page_kind
 from sidecar.redaction import redact_head
 from sidecar.relay import ResponseBody

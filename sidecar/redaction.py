@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 from sidecar.contract import Credential
-from sidecar.headers import basic_authorization
-from sidecar.http1 import Headers
+from sidecar.http.headers import basic_authorization
+from sidecar.http.http1 import Headers
 
 HIDDEN = b"(the registry's answer repeated the credential and is not shown)"
 _UNREADABLE = b"(the registry's answer is in a coding that cannot be searched and is not shown)"

@@ -4,8 +4,8 @@ from sidecar.bodies import Body
 from sidecar.client import Exchange
 from sidecar.contract import Credential
 from sidecar.errors import ClientGone, UpstreamBroken
-from sidecar.headers import plain_fields, to_client
-from sidecar.http1 import MalformedHead, find
+from sidecar.http.headers import plain_fields, to_client
+from sidecar.http.http1 import MalformedHead, find
 from sidecar.redaction import decode, redact, redact_head
 from sidecar.upstream import BODY_SECONDS, Response, Upstream
 from sidecar.wire import WatchedClosed, WireClosed, WireTimeout

@@ -13,7 +13,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from sidecar.contract import Grant
 from sidecar.errors import Refusal
 from sidecar.filenames import Distribution, parse_distribution, parse_project, possible_projects
-from sidecar.origins import Origin, origin_of
+from sidecar.http.origins import Origin, origin_of
 from sidecar.policy import Policy
 
 ALIAS = "/simple/"

@@ -10,7 +10,7 @@ from sidecar.bodies import BUFFER_SIZE
 from sidecar.client import Exchange
 from sidecar.contract import Listener
 from sidecar.errors import ClientGone, SidecarError
-from sidecar.http1 import HEAD_LIMIT, MalformedHead, RequestHead, RequestReader
+from sidecar.http.http1 import HEAD_LIMIT, MalformedHead, RequestHead, RequestReader
 from sidecar.log import Log
 from sidecar.loop import Loop
 from sidecar.peers import is_allowed_peer

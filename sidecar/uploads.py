@@ -5,7 +5,14 @@ from typing import NoReturn
 from sidecar.client import Exchange
 from sidecar.contract import Credential
 from sidecar.errors import ClientGone, UpstreamBroken, UpstreamUnreachable
-from sidecar.http1 import CHUNKED, HEAD_LIMIT, MalformedHead, ResponseHead, ResponseReader, find
+from sidecar.http.http1 import (
+    CHUNKED,
+    HEAD_LIMIT,
+    MalformedHead,
+    ResponseHead,
+    ResponseReader,
+    find,
+)
 from sidecar.redaction import redact
 from sidecar.upstream import SEND_SECONDS, read_response_head
 from sidecar.wire import WatchedClosed, Wire, WireClosed, WireTimeout

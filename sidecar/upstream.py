@@ -11,8 +11,8 @@ from sidecar.bodies import Body
 from sidecar.connections import Pool, closing_on_error, connect, make_tls_context
 from sidecar.contract import Grant
 from sidecar.errors import ClientGone, Refusal, RegistryUnreachable, UpstreamBroken, UpstreamUnreachable
-from sidecar.headers import basic_authorization, to_registry
-from sidecar.http1 import (
+from sidecar.http.headers import basic_authorization, to_registry
+from sidecar.http.http1 import (
     HEAD_LIMIT,
     UNTIL_CLOSE,
     Headers,
@@ -22,8 +22,8 @@ from sidecar.http1 import (
     find,
     render_request,
 )
+from sidecar.http.origins import Origin, origin_of, target_of
 from sidecar.loop import Loop
-from sidecar.origins import Origin, origin_of, target_of
 from sidecar.routes import Layout, check_redirect, route
 from sidecar.threads import Threads
 from sidecar.wire import Watched, WatchedClosed, Wire, WireClosed, WireTimeout

@@ -20,7 +20,7 @@ from sidecar.errors import (
     UpstreamUnreachable,
 )
 from sidecar.grants import Grants
-from sidecar.http1 import ResponseHead
+from sidecar.http.http1 import ResponseHead
 from sidecar.refusals import refusal_of
 from sidecar.relay import relay
 from sidecar.routes import Route, route

@@ -18,7 +18,7 @@ from sidecar.errors import (
     UpstreamBroken,
     UpstreamUnreachable,
 )
-from sidecar.http1 import ResponseReader, find
+from sidecar.http.http1 import ResponseReader, find
 
 SENTENCE = "a sentence for anybody"
 

@@ -10,7 +10,7 @@ import pytest
 from sidecar import connections
 from sidecar.connections import connect
 from sidecar.errors import UpstreamUnreachable
-from sidecar.origins import origin_of
+from sidecar.http.origins import origin_of
 
 SECONDS = 1.0
 

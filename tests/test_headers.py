@@ -5,8 +5,8 @@ from base64 import b64decode
 import pytest
 
 from sidecar.contract import Credential, Secret
-from sidecar.headers import basic_authorization, to_client, to_registry
-from sidecar.http1 import Headers
+from sidecar.http.headers import basic_authorization, to_client, to_registry
+from sidecar.http.http1 import Headers
 
 PASSED = [
     b"accept",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from raw_heads import CHUNKED_FIELD, LENGTH_FIELD, feed, raw_head, request, single_octets
 
-from sidecar.http1 import (
+from sidecar.http.http1 import (
     CHUNKED,
     HEAD_LIMIT,
     MalformedHead,

@@ -3,7 +3,7 @@
 import pytest
 from raw_heads import single_octets
 
-from sidecar.http1 import HEAD_LIMIT, ChunkedReader, MalformedHead
+from sidecar.http.http1 import HEAD_LIMIT, ChunkedReader, MalformedHead
 
 CHUNKED_BODY = (
     b"5\r\nhello\r\n6;name=value\r\n\r\n0\r\n\r\r\n00A\r\n0123456789\r\n"

@@ -3,7 +3,7 @@
 import pytest
 from raw_heads import CHUNKED_FIELD, LENGTH_FIELD, feed, raw_head, response, single_octets
 
-from sidecar.http1 import CHUNKED, UNTIL_CLOSE, MalformedHead, ResponseReader
+from sidecar.http.http1 import CHUNKED, UNTIL_CLOSE, MalformedHead, ResponseReader
 
 OK = b"HTTP/1.1 200 OK"
 FRAMED = [

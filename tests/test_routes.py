@@ -4,7 +4,7 @@ import pytest
 from layouts import AT_ROOT, BELOW_ALIAS, GRANT, INDEX, LAYOUT, OWN, SIMPLE, WHEEL
 
 from sidecar.errors import Refusal
-from sidecar.origins import Origin
+from sidecar.http.origins import Origin
 from sidecar.routes import ALIAS, FOREIGN, Layout, Route, route
 
 ALLOWED = {

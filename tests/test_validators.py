@@ -2,7 +2,7 @@
 
 import pytest
 
-from sidecar.validators import marked, unmarked
+from sidecar.http.validators import marked, unmarked
 
 MARK, OTHER = b"0123abcd", b"89abcdef"
 

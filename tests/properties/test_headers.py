@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from octets import BLANKS, TOKEN, tried
 
-from sidecar.headers import to_client, to_registry
-from sidecar.http1 import Headers, MalformedHead, RequestReader, ResponseReader
+from sidecar.http.headers import to_client, to_registry
+from sidecar.http.http1 import Headers, MalformedHead, RequestReader, ResponseReader
 
 OURS = b"Basic b3Vycw=="
 TO_REGISTRY = {

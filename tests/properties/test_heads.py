@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from octets import chunked_bodies, cut, request_heads, response_heads, tried
 
-from sidecar.headers import to_client, to_registry
-from sidecar.http1 import (
+from sidecar.http.headers import to_client, to_registry
+from sidecar.http.http1 import (
     CHUNKED,
     ChunkedReader,
     Headers,

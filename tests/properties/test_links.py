@@ -24,7 +24,7 @@ from index_pages import ASKED, LAYOUT, LOCAL, MOVED, OWN, rewrite
 from octets import tried
 from pip._internal.index.collector import IndexContent, parse_links
 
-from sidecar.origins import origin_of
+from sidecar.http.origins import origin_of
 
 SHOWN_AT = LOCAL + urlsplit(ASKED).path
 

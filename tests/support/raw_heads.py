@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sidecar.http1 import HeadReader, RequestHead, RequestReader, ResponseHead, ResponseReader
+from sidecar.http.http1 import HeadReader, RequestHead, RequestReader, ResponseHead, ResponseReader
 
 
 def feed(reader: HeadReader, pieces: Iterable[bytes]) -> bytes:

@@ -10,8 +10,8 @@ from binascii import b2a_base64
 from collections.abc import Mapping
 
 from sidecar.contract import Credential
-from sidecar.http1 import Headers, find
-from sidecar.validators import marked, unmarked
+from sidecar.http.http1 import Headers, find
+from sidecar.http.validators import marked, unmarked
 
 _TO_REGISTRY = frozenset(
     {b"accept", b"accept-language", b"cache-control", b"content-type", b"pragma", b"user-agent"}

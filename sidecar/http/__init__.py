@@ -1,0 +1,1 @@
+"""HTTP/1.1 without input or output: heads, headers, validators, origins. Pure."""
