@@ -13,10 +13,10 @@ from sidecar.errors import SidecarError
 from sidecar.files import write_files
 from sidecar.grants import Fetch, Grants, GrantStore
 from sidecar.log import Log
-from sidecar.loop import Loop
 from sidecar.proxy import Proxy
 from sidecar.server import Server, listen
-from sidecar.threads import Threads
+from sidecar.sockets.loop import Loop
+from sidecar.sockets.threads import Threads
 from sidecar.upstream import Upstream
 
 _STACK_BYTES = 256 * 1024  # the default reserves 8 MiB of address space per thread; the deepest use is 60 KiB

@@ -9,11 +9,11 @@ import time
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from sidecar.connections import connect, make_tls_context
 from sidecar.contract import GRANTS_PATH, ContractError, Grant, grant_request
 from sidecar.errors import BrokerRefused, BrokerUnreachable, BrokerUntrusted, UpstreamUnreachable
 from sidecar.http.http1 import CHUNKED, MalformedHead, ResponseReader, find, render_request
 from sidecar.http.origins import origin_of
+from sidecar.sockets.connections import connect, make_tls_context
 
 ANSWER_SECONDS = 10.0
 """The broker makes up to five calls to the API server, each within 2 s"""

@@ -6,7 +6,6 @@ import struct
 import time
 
 from sidecar.answers import Answer, render_answer
-from sidecar.bodies import Body
 from sidecar.errors import ClientGone, Refusal
 from sidecar.http.http1 import (
     CHUNKED,
@@ -17,7 +16,8 @@ from sidecar.http.http1 import (
     has_token,
     render_response,
 )
-from sidecar.wire import Watched, Wire, WireClosed, WireTimeout
+from sidecar.sockets.bodies import Body
+from sidecar.sockets.wire import Watched, Wire, WireClosed, WireTimeout
 
 SEND_SECONDS = 300.0
 """A client that reads slowly is busy unpacking what it has: uv pauses a download while it writes wheels"""

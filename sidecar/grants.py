@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sidecar.contract import REGISTRY_UNREACHABLE, Grant
 from sidecar.errors import BrokerRefused, BrokerUnreachable
-from sidecar.threads import Threads
+from sidecar.sockets.threads import Threads
 
 Fetch = Callable[[str | None, str | None], Grant]
 """Rejected version and its cause, or None twice → grant; raises BrokerRefused or BrokerUnreachable"""

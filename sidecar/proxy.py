@@ -5,7 +5,6 @@ import time
 from sidecar.answers import Answer, answer_of
 from sidecar.attempts import Attempts
 from sidecar.client import Exchange, host_names
-from sidecar.connections import closing_on_error
 from sidecar.errors import ClientGone, CredentialRenewed, SidecarError
 from sidecar.grants import Grants
 from sidecar.links import PageLinks
@@ -13,6 +12,7 @@ from sidecar.log import Log
 from sidecar.pages import relay_page
 from sidecar.relay import relay
 from sidecar.routes import Route, route
+from sidecar.sockets.connections import closing_on_error
 from sidecar.upstream import Target, Upstream
 from sidecar.visits import Visits
 

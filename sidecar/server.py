@@ -6,16 +6,16 @@ import select
 import socket
 
 from sidecar.answers import Answer, render_answer
-from sidecar.bodies import BUFFER_SIZE
 from sidecar.client import Exchange
 from sidecar.contract import Listener
 from sidecar.errors import ClientGone, SidecarError
 from sidecar.http.http1 import HEAD_LIMIT, MalformedHead, RequestHead, RequestReader
 from sidecar.log import Log
-from sidecar.loop import Loop
 from sidecar.peers import is_allowed_peer
 from sidecar.proxy import Proxy
-from sidecar.wire import Wire, WireClosed, WireTimeout
+from sidecar.sockets.bodies import BUFFER_SIZE
+from sidecar.sockets.loop import Loop
+from sidecar.sockets.wire import Wire, WireClosed, WireTimeout
 
 ADDRESS = "127.0.0.1"
 BACKLOG = 128

@@ -14,8 +14,8 @@ from sidecar.http.http1 import (
     find,
 )
 from sidecar.redaction import redact
+from sidecar.sockets.wire import WatchedClosed, Wire, WireClosed, WireTimeout
 from sidecar.upstream import SEND_SECONDS, read_response_head
-from sidecar.wire import WatchedClosed, Wire, WireClosed, WireTimeout
 
 ANSWER_SECONDS = 300.0
 """From the last octet to the answer: registries scan and index before they say yes; uv waits 900 s"""

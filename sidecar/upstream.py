@@ -7,8 +7,6 @@ import threading
 from typing import NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
-from sidecar.bodies import Body
-from sidecar.connections import Pool, closing_on_error, connect, make_tls_context
 from sidecar.contract import Grant
 from sidecar.errors import ClientGone, Refusal, RegistryUnreachable, UpstreamBroken, UpstreamUnreachable
 from sidecar.http.headers import basic_authorization, to_registry
@@ -23,10 +21,12 @@ from sidecar.http.http1 import (
     render_request,
 )
 from sidecar.http.origins import Origin, origin_of, target_of
-from sidecar.loop import Loop
 from sidecar.routes import Layout, check_redirect, route
-from sidecar.threads import Threads
-from sidecar.wire import Watched, WatchedClosed, Wire, WireClosed, WireTimeout
+from sidecar.sockets.bodies import Body
+from sidecar.sockets.connections import Pool, closing_on_error, connect, make_tls_context
+from sidecar.sockets.loop import Loop
+from sidecar.sockets.threads import Threads
+from sidecar.sockets.wire import Watched, WatchedClosed, Wire, WireClosed, WireTimeout
 
 SEND_SECONDS = 60.0
 """For a registry that takes nothing more: nginx's own default towards clients"""

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from sidecar.attempts import Attempts, Standing, answer_of_status
 from sidecar.client import Exchange
-from sidecar.connections import closing_on_error
 from sidecar.contract import REGISTRY_FORBIDS, REGISTRY_UNREACHABLE, Grant
 from sidecar.errors import (
     BrokerUnreachable,
@@ -24,10 +23,11 @@ from sidecar.http.http1 import ResponseHead
 from sidecar.refusals import refusal_of
 from sidecar.relay import relay
 from sidecar.routes import Route, route
+from sidecar.sockets.connections import closing_on_error
+from sidecar.sockets.wire import Wire
 from sidecar.trust import Answer, Go
 from sidecar.uploads import length_header, refuse_redirect, send_upload
 from sidecar.upstream import Response, Target, Upstream
-from sidecar.wire import Wire
 
 
 class Failed(NamedTuple):

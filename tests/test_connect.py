@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from sidecar import connections
-from sidecar.connections import connect
 from sidecar.errors import UpstreamUnreachable
 from sidecar.http.origins import origin_of
+from sidecar.sockets import connections
+from sidecar.sockets.connections import connect
 
 SECONDS = 1.0
 

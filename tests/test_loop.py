@@ -8,8 +8,8 @@ import pytest
 from loops import PATIENCE_SECONDS, run
 
 from sidecar.errors import UpstreamUnreachable
-from sidecar.loop import Loop
-from sidecar.threads import Threads
+from sidecar.sockets.loop import Loop
+from sidecar.sockets.threads import Threads
 
 
 @pytest.fixture

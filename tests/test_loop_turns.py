@@ -9,9 +9,9 @@ from registry import Registry
 from sidecars import ask, receive_all
 
 from sidecar.client import Exchange
-from sidecar.loop import Loop
 from sidecar.proxy import Proxy
-from sidecar.wire import Wire
+from sidecar.sockets.loop import Loop
+from sidecar.sockets.wire import Wire
 
 COUNT = 200
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Coroutine
 import pytest
 
 from sidecar.errors import ClientGone, Refusal
-from sidecar.loop import Loop, Task
-from sidecar.places import Places
+from sidecar.sockets.loop import Loop, Task
+from sidecar.sockets.places import Places
 
 
 class Client:

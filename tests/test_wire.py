@@ -10,9 +10,9 @@ from unittest.mock import Mock
 import pytest
 from loops import PATIENCE_SECONDS, run, wire_of
 
-from sidecar import connections
-from sidecar.loop import Loop
-from sidecar.wire import WatchedClosed, Wire, WireClosed, WireTimeout
+from sidecar.sockets import connections
+from sidecar.sockets.loop import Loop
+from sidecar.sockets.wire import WatchedClosed, Wire, WireClosed, WireTimeout
 
 
 @pytest.fixture

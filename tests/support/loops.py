@@ -4,8 +4,8 @@ import socket
 import threading
 from collections.abc import Coroutine
 
-from sidecar.loop import Loop
-from sidecar.wire import Wire
+from sidecar.sockets.loop import Loop
+from sidecar.sockets.wire import Wire
 
 PATIENCE_SECONDS = 10.0
 

@@ -13,10 +13,10 @@ from sidecar.attempts import Attempts
 from sidecar.contract import Listener
 from sidecar.grants import Grants, GrantStore
 from sidecar.log import Log
-from sidecar.loop import Loop
 from sidecar.proxy import Proxy
 from sidecar.server import Server, listen
-from sidecar.threads import Threads
+from sidecar.sockets.loop import Loop
+from sidecar.sockets.threads import Threads
 from sidecar.upstream import Upstream
 
 ProxyKind = Callable[[str, int, Grants, Attempts, Upstream, Log], Proxy]

@@ -12,7 +12,7 @@ from registry import PATIENCE_SECONDS, Registry
 from sidecars import ask
 
 from sidecar.log import Log
-from sidecar.loop import Loop
+from sidecar.sockets.loop import Loop
 
 OTHER = "/files/other-1.0.zip"
 

@@ -14,12 +14,12 @@ from sidecar.attempts import Attempts
 from sidecar.contract import Grant, Listener
 from sidecar.grants import Grants, GrantStore
 from sidecar.log import Log
-from sidecar.loop import Loop
 from sidecar.proxy import Proxy
 from sidecar.server import Server, listen
-from sidecar.threads import Threads
+from sidecar.sockets.loop import Loop
+from sidecar.sockets.threads import Threads
+from sidecar.sockets.wire import Wire
 from sidecar.upstream import Upstream
-from sidecar.wire import Wire
 
 
 @dataclass

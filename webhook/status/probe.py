@@ -183,7 +183,7 @@ def _system_trust() -> ssl.SSLContext:
 
 
 def _lenient(context: ssl.SSLContext) -> ssl.SSLContext:
-    """Without the extensions that Python 3.13 demands: see `sidecar.connections.make_tls_context`."""
+    """Without the extensions that Python 3.13 demands: see `sidecar.sockets.connections.make_tls_context`."""
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 

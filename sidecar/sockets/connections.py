@@ -9,8 +9,8 @@ from types import TracebackType
 from sidecar.destinations import why_forbidden
 from sidecar.errors import UpstreamUnreachable
 from sidecar.http.origins import Origin
-from sidecar.loop import Loop
-from sidecar.wire import Wire
+from sidecar.sockets.loop import Loop
+from sidecar.sockets.wire import Wire
 
 CONNECT_SECONDS = 10.0
 """For TCP, all of a name's addresses together, and for TLS. pip gives up after 30 s of silence (the generated

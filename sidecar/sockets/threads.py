@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from sidecar.errors import UpstreamUnreachable
-from sidecar.loop import Loop, Task
+from sidecar.sockets.loop import Loop, Task
 
 THREADS = 64
 """uv opens up to 50 connections at once, and a name server that does not answer holds each for seconds"""

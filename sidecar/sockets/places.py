@@ -3,8 +3,8 @@
 from collections import deque
 
 from sidecar.errors import ClientGone, Refusal
-from sidecar.loop import Loop, Task
-from sidecar.wire import Watched
+from sidecar.sockets.loop import Loop, Task
+from sidecar.sockets.wire import Watched
 
 WAIT_SECONDS = 20.0
 """Longest wait for a place. pip and uv give up after 30 s of silence; below that they read our sentence and

@@ -11,7 +11,7 @@ import termios
 from typing import Protocol, TypeVar
 
 from sidecar.http.http1 import HeadReader
-from sidecar.loop import Loop, Task
+from sidecar.sockets.loop import Loop, Task
 
 _RECEIVE_SIZE = 16 * 1024  # a head and, for most small files, all of its body; also one TLS record
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR

@@ -1,0 +1,1 @@
+"""Waiting: the event loop, its threads, connections and bodies. Knows no registry."""
