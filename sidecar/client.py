@@ -5,7 +5,6 @@ import socket
 import struct
 import time
 
-from sidecar.answers import Answer, render_answer
 from sidecar.errors import ClientGone, Refusal
 from sidecar.http.http1 import (
     CHUNKED,
@@ -16,6 +15,7 @@ from sidecar.http.http1 import (
     has_token,
     render_response,
 )
+from sidecar.rules.answers import Answer, render_answer
 from sidecar.sockets.bodies import Body
 from sidecar.sockets.wire import Watched, Wire, WireClosed, WireTimeout
 

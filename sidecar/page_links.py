@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from sidecar.http.origins import Origin, origin_of
-from sidecar.routes import FOREIGN, Layout
+from sidecar.rules.routes import FOREIGN, Layout
 
 CARRY_LIMIT = 256 * 1024
 """Octets held back at most while looking for a place to cut; a page without one this far is no index page.

@@ -2,7 +2,6 @@
 
 import time
 
-from sidecar.answers import Answer, answer_of
 from sidecar.attempts import Attempts
 from sidecar.client import Exchange, host_names
 from sidecar.errors import ClientGone, CredentialRenewed, SidecarError
@@ -11,7 +10,8 @@ from sidecar.links import PageLinks
 from sidecar.log import Log
 from sidecar.pages import relay_page
 from sidecar.relay import relay
-from sidecar.routes import Route, route
+from sidecar.rules.answers import Answer, answer_of
+from sidecar.rules.routes import Route, route
 from sidecar.sockets.connections import closing_on_error
 from sidecar.upstream import Target, Upstream
 from sidecar.visits import Visits

@@ -5,7 +5,6 @@ import errno
 import select
 import socket
 
-from sidecar.answers import Answer, render_answer
 from sidecar.client import Exchange
 from sidecar.contract import Listener
 from sidecar.errors import ClientGone, SidecarError
@@ -13,6 +12,7 @@ from sidecar.http.http1 import HEAD_LIMIT, MalformedHead, RequestHead, RequestRe
 from sidecar.log import Log
 from sidecar.peers import is_allowed_peer
 from sidecar.proxy import Proxy
+from sidecar.rules.answers import Answer, render_answer
 from sidecar.sockets.bodies import BUFFER_SIZE
 from sidecar.sockets.loop import Loop
 from sidecar.sockets.wire import Wire, WireClosed, WireTimeout

@@ -20,9 +20,9 @@ from sidecar.errors import (
 )
 from sidecar.grants import Grants
 from sidecar.http.http1 import ResponseHead
-from sidecar.refusals import refusal_of
 from sidecar.relay import relay
-from sidecar.routes import Route, route
+from sidecar.rules.refusals import refusal_of
+from sidecar.rules.routes import Route, route
 from sidecar.sockets.connections import closing_on_error
 from sidecar.sockets.wire import Wire
 from sidecar.trust import Answer, Go

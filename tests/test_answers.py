@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 
 import sidecar.server  # it has an error of its own
-from sidecar.answers import Answer, answer_of, render_answer
 from sidecar.errors import (
     BrokerRefused,
     BrokerUnreachable,
@@ -19,6 +18,7 @@ from sidecar.errors import (
     UpstreamUnreachable,
 )
 from sidecar.http.http1 import ResponseReader, find
+from sidecar.rules.answers import Answer, answer_of, render_answer
 
 SENTENCE = "a sentence for anybody"
 

@@ -4,7 +4,7 @@ import pytest
 from layouts import AT_ROOT, INDEX, LAYOUT, READ_ONLY, SIMPLE, WHEEL
 
 from sidecar.errors import Refusal
-from sidecar.routes import Layout, route
+from sidecar.rules.routes import Layout, route
 
 BAD_TARGETS = {
     "dot segment": f"/a/./{WHEEL}",

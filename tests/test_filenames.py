@@ -2,7 +2,13 @@
 
 import pytest
 
-from sidecar.filenames import Distribution, normalise, parse_distribution, parse_project, possible_projects
+from sidecar.rules.filenames import (
+    Distribution,
+    normalise,
+    parse_distribution,
+    parse_project,
+    possible_projects,
+)
 
 FILES = {
     "requests-2.32.0-py3-none-any.whl": "requests",

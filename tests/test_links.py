@@ -22,7 +22,7 @@ from index_pages import (
 
 from sidecar.errors import UpstreamBroken
 from sidecar.links import CARRY_LIMIT, PageLinks, PageRewriter, page_kind
-from sidecar.routes import Layout
+from sidecar.rules.routes import Layout
 
 
 @pytest.mark.parametrize(("link", "expected"), [*OWN_LINKS.items(), *FOREIGN.items()])

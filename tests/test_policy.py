@@ -7,8 +7,8 @@ import pytest
 
 from sidecar.contract import Grant, PackagePolicy
 from sidecar.errors import Refusal
-from sidecar.policy import Patterns, Policy
-from sidecar.routes import Layout, check_redirect, route
+from sidecar.rules.policy import Patterns, Policy
+from sidecar.rules.routes import Layout, check_redirect, route
 
 MATCHES = [
     ("foo", "foo", True),

@@ -5,7 +5,7 @@ from layouts import GRANT, INDEX
 
 from sidecar.contract import PackagePolicy
 from sidecar.errors import Refusal
-from sidecar.routes import Layout, route
+from sidecar.rules.routes import Layout, route
 
 DENIES_EVIL = Layout.of(GRANT._replace(packages=PackagePolicy("team/pypi", (), ("evil",))))
 

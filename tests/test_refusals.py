@@ -4,7 +4,7 @@ import pytest
 
 from sidecar.contract import Credential, Grant, Secret
 from sidecar.errors import CredentialRefused
-from sidecar.refusals import refusal_of
+from sidecar.rules.refusals import refusal_of
 
 CANARY = "canary-4b7d"
 ANONYMOUS = Grant("1", "https://registry.example/simple/", None, (), None, None, 300.0, 3600.0, ())

@@ -5,7 +5,7 @@ from layouts import AT_ROOT, BELOW_ALIAS, GRANT, INDEX, LAYOUT, OWN, SIMPLE, WHE
 
 from sidecar.errors import Refusal
 from sidecar.http.origins import Origin
-from sidecar.routes import ALIAS, FOREIGN, Layout, Route, route
+from sidecar.rules.routes import ALIAS, FOREIGN, Layout, Route, route
 
 ALLOWED = {
     # the alias

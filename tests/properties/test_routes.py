@@ -9,7 +9,7 @@ from octets import mostly, tried
 
 from sidecar.contract import Grant
 from sidecar.errors import Refusal
-from sidecar.routes import Layout, route
+from sidecar.rules.routes import Layout, route
 
 OWN, FILES = "https://registry.example", "https://files.example:8443"
 

@@ -20,9 +20,9 @@ from explain_facts import (
 )
 
 from certs.authority import create_authority
-from sidecar.answers import answer_of
 from sidecar.broker import _REINSTALLED
 from sidecar.errors import BrokerUntrusted
+from sidecar.rules.answers import answer_of
 from webhook.explain.facts import Facts, Unread
 
 _ANSWER = answer_of(BrokerUntrusted(_REINSTALLED))

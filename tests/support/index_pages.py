@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from sidecar.contract import Grant
 from sidecar.links import PageLinks, PageRewriter
-from sidecar.routes import Layout
+from sidecar.rules.routes import Layout
 
 OWN = "https://registry.example"
 LOCAL = "http://127.0.0.1:28100"

@@ -1,7 +1,7 @@
 """Where a registry may keep its index, as the sidecar's routes read it from a grant."""
 
 from sidecar.contract import Grant
-from sidecar.routes import Layout
+from sidecar.rules.routes import Layout
 
 GRANT = Grant(
     version="1",

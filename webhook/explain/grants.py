@@ -16,7 +16,7 @@ from webhook.pod.request import Request
 
 _OWN = "pypi-connector"
 _NOT_GRANTED = "upload-not-granted"
-"""The sidecar's code (`sidecar.routes`)"""
+"""The sidecar's code (`sidecar.rules.routes`)"""
 _OF_THE_REGISTRY = frozenset(map(trouble_reason, TROUBLES))
 """Reasons of Events that refuse no grant"""
 _NO_ANSWER = (BROKER_UNREACHABLE, BROKER_UNTRUSTED)

@@ -12,9 +12,14 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from sidecar.contract import Grant
 from sidecar.errors import Refusal
-from sidecar.filenames import Distribution, parse_distribution, parse_project, possible_projects
 from sidecar.http.origins import Origin, origin_of
-from sidecar.policy import Policy
+from sidecar.rules.filenames import (
+    Distribution,
+    parse_distribution,
+    parse_project,
+    possible_projects,
+)
+from sidecar.rules.policy import Policy
 
 ALIAS = "/simple/"
 """The index's path as clients are told it, whatever the registry's own is"""

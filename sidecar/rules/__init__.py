@@ -1,0 +1,1 @@
+"""What may pass: routes, file names, package policy, and the answers to what may not. Pure."""
