@@ -5,7 +5,7 @@ from time import process_time
 
 from benchmarks.content import PAGE_LINKS, long_page
 from sidecar.contract import Grant
-from sidecar.links import PageLinks, PageRewriter
+from sidecar.links.rewriting import PageLinks, PageRewriter
 from sidecar.rules.routes import Layout
 
 REGISTRY = "https://127.0.0.1:8443"

@@ -8,7 +8,7 @@ from sidecar.contract import Credential
 from sidecar.errors import UpstreamBroken
 from sidecar.http.headers import to_client
 from sidecar.http.http1 import find
-from sidecar.links import PageLinks, PageRewriter, page_kind
+from sidecar.links.rewriting import PageLinks, PageRewriter, page_kind
 from sidecar.redaction import redact_head
 from sidecar.relay import ResponseBody
 from sidecar.upstream import Response, Upstream

@@ -6,7 +6,7 @@ from sidecar.attempts import Attempts
 from sidecar.client import Exchange, host_names
 from sidecar.errors import ClientGone, CredentialRenewed, SidecarError
 from sidecar.grants import Grants
-from sidecar.links import PageLinks
+from sidecar.links.rewriting import PageLinks
 from sidecar.log import Log
 from sidecar.pages import relay_page
 from sidecar.relay import relay

@@ -21,7 +21,7 @@ from index_pages import (
 )  # fmt: skip
 
 from sidecar.errors import UpstreamBroken
-from sidecar.links import CARRY_LIMIT, PageLinks, PageRewriter, page_kind
+from sidecar.links.rewriting import CARRY_LIMIT, PageLinks, PageRewriter, page_kind
 from sidecar.rules.routes import Layout
 
 

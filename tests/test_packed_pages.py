@@ -8,7 +8,7 @@ import pytest
 from index_pages import OWN, links, rewrite
 
 from sidecar.errors import UpstreamBroken
-from sidecar.links import PageRewriter
+from sidecar.links.rewriting import PageRewriter
 from sidecar.pages import _PIECE, _decoder
 
 LINK = f'<a href="{OWN}/f/foo-1.0.zip">foo</a>\n'.encode()

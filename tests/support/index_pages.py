@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from sidecar.contract import Grant
-from sidecar.links import PageLinks, PageRewriter
+from sidecar.links.rewriting import PageLinks, PageRewriter
 from sidecar.rules.routes import Layout
 
 OWN = "https://registry.example"

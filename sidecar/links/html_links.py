@@ -9,8 +9,8 @@ parsed into a tree: that costs ten times as much, and drops what it does not kno
 
 import re
 
-from sidecar.link_begins import SAFE, Begins, Swap, swapped, untouched
-from sidecar.page_links import CARRY_LIMIT, PageLinks
+from sidecar.links.page_links import CARRY_LIMIT, PageLinks
+from sidecar.links.prefixes import SAFE, Begins, Swap, swapped, untouched
 
 _ANCHOR = b'<a href="'
 _CHEAP = 64 * 1024  # octets that may be read again with each piece

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sidecar.page_links import PageLinks
+from sidecar.links.page_links import PageLinks
 
 SAFE = rb"(?![/\\&\s])"
 """After an origin and its slash, a second slash would name a host; so would what clients make one of: a

@@ -10,8 +10,8 @@ of a link; a link that is not plain and has one in its path stays, for the proxy
 import json
 import re
 
-from sidecar.link_begins import SAFE, Begins, Swap, swapped, untouched
-from sidecar.page_links import PageLinks
+from sidecar.links.page_links import PageLinks
+from sidecar.links.prefixes import SAFE, Begins, Swap, swapped, untouched
 
 _VALUE = (
     rb'\s*:\s*")(?:(?P<begin>(?:(?i:https?):)?(?://|\\/\\/)[^\s/?#&"{}\\]+\\?/)'
