@@ -6,12 +6,12 @@ import socket
 import sys
 import threading
 
-from sidecar.attempts import Attempts
-from sidecar.broker import BrokerClient
 from sidecar.contract import ContractError, Environment, Grant, Listener
 from sidecar.errors import SidecarError
 from sidecar.files import write_files
-from sidecar.grants import Fetch, Grants, GrantStore
+from sidecar.grants.attempts import Attempts
+from sidecar.grants.broker import BrokerClient
+from sidecar.grants.store import Fetch, Grants, GrantStore
 from sidecar.log import Log
 from sidecar.proxy import Proxy
 from sidecar.server import Server, listen

@@ -2,10 +2,10 @@
 
 import time
 
-from sidecar.attempts import Attempts
 from sidecar.client import Exchange, host_names
 from sidecar.errors import ClientGone, CredentialRenewed, SidecarError
-from sidecar.grants import Grants
+from sidecar.grants.attempts import Attempts
+from sidecar.grants.store import Grants
 from sidecar.links.rewriting import PageLinks
 from sidecar.log import Log
 from sidecar.pages import relay_page

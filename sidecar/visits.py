@@ -6,7 +6,6 @@ of it was sent.
 
 from typing import NamedTuple
 
-from sidecar.attempts import Attempts, Standing, answer_of_status
 from sidecar.client import Exchange
 from sidecar.contract import REGISTRY_FORBIDS, REGISTRY_UNREACHABLE, Grant
 from sidecar.errors import (
@@ -18,14 +17,15 @@ from sidecar.errors import (
     RegistryUnreachable,
     UpstreamUnreachable,
 )
-from sidecar.grants import Grants
+from sidecar.grants.attempts import Attempts, Standing, answer_of_status
+from sidecar.grants.store import Grants
+from sidecar.grants.trust import Answer, Go
 from sidecar.http.http1 import ResponseHead
 from sidecar.relay import relay
 from sidecar.rules.refusals import refusal_of
 from sidecar.rules.routes import Route, route
 from sidecar.sockets.connections import closing_on_error
 from sidecar.sockets.wire import Wire
-from sidecar.trust import Answer, Go
 from sidecar.uploads import length_header, refuse_redirect, send_upload
 from sidecar.upstream import Response, Target, Upstream
 

@@ -7,7 +7,7 @@ from grant_stores import REFUSED, SOFT, THREADS, UNREACHABLE, Run, Slow, all_wai
 
 from sidecar.contract import CREDENTIAL_RESTS, REGISTRY_UNREACHABLE
 from sidecar.errors import BrokerRefused, BrokerUnreachable
-from sidecar.grants import BACK_OFF_SECONDS, RENEW_SECONDS
+from sidecar.grants.store import BACK_OFF_SECONDS, RENEW_SECONDS
 
 
 def test_after_a_401_a_newer_version_is_fetched_and_used() -> None:

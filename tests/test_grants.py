@@ -20,7 +20,7 @@ from grant_stores import (
 )
 
 from sidecar.errors import BrokerRefused, BrokerUnreachable
-from sidecar.grants import BACK_OFF_SECONDS, PATIENCE_SECONDS, REFUSED_SECONDS, WAIT_SECONDS
+from sidecar.grants.store import BACK_OFF_SECONDS, PATIENCE_SECONDS, REFUSED_SECONDS, WAIT_SECONDS
 
 
 def test_a_young_grant_is_used_without_asking() -> None:

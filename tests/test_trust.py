@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from sidecar.trust import (
+from sidecar.grants.trust import (
     AHEAD_SECONDS,
     FORBIDDEN_NEW,
     RESTS_ACCEPTED,

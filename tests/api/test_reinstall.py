@@ -21,8 +21,8 @@ from environments import clean
 from kube import Kube
 from sidecars import free_port
 
-from sidecar.broker import BrokerClient
 from sidecar.errors import BrokerUntrusted
+from sidecar.grants.broker import BrokerClient
 from webhook import names
 from webhook.grant.sidecar_images import KEY
 

@@ -3,7 +3,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.trust import AHEAD_SECONDS, FORBIDDEN_NEW, Answer, Go, Rest, Trust, Wait, ask, end, may_try_again
+from sidecar.grants.trust import (
+    AHEAD_SECONDS,
+    FORBIDDEN_NEW,
+    Answer,
+    Go,
+    Rest,
+    Trust,
+    Wait,
+    ask,
+    end,
+    may_try_again,
+)
 
 QUARTER = 900.0
 MOST_ACCEPTED, MOST_NEW = 8, 4

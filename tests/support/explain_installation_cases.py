@@ -20,8 +20,8 @@ from explain_facts import (
 )
 
 from certs.authority import create_authority
-from sidecar.broker import _REINSTALLED
 from sidecar.errors import BrokerUntrusted
+from sidecar.grants.broker import _REINSTALLED
 from sidecar.rules.answers import answer_of
 from webhook.explain.facts import Facts, Unread
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from sidecar.contract import CREDENTIAL_REFUSED, Credential, Grant, Secret
 from sidecar.errors import BrokerRefused, BrokerUnreachable
-from sidecar.grants import GrantStore
+from sidecar.grants.store import GrantStore
 
 SOFT, HARD = 300.0, 3600.0
 PATIENCE = 10.0  # seconds that a thread of a test may take at most; arbitrary

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from registry import PATIENCE_SECONDS, Registry
 from sidecars import CONNECTOR, free_port, grant
 
-from sidecar.attempts import Attempts
 from sidecar.contract import Listener
-from sidecar.grants import Grants, GrantStore
+from sidecar.grants.attempts import Attempts
+from sidecar.grants.store import Grants, GrantStore
 from sidecar.log import Log
 from sidecar.proxy import Proxy
 from sidecar.server import Server, listen

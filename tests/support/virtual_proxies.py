@@ -10,9 +10,9 @@ from grant_stores import Clock
 from registry import PATIENCE_SECONDS, Registry
 from sidecars import CONNECTOR, Reply, ask_once, free_port, grant
 
-from sidecar.attempts import Attempts
 from sidecar.contract import Grant, Listener
-from sidecar.grants import Grants, GrantStore
+from sidecar.grants.attempts import Attempts
+from sidecar.grants.store import Grants, GrantStore
 from sidecar.log import Log
 from sidecar.proxy import Proxy
 from sidecar.server import Server, listen

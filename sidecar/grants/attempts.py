@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from sidecar.contract import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REQUEST_REFUSED, Grant
 from sidecar.errors import ClientGone, CredentialRefused, Refusal
+from sidecar.grants.trust import GOOD, Answer, Go, Rest, Trust, ask, end, may_try_again
 from sidecar.log import Log
 from sidecar.sockets.loop import Loop, Task
 from sidecar.sockets.places import RETRY_SECONDS, WAIT_SECONDS, Places
 from sidecar.sockets.wire import Watched
-from sidecar.trust import GOOD, Answer, Go, Rest, Trust, ask, end, may_try_again
 
 SECOND_SECONDS = (0.25, 0.75)
 """Shortest and longest pause before a refused request is tried once more: requests that were refused together
