@@ -8,16 +8,16 @@ import threading
 
 from sidecar.contract import ContractError, Environment, Grant, Listener
 from sidecar.errors import SidecarError
+from sidecar.exchange.proxy import Proxy
+from sidecar.exchange.server import Server, listen
+from sidecar.exchange.upstream import Upstream
 from sidecar.files import write_files
 from sidecar.grants.attempts import Attempts
 from sidecar.grants.broker import BrokerClient
 from sidecar.grants.store import Fetch, Grants, GrantStore
 from sidecar.log import Log
-from sidecar.proxy import Proxy
-from sidecar.server import Server, listen
 from sidecar.sockets.loop import Loop
 from sidecar.sockets.threads import Threads
-from sidecar.upstream import Upstream
 
 _STACK_BYTES = 256 * 1024  # the default reserves 8 MiB of address space per thread; the deepest use is 60 KiB
 _DOCUMENT_BYTES = 1024 * 1024

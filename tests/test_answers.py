@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-import sidecar.server  # it has an error of its own
+import sidecar.exchange.server  # it has an error of its own
 from sidecar.errors import (
     BrokerRefused,
     BrokerUnreachable,
@@ -43,9 +43,13 @@ KINDS = list(tree(SidecarError))
 
 
 def test_the_whole_tree_is_looked_at() -> None:
-    assert {SidecarError, CredentialRefused, BrokerRefused, UpstreamBroken, sidecar.server.PortTaken} <= set(
-        KINDS
-    )
+    assert {
+        SidecarError,
+        CredentialRefused,
+        BrokerRefused,
+        UpstreamBroken,
+        sidecar.exchange.server.PortTaken,
+    } <= set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

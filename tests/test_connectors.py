@@ -7,7 +7,7 @@ import yaml
 from connector_table import Case, cases
 
 from sidecar.contract import MAX_CONNECTIONS, PackagePolicy
-from sidecar.server import ACTIVE
+from sidecar.exchange.server import ACTIVE
 from webhook.connector.manifest import CONNECTIONS_LIMIT, parse_connector
 from webhook.connector.packages import LENGTH_LIMIT
 from webhook.errors import InvalidConnector

@@ -14,7 +14,7 @@ from registry import Registry
 from sidecars import CONNECTOR, Reply, ask, free_port
 
 from sidecar.contract import Listener
-from sidecar.server import listen
+from sidecar.exchange.server import listen
 from sidecar.sockets.loop import Loop
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"

@@ -8,8 +8,8 @@ from proxy_threads import serving
 from registry import Registry
 from sidecars import ask, receive_all
 
-from sidecar.client import Exchange
-from sidecar.proxy import Proxy
+from sidecar.exchange.client import Exchange
+from sidecar.exchange.proxy import Proxy
 from sidecar.sockets.loop import Loop
 from sidecar.sockets.wire import Wire
 

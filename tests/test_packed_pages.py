@@ -8,8 +8,8 @@ import pytest
 from index_pages import OWN, links, rewrite
 
 from sidecar.errors import UpstreamBroken
+from sidecar.exchange.pages import _PIECE, _decoder
 from sidecar.links.rewriting import PageRewriter
-from sidecar.pages import _PIECE, _decoder
 
 LINK = f'<a href="{OWN}/f/foo-1.0.zip">foo</a>\n'.encode()
 MANY = LINK * 8000

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from sidecar.peers import find_owner, is_allowed_peer
+from sidecar.exchange.peers import find_owner, is_allowed_peer
 
 SERVER, CLIENT = ("127.0.0.1", 28100), ("127.0.0.1", 41234)
 TABLE = """\

@@ -5,7 +5,7 @@ from base64 import b64encode
 import pytest
 
 from sidecar.contract import Credential, Secret
-from sidecar.redaction import HIDDEN, redact, redact_head
+from sidecar.exchange.redaction import HIDDEN, redact, redact_head
 
 CANARY = "canary-88e1"
 CREDENTIAL = Credential("user", Secret(CANARY))

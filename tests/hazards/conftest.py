@@ -8,7 +8,7 @@ from authority import server_context
 from registry import Registry
 from sidecars import Sidecar, grant, running_sidecar
 
-from sidecar.server import ACTIVE
+from sidecar.exchange.server import ACTIVE
 
 
 @pytest.fixture

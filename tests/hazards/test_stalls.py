@@ -15,8 +15,8 @@ from sidecars import fill, receive_all
 from stages import Clock, Stage, staged
 
 from sidecar.errors import UpstreamUnreachable
+from sidecar.exchange.upstream import _send_head
 from sidecar.sockets.loop import Loop
-from sidecar.upstream import _send_head
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 PAGE = "/simple/foo/"

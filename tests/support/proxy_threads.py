@@ -10,14 +10,14 @@ from registry import PATIENCE_SECONDS, Registry
 from sidecars import CONNECTOR, free_port, grant
 
 from sidecar.contract import Listener
+from sidecar.exchange.proxy import Proxy
+from sidecar.exchange.server import Server, listen
+from sidecar.exchange.upstream import Upstream
 from sidecar.grants.attempts import Attempts
 from sidecar.grants.store import Grants, GrantStore
 from sidecar.log import Log
-from sidecar.proxy import Proxy
-from sidecar.server import Server, listen
 from sidecar.sockets.loop import Loop
 from sidecar.sockets.threads import Threads
-from sidecar.upstream import Upstream
 
 ProxyKind = Callable[[str, int, Grants, Attempts, Upstream, Log], Proxy]
 

@@ -11,15 +11,15 @@ from registry import PATIENCE_SECONDS, Registry
 from sidecars import CONNECTOR, Reply, ask_once, free_port, grant
 
 from sidecar.contract import Grant, Listener
+from sidecar.exchange.proxy import Proxy
+from sidecar.exchange.server import Server, listen
+from sidecar.exchange.upstream import Upstream
 from sidecar.grants.attempts import Attempts
 from sidecar.grants.store import Grants, GrantStore
 from sidecar.log import Log
-from sidecar.proxy import Proxy
-from sidecar.server import Server, listen
 from sidecar.sockets.loop import Loop
 from sidecar.sockets.threads import Threads
 from sidecar.sockets.wire import Wire
-from sidecar.upstream import Upstream
 
 
 @dataclass

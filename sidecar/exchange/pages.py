@@ -3,15 +3,15 @@
 import zlib
 from collections.abc import Iterator
 
-from sidecar.client import Exchange
 from sidecar.contract import Credential
 from sidecar.errors import UpstreamBroken
+from sidecar.exchange.client import Exchange
+from sidecar.exchange.redaction import redact_head
+from sidecar.exchange.relay import ResponseBody
+from sidecar.exchange.upstream import Response, Upstream
 from sidecar.http.headers import to_client
 from sidecar.http.http1 import find
 from sidecar.links.rewriting import PageLinks, PageRewriter, page_kind
-from sidecar.redaction import redact_head
-from sidecar.relay import ResponseBody
-from sidecar.upstream import Response, Upstream
 
 _PIECE = 64 * 1024
 """Octets of a page that are read, or decompressed, in one step: a bomb costs time, not memory, and many pages

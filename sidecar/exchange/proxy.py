@@ -2,19 +2,19 @@
 
 import time
 
-from sidecar.client import Exchange, host_names
 from sidecar.errors import ClientGone, CredentialRenewed, SidecarError
+from sidecar.exchange.client import Exchange, host_names
+from sidecar.exchange.pages import relay_page
+from sidecar.exchange.relay import relay
+from sidecar.exchange.upstream import Target, Upstream
+from sidecar.exchange.visits import Visits
 from sidecar.grants.attempts import Attempts
 from sidecar.grants.store import Grants
 from sidecar.links.rewriting import PageLinks
 from sidecar.log import Log
-from sidecar.pages import relay_page
-from sidecar.relay import relay
 from sidecar.rules.answers import Answer, answer_of
 from sidecar.rules.routes import Route, route
 from sidecar.sockets.connections import closing_on_error
-from sidecar.upstream import Target, Upstream
-from sidecar.visits import Visits
 
 _PAGE_STATUSES = (200, 203)  # 203: something between the registry and us has changed it (RFC 9110 §15.3.4)
 

@@ -5,13 +5,13 @@ import errno
 import select
 import socket
 
-from sidecar.client import Exchange
 from sidecar.contract import Listener
 from sidecar.errors import ClientGone, SidecarError
+from sidecar.exchange.client import Exchange
+from sidecar.exchange.peers import is_allowed_peer
+from sidecar.exchange.proxy import Proxy
 from sidecar.http.http1 import HEAD_LIMIT, MalformedHead, RequestHead, RequestReader
 from sidecar.log import Log
-from sidecar.peers import is_allowed_peer
-from sidecar.proxy import Proxy
 from sidecar.rules.answers import Answer, render_answer
 from sidecar.sockets.bodies import BUFFER_SIZE
 from sidecar.sockets.loop import Loop

@@ -1,14 +1,14 @@
 """A registry's response on its way to the client: files unchanged, heads and errors without credential."""
 
-from sidecar.client import Exchange
 from sidecar.contract import Credential
 from sidecar.errors import ClientGone, UpstreamBroken
+from sidecar.exchange.client import Exchange
+from sidecar.exchange.redaction import decode, redact, redact_head
+from sidecar.exchange.upstream import BODY_SECONDS, Response, Upstream
 from sidecar.http.headers import plain_fields, to_client
 from sidecar.http.http1 import MalformedHead, find
-from sidecar.redaction import decode, redact, redact_head
 from sidecar.sockets.bodies import Body
 from sidecar.sockets.wire import WatchedClosed, WireClosed, WireTimeout
-from sidecar.upstream import BODY_SECONDS, Response, Upstream
 
 ERROR_LIMIT = 64 * 1024
 """Octets of an error's body that are shown: enough for any sentence, few enough to look through"""

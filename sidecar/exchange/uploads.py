@@ -2,9 +2,11 @@
 
 from typing import NoReturn
 
-from sidecar.client import Exchange
 from sidecar.contract import Credential
 from sidecar.errors import ClientGone, UpstreamBroken, UpstreamUnreachable
+from sidecar.exchange.client import Exchange
+from sidecar.exchange.redaction import redact
+from sidecar.exchange.upstream import SEND_SECONDS, read_response_head
 from sidecar.http.http1 import (
     CHUNKED,
     HEAD_LIMIT,
@@ -13,9 +15,7 @@ from sidecar.http.http1 import (
     ResponseReader,
     find,
 )
-from sidecar.redaction import redact
 from sidecar.sockets.wire import WatchedClosed, Wire, WireClosed, WireTimeout
-from sidecar.upstream import SEND_SECONDS, read_response_head
 
 ANSWER_SECONDS = 300.0
 """From the last octet to the answer: registries scan and index before they say yes; uv waits 900 s"""

@@ -6,7 +6,6 @@ of it was sent.
 
 from typing import NamedTuple
 
-from sidecar.client import Exchange
 from sidecar.contract import REGISTRY_FORBIDS, REGISTRY_UNREACHABLE, Grant
 from sidecar.errors import (
     BrokerUnreachable,
@@ -17,17 +16,18 @@ from sidecar.errors import (
     RegistryUnreachable,
     UpstreamUnreachable,
 )
+from sidecar.exchange.client import Exchange
+from sidecar.exchange.relay import relay
+from sidecar.exchange.uploads import length_header, refuse_redirect, send_upload
+from sidecar.exchange.upstream import Response, Target, Upstream
 from sidecar.grants.attempts import Attempts, Standing, answer_of_status
 from sidecar.grants.store import Grants
 from sidecar.grants.trust import Answer, Go
 from sidecar.http.http1 import ResponseHead
-from sidecar.relay import relay
 from sidecar.rules.refusals import refusal_of
 from sidecar.rules.routes import Route, route
 from sidecar.sockets.connections import closing_on_error
 from sidecar.sockets.wire import Wire
-from sidecar.uploads import length_header, refuse_redirect, send_upload
-from sidecar.upstream import Response, Target, Upstream
 
 
 class Failed(NamedTuple):

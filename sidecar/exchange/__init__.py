@@ -1,0 +1,1 @@
+"""A request's way: from the client's socket to the registry and back."""
