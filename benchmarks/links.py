@@ -4,7 +4,7 @@ import json
 from time import process_time
 
 from benchmarks.content import PAGE_LINKS, long_page
-from sidecar.contract import Grant
+from sidecar.contract.grant import Grant
 from sidecar.links.rewriting import PageLinks, PageRewriter
 from sidecar.rules.routes import Layout
 

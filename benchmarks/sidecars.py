@@ -12,9 +12,18 @@ from pathlib import Path
 from benchmarks.machine import clean_environment
 from benchmarks.processes import Service
 from benchmarks.registry import PASSWORD, USERNAME, Registry
-from sidecar.contract import Credential, Environment, Grant, Listener, Secret
+from sidecar.contract.environment import Environment, Listener
+from sidecar.contract.grant import Credential, Grant
+from sidecar.contract.secret import Secret
 
-_SAY_COMMAND = "import json, sidecar.contract as contract; print(json.dumps(contract.COMMAND))"
+_SAY_COMMAND = """\
+import json
+try:
+    from sidecar.contract.words import COMMAND
+except ImportError:  # a checkout in which the contract is one module
+    from sidecar.contract import COMMAND
+print(json.dumps(COMMAND))
+"""
 
 
 def install_sidecar(checkout: Path, folder: Path) -> Path:

@@ -6,7 +6,9 @@ import socket
 import sys
 import threading
 
-from sidecar.contract import ContractError, Environment, Grant, Listener
+from sidecar.contract.environment import Environment, Listener
+from sidecar.contract.errors import ContractError
+from sidecar.contract.grant import Grant
 from sidecar.errors import SidecarError
 from sidecar.exchange.proxy import Proxy
 from sidecar.exchange.server import Server, listen

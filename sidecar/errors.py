@@ -19,7 +19,7 @@ How each one meets the client stands in `answers.py`, the only place where they 
 
 import math
 
-from sidecar.contract import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REQUEST_REFUSED
+from sidecar.contract.words import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REQUEST_REFUSED
 
 
 class SidecarError(Exception):

@@ -35,7 +35,8 @@ from fastapi import FastAPI
 from certs import store
 from certs.authority import ServingFiles, issue_leaf
 from certs.reload import Reloader
-from sidecar.contract import Grant, Secret
+from sidecar.contract.grant import Grant
+from sidecar.contract.secret import Secret
 from webhook.demo.memory_cluster import MemoryCluster
 from webhook.errors import ClusterUnavailable, Forbidden
 from webhook.grant.cluster import SecretManifest

@@ -25,7 +25,8 @@ from broker_requests import (
     token,
 )
 
-from sidecar.contract import CAUSES, Secret
+from sidecar.contract.secret import Secret
+from sidecar.contract.words import CAUSES
 from webhook.demo.memory_cluster import MemoryCluster
 from webhook.grant.granting import Trail, grant
 

@@ -19,7 +19,7 @@ from broker_requests import (
     token,
 )
 
-from sidecar.contract import Grant, grant_request
+from sidecar.contract.grant import Grant, grant_request
 from webhook.demo.memory_cluster import MemoryCluster
 from webhook.server import broker
 from webhook.server.broker import create_app

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from sidecar import contract
+from sidecar.contract.environment import Environment
+from sidecar.contract.words import CONFIG_DIR
 from webhook import names
 from webhook.connector.manifest import parse_connector
 from webhook.errors import InvalidConnector
@@ -216,8 +217,8 @@ def test_the_sidecar_understands_what_is_injected(injected: dict[str, Any]) -> N
     sidecar = injected["spec"]["initContainers"][0]
     assert sidecar["name"] == names.SIDECAR
     variables = {one["name"]: one["value"] for one in sidecar["env"] if "value" in one}
-    environment = contract.Environment.parse(variables)
-    assert environment.config_dir == contract.CONFIG_DIR
+    environment = Environment.parse(variables)
+    assert environment.config_dir == CONFIG_DIR
     for container in containers(injected):
         for mount in container.get("volumeMounts", []):
             if mount["name"] == names.CONFIG_VOLUME and "subPath" in mount:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from connector_table import Case, cases
 
-from sidecar.contract import MAX_CONNECTIONS, PackagePolicy
+from sidecar.contract.grant import MAX_CONNECTIONS, PackagePolicy
 from sidecar.exchange.server import ACTIVE
 from webhook.connector.manifest import CONNECTIONS_LIMIT, parse_connector
 from webhook.connector.packages import LENGTH_LIMIT

@@ -6,18 +6,11 @@ from typing import Any
 
 import pytest
 
-from sidecar.contract import (
-    CONFIG_DIR,
-    TOKEN_FILE,
-    ContractError,
-    Credential,
-    Environment,
-    Grant,
-    Listener,
-    PackagePolicy,
-    Secret,
-    grant_request,
-)
+from sidecar.contract.environment import Environment, Listener
+from sidecar.contract.errors import ContractError
+from sidecar.contract.grant import Credential, Grant, PackagePolicy, grant_request
+from sidecar.contract.secret import Secret
+from sidecar.contract.words import CONFIG_DIR, TOKEN_FILE
 
 CANARY = "canary-7d10-contract"
 BROKER = {"SIDECAR_BROKER_URL": "https://broker.example:8443", "SIDECAR_BROKER_CA": "-----BEGIN"}

@@ -6,14 +6,9 @@ from typing import Any
 import pytest
 from grant_stores import grant
 
-from sidecar.contract import (
-    CAUSES,
-    CREDENTIAL_RESTS,
-    MAX_CONNECTIONS,
-    ContractError,
-    Grant,
-    grant_request,
-)
+from sidecar.contract.errors import ContractError
+from sidecar.contract.grant import MAX_CONNECTIONS, Grant, grant_request
+from sidecar.contract.words import CAUSES, CREDENTIAL_RESTS
 
 GRANT = grant("canary-skew")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sidecar.destinations import why_forbidden
+from sidecar.contract.destinations import why_forbidden
 
 LOOPBACK = "a loopback address"
 LINK_LOCAL = "a link-local address"

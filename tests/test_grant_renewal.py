@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from grant_stores import REFUSED, SOFT, THREADS, UNREACHABLE, Run, Slow, all_waiting, grant, in_threads, run
 
-from sidecar.contract import CREDENTIAL_RESTS, REGISTRY_UNREACHABLE
+from sidecar.contract.words import CREDENTIAL_RESTS, REGISTRY_UNREACHABLE
 from sidecar.errors import BrokerRefused, BrokerUnreachable
 from sidecar.grants.store import BACK_OFF_SECONDS, RENEW_SECONDS
 

@@ -24,7 +24,8 @@ from grant_facts import (
 )
 
 from certs.authority import create_authority
-from sidecar.contract import ENFORCES, PackagePolicy, Secret
+from sidecar.contract.grant import ENFORCES, PackagePolicy
+from sidecar.contract.secret import Secret
 from webhook.grant import rules
 from webhook.grant.cluster import SecretManifest
 

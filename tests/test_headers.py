@@ -4,7 +4,8 @@ from base64 import b64decode
 
 import pytest
 
-from sidecar.contract import Credential, Secret
+from sidecar.contract.grant import Credential
+from sidecar.contract.secret import Secret
 from sidecar.http.headers import basic_authorization, to_client, to_registry
 from sidecar.http.http1 import Headers
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar import contract
+from sidecar.contract.words import COMMAND
 from webhook.pod.sidecar import NOBODY
 
 ROOT = Path(__file__).parents[1]
@@ -63,7 +63,7 @@ def test_the_build_needs_no_heredoc_which_older_builders_do_not_know(name: str) 
 
 
 def test_the_images_run_by_themselves_what_a_pod_runs() -> None:
-    assert json.dumps(list(contract.COMMAND)) in FINAL["sidecar"]
+    assert json.dumps(list(COMMAND)) in FINAL["sidecar"]
     assert 'ENTRYPOINT ["python3", "-I", "-m", "webhook"]' in FINAL["webhook"]
 
 

@@ -29,7 +29,7 @@ from isolation_edits import (
     volume,
 )
 
-from sidecar import contract
+from sidecar.contract.words import SHAPE
 from webhook.grant import isolation, neighbours
 from webhook.grant.isolation import violations
 
@@ -120,7 +120,7 @@ VIOLATIONS: Mapping[str, list[Edit]] = {
         variable("SIDECAR_FILES", "[]"),
         variable("SIDECAR_FILES", '{"../x": "y"}'),
         variable("SIDECAR_FILES", "[" * 5000),
-        added("SIDECAR_SHAPE", contract.SHAPE),
+        added("SIDECAR_SHAPE", SHAPE),
         added("SIDECAR_GRANT_FD", "3"),
         added("SIDECAR_OF_A_LATER_VERSION", "x"),
         variable("SIDECAR_LOG_LEVEL", "info", valueFrom={"configMapKeyRef": {"name": "c", "key": "k"}}),

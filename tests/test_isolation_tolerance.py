@@ -29,7 +29,7 @@ from isolation_edits import (
     volume,
 )
 
-from sidecar import contract
+from sidecar.contract.words import SHAPE
 from webhook.grant.isolation import violations
 from webhook.grant.known_sidecars import KNOWN
 
@@ -118,7 +118,7 @@ def recorded(version: str) -> Pod:
     return pod
 
 
-@pytest.mark.parametrize("version", [version for version in KNOWN if version != contract.SHAPE])
+@pytest.mark.parametrize("version", [version for version in KNOWN if version != SHAPE])
 def test_a_pod_of_an_earlier_version_still_passes(version: str) -> None:
     """It prevents that an upgrade of the broker cuts off Pods that run for days."""
     pod = recorded(version)
@@ -128,7 +128,7 @@ def test_a_pod_of_an_earlier_version_still_passes(version: str) -> None:
 
 
 def test_the_current_shape_is_known() -> None:
-    assert contract.SHAPE in KNOWN
+    assert SHAPE in KNOWN
 
 
 def test_an_earlier_shape_does_not_excuse_what_is_of_another() -> None:

@@ -13,7 +13,7 @@ from proxy_threads import serving
 from registry import Registry
 from sidecars import CONNECTOR, Reply, ask, free_port
 
-from sidecar.contract import Listener
+from sidecar.contract.environment import Listener
 from sidecar.exchange.server import listen
 from sidecar.sockets.loop import Loop
 

@@ -10,7 +10,7 @@ from typing import Any
 import jwt
 import pytest
 
-from sidecar.contract import Secret
+from sidecar.contract.secret import Secret
 from webhook.demo.memory_cluster import MemoryCluster
 from webhook.grant.cluster import TokenIdentity
 

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from sidecar.contract import Grant, PackagePolicy
+from sidecar.contract.grant import Grant, PackagePolicy
 from sidecar.errors import Refusal
 from sidecar.rules.policy import Patterns, Policy
 from sidecar.rules.routes import Layout, check_redirect, route

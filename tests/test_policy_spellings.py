@@ -3,7 +3,7 @@
 import pytest
 from layouts import GRANT, INDEX
 
-from sidecar.contract import PackagePolicy
+from sidecar.contract.grant import PackagePolicy
 from sidecar.errors import Refusal
 from sidecar.rules.routes import Layout, route
 

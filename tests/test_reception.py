@@ -11,7 +11,7 @@ from broker_requests import AUDIENCE, SETTINGS, connector, injected, login, prob
 from fastapi import FastAPI
 from made_up_tokens import made_up
 
-from sidecar.contract import Secret
+from sidecar.contract.secret import Secret
 from webhook.demo.memory_cluster import MemoryCluster
 from webhook.limits import callers
 from webhook.server.broker import create_app

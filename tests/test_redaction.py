@@ -4,7 +4,8 @@ from base64 import b64encode
 
 import pytest
 
-from sidecar.contract import Credential, Secret
+from sidecar.contract.grant import Credential
+from sidecar.contract.secret import Secret
 from sidecar.exchange.redaction import HIDDEN, redact, redact_head
 
 CANARY = "canary-88e1"

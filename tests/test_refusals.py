@@ -2,7 +2,8 @@
 
 import pytest
 
-from sidecar.contract import Credential, Grant, Secret
+from sidecar.contract.grant import Credential, Grant
+from sidecar.contract.secret import Secret
 from sidecar.errors import CredentialRefused
 from sidecar.rules.refusals import refusal_of
 

@@ -44,13 +44,13 @@ def test_pypirc_has_the_reference_systems_section() -> None:
 
 
 def test_files_follow_the_configurations() -> None:
-    for configurations, files in (
+    for configurations, names in (
         (("pipconf",), {"pip.conf", "uv.toml"}),
         (("pypirc",), {".pypirc"}),
         (("pipconf", "pypirc"), {"pip.conf", "uv.toml", ".pypirc"}),
     ):
         request = Request(connectors=("team-a/pypi",), configurations=configurations)
-        assert set(files.files(endpoints(request, PORTS))) == files
+        assert set(files.files(endpoints(request, PORTS))) == names
 
 
 def test_uv_toml_publishes_only_with_the_pypirc() -> None:

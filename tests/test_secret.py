@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.contract import Credential, Grant, Secret
+from sidecar.contract.grant import Credential, Grant
+from sidecar.contract.secret import Secret
 
 CANARY = "canary-7d10-contract"
 GRANT = Grant.parse(

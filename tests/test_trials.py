@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.contract import Credential, Secret
+from sidecar.contract.grant import Credential
+from sidecar.contract.secret import Secret
 from webhook.command.manifests import Registry
 from webhook.connector.conditions import Probe
 from webhook.connector.manifest import parse_connector

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sidecar.contract import GRANTS_PATH, Grant
+from sidecar.contract.grant import Grant
+from sidecar.contract.words import GRANTS_PATH
 
 _SECONDS = 30.0
 

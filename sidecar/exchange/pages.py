@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Iterator
 
-from sidecar.contract import Credential
+from sidecar.contract.grant import Credential
 from sidecar.errors import UpstreamBroken
 from sidecar.exchange.client import Exchange
 from sidecar.exchange.redaction import redact_head

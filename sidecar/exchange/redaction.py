@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
-from sidecar.contract import Credential
+from sidecar.contract.grant import Credential
 from sidecar.http.headers import basic_authorization
 from sidecar.http.http1 import Headers
 

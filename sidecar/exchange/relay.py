@@ -1,6 +1,6 @@
 """A registry's response on its way to the client: files unchanged, heads and errors without credential."""
 
-from sidecar.contract import Credential
+from sidecar.contract.grant import Credential
 from sidecar.errors import ClientGone, UpstreamBroken
 from sidecar.exchange.client import Exchange
 from sidecar.exchange.redaction import decode, redact, redact_head

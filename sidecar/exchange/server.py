@@ -5,7 +5,7 @@ import errno
 import select
 import socket
 
-from sidecar.contract import Listener
+from sidecar.contract.environment import Listener
 from sidecar.errors import ClientGone, SidecarError
 from sidecar.exchange.client import Exchange
 from sidecar.exchange.peers import is_allowed_peer

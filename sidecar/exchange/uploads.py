@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from sidecar.contract import Credential
+from sidecar.contract.grant import Credential
 from sidecar.errors import ClientGone, UpstreamBroken, UpstreamUnreachable
 from sidecar.exchange.client import Exchange
 from sidecar.exchange.redaction import redact

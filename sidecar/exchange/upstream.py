@@ -7,7 +7,7 @@ import threading
 from typing import NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
-from sidecar.contract import Grant
+from sidecar.contract.grant import Grant
 from sidecar.errors import ClientGone, Refusal, RegistryUnreachable, UpstreamBroken, UpstreamUnreachable
 from sidecar.http.headers import basic_authorization, to_registry
 from sidecar.http.http1 import (

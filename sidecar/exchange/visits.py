@@ -6,7 +6,8 @@ of it was sent.
 
 from typing import NamedTuple
 
-from sidecar.contract import REGISTRY_FORBIDS, REGISTRY_UNREACHABLE, Grant
+from sidecar.contract.grant import Grant
+from sidecar.contract.words import REGISTRY_FORBIDS, REGISTRY_UNREACHABLE
 from sidecar.errors import (
     BrokerUnreachable,
     ClientGone,

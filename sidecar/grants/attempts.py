@@ -7,7 +7,8 @@ wait.
 import os
 from collections.abc import Callable
 
-from sidecar.contract import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REQUEST_REFUSED, Grant
+from sidecar.contract.grant import Grant
+from sidecar.contract.words import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REQUEST_REFUSED
 from sidecar.errors import ClientGone, CredentialRefused, Refusal
 from sidecar.grants.trust import GOOD, Answer, Go, Rest, Trust, ask, end, may_try_again
 from sidecar.log import Log

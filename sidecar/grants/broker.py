@@ -9,7 +9,9 @@ import time
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from sidecar.contract import GRANTS_PATH, ContractError, Grant, grant_request
+from sidecar.contract.errors import ContractError
+from sidecar.contract.grant import Grant, grant_request
+from sidecar.contract.words import GRANTS_PATH
 from sidecar.errors import BrokerRefused, BrokerUnreachable, BrokerUntrusted, UpstreamUnreachable
 from sidecar.http.http1 import CHUNKED, MalformedHead, ResponseReader, find, render_request
 from sidecar.http.origins import origin_of

@@ -4,7 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from sidecar.contract import REGISTRY_UNREACHABLE, Grant
+from sidecar.contract.grant import Grant
+from sidecar.contract.words import REGISTRY_UNREACHABLE
 from sidecar.errors import BrokerRefused, BrokerUnreachable
 from sidecar.sockets.threads import Threads
 

@@ -9,7 +9,7 @@ import re
 from binascii import b2a_base64
 from collections.abc import Mapping
 
-from sidecar.contract import Credential
+from sidecar.contract.grant import Credential
 from sidecar.http.http1 import Headers, find
 from sidecar.http.validators import marked, unmarked
 

@@ -6,7 +6,7 @@ and pip neither for an index page.
 
 from typing import NamedTuple
 
-from sidecar.contract import BROKER_UNREACHABLE, BROKER_UNTRUSTED, REGISTRY_UNREACHABLE
+from sidecar.contract.words import BROKER_UNREACHABLE, BROKER_UNTRUSTED, REGISTRY_UNREACHABLE
 from sidecar.errors import (
     BrokerRefused,
     BrokerUnreachable,

@@ -7,7 +7,7 @@ regular expression, a pattern with many stars takes time that grows with the pow
 
 from collections.abc import Sequence
 
-from sidecar.contract import PackagePolicy
+from sidecar.contract.grant import PackagePolicy
 from sidecar.errors import Refusal
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"

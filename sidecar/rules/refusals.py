@@ -3,7 +3,8 @@
 Registries differ: most answer 401 to a wrong password; pypiserver 403, which others mean for one package.
 """
 
-from sidecar.contract import REGISTRY_FORBIDS, Grant
+from sidecar.contract.grant import Grant
+from sidecar.contract.words import REGISTRY_FORBIDS
 from sidecar.errors import CredentialRefused, Refusal
 
 

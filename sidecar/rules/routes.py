@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
-from sidecar.contract import Grant
+from sidecar.contract.grant import Grant
 from sidecar.errors import Refusal
 from sidecar.http.origins import Origin, origin_of
 from sidecar.rules.filenames import (

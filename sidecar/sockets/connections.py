@@ -6,7 +6,7 @@ import ssl
 import time
 from types import TracebackType
 
-from sidecar.destinations import why_forbidden
+from sidecar.contract.destinations import why_forbidden
 from sidecar.errors import UpstreamUnreachable
 from sidecar.http.origins import Origin
 from sidecar.sockets.loop import Loop

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from sidecar import contract
+from sidecar.contract.words import COMMAND
 from webhook.pod import start_gate
 from webhook.pod.sidecar import NOBODY
 
@@ -114,7 +114,7 @@ def image(request: pytest.FixtureRequest) -> Image:
 
 
 def test_the_sidecar_starts_on_a_read_only_root_as_any_user_and_says_what_it_lacks(sidecar: Image) -> None:
-    done = sidecar.run(*contract.COMMAND)
+    done = sidecar.run(*COMMAND)
     assert done.returncode == 2
     assert "SIDECAR_LISTEN is not set" in done.stderr
 

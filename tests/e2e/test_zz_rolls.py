@@ -10,7 +10,7 @@ import streams
 from kube import Kube
 from scenes import Outcome, Registry, connector, finished_job, job, pod, wait_for_phase
 
-from sidecar.contract import TOKEN_AUDIENCE
+from sidecar.contract.words import TOKEN_AUDIENCE
 from webhook import names
 
 ASK = """

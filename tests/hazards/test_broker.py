@@ -12,7 +12,8 @@ from authority import ca, server_context
 from registry import Call, Registry
 from sidecars import Broker, free_port, grant, sidecar_of_broker
 
-from sidecar.contract import GRANTS_PATH, Listener
+from sidecar.contract.environment import Listener
+from sidecar.contract.words import GRANTS_PATH
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

@@ -11,7 +11,7 @@ from authority import server_context
 from registry import Registry
 from sidecars import Broker, Sidecar, free_port, grant, sidecar_of_broker
 
-from sidecar.contract import BROKER_UNTRUSTED
+from sidecar.contract.words import BROKER_UNTRUSTED
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

@@ -8,7 +8,7 @@ from registry import Registry
 from sidecars import free_port, grant
 from virtual_proxies import VirtualProxy, virtual_proxy
 
-from sidecar.contract import REGISTRY_UNREACHABLE
+from sidecar.contract.words import REGISTRY_UNREACHABLE
 
 PAGE, WHEEL = "/simple/foo/", "/files/foo-1.0-py3-none-any.whl"
 

@@ -15,7 +15,7 @@ from processes import open_files
 from registry import PATIENCE_SECONDS, Call, Registry
 from sidecars import CONNECTOR, Sidecar, ask, free_port, grant, start
 
-from sidecar.contract import Environment, Listener
+from sidecar.contract.environment import Environment, Listener
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

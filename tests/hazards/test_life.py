@@ -13,7 +13,8 @@ import pytest
 from registry import Call, Registry
 from sidecars import CONNECTOR, Broker, Sidecar, free_port, grant, running_sidecar, sidecar_of_broker, start
 
-from sidecar.contract import GRANTS_PATH, Environment, Listener
+from sidecar.contract.environment import Environment, Listener
+from sidecar.contract.words import GRANTS_PATH
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

@@ -7,7 +7,7 @@ import pytest
 from registry import Call, Registry
 from sidecars import CONNECTOR, Broker, Sidecar, grant, running_sidecar, sidecar_of_broker
 
-from sidecar.contract import PackagePolicy
+from sidecar.contract.grant import PackagePolicy
 
 WHEEL = "evil-1.0-py3-none-any.whl"
 DENIED = f'package "evil" is denied by connector {CONNECTOR} (denyPackages: evil*)'

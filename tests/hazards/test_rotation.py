@@ -17,7 +17,8 @@ from sidecars import (
     sidecar_of_broker,
 )
 
-from sidecar.contract import Credential, Secret
+from sidecar.contract.grant import Credential
+from sidecar.contract.secret import Secret
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 OLD = Credential("robot", Secret("old-password-of-robot"))

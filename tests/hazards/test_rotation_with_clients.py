@@ -19,7 +19,8 @@ from registry import Call, Registry
 from registry_kinds import client_variables
 from sidecars import AUTHORIZATION, Broker, Sidecar, grant, holds_credential, sidecar_of_broker
 
-from sidecar.contract import Credential, Secret
+from sidecar.contract.grant import Credential
+from sidecar.contract.secret import Secret
 from webhook.demo.packages import make_wheel
 
 pytestmark = pytest.mark.clients

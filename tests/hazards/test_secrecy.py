@@ -15,7 +15,8 @@ import pytest
 from registry import Call, Registry, gzipped
 from sidecars import AUTHORIZATION, PASSWORD, Sidecar, grant, holds_credential, running_sidecar
 
-from sidecar.contract import Credential, Secret
+from sidecar.contract.grant import Credential
+from sidecar.contract.secret import Secret
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 SPELLINGS = {

@@ -12,7 +12,7 @@ from registry import Call, Registry
 from sidecars import Broker, Sidecar, grant, running_sidecar, sidecar_of_broker
 from virtual_proxies import VirtualProxy, virtual_proxy
 
-from sidecar.contract import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REQUEST_REFUSED
+from sidecar.contract.words import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REQUEST_REFUSED
 
 HOUR, QUARTER = 3600.0, 900.0
 

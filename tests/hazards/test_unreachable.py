@@ -16,7 +16,7 @@ from networks import run_apart
 from registry import PATIENCE_SECONDS, Registry
 from sidecars import Sidecar, free_port, grant, running_sidecar
 
-from sidecar.contract import Listener
+from sidecar.contract.environment import Listener
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

@@ -19,7 +19,7 @@ import pytest
 from registry import PATIENCE_SECONDS, Call, Registry
 from sidecars import Broker, Sidecar, fill, grant, running_sidecar, sidecar_of_broker
 
-from sidecar.contract import GRANTS_PATH
+from sidecar.contract.words import GRANTS_PATH
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 PAGE = "/simple/foo/"

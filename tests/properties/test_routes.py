@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from octets import mostly, tried
 
-from sidecar.contract import Grant
+from sidecar.contract.grant import Grant
 from sidecar.errors import Refusal
 from sidecar.rules.routes import Layout, route
 

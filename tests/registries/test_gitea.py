@@ -10,7 +10,8 @@ from gitea import gitea
 from registry_kinds import running_for_clients
 from servers import RegistryServer
 
-from sidecar.contract import Credential, Secret
+from sidecar.contract.grant import Credential
+from sidecar.contract.secret import Secret
 from webhook.demo.packages import make_wheel
 
 pytestmark = pytest.mark.clients

@@ -11,7 +11,8 @@ from registry import Call, Registry
 from registry_kinds import SIMPLE, Scene, running_kind
 from sidecars import Broker, Reply, grant, sidecar_of_broker
 
-from sidecar.contract import Credential, Secret
+from sidecar.contract.grant import Credential
+from sidecar.contract.secret import Secret
 
 PAGE = f"{SIMPLE}{PROJECT}/"
 JSON = "application/vnd.pypi.simple.v1+json"

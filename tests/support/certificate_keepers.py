@@ -33,7 +33,7 @@ Json = dict[str, Any]
 
 
 class MemoryApi:
-    """Implements `webhook.cluster.api.Api` on a dict: what the keeper needs of it, with versions and conflicts."""
+    """Implements `webhook.cluster.api.Api` on a dict, with versions and conflicts, for the keeper."""
 
     def __init__(self, *, configuration: bool = True, seed: int | None = None) -> None:
         self.objects: dict[str, Json] = {}

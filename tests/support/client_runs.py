@@ -13,7 +13,7 @@ from registry_kinds import running_for_clients
 from servers import RegistryServer
 from sidecars import Reply, Sidecar
 
-from sidecar.contract import Grant
+from sidecar.contract.grant import Grant
 
 Result = subprocess.CompletedProcess[str]
 BIN = Path(sys.executable).parent

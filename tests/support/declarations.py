@@ -7,7 +7,8 @@ from typing import Any
 
 from authority import ca
 
-from sidecar.contract import Grant, Secret
+from sidecar.contract.grant import Grant
+from sidecar.contract.secret import Secret
 from webhook.command.manifests import Registry
 from webhook.connector.credentials import parse_ca, parse_credential
 from webhook.connector.manifest import Connector, parse_connector

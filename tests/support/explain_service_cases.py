@@ -19,7 +19,12 @@ from explain_facts import (
     phase,
 )
 
-from sidecar.contract import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REGISTRY_UNREACHABLE, REQUEST_REFUSED
+from sidecar.contract.words import (
+    CREDENTIAL_REFUSED,
+    CREDENTIAL_RESTS,
+    REGISTRY_UNREACHABLE,
+    REQUEST_REFUSED,
+)
 from sidecar.errors import CredentialRefused
 from webhook.connector.conditions import Probe
 from webhook.errors import Problem

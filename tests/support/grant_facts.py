@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from sidecar.contract import Grant
+from sidecar.contract.grant import Grant
 from webhook.connector.manifest import Connector, parse_connector
 from webhook.grant import rules
 from webhook.grant.cluster import SecretManifest, parse_secret, parse_token_review

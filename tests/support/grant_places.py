@@ -11,7 +11,7 @@ from brokers import Broker
 from kube import Kube
 
 from certs.authority import create_authority
-from sidecar.contract import Grant
+from sidecar.contract.grant import Grant
 from webhook import names
 from webhook.connector.manifest import parse_connector
 from webhook.pod.decision import decide

@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Callable, Iterator
 
-from sidecar.contract import CREDENTIAL_REFUSED, Credential, Grant, Secret
+from sidecar.contract.grant import Credential, Grant
+from sidecar.contract.secret import Secret
+from sidecar.contract.words import CREDENTIAL_REFUSED
 from sidecar.errors import BrokerRefused, BrokerUnreachable
 from sidecar.grants.store import GrantStore
 

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from sidecar.contract import Grant
+from sidecar.contract.grant import Grant
 from sidecar.links.rewriting import PageLinks, PageRewriter
 from sidecar.rules.routes import Layout
 

@@ -1,6 +1,6 @@
 """Where a registry may keep its index, as the sidecar's routes read it from a grant."""
 
-from sidecar.contract import Grant
+from sidecar.contract.grant import Grant
 from sidecar.rules.routes import Layout
 
 GRANT = Grant(

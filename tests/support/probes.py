@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from registry import Call, Registry
 
-from sidecar.contract import Credential, Secret
+from sidecar.contract.grant import Credential
+from sidecar.contract.secret import Secret
 from webhook.command import manifests
 from webhook.connector.conditions import Probe
 from webhook.connector.manifest import parse_connector

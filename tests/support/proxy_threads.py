@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from registry import PATIENCE_SECONDS, Registry
 from sidecars import CONNECTOR, free_port, grant
 
-from sidecar.contract import Listener
+from sidecar.contract.environment import Listener
 from sidecar.exchange.proxy import Proxy
 from sidecar.exchange.server import Server, listen
 from sidecar.exchange.upstream import Upstream

@@ -17,7 +17,8 @@ from kinds import Kind, facts, fill
 from registry import Registry, Request
 from sidecars import CONNECTOR, PASSWORD, Reply, Sidecar, free_port, running_sidecar
 
-from sidecar.contract import Grant, Listener
+from sidecar.contract.environment import Listener
+from sidecar.contract.grant import Grant
 from webhook.clients import variables
 from webhook.clients.endpoints import Endpoints, index_url, upload_url
 from webhook.clients.files import files as client_files

@@ -23,7 +23,10 @@ from typing import Any
 from authority import ca, server_context
 from registry import PATIENCE_SECONDS, Call, Registry
 
-from sidecar.contract import GRANTS_PATH, Credential, Environment, Grant, Listener, Secret
+from sidecar.contract.environment import Environment, Listener
+from sidecar.contract.grant import Credential, Grant
+from sidecar.contract.secret import Secret
+from sidecar.contract.words import GRANTS_PATH
 
 PASSWORD = "canary-Pa55&word"
 """Searched for in every log line and every response of every sidecar that a test starts"""

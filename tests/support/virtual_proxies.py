@@ -10,7 +10,8 @@ from grant_stores import Clock
 from registry import PATIENCE_SECONDS, Registry
 from sidecars import CONNECTOR, Reply, ask_once, free_port, grant
 
-from sidecar.contract import Grant, Listener
+from sidecar.contract.environment import Listener
+from sidecar.contract.grant import Grant
 from sidecar.exchange.proxy import Proxy
 from sidecar.exchange.server import Server, listen
 from sidecar.exchange.upstream import Upstream

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sidecar.contract import CONFIG_DIR
+from sidecar.contract.words import CONFIG_DIR
 from webhook import names
 from webhook.clients import ports
 from webhook.clients.endpoints import Endpoints, index_url, upload_url

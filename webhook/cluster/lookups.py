@@ -8,7 +8,7 @@ are read by `get` alone.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sidecar.contract import Secret
+from sidecar.contract.secret import Secret
 from webhook import names
 from webhook.cluster import paths, trim
 from webhook.cluster.api import Api

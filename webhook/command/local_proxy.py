@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from sidecar.contract import Environment, Grant, Listener
+from sidecar.contract.environment import Environment, Listener
+from sidecar.contract.grant import Grant
 from webhook.clients.endpoints import Endpoints, index_url, upload_url
 from webhook.clients.files import files
 from webhook.command.loopback import free_port

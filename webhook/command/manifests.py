@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from sidecar.contract import Credential
+from sidecar.contract.grant import Credential
 from webhook import names
 from webhook.connector.credentials import parse_ca, parse_credential
 from webhook.connector.manifest import Connector, parse_connector

@@ -8,7 +8,8 @@ import re
 import ssl
 
 from certs.authority import join_bundle
-from sidecar.contract import Credential, Secret
+from sidecar.contract.grant import Credential
+from sidecar.contract.secret import Secret
 from webhook import names
 from webhook.connector.manifest import Connector
 from webhook.errors import InvalidSecret, Problem

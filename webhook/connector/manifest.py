@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import SplitResult
 
-from sidecar.contract import MAX_CONNECTIONS, PackagePolicy
+from sidecar.contract.grant import MAX_CONNECTIONS, PackagePolicy
 from webhook import names
 from webhook.connector.address import Wrong, parse_address
 from webhook.connector.packages import PARAMETERS, normalise, parse_patterns

@@ -2,7 +2,7 @@
 
 import re
 
-from sidecar.contract import PACKAGE_PATTERN, PackagePolicy
+from sidecar.contract.grant import PACKAGE_PATTERN, PackagePolicy
 from webhook.connector.address import Wrong
 
 PARAMETERS = ("allowPackages", "denyPackages")

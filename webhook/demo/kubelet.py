@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sidecar.contract import Secret
+from sidecar.contract.secret import Secret
 from webhook import names
 from webhook.demo.containers import IMAGE_PATH, Container, Mount, start
 

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sidecar.contract import Secret
+from sidecar.contract.secret import Secret
 from webhook.demo import rbac
 from webhook.demo.tokens import LIFE_SECONDS, Bound, TokenAuthority, TokenRejected
 from webhook.grant.cluster import (

@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from certs.authority import KeyPair, ServingFiles, issue_leaf
 from certs.reload import Reloader
 from certs.store import CERTIFICATE, KEY, write_files
-from sidecar.contract import Secret
+from sidecar.contract.secret import Secret
 
 HOSTS = ("localhost", "127.0.0.1")
 _START_SECONDS = 20.0

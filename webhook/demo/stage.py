@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from certs.authority import KeyPair, create_authority, split_bundle
-from sidecar.contract import TOKEN_AUDIENCE, Secret
+from sidecar.contract.secret import Secret
+from sidecar.contract.words import TOKEN_AUDIENCE
 from webhook import names
 from webhook.command.manifests import read_yaml
 from webhook.connector.manifest import parse_connector

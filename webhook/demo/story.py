@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from sidecar.contract import COMMAND
+from sidecar.contract.words import COMMAND
 from webhook import names
 from webhook.clients.ports import default_port
 from webhook.command.loopback import free_port, is_taken

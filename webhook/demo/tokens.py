@@ -10,7 +10,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from sidecar.contract import Secret
+from sidecar.contract.secret import Secret
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 

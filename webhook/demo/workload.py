@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sidecar.contract import CONFIG_DIR
+from sidecar.contract.words import CONFIG_DIR
 from webhook.demo import search
 from webhook.demo.containers import image_folders
 from webhook.demo.kubelet import PodProcesses

@@ -3,7 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sidecar.contract import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REGISTRY_UNREACHABLE, REQUEST_REFUSED
+from sidecar.contract.words import (
+    CREDENTIAL_REFUSED,
+    CREDENTIAL_RESTS,
+    REGISTRY_UNREACHABLE,
+    REQUEST_REFUSED,
+)
 from webhook import names
 from webhook.connector.conditions import (
     AUTHENTICATION_FAILED,

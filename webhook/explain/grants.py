@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sidecar.contract import BROKER_UNREACHABLE, BROKER_UNTRUSTED
+from sidecar.contract.words import BROKER_UNREACHABLE, BROKER_UNTRUSTED
 from webhook import names
 from webhook.explain.facts import Facts, Json, Unread, ago, annotations, last_seen, metadata, time_of
 from webhook.explain.installation import ABSENT_FIX, authority_fix, is_absent, is_of_another_installation

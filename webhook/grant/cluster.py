@@ -1,7 +1,7 @@
 """The broker's narrow view of a cluster: six questions, and the typed answers to them.
 
-The Kubernetes API and `webhook.demo.memory_cluster` both answer them. An implementation holds no policy: it raises
-`errors.ClusterUnavailable` when it has no answer, and returns None for what does not exist.
+The Kubernetes API and `webhook.demo.memory_cluster` both answer them. An implementation holds no policy: it
+raises `errors.ClusterUnavailable` when it has no answer, and returns None for what does not exist.
 """
 
 import base64
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from sidecar.contract import Secret
+from sidecar.contract.secret import Secret
 
 Verb = Literal["get", "create"]
 

@@ -8,7 +8,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sidecar.contract import TOKEN_AUDIENCE, Grant, Secret
+from sidecar.contract.grant import Grant
+from sidecar.contract.secret import Secret
+from sidecar.contract.words import TOKEN_AUDIENCE
 from webhook.connector.manifest import Connector
 from webhook.errors import Forbidden, Problem
 from webhook.grant import rules

@@ -8,7 +8,7 @@ that other webhooks make for good reasons pass: resources, variables of theirs, 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sidecar.contract import COMMAND
+from sidecar.contract.words import COMMAND
 from webhook import names
 from webhook.errors import Problem
 from webhook.grant.known_sidecars import KNOWN, Shape, listened_ports

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from certs.authority import split_bundle
-from sidecar import contract
+from sidecar.contract.words import LOG_LEVELS
 from webhook import names
 from webhook.pod import start_gate
 from webhook.pod.settings import Settings
@@ -61,7 +61,7 @@ def _is_files(value: str, _: Settings) -> bool:
 
 
 def _is_log_level(value: str, _: Settings) -> bool:
-    return value in contract.LOG_LEVELS
+    return value in LOG_LEVELS
 
 
 def _is_broker_url(value: str, settings: Settings) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sidecar.contract import TOKEN_AUDIENCE
+from sidecar.contract.words import TOKEN_AUDIENCE
 from webhook import names
 from webhook.errors import Problem
 from webhook.pod.reasons import Reason

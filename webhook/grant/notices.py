@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from sidecar.contract import (
+from sidecar.contract.grant import Grant
+from sidecar.contract.words import (
     CREDENTIAL_REFUSED,
     CREDENTIAL_RESTS,
     REGISTRY_FORBIDS,
     REGISTRY_UNREACHABLE,
     REQUEST_REFUSED,
-    Grant,
 )
 from webhook import names
 

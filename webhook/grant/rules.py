@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sidecar.contract import Grant
+from sidecar.contract.grant import Grant
 from webhook import names
 from webhook.connector.credentials import parse_ca, parse_credential
 from webhook.connector.manifest import Connector, parse_connector

@@ -2,8 +2,8 @@
 
 asyncio's own server starts TLS on every connection, without a limit: a silent connection takes 306 KiB
 (measured), and 1,700 of them fill the memory limit of a component. Here a silent connection is a socket and
-two small objects, and all connections are bounded, in total and per peer. `webhook.limits.shares` chooses which
-connection is evicted.
+two small objects, and all connections are bounded, in total and per peer. `webhook.limits.shares`
+chooses which connection is evicted.
 """
 
 import asyncio

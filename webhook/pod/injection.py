@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from certs.authority import join_bundle
-from sidecar.contract import CONFIG_DIR, Environment, Listener
+from sidecar.contract.environment import Environment, Listener
+from sidecar.contract.words import CONFIG_DIR
 from webhook import names
 from webhook.clients import files, no_proxy, variables
 from webhook.clients.endpoints import Endpoints, endpoints
@@ -41,8 +42,7 @@ def inject(
     settings: Settings,
     quotas: Collection[str] = (),
 ) -> Injection:
-    """`ports` holds every connector of the request; whether the Pod may be served is `webhook.pod.decision`'s to
-    say."""
+    """`ports` holds every connector of the request. `decision` has checked that the Pod may be served."""
     result: Json = copy.deepcopy(dict(pod))
     told = endpoints(request, ports)
     warnings = _workload(result, request, told)

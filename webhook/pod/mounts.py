@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from sidecar.contract import CONFIG_DIR
+from sidecar.contract.words import CONFIG_DIR
 from webhook import names
 
 _OUR_PATHS = frozenset({CONFIG_DIR, *names.SYSTEM_FILES.values()})

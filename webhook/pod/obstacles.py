@@ -7,7 +7,7 @@ can see other containers' processes or reaches the node's files could take it.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sidecar.contract import CONFIG_DIR
+from sidecar.contract.words import CONFIG_DIR
 from webhook import names
 from webhook.clients import ports
 from webhook.errors import Problem

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from sidecar.contract import LOG_LEVELS
+from sidecar.contract.words import LOG_LEVELS
 from webhook import names
 from webhook.errors import InputError, Problem
 from webhook.pod.quantities import parse_quantity

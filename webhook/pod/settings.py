@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sidecar.contract import LOG_LEVELS
+from sidecar.contract.words import LOG_LEVELS
 from webhook import names
 from webhook.errors import InputError, Problem
 

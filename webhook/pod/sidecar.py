@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sidecar import contract
+from sidecar.contract.environment import Environment
+from sidecar.contract.words import COMMAND, CONFIG_DIR, TOKEN_AUDIENCE, TOKEN_DIR, TOKEN_FILE
 from webhook import names
 from webhook.pod import start_gate
 from webhook.pod.settings import Settings
@@ -47,7 +48,7 @@ SECRETS_DIR = "/var/run/secrets"
 
 
 def sidecar_container(
-    environment: contract.Environment,
+    environment: Environment,
     *,
     image: str,
     resources: Mapping[str, Mapping[str, str]],
@@ -58,7 +59,7 @@ def sidecar_container(
         "name": names.SIDECAR,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": list(contract.COMMAND),
+        "command": list(COMMAND),
         "restartPolicy": "Always",
         "env": [{"name": name, "value": value} for name, value in environment.variables().items()],
         "lifecycle": {
@@ -75,8 +76,8 @@ def sidecar_container(
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
-            {"name": names.CONFIG_VOLUME, "mountPath": contract.CONFIG_DIR},
-            {"name": names.TOKEN_VOLUME, "mountPath": contract.TOKEN_DIR, "readOnly": True},
+            {"name": names.CONFIG_VOLUME, "mountPath": CONFIG_DIR},
+            {"name": names.TOKEN_VOLUME, "mountPath": TOKEN_DIR, "readOnly": True},
             {"name": names.EMPTY_VOLUME, "mountPath": names.SERVICE_ACCOUNT_DIR, "readOnly": True},
         ],
     }
@@ -86,9 +87,9 @@ def sidecar_volumes() -> list[Json]:
     """In memory, so that they do not keep the cluster autoscaler from removing a node. 1 MiB is arbitrary:
     the files hold some hundred bytes. `defaultMode` is spelled out as the API server would add it."""
     token = {
-        "audience": contract.TOKEN_AUDIENCE,
+        "audience": TOKEN_AUDIENCE,
         "expirationSeconds": TOKEN_LIFE_SECONDS,
-        "path": contract.TOKEN_FILE.removeprefix(contract.TOKEN_DIR + "/"),
+        "path": TOKEN_FILE.removeprefix(TOKEN_DIR + "/"),
     }
     return [
         {"name": names.CONFIG_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},

@@ -18,14 +18,14 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from sidecar.contract import (
+from sidecar.contract.grant import Grant
+from sidecar.contract.secret import Secret
+from sidecar.contract.words import (
     CAUSES,
     CREDENTIAL_REFUSED,
     CREDENTIAL_RESTS,
     GRANTS_PATH,
     REGISTRY_UNREACHABLE,
-    Grant,
-    Secret,
 )
 from webhook.cluster.events import Recorder
 from webhook.errors import ClusterRefused, ClusterUnavailable, Refusal

@@ -9,7 +9,8 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
-from sidecar.contract import TOKEN_AUDIENCE, Secret
+from sidecar.contract.secret import Secret
+from sidecar.contract.words import TOKEN_AUDIENCE
 from webhook.errors import Refusal
 from webhook.grant import claims
 from webhook.grant.granting import Trail

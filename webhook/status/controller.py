@@ -1,7 +1,7 @@
 """Connectors' status, kept true by one replica, which looks at class, Secrets and registry.
 
 A task attends to each Connector, so a slow registry delays no other. The tasks share their places by
-namespace (`webhook.limits.fairness`). A spec is looked at as soon as it changes. The controller does not watch
+namespace (`limits.fairness`). A spec is looked at as soon as it changes. The controller does not watch
 Secrets, which would need the right to list all of them: it reads each within the period, and compares. A
 registry is asked when `schedule` says so.
 """

@@ -31,7 +31,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
-from sidecar.destinations import why_forbidden
+from sidecar.contract.destinations import why_forbidden
 from webhook.command.manifests import Registry
 from webhook.connector.conditions import Probe
 from webhook.connector.manifest import Connector

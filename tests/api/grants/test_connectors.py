@@ -11,7 +11,7 @@ from brokers import install
 from grant_places import CANARY, SHARED, Place, binding, connector, login
 from kube import Kube
 
-from sidecar.contract import Secret
+from sidecar.contract.secret import Secret
 from webhook import names
 
 READER_BINDING = names.SECRET_READER_ROLE

@@ -8,7 +8,7 @@ import jwt
 import pytest
 from grant_places import CANARY, Place, connector, injected, login
 
-from sidecar.contract import Secret
+from sidecar.contract.secret import Secret
 from webhook import names
 
 # -- the token

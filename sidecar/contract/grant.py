@@ -1,0 +1,139 @@
+"""Grant document v1, and the request for it: the broker writes the document, the sidecar parses it."""
+
+import json
+import re
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from sidecar.contract.errors import ContractError
+from sidecar.contract.secret import Secret
+
+MAX_CONNECTIONS = 32
+"""Requests of one Pod at the registry at once, if the Connector does not set `maxConnections`"""
+
+ENFORCES = ("packages",)
+"""What this sidecar holds its Pod to at a grant's word: the broker gives none that would not be kept"""
+PACKAGE_PATTERN = re.compile(r"[a-z0-9*?]+(-[a-z0-9*?]+)*")
+"""A normalised name (PEP 503); `*` stands for any text, also none, and `?` for one character"""
+
+
+class Credential(NamedTuple):
+    """Basic auth of the registry (RFC 7617)."""
+
+    username: str
+    password: Secret
+
+
+class PackagePolicy(NamedTuple):
+    """Which packages may be installed, by `allowPackages` and `denyPackages` of a Connector."""
+
+    connector: str
+    """`namespace/name`, for the sentence that refuses"""
+    allow: tuple[str, ...]
+    deny: tuple[str, ...]
+    """Patterns, as those of `allow`, and they win; without any in `allow` all others may pass"""
+
+
+class Grant(NamedTuple):
+    """What one Pod may do with one connector, and with which credential: grant document v1."""
+
+    version: str
+    """Names the state of Connector and Secret; equal versions carry equal credentials"""
+    index_url: str
+    """Absolute URL of the simple index (PEP 503), with a trailing slash"""
+    upload_url: str | None
+    """None: this Pod may not upload"""
+    file_origins: tuple[str, ...]
+    """Further origins (`https://host[:port]`) that serve files, without the credential"""
+    ca: str | None
+    """PEM bundle for the registry; None: the system's"""
+    credential: Credential | None
+    soft_seconds: float
+    """Age at which the next use asks for a newer one"""
+    hard_seconds: float
+    """Age until which it serves while the broker cannot be reached"""
+    broker_ca: tuple[str, ...]
+    """PEM certificates of the broker's authorities, newer than the injected bundle"""
+    packages: PackagePolicy | None = None
+    """None: all. Only for a sidecar that `ENFORCES` it: an older one ignores the field"""
+    max_connections: int = MAX_CONNECTIONS
+    """Requests at the registry at once. An older broker does not send it; an older sidecar has no limit"""
+
+    def document(self) -> dict[str, Any]:
+        """The JSON object on the wire. The only place where the password is revealed to be sent."""
+        credential = self.credential
+        return {
+            "version": self.version,
+            "indexUrl": self.index_url,
+            "uploadUrl": self.upload_url,
+            "fileOrigins": list(self.file_origins),
+            "ca": self.ca,
+            "credential": credential
+            and {"username": credential.username, "password": credential.password.reveal()},
+            "softSeconds": self.soft_seconds,
+            "hardSeconds": self.hard_seconds,
+            "brokerCa": list(self.broker_ca),
+            "maxConnections": self.max_connections,
+            **({"packages": self.packages._asdict()} if self.packages else {}),
+        }
+
+    @classmethod
+    def parse(cls, body: str | bytes) -> "Grant":
+        """Read a document; unknown fields are ignored (a newer broker). `ContractError` never quotes it."""
+        try:
+            fields = json.loads(body)
+            credential = fields["credential"]
+            return cls(
+                version=_text(fields["version"]),
+                index_url=_url(fields["indexUrl"]),
+                upload_url=None if fields["uploadUrl"] is None else _url(fields["uploadUrl"]),
+                file_origins=tuple(_url(one) for one in fields["fileOrigins"]),
+                ca=None if fields["ca"] is None else _text(fields["ca"]),
+                credential=None
+                if credential is None
+                else Credential(_text(credential["username"]), Secret(_text(credential["password"]))),
+                soft_seconds=float(fields["softSeconds"]),
+                hard_seconds=float(fields["hardSeconds"]),
+                broker_ca=tuple(_text(one) for one in fields["brokerCa"]),
+                packages=_packages(fields.get("packages")),
+                max_connections=_count(fields.get("maxConnections", MAX_CONNECTIONS)),
+            )
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            # the cause could quote the document, which holds the password
+            kind = type(error).__name__
+            raise ContractError(f"the grant document is not of version 1 ({kind})") from None
+
+
+def grant_request(connector: str, rejected: str | None, cause: str | None = None) -> dict[str, Any]:
+    """The JSON object that a sidecar sends; version `rejected` did not serve, for one of `CAUSES`."""
+    request = {"connector": connector, "rejected": rejected, "enforces": list(ENFORCES)}
+    return {**request, "cause": cause} if cause else request
+
+
+def _packages(value: Any) -> PackagePolicy | None:
+    """A pattern that is not understood breaks the document: left out, it would let a package through."""
+    if value is None:
+        return None
+    lists = [value["allow"], value["deny"]]
+    if not all(isinstance(one, list) and all(map(PACKAGE_PATTERN.fullmatch, one)) for one in lists):
+        raise ValueError
+    return PackagePolicy(_text(value["connector"]), *map(tuple, lists))
+
+
+def _url(value: object) -> str:
+    parts = urlsplit(_text(value))
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError
+    return parts.geturl()
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise TypeError
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value

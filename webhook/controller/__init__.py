@@ -1,1 +1,0 @@
-"""Connectors' status: one look at class, Secrets and registry, told as conditions, by one replica."""
