@@ -6,7 +6,7 @@ last decade verifies it and issuing takes a millisecond; an RSA key takes a seco
 
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -25,7 +25,6 @@ a virtual machine just resumed and a zone set wrong by one, and a leaf of 90 day
 AUTHORITY_LIFE = timedelta(days=3650)
 LEAF_LIFE = timedelta(days=90)
 
-_PEM = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 _UNREADABLE = (
     ValueError,
     UnsupportedAlgorithm,
@@ -101,17 +100,6 @@ def issue_leaf(
         .sign(issuer_key, hashes.SHA256())
     )
     return _pem(certificate, key)
-
-
-def join_bundle(bundles: Iterable[str]) -> str:
-    """One PEM bundle of all certificates in `bundles`, each once, in order."""
-    found = dict.fromkeys(block for bundle in bundles for block in split_bundle(bundle))
-    return "".join(block + "\n" for block in found)
-
-
-def split_bundle(bundle: str) -> tuple[str, ...]:
-    """The PEM certificates of a bundle; text between them is dropped."""
-    return tuple(_PEM.findall(bundle))
 
 
 def load_pair(pair: KeyPair | ServingFiles) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from certs.authority import ServingFiles, load_pair, split_bundle
+from certs.authority import ServingFiles, load_pair
+from certs.bundle import split_bundle
 from certs.errors import UnusablePair
 
 BUNDLE = "ca.crt"

@@ -31,12 +31,11 @@ from certs.authority import (
     LEAF_LIFE,
     KeyPair,
     create_authority,
-    join_bundle,
     load_certificate,
     load_key,
-    split_bundle,
     to_pem,
 )
+from certs.bundle import join_bundle, split_bundle
 from certs.errors import ClockBehind, UnsupportedKey, UnusablePair
 
 NEXT_CERTIFICATE = "next.crt"

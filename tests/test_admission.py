@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from webhook.connector.manifest import parse_connector
+from webhook.connector.manifest import MaybeConnector, parse_connector
 from webhook.errors import ClusterUnavailable
-from webhook.pod.decision import Found
+from webhook.pod.namespace import NamespaceFacts
 from webhook.pod.patch import applied
 from webhook.pod.settings import Settings
 from webhook.server import admission
-from webhook.server.admission import MOST_BYTES, Place, create_app
+from webhook.server.admission import MOST_BYTES, create_app
 
 SETTINGS = Settings("r.example/s:1", ("r.example/s:1",), ("-----BEGIN CERTIFICATE-----\nMIIB\n",))
 CANARY = "canary-6f2d"
@@ -39,15 +39,15 @@ REQUEST: Mapping[str, Any] = {
 }
 
 
-async def find(key: str) -> Found:
+async def find(key: str) -> MaybeConnector:
     return CONNECTOR if key == CONNECTOR.key else None
 
 
-async def fail(_: str) -> Found:
+async def fail(_: str) -> MaybeConnector:
     raise ZeroDivisionError(CANARY)
 
 
-async def unavailable(_: str) -> Found:
+async def unavailable(_: str) -> MaybeConnector:
     raise ClusterUnavailable("get connector team-a/pypi: no answer within 1 s")
 
 
@@ -71,7 +71,7 @@ def annotated(value: object) -> dict[str, Any]:
 async def post(
     body: object,
     *,
-    find: Callable[[str], Awaitable[Found]] = find,
+    find: Callable[[str], Awaitable[MaybeConnector]] = find,
     content_type: str = "application/json",
     **options: Any,
 ) -> httpx.Response:
@@ -190,7 +190,7 @@ def test_the_namespace_is_the_requests() -> None:
 
 @pytest.mark.parametrize("broken", [fail, unavailable])
 def test_an_internal_error_leaves_as_a_review_without_a_stack_trace(
-    broken: Callable[[str], Awaitable[Found]], caplog: pytest.LogCaptureFixture
+    broken: Callable[[str], Awaitable[MaybeConnector]], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     answer = post_now(document(), find=broken)
@@ -228,8 +228,9 @@ def test_a_body_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_namespaces_label_is_asked_for() -> None:
-    async def places(namespace: str) -> Place:
-        return Place({"connectors.alauda.io/allow-unconfined": "true"} if namespace == "team-a" else {})
+    async def places(namespace: str) -> NamespaceFacts:
+        labels = {"connectors.alauda.io/allow-unconfined": "true"}
+        return NamespaceFacts(labels if namespace == "team-a" else {})
 
     body = with_container(securityContext={"privileged": True})
     assert post_now(body).json()["response"]["status"]["reason"] == "PrivilegedContainer"

@@ -11,8 +11,8 @@ from kubernetes.aio.client import Configuration
 
 from webhook import names
 from webhook.cluster import paths, trim
-from webhook.cluster.api import KubernetesApi
 from webhook.cluster.cache import Cache
+from webhook.cluster.kubernetes import KubernetesApi
 from webhook.cluster.lookups import AdmissionView
 from webhook.connector.manifest import Connector
 

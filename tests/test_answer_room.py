@@ -13,7 +13,7 @@ from registry import Call, Registry
 from webhook.cluster import answer_room, paths
 from webhook.cluster import api as api_module
 from webhook.cluster.answer_room import LARGE_AT_ONCE, SMALL_BYTES, AnswerRoom
-from webhook.cluster.api import KubernetesApi
+from webhook.cluster.kubernetes import KubernetesApi
 from webhook.cluster.trim import pod as trim_pod
 from webhook.cluster.trim import presence, whole
 from webhook.errors import ClusterUnavailable, Gone

@@ -16,7 +16,7 @@ from registry import Call, Registry
 
 from webhook.cluster import api as api_module
 from webhook.cluster import paths
-from webhook.cluster.api import KubernetesApi, in_cluster_or_kubeconfig
+from webhook.cluster.kubernetes import KubernetesApi, in_cluster_or_kubeconfig
 from webhook.cluster.trim import secret, whole
 from webhook.errors import (
     ClusterRefused,

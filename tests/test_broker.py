@@ -37,9 +37,9 @@ from certs.authority import ServingFiles, issue_leaf
 from certs.reload import Reloader
 from sidecar.contract.grant import Grant
 from sidecar.contract.secret import Secret
+from webhook.connector.secret import SecretManifest
 from webhook.demo.memory_cluster import MemoryCluster
 from webhook.errors import ClusterUnavailable, Forbidden
-from webhook.grant.cluster import SecretManifest
 from webhook.server import broker, reception
 from webhook.server.broker import create_app
 

@@ -14,8 +14,8 @@ from registry import Call, Registry
 from webhook.cluster import api as api_module
 from webhook.cluster import cache as cache_module
 from webhook.cluster import paths, trim
-from webhook.cluster.api import KubernetesApi
 from webhook.cluster.cache import Cache, Json, Key
+from webhook.cluster.kubernetes import KubernetesApi
 
 PATH = paths.connectors()
 PATIENCE_SECONDS = 10.0

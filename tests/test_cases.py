@@ -19,10 +19,10 @@ import yaml
 from sidecar.contract.environment import Environment
 from sidecar.contract.words import CONFIG_DIR
 from webhook import names
-from webhook.connector.manifest import parse_connector
+from webhook.connector.manifest import MaybeConnector, parse_connector
 from webhook.errors import InvalidConnector
 from webhook.grant.isolation import violations
-from webhook.pod.decision import Decision, Found, decide
+from webhook.pod.decision import Decision, decide
 from webhook.pod.mounts import is_ours
 from webhook.pod.patch import applied, operations
 from webhook.pod.reasons import UNCONFINED, Reason
@@ -49,7 +49,7 @@ class Case:
     namespace: str
     namespace_labels: Mapping[str, str]
     quotas: frozenset[str]
-    connectors: Mapping[str, Found]
+    connectors: Mapping[str, MaybeConnector]
 
     def decide(self, pod: Mapping[str, Any]) -> Decision:
         return decide(
@@ -62,8 +62,8 @@ class Case:
         )
 
 
-def read_connectors(path: Path) -> dict[str, Found]:
-    found: dict[str, Found] = {}
+def read_connectors(path: Path) -> dict[str, MaybeConnector]:
+    found: dict[str, MaybeConnector] = {}
     for manifest in yaml.safe_load_all(path.read_text()):
         metadata = manifest["metadata"]
         try:

@@ -28,7 +28,7 @@ from certificate_keepers import (
 )
 
 from certs import store, succession
-from certs.authority import split_bundle
+from certs.bundle import split_bundle
 from webhook import names
 from webhook.errors import Conflict
 

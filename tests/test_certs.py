@@ -22,11 +22,10 @@ from certs.authority import (
     KeyPair,
     create_authority,
     issue_leaf,
-    join_bundle,
     load_pair,
     service_hosts,
-    split_bundle,
 )
+from certs.bundle import join_bundle, split_bundle
 from certs.errors import InvalidName, UnusablePair
 
 # -- what is issued

@@ -22,8 +22,8 @@ from controller_stories import (
 )
 
 from webhook.cluster.trim import is_abridged
-from webhook.command.manifests import Registry
 from webhook.connector.conditions import TYPES, Probe
+from webhook.connector.registry import RegistryAccess
 from webhook.status.controller import PROBES
 from webhook.status.patch import condition
 from webhook.status.schedule import DOUBT_SECONDS, JITTER, REFUSED_ONCE_SECONDS
@@ -55,7 +55,7 @@ def test_a_changed_spec_keeps_what_was_told_until_more_is_known(store: ApiStore)
     path = connector(store)
     answers = [OK]
 
-    async def answer(registry: Registry) -> Probe:
+    async def answer(registry: RegistryAccess) -> Probe:
         return answers.pop() if answers else await hang(registry)
 
     probes = Probes(answer)
@@ -113,7 +113,7 @@ def test_hanging_registries_hold_nobody_back(store: ApiStore) -> None:
         connector(store, f"hanging-{number}")
     path = connector(store, "well")
 
-    async def answer(registry: Registry) -> Probe:
+    async def answer(registry: RegistryAccess) -> Probe:
         return OK if registry.connector.name == "well" else await hang(registry)
 
     async def story() -> None:
@@ -128,7 +128,7 @@ def test_only_so_many_registries_are_asked_at_once(store: ApiStore) -> None:
     for number in range(3 * PROBES):
         connector(store, f"c-{number}")
 
-    async def answer(_registry: Registry) -> Probe:
+    async def answer(_registry: RegistryAccess) -> Probe:
         await asyncio.sleep(0.05)
         return OK
 
@@ -149,7 +149,7 @@ def test_a_fault_of_ours_in_one_connector_ends_no_other(
     connector(store, "broken")
     path = connector(store, "well")
 
-    async def answer(registry: Registry) -> Probe:
+    async def answer(registry: RegistryAccess) -> Probe:
         if registry.connector.name == "broken":
             raise ZeroDivisionError("canary in the text")
         return OK
@@ -167,7 +167,7 @@ def test_a_connector_that_goes_while_its_registry_is_asked_is_left(store: ApiSto
     path = connector(store)
     left = asyncio.Event()
 
-    async def answer(registry: Registry) -> Probe:
+    async def answer(registry: RegistryAccess) -> Probe:
         try:
             return await hang(registry)
         finally:
@@ -190,7 +190,7 @@ def test_a_connector_whose_pods_are_not_served_is_looked_at_at_once(store: ApiSt
     path = connector(store)
     answers, now = [OK, REFUSED, OK], [1000.0]
 
-    async def answer(registry: Registry) -> Probe:
+    async def answer(registry: RegistryAccess) -> Probe:
         return answers.pop(0)
 
     async def story() -> None:

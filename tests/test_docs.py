@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from jobs import JOBS
 
-from webhook.clients.endpoints import endpoints
 from webhook.clients.variables import groups
+from webhook.pod.endpoints import endpoints
 from webhook.pod.request import Request
 
 ROOT = Path(__file__).resolve().parents[1]

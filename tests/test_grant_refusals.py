@@ -26,6 +26,7 @@ from grant_facts import (
 )
 
 from webhook.connector import credentials
+from webhook.connector.credentials import secret_forbidden
 from webhook.errors import InputError, Problem, Refusal
 from webhook.grant import rules
 from webhook.grant.cluster import TokenReview
@@ -38,12 +39,12 @@ def fail(refusal: Refusal) -> None:
 REFUSALS: Mapping[str, list[tuple[Callable[[], object], str]]] = {
     "SecretForbidden": [
         (
-            lambda: fail(rules.secret_forbidden("team", "login", is_ca=False)),
+            lambda: fail(secret_forbidden("team", "login", is_ca=False)),
             "bind the ClusterRole pypi-connector-secret-reader to ServiceAccount",
         )
     ],
     "CASecretForbidden": [
-        (lambda: fail(rules.secret_forbidden("team", "ca", is_ca=True)), 'secret "ca" in namespace "team"')
+        (lambda: fail(secret_forbidden("team", "ca", is_ca=True)), 'secret "ca" in namespace "team"')
     ],
     "TokenNotAuthenticated": [
         (lambda: authenticate(authenticated=False, error="token has expired"), "token has expired"),

@@ -26,8 +26,8 @@ from grant_facts import (
 from certs.authority import create_authority
 from sidecar.contract.grant import ENFORCES, PackagePolicy
 from sidecar.contract.secret import Secret
+from webhook.connector.secret import SecretManifest
 from webhook.grant import rules
-from webhook.grant.cluster import SecretManifest
 
 
 def test_a_terminating_pod_keeps_its_grant() -> None:

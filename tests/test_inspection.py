@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from authority import ca
 
+from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.errors import ClusterRefused, ClusterUnavailable, Forbidden
-from webhook.grant.cluster import SecretManifest, parse_secret
 from webhook.status.inspection import Inspection, inspect
 from webhook.status.patch import Versions
 

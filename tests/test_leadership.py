@@ -20,8 +20,8 @@ from controller_stories import (
 
 from webhook import names
 from webhook.cluster import paths
-from webhook.command.manifests import Registry
 from webhook.connector.conditions import Probe
+from webhook.connector.registry import RegistryAccess
 from webhook.status.patch import is_current
 
 REFUSED = Probe("refused", "status code 401")
@@ -76,7 +76,7 @@ def test_a_connector_that_appears_while_the_lead_is_given_up_is_left_to_the_next
     secret, _ = login(store), connector(store)
     ending = asyncio.Event()
 
-    async def reluctant(_registry: Registry) -> Probe:
+    async def reluctant(_registry: RegistryAccess) -> Probe:
         try:
             await asyncio.Event().wait()
         finally:
@@ -104,7 +104,7 @@ def test_a_successor_neither_asks_nor_reads_everything_at_once(store: ApiStore, 
     secret = login(store)
     found = [connector(store, f"c-{number}") for number in range(20)]
 
-    async def answer(_registry: Registry) -> Probe:
+    async def answer(_registry: RegistryAccess) -> Probe:
         return answered
 
     first, second = Probes(answer), Probes(answer)

@@ -12,7 +12,7 @@ from kubernetes.aio.client import Configuration
 from registry import Registry
 
 from webhook.cluster import paths
-from webhook.cluster.api import KubernetesApi
+from webhook.cluster.kubernetes import KubernetesApi
 from webhook.status.lease import Lease, Sighting, Times, held, may_hold, released, sighted
 
 PATH = paths.lease("system", "controller")

@@ -15,7 +15,7 @@ import yaml
 from webhook import names
 from webhook.cluster.connector_class import PYPI
 from webhook.connector.manifest import parse_connector
-from webhook.pod.settings import ProcessSettings, from_environment
+from webhook.server.settings import ProcessSettings, from_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFESTS = ROOT / "manifests"

@@ -7,8 +7,8 @@ import pytest
 from apistore import ApiStore
 from controller_stories import OK, Probes, connector, login, ready, run, running, store_with_class, until
 
-from webhook.command.manifests import Registry
 from webhook.connector.conditions import Probe
+from webhook.connector.registry import RegistryAccess
 from webhook.status.pace import BURST, REFILL_SECONDS, Pace
 
 GONE = Probe("unreachable", "no registry answers", "connection refused")
@@ -66,7 +66,7 @@ def test_connectors_that_lead_nowhere_are_tried_so_often_and_no_more(store: ApiS
     for number in range(2 * BURST):
         connector(store, f"c-{number}")
 
-    async def answer(_registry: Registry) -> Probe:
+    async def answer(_registry: RegistryAccess) -> Probe:
         return GONE
 
     probes = Probes(answer)
@@ -85,7 +85,7 @@ def test_an_address_that_is_changed_again_and_again_is_tried_so_often_and_no_mor
     path = connector(store)
     answers: list[str] = []
 
-    async def answer(registry: Registry) -> Probe:
+    async def answer(registry: RegistryAccess) -> Probe:
         answers.append(registry.connector.address)
         return GONE
 
@@ -105,7 +105,7 @@ def test_registries_that_are_there_wait_for_nobody(store: ApiStore) -> None:
     for number in range(3 * BURST):
         connector(store, f"c-{number}")
 
-    async def answer(_registry: Registry) -> Probe:
+    async def answer(_registry: RegistryAccess) -> Probe:
         return OK
 
     probes = Probes(answer)
@@ -121,7 +121,7 @@ def test_one_that_waits_for_its_turn_and_is_corrected_is_looked_at(store: ApiSto
     login(store)
     paths = [connector(store, f"c-{number}") for number in range(BURST + 20)]
 
-    async def answer(_registry: Registry) -> Probe:
+    async def answer(_registry: RegistryAccess) -> Probe:
         return GONE
 
     probes = Probes(answer)

@@ -4,7 +4,8 @@ import hashlib
 
 import pytest
 
-from webhook.clients.ports import RANGE, allocate, declared, default_port
+from webhook.clients.ports import RANGE, allocate, default_port
+from webhook.pod.shape import declared_ports
 
 
 def test_the_port_is_the_documented_function_of_the_name() -> None:
@@ -46,4 +47,4 @@ def test_declared_ports_are_those_of_the_pods_own_containers() -> None:
             ],
         }
     }
-    assert declared(pod) == {2}
+    assert declared_ports(pod) == {2}

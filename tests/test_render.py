@@ -15,8 +15,8 @@ import pytest
 from twine.utils import get_config, get_repository_from_config
 
 from webhook.clients import files
-from webhook.clients.endpoints import endpoints
 from webhook.clients.variables import groups
+from webhook.pod.endpoints import endpoints
 from webhook.pod.request import Request
 
 PORTS = {"team-a/pypi": 28200, "registries/shared": 28300, "b/c": 28400}

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from rotations import BEGIN, DAY, HOSTS, YEAR, Cluster, Texts, days, pair_texts, sign_bare, verify
 
 from certs import store
-from certs.authority import create_authority, issue_leaf, split_bundle
+from certs.authority import create_authority, issue_leaf
+from certs.bundle import split_bundle
 from certs.rotate import Leaf, renew
 from certs.succession import Succession, succeed
 

@@ -17,8 +17,8 @@ from environments import clean
 
 from webhook.command.local_proxy import running_proxy
 from webhook.command.loopback import free_port
-from webhook.command.manifests import Registry
 from webhook.connector.manifest import parse_connector
+from webhook.connector.registry import RegistryAccess
 from webhook.console import Console
 
 PROGRAM = str(Path(sys.executable).with_name("pypi-connector"))
@@ -143,7 +143,7 @@ class SlowStream(io.StringIO):
 def test_a_refusal_at_the_very_end_is_told() -> None:
     manifest = yaml.safe_load(MANIFESTS) | {"metadata": {"name": "c", "namespace": "n"}}
     stream = SlowStream()
-    registry = Registry(parse_connector(manifest), None, None)
+    registry = RegistryAccess(parse_connector(manifest), None, None)
     with running_proxy(registry, clean(), Console(stream, is_coloured=False), port=None) as proxy:
         stream.port = proxy.port
         with pytest.raises(urllib.error.HTTPError) as refused:

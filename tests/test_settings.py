@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from webhook.errors import InputError
-from webhook.pod.settings import BROKER_URL, ProcessSettings, Settings, from_environment
+from webhook.pod.settings import BROKER_URL, Settings
+from webhook.server.settings import ProcessSettings, from_environment
 
 LEAST = {"WEBHOOK_SIDECAR_IMAGE": "r.example/s:1"}
 

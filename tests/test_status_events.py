@@ -8,7 +8,7 @@ from apistore import ApiStore
 from controller_stories import OK, connector, run, store_with_class
 from kubernetes.aio.client import Configuration
 
-from webhook.cluster.api import KubernetesApi
+from webhook.cluster.kubernetes import KubernetesApi
 from webhook.connector.conditions import Observed, Probe, conditions
 from webhook.limits.fair_slots import FairSlots
 from webhook.status.patch import Report, Versions

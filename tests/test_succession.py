@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from rotations import BEGIN, DAY, HOSTS, YEAR, Cluster, aged, days, pair_texts, sign_bare, verifies, verify
 
 from certs import store, succession
-from certs.authority import create_authority, join_bundle, split_bundle
+from certs.authority import create_authority
+from certs.bundle import join_bundle, split_bundle
 from certs.errors import ClockBehind, UnsupportedKey
 from certs.rotate import renew
 from certs.succession import succeed

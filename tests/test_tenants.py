@@ -19,8 +19,8 @@ from webhook.cluster import paths
 from webhook.cluster.cache import Cache
 from webhook.cluster.connector_class import PYPI
 from webhook.cluster.events import EventRecorder
-from webhook.command.manifests import Registry
 from webhook.connector.conditions import Probe
+from webhook.connector.registry import RegistryAccess
 from webhook.status.controller import PROBES, Controller
 from webhook.status.kept import attended
 from webhook.status.lease import Times
@@ -42,7 +42,7 @@ def connector(api: MemoryApi, namespace: str, name: str, **spec: object) -> str:
     return path
 
 
-async def probe(registry: Registry) -> Probe:
+async def probe(registry: RegistryAccess) -> Probe:
     if registry.connector.namespace == TENANT:
         return Probe("ok", "status code 200")
     await asyncio.sleep(TIMEOUT_SECONDS)
@@ -122,7 +122,7 @@ def test_those_who_wait_hold_neither_credential_nor_ca() -> None:
         async with leading(api):
             await asyncio.sleep(30)
             waiting = sum(len(one) for one in gc.get_objects() if isinstance(one, deque) and _is_queue(one))
-            return waiting, sum(isinstance(one, Registry) for one in gc.get_objects())
+            return waiting, sum(isinstance(one, RegistryAccess) for one in gc.get_objects())
 
     waiting, held = run_virtually(story())
     assert waiting > 1000

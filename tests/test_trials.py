@@ -8,9 +8,9 @@ import pytest
 
 from sidecar.contract.grant import Credential
 from sidecar.contract.secret import Secret
-from webhook.command.manifests import Registry
 from webhook.connector.conditions import Probe
 from webhook.connector.manifest import parse_connector
+from webhook.connector.registry import RegistryAccess
 from webhook.status.schedule import (
     JITTER,
     REFUSED_ONCE_SECONDS,
@@ -30,13 +30,13 @@ PATIENCE_SECONDS = 10.0
 
 def registry(
     namespace: str = "a", *, address: str = "https://registry.test", password: str | None = PASSWORD
-) -> Registry:
+) -> RegistryAccess:
     manifest = {
         "metadata": {"namespace": namespace, "name": "pypi"},
         "spec": {"connectorClassName": "pypi", "address": address},
     }
     credential = Credential("robot", Secret(password)) if password else None
-    return Registry(parse_connector(manifest), credential, None)
+    return RegistryAccess(parse_connector(manifest), credential, None)
 
 
 class Desk:
@@ -50,7 +50,7 @@ class Desk:
         self._answers = list(answers)
         self.trials = Trials(self._ask, lambda: self.now)
 
-    async def _ask(self, one: Registry) -> Probe:
+    async def _ask(self, one: RegistryAccess) -> Probe:
         self.asked.append(one.connector.namespace)
         await self.may_answer.wait()
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
@@ -80,7 +80,7 @@ def test_a_refusal_is_told_to_all_who_ask_the_same() -> None:
         registry(password=None),
     ],
 )
-def test_another_password_path_or_none_is_another_question(other: Registry) -> None:
+def test_another_password_path_or_none_is_another_question(other: RegistryAccess) -> None:
     async def story() -> None:
         desk = Desk(REFUSED, OK)
         await desk.trials.ask(registry())

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from webhook.clients.endpoints import Endpoints, endpoints
+from webhook.clients.endpoints import Endpoints
 from webhook.clients.no_proxy import bypass_loopback
 from webhook.clients.variables import apply, groups
+from webhook.pod.endpoints import endpoints
 from webhook.pod.request import Request
 
 KEY = "team-a/pypi"

@@ -8,8 +8,9 @@ from certs.errors import CertificateError
 from webhook.command.check import check
 from webhook.command.inject import inject_offline, offline_settings, print_decision, read_pod
 from webhook.command.local_proxy import ProxyFailed
-from webhook.command.manifests import Registry, choose, load, resolve
+from webhook.command.manifests import choose, load, resolve
 from webhook.command.run import run_command
+from webhook.connector.registry import RegistryAccess
 from webhook.console import Console, standard_error, standard_output
 from webhook.errors import ConnectorsError, InputError, Problem
 from webhook.pod.reasons import UNUSABLE
@@ -62,7 +63,7 @@ def _check(given: argparse.Namespace, environment: Mapping[str, str], errors: Co
     wanted = [choose(documents, given.connector)] if given.connector else sorted(documents.connectors)
     if not wanted:
         choose(documents, None)
-    registries: list[Registry] = []
+    registries: list[RegistryAccess] = []
     problems: list[Problem] = []
     for key in wanted:
         try:

@@ -90,3 +90,6 @@ PIPCONF_CONFIGURATION = "pipconf"
 PYPIRC_CONFIGURATION = "pypirc"
 ALIAS = "connectors-pypi"
 """Section of `.pypirc`, as in the reference system."""
+
+SETTINGS_PREFIX = "WEBHOOK_"
+"""Of the variables of admission and broker. Kubernetes derives PYPI_CONNECTOR_… from names of Services."""

@@ -21,12 +21,13 @@ from cryptography import x509
 from kube import Kube
 
 from certs import store
-from certs.authority import create_authority, split_bundle
+from certs.authority import create_authority
+from certs.bundle import split_bundle
 from certs.reload import Reloader
 from webhook import names
 from webhook.cluster import paths
-from webhook.cluster.api import KubernetesApi, in_cluster_or_kubeconfig
 from webhook.cluster.certificates import CertificateKeeper
+from webhook.cluster.kubernetes import KubernetesApi, in_cluster_or_kubeconfig
 from webhook.errors import Conflict, Forbidden
 
 KIND = "mutatingwebhookconfiguration"

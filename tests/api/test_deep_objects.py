@@ -14,8 +14,8 @@ from crowds import administrator, connector, prepare
 from kube import Kube
 
 from webhook.cluster import paths
-from webhook.cluster.api import KubernetesApi, in_cluster_or_kubeconfig
 from webhook.cluster.cache import Cache
+from webhook.cluster.kubernetes import KubernetesApi, in_cluster_or_kubeconfig
 from webhook.cluster.trim import connector as trimmed
 
 NAMESPACE = "default"

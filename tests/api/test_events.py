@@ -9,8 +9,8 @@ from typing import Any
 from brokers import settle
 from kube import Kube
 
-from webhook.cluster.api import in_cluster_or_kubeconfig
 from webhook.cluster.events import EventRecorder
+from webhook.cluster.kubernetes import in_cluster_or_kubeconfig
 
 POD = {
     "apiVersion": "v1",

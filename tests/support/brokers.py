@@ -17,10 +17,10 @@ from kube import Kube
 
 from webhook import names
 from webhook.cluster import paths
-from webhook.cluster.api import in_cluster_or_kubeconfig
 from webhook.cluster.cache import Cache
 from webhook.cluster.events import EventRecorder
 from webhook.cluster.image_keeper import ImageKeeper
+from webhook.cluster.kubernetes import in_cluster_or_kubeconfig
 from webhook.cluster.lookups import KubernetesCluster
 from webhook.pod.settings import Settings
 from webhook.server.broker import create_app

@@ -13,11 +13,11 @@ from registry import Registry as Server
 
 from webhook import names
 from webhook.cluster import paths
-from webhook.cluster.api import KubernetesApi
 from webhook.cluster.cache import Cache
 from webhook.cluster.connector_class import PYPI
-from webhook.command.manifests import Registry
+from webhook.cluster.kubernetes import KubernetesApi
 from webhook.connector.conditions import Probe
+from webhook.connector.registry import RegistryAccess
 from webhook.status.controller import Controller
 from webhook.status.kept import attended
 from webhook.status.lease import Times
@@ -69,13 +69,13 @@ def login(store: ApiStore, password: str = "canary-password", **labels: str) -> 
 class Probes:
     """What registries answer, by a script; how often, and how many at once."""
 
-    def __init__(self, answer: Callable[[Registry], Awaitable[Probe]] | None = None) -> None:
+    def __init__(self, answer: Callable[[RegistryAccess], Awaitable[Probe]] | None = None) -> None:
         self.asked: list[str] = []
         self.most_at_once = 0
         self._now = 0
         self._answer = answer or self._ok
 
-    async def __call__(self, registry: Registry) -> Probe:
+    async def __call__(self, registry: RegistryAccess) -> Probe:
         self.asked.append(registry.connector.name)
         self._now += 1
         self.most_at_once = max(self.most_at_once, self._now)
@@ -85,11 +85,11 @@ class Probes:
             self._now -= 1
 
     @staticmethod
-    async def _ok(_registry: Registry) -> Probe:
+    async def _ok(_registry: RegistryAccess) -> Probe:
         return OK
 
 
-async def hang(_registry: Registry) -> Probe:
+async def hang(_registry: RegistryAccess) -> Probe:
     await asyncio.Event().wait()
     return OK
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from webhook import names
 from webhook.cluster import paths
-from webhook.cluster.api import in_cluster_or_kubeconfig
 from webhook.cluster.cache import Cache
 from webhook.cluster.events import EventRecorder
+from webhook.cluster.kubernetes import in_cluster_or_kubeconfig
 from webhook.status.controller import Controller
 from webhook.status.kept import attended
 from webhook.status.lease import Times

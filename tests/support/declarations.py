@@ -9,10 +9,10 @@ from authority import ca
 
 from sidecar.contract.grant import Grant
 from sidecar.contract.secret import Secret
-from webhook.command.manifests import Registry
 from webhook.connector.credentials import parse_ca, parse_credential
 from webhook.connector.manifest import Connector, parse_connector
-from webhook.grant.cluster import SecretManifest
+from webhook.connector.registry import RegistryAccess
+from webhook.connector.secret import SecretManifest
 from webhook.grant.rules import compose
 
 
@@ -24,10 +24,10 @@ class Declaration:
     authority: SecretManifest
 
     @property
-    def registry(self) -> Registry:
+    def registry(self) -> RegistryAccess:
         """As a probe is told of it."""
         credential = parse_credential(self.connector, self.account)
-        return Registry(self.connector, credential, parse_ca(self.connector, self.authority))
+        return RegistryAccess(self.connector, credential, parse_ca(self.connector, self.authority))
 
     @property
     def grant(self) -> Grant:

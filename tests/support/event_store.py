@@ -10,8 +10,8 @@ from typing import Any
 from kubernetes.aio.client import Configuration
 from registry import Call, Registry
 
-from webhook.cluster.api import KubernetesApi
 from webhook.cluster.events import EventRecorder
+from webhook.cluster.kubernetes import KubernetesApi
 
 PATIENCE_SECONDS = 10.0
 

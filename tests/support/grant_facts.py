@@ -5,8 +5,9 @@ from typing import Any
 
 from sidecar.contract.grant import Grant
 from webhook.connector.manifest import Connector, parse_connector
+from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.grant import rules
-from webhook.grant.cluster import SecretManifest, parse_secret, parse_token_review
+from webhook.grant.cluster import parse_token_review
 
 PASSWORD = "canary-9d1f-pass"
 KEY = "team/pypi"

@@ -8,9 +8,9 @@ from registry import Call, Registry
 
 from sidecar.contract.grant import Credential
 from sidecar.contract.secret import Secret
-from webhook.command import manifests
 from webhook.connector.conditions import Probe
 from webhook.connector.manifest import parse_connector
+from webhook.connector.registry import RegistryAccess
 from webhook.status.probe import Resolve, probe
 
 HOST = "registry.test"
@@ -51,7 +51,7 @@ def look(
     begun = time.monotonic()
     seen = asyncio.run(
         probe(
-            manifests.Registry(parse_connector(manifest), credential, ca_bundle),
+            RegistryAccess(parse_connector(manifest), credential, ca_bundle),
             resolve=resolve or Names([LOOPBACK]),
             is_loopback_allowed=is_loopback_allowed,
             timeout_seconds=timeout_seconds,

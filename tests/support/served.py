@@ -168,15 +168,14 @@ async def _serve(component: str, port: int, folder: Path) -> None:
     from broker_requests import SETTINGS, cluster, token
     from broker_requests import connector as manifest
 
-    from webhook.connector.manifest import parse_connector
-    from webhook.pod.decision import Found
+    from webhook.connector.manifest import MaybeConnector, parse_connector
     from webhook.server import admission, broker
     from webhook.server.serving import serve
     from webhook.server.tasks import stop_on_signals
 
     given = cluster()
 
-    async def find(key: str) -> Found:
+    async def find(key: str) -> MaybeConnector:
         await asyncio.sleep(0)
         return parse_connector(manifest()) if key == "team/pypi" else None
 

@@ -1,11 +1,7 @@
 """Loopback ports of connectors: the same in every Pod, so that caches and lock files stay valid. Pure."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-from webhook import names
-from webhook.pod import shape
+from collections.abc import Iterable, Sequence
 
 FIRST = 28100
 COUNT = 4000
@@ -33,17 +29,6 @@ def allocate(
         used.add(port)
         found[connector] = port
     return found
-
-
-def declared(pod: Mapping[str, Any]) -> frozenset[int]:
-    """The TCP ports that the Pod's own containers say they listen on."""
-    return frozenset(
-        port["containerPort"]
-        for container in shape.containers(pod)
-        if container.get("name") != names.SIDECAR
-        for port in container.get("ports") or []
-        if isinstance(port.get("containerPort"), int) and port.get("protocol", "TCP") == "TCP"
-    )
 
 
 def _next_free(wanted: int, used: set[int]) -> int:

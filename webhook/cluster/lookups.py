@@ -14,19 +14,17 @@ from webhook.cluster import paths, trim
 from webhook.cluster.api import Api
 from webhook.cluster.cache import Cache
 from webhook.cluster.image_keeper import ImageKeeper
-from webhook.connector.manifest import parse_connector
+from webhook.connector.manifest import MaybeConnector, parse_connector
+from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.errors import InvalidConnector
 from webhook.grant.cluster import (
     PROXY_RESOURCE,
-    SecretManifest,
     TokenIdentity,
     TokenReview,
     Verb,
-    parse_secret,
     parse_token_review,
 )
-from webhook.pod.decision import Found
-from webhook.server.admission import Place
+from webhook.pod.namespace import NamespaceFacts
 
 LIVE_SECONDS = 1.0
 """For what a cache misses while the API server waits 5 s for admission's answer."""
@@ -100,7 +98,7 @@ class AdmissionView:
         self._namespaces = namespaces
         self._quotas = quotas
 
-    async def connector(self, key: str) -> Found:
+    async def connector(self, key: str) -> MaybeConnector:
         namespace, _, name = key.partition("/")
         manifest = self._connectors.get(namespace, name)
         # it may have been created just now, together with the Pod, or be too large for the cache
@@ -111,13 +109,13 @@ class AdmissionView:
         except InvalidConnector as error:
             return error
 
-    async def place(self, name: str) -> Place:
+    async def place(self, name: str) -> NamespaceFacts:
         found = self._namespaces.get("", name)
         if found is None:
             found = await self._api.get(paths.namespace(name), seconds=LIVE_SECONDS) or {}
         labels = (found.get("metadata") or {}).get("labels") or {}
         quotas = (one for one in self._quotas if one["metadata"]["namespace"] == name)
-        return Place(
+        return NamespaceFacts(
             labels, frozenset(key for one in quotas for key in (one.get("spec") or {}).get("hard") or {})
         )
 

@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 from webhook.clients.endpoints import index_url
 from webhook.clients.ports import default_port
-from webhook.command.manifests import Registry
 from webhook.connector.conditions import Condition, Observed, Probe, conditions
 from webhook.connector.manifest import Connector
 from webhook.connector.packages import describe
+from webhook.connector.registry import RegistryAccess
 from webhook.console import Console, Style
 from webhook.status.probe import probe
 
@@ -25,7 +25,7 @@ _FIXES = {
 }
 
 
-def check(registry: Registry, console: Console) -> bool:
+def check(registry: RegistryAccess, console: Console) -> bool:
     """Print the conditions and, where one is False, the fix. Whether the Connector is Ready."""
     connector = registry.connector
     # on a laptop, a registry on the loopback interface is its user's own

@@ -18,7 +18,7 @@ from sidecar.contract.grant import Grant
 from webhook.clients.endpoints import Endpoints, index_url, upload_url
 from webhook.clients.files import files
 from webhook.command.loopback import free_port
-from webhook.command.manifests import Registry
+from webhook.connector.registry import RegistryAccess
 from webhook.console import Console
 from webhook.errors import ConnectorsError
 
@@ -44,7 +44,7 @@ class RunningProxy:
 
 @contextmanager
 def running_proxy(
-    registry: Registry,
+    registry: RegistryAccess,
     environment: Mapping[str, str],
     console: Console,
     *,
@@ -80,7 +80,7 @@ def running_proxy(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _endpoints(registry: Registry, port: int) -> Endpoints:
+def _endpoints(registry: RegistryAccess, port: int) -> Endpoints:
     may_upload = registry.connector.access == "readwrite"
     return Endpoints(
         index_url=index_url(port),
@@ -89,7 +89,7 @@ def _endpoints(registry: Registry, port: int) -> Endpoints:
     )
 
 
-def _grant(registry: Registry) -> Grant:
+def _grant(registry: RegistryAccess) -> Grant:
     connector = registry.connector
     return Grant(
         version="file",
@@ -107,7 +107,7 @@ def _grant(registry: Registry) -> Grant:
 
 
 def _start(
-    registry: Registry,
+    registry: RegistryAccess,
     environment: Mapping[str, str],
     endpoints: Endpoints,
     port: int,

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_bytes
 from typing import Any
 
 import yaml
@@ -16,13 +17,15 @@ from sidecar.contract.grant import Credential
 from webhook import names
 from webhook.connector.credentials import parse_ca, parse_credential
 from webhook.connector.manifest import Connector, parse_connector
+from webhook.connector.registry import RegistryAccess
+from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.errors import InputError, InvalidConnector, Problem
-from webhook.grant.cluster import SecretManifest, parse_secret
 
 STDIN = "-"
 DEFAULT_NAMESPACE = "default"
 _QUOTED = re.compile(r"'(?!<)[^']{3,}'")
 """What the library quotes in its problems may be a password; single characters and its <names> are not"""
+_DIGEST_KEY = token_bytes(32)
 _KINDS = ("Connector", "ConnectorClass", "Secret")
 
 
@@ -33,15 +36,6 @@ class Documents:
     connectors: Mapping[tuple[str, str], Mapping[str, Any]]
     secrets: Mapping[tuple[str, str], SecretManifest]
     default_namespace: str = DEFAULT_NAMESPACE
-
-
-@dataclass(frozen=True, slots=True)
-class Registry:
-    """A Connector with what its Secrets hold."""
-
-    connector: Connector
-    credential: Credential | None
-    ca: str | None
 
 
 def read_yaml(source: str) -> list[Any]:
@@ -88,7 +82,7 @@ def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) 
             elif document["kind"] == "Connector":
                 connectors[found] = document
             elif document["kind"] == "Secret":
-                secrets[found] = parse_secret(document)
+                secrets[found] = parse_secret(document, digest_key=_DIGEST_KEY)
     if problems:
         raise InputError(problems)
     return Documents(connectors, secrets, default_namespace)
@@ -112,7 +106,7 @@ def choose(documents: Documents, wanted: str | None) -> tuple[str, str]:
     return found[0]
 
 
-def resolve(documents: Documents, key: tuple[str, str], *, insecure_allowed: bool = False) -> Registry:
+def resolve(documents: Documents, key: tuple[str, str], *, insecure_allowed: bool = False) -> RegistryAccess:
     """The Connector with credential and CA; `InputError` with all that is wrong in the three documents."""
     manifest, default = documents.connectors[key], documents.default_namespace
     problems: list[Problem] = []
@@ -133,7 +127,7 @@ def resolve(documents: Documents, key: tuple[str, str], *, insecure_allowed: boo
         problems += error.problems
     if problems:
         raise InputError(problems)
-    return Registry(connector, credential, ca)
+    return RegistryAccess(connector, credential, ca)
 
 
 def _with_its_secrets_only(

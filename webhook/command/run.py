@@ -9,8 +9,8 @@ from webhook.clients import variables
 from webhook.clients.endpoints import index_url
 from webhook.clients.no_proxy import bypass_loopback
 from webhook.command.local_proxy import RunningProxy, running_proxy
-from webhook.command.manifests import Registry
 from webhook.connector.packages import describe
+from webhook.connector.registry import RegistryAccess
 from webhook.console import Console
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -23,7 +23,7 @@ _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, sig
 
 def run_command(
     command: Sequence[str],
-    registry: Registry,
+    registry: RegistryAccess,
     environment: Mapping[str, str],
     console: Console,
     *,
@@ -101,7 +101,7 @@ class _Forwarder:
             self._process.send_signal(number)
 
 
-def _describe(registry: Registry) -> str:
+def _describe(registry: RegistryAccess) -> str:
     if registry.credential is None:
         return "anonymous"
     return f"credential of Secret {registry.connector.secret_name}, which the command does not see"

@@ -7,13 +7,13 @@ import base64
 import re
 import ssl
 
-from certs.authority import join_bundle
+from certs.bundle import join_bundle
 from sidecar.contract.grant import Credential
 from sidecar.contract.secret import Secret
 from webhook import names
 from webhook.connector.manifest import Connector
+from webhook.connector.secret import SecretManifest
 from webhook.errors import InvalidSecret, Problem
-from webhook.grant.cluster import SecretManifest
 
 CA_KEY = "ca.crt"
 
@@ -59,6 +59,16 @@ def parse_ca(connector: Connector, secret: SecretManifest | None) -> str | None:
         sentence = f'{where}: "{CA_KEY}" is not a bundle of PEM certificates'
         raise InvalidSecret([Problem("InvalidPEM", sentence)]) from None
     return bundle
+
+
+def secret_forbidden(namespace: str, name: str, *, is_ca: bool) -> Problem:
+    """The broker may not read this Secret: an administrator chooses in which namespaces it may."""
+    return Problem(
+        "CASecretForbidden" if is_ca else "SecretForbidden",
+        f'the broker may not read secret "{name}" in namespace "{namespace}": bind the ClusterRole '
+        f"{names.SECRET_READER_ROLE} to ServiceAccount {names.NAMESPACE}/{names.BROKER} by a RoleBinding in "
+        f"namespace {namespace}",
+    )
 
 
 def _not_found(reason: str, connector: Connector, name: str) -> Problem:

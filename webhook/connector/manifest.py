@@ -12,6 +12,7 @@ from webhook import names
 from webhook.connector.address import Wrong, parse_address
 from webhook.connector.packages import PARAMETERS, normalise, parse_patterns
 from webhook.errors import InvalidConnector, Problem
+from webhook.identifiers import is_subdomain
 
 PYPI_UPLOAD = "https://upload.pypi.org/legacy/"
 PYPI_FILES = "https://files.pythonhosted.org"
@@ -19,7 +20,6 @@ PYPI_FILES = "https://files.pythonhosted.org"
 Access = Literal["read", "readwrite"]
 Authorization = Literal["namespace", "rbac"]
 
-_DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,510}[A-Za-z0-9])?")
 """A project's name (PEP 508), at most as long as the sidecar lets pass"""
 _NO_PATH = re.compile(r"[?#%\\]|[^!-~]|//")
@@ -70,6 +70,10 @@ class Connector:
         return f"{self.namespace}/{self.name}"
 
 
+MaybeConnector = Connector | InvalidConnector | None
+"""A Connector, one that breaks its contract, or None: there is no Connector of that name"""
+
+
 def parse_connector(
     manifest: Mapping[str, Any], *, default_namespace: str = "default", insecure_allowed: bool = False
 ) -> Connector:
@@ -85,7 +89,7 @@ def parse_connector(
     def wrong(reason: str, field: str, sentence: str) -> None:
         problems.append(Problem(reason, f"Connector {namespace}/{name}: {field} {sentence}"))
 
-    if not _DNS_NAME.fullmatch(name):
+    if not is_subdomain(name):
         wrong("InvalidName", "metadata.name", f"must be a DNS name (RFC 1123), not {name!r}")
     spec = _mapping(manifest.get("spec"), "spec", wrong)
     _check_class(spec.get("connectorClassName"), wrong)

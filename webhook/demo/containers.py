@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sidecar import contract
+from sidecar.contract import words
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SYSTEM_FILES = (
@@ -61,7 +61,7 @@ class Container:
 
 def image_folders() -> list[str]:
     """The folders that stand for a container's image: this machine's programs, and nothing of a user's."""
-    environment = Path(sys.prefix), Path(sys.base_prefix), Path(contract.__file__).parent
+    environment = Path(sys.prefix), Path(sys.base_prefix), Path(words.__file__).parents[1]
     found = [*_SYSTEM, *(str(one) for one in dict.fromkeys(environment))]
     return [one for one in found if Path(one).exists()]
 

@@ -12,16 +12,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sidecar.contract.secret import Secret
+from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.demo import rbac
 from webhook.demo.tokens import LIFE_SECONDS, Bound, TokenAuthority, TokenRejected
-from webhook.grant.cluster import (
-    SecretManifest,
-    TokenIdentity,
-    TokenReview,
-    Verb,
-    parse_secret,
-    parse_token_review,
-)
+from webhook.grant.cluster import TokenIdentity, TokenReview, Verb, parse_token_review
 
 _CLUSTER_SCOPED = ("Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "ConnectorClass")
 

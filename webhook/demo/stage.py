@@ -12,17 +12,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from certs.authority import KeyPair, create_authority, split_bundle
+from certs.authority import KeyPair, create_authority
+from certs.bundle import split_bundle
 from sidecar.contract.secret import Secret
 from sidecar.contract.words import TOKEN_AUDIENCE
 from webhook import names
 from webhook.command.manifests import read_yaml
-from webhook.connector.manifest import parse_connector
+from webhook.connector.manifest import MaybeConnector, parse_connector
 from webhook.demo import services
 from webhook.demo.memory_cluster import MemoryCluster
 from webhook.demo.packages import make_wheel
 from webhook.errors import InputError, InvalidConnector
-from webhook.pod.decision import Found
 from webhook.pod.settings import Settings
 from webhook.server import admission, broker
 
@@ -120,7 +120,7 @@ def _filled(
 
 
 def _lookup(cluster: MemoryCluster) -> admission.Connectors:
-    async def lookup(key: str) -> Found:
+    async def lookup(key: str) -> MaybeConnector:
         namespace, _, name = key.partition("/")
         manifest = await cluster.connector(namespace, name)
         try:

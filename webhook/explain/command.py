@@ -6,7 +6,7 @@ It reads with the person's own rights, and what these do not allow is said, with
 import asyncio
 from collections.abc import Mapping
 
-from webhook.cluster.api import context_namespace, in_cluster_or_kubeconfig
+from webhook.cluster.kubernetes import context_namespace, in_cluster_or_kubeconfig
 from webhook.console import Console, Style
 from webhook.errors import InputError
 from webhook.explain import workloads

@@ -9,7 +9,7 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from certs.authority import split_bundle
+from certs.bundle import split_bundle
 from webhook import names
 from webhook.explain.facts import Facts, Unread
 from webhook.explain.sidecar import sidecar_of

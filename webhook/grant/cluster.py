@@ -4,15 +4,12 @@ The Kubernetes API and `webhook.demo.memory_cluster` both answer them. An implem
 raises `errors.ClusterUnavailable` when it has no answer, and returns None for what does not exist.
 """
 
-import base64
-import hashlib
-import hmac
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from sidecar.contract.secret import Secret
+from webhook.connector.secret import SecretManifest
 
 Verb = Literal["get", "create"]
 
@@ -22,12 +19,6 @@ PROXY_RESOURCE = ("connectors", "proxy")
 _SERVICE_ACCOUNT = "system:serviceaccount:"
 _POD_NAME = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"
-
-_NO_TEXT = "!"
-"""Stands for a value that is no text (in YAML, a number without quotes): no base64 begins so."""
-
-_REVISION_KEY = secrets.token_bytes(32)
-"""A revision stands in logs. Keyed, it is no means of trying passwords; one process compares its own only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +44,6 @@ class TokenReview:
 
     identity: TokenIdentity | None
     error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SecretManifest:
-    """A Secret object. Its values are still base64, as in the API, and secret already."""
-
-    name: str
-    type: str
-    data: Mapping[str, Secret]
-    revision: str
-    """Changes with the content: uid and resourceVersion, or a digest where a file has neither"""
 
 
 class Cluster(Protocol):
@@ -112,44 +92,7 @@ def parse_token_review(status: Mapping[str, Any]) -> TokenReview:
     )
 
 
-def parse_secret(manifest: Mapping[str, Any]) -> SecretManifest:
-    """Read a Secret; `stringData` wins over `data`, as the API server merges them."""
-    metadata = manifest.get("metadata") or {}
-    data = {
-        key: Secret(value if isinstance(value, str) else _NO_TEXT) for key, value in _items(manifest, "data")
-    }
-    for key, value in _items(manifest, "stringData"):
-        data[key] = Secret(_base64(value) if isinstance(value, str) else _NO_TEXT)
-    return SecretManifest(
-        name=str(metadata.get("name")),
-        type=str(manifest.get("type") or "Opaque"),
-        data=data,
-        revision=_revision(metadata, data),
-    )
-
-
 def _single(extra: Mapping[str, tuple[str, ...]], key: str) -> str | None:
     """The value, if there is exactly one: of two, nobody knows which Pod is meant."""
     values = extra.get(key, ())
     return values[0] if len(values) == 1 and values[0] else None
-
-
-def _items(manifest: Mapping[str, Any], field_name: str) -> list[tuple[str, object]]:
-    value = manifest.get(field_name)
-    return [(str(key), one) for key, one in value.items()] if isinstance(value, Mapping) else []
-
-
-def _base64(text: str) -> str:
-    # surrogates, which a manifest can escape, fail where the text is decoded: an error here would quote it
-    return base64.b64encode(text.encode(errors="surrogatepass")).decode()
-
-
-def _revision(metadata: Mapping[str, Any], data: Mapping[str, Secret]) -> str:
-    uid, version = metadata.get("uid"), metadata.get("resourceVersion")
-    if uid and version:
-        return f"{uid}.{version}"
-    digest = hmac.new(_REVISION_KEY, digestmod=hashlib.sha256)
-    for key, value in sorted(data.items()):
-        for part in (key, value.reveal()):
-            digest.update(len(part).to_bytes(8, "big") + part.encode(errors="surrogatepass"))
-    return digest.hexdigest()[:16]

@@ -11,10 +11,12 @@ from typing import Any
 from sidecar.contract.grant import Grant
 from sidecar.contract.secret import Secret
 from sidecar.contract.words import TOKEN_AUDIENCE
+from webhook.connector.credentials import secret_forbidden
 from webhook.connector.manifest import Connector
-from webhook.errors import Forbidden, Problem
+from webhook.connector.secret import SecretManifest
+from webhook.errors import Forbidden, Problem, Refusal
 from webhook.grant import rules
-from webhook.grant.cluster import Cluster, SecretManifest
+from webhook.grant.cluster import Cluster
 from webhook.grant.isolation import UNKNOWN_IMAGE, violations
 from webhook.pod.request import Request
 from webhook.pod.settings import Settings
@@ -109,7 +111,8 @@ async def _secrets(
         try:
             return await cluster.secret(connector.namespace, name)
         except Forbidden as error:
-            raise rules.secret_forbidden(connector.namespace, name, is_ca=is_ca) from error
+            problem = secret_forbidden(connector.namespace, name, is_ca=is_ca)
+            raise Refusal(problem.reason, problem.message) from error
 
     return (
         await read(connector.secret_name, is_ca=False),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from certs.authority import split_bundle
+from certs.bundle import split_bundle
 from sidecar.contract.words import LOG_LEVELS
 from webhook import names
 from webhook.pod import start_gate

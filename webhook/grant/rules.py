@@ -13,8 +13,9 @@ from sidecar.contract.grant import Grant
 from webhook import names
 from webhook.connector.credentials import parse_ca, parse_credential
 from webhook.connector.manifest import Connector, parse_connector
+from webhook.connector.secret import SecretManifest
 from webhook.errors import InputError, Problem, Refusal
-from webhook.grant.cluster import SecretManifest, TokenIdentity, TokenReview
+from webhook.grant.cluster import TokenIdentity, TokenReview
 from webhook.pod.request import Request, parse_annotations
 
 SOFT_SECONDS = 300.0
@@ -143,16 +144,6 @@ def check_enforced(connector: Connector, enforces: Container[str]) -> None:
 def may_upload(connector: Connector, *, is_publish_target: bool, allowed: bool) -> bool:
     """`allowed` is the answer of the access review, true where none applies."""
     return connector.access == "readwrite" and is_publish_target and allowed
-
-
-def secret_forbidden(namespace: str, name: str, *, is_ca: bool) -> Refusal:
-    """The broker may not read this Secret: an administrator chose in which namespaces it may."""
-    return Refusal(
-        "CASecretForbidden" if is_ca else "SecretForbidden",
-        f'the broker may not read secret "{name}" in namespace "{namespace}": bind the ClusterRole '
-        f"{names.SECRET_READER_ROLE} to ServiceAccount {names.NAMESPACE}/{names.BROKER} by a RoleBinding in "
-        f"namespace {namespace}",
-    )
 
 
 def compose(

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from webhook import names
-from webhook.pod.settings import images_in, is_image
+from webhook.pod.settings import is_image
 
 Record = Mapping[str, datetime]
 """Image → when a setting last named it"""
@@ -31,6 +31,13 @@ REFRESH = timedelta(days=1)
 """An image in use gets a new time once in this period: the order stays right, and writes are rare."""
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def images_in(variables: Mapping[str, str]) -> list[str]:
+    """The sidecar images that an environment names, this process's or another replica's."""
+    image = variables.get(f"{names.SETTINGS_PREFIX}SIDECAR_IMAGE") or ""
+    further = variables.get(f"{names.SETTINGS_PREFIX}ALLOWED_IMAGES") or ""
+    return [text for text in (image, *map(str.strip, further.split(","))) if is_image(text)]
 
 
 def parse_record(text: str) -> tuple[Record, str]:

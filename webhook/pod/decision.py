@@ -6,8 +6,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from webhook import names
-from webhook.clients.ports import allocate, declared
-from webhook.connector.manifest import Connector
+from webhook.clients.ports import allocate
+from webhook.connector.manifest import MaybeConnector
 from webhook.errors import InputError, InvalidConnector, Problem
 from webhook.pod import shape
 from webhook.pod.csi_volumes import unserved_volumes
@@ -16,11 +16,9 @@ from webhook.pod.obstacles import obstacles, size_problems
 from webhook.pod.reasons import UNCHANGED, UNCONFINED, Reason
 from webhook.pod.request import Request, parse_annotations
 from webhook.pod.settings import Settings
-from webhook.pod.shape import Json
+from webhook.pod.shape import Json, declared_ports
 
-Found = Connector | InvalidConnector | None
-"""A Connector, one that breaks its contract, or none of that name."""
-Lookup = Callable[[str], Found]
+Lookup = Callable[[str], MaybeConnector]
 
 MOST_MESSAGE_CHARACTERS = 4096
 """Of a decision: a dozen or two of sentences. 16,000 hostPath volumes would make 3 MB of them."""
@@ -80,7 +78,7 @@ def decide(
     if problems:
         return _refused(problems, warnings)
     try:
-        ports = allocate(request.keys, taken=declared(pod), first=request.port)
+        ports = allocate(request.keys, taken=declared_ports(pod), first=request.port)
     except LookupError as error:
         return _refused([Problem(Reason.PORT_TAKEN, f"{error}: declare fewer ports")], warnings)
     injection = inject(pod, request=request, ports=ports, settings=settings, quotas=quotas)

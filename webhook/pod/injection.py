@@ -10,13 +10,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from certs.authority import join_bundle
+from certs.bundle import join_bundle
 from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.words import CONFIG_DIR
 from webhook import names
 from webhook.clients import files, no_proxy, variables
-from webhook.clients.endpoints import Endpoints, endpoints
+from webhook.clients.endpoints import Endpoints
 from webhook.pod import mounts
+from webhook.pod.endpoints import endpoints
 from webhook.pod.reasons import Reason
 from webhook.pod.request import Request
 from webhook.pod.resources import sidecar_resources

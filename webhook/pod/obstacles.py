@@ -9,12 +9,11 @@ from typing import Any
 
 from sidecar.contract.words import CONFIG_DIR
 from webhook import names
-from webhook.clients import ports
 from webhook.errors import Problem
 from webhook.pod import mounts
 from webhook.pod.reasons import Reason
 from webhook.pod.request import Request
-from webhook.pod.shape import Json, containers
+from webhook.pod.shape import Json, containers, declared_ports
 
 CAPABILITIES = frozenset({"ALL", "SYS_ADMIN", "SYS_PTRACE"})
 """Each lets a process look into those of other containers, or into the node."""
@@ -125,7 +124,7 @@ def _names(spec: Mapping[str, Any], request: Request) -> Iterator[Problem]:
 
 
 def _port(pod: Mapping[str, Any], request: Request) -> Iterator[Problem]:
-    if request.port in ports.declared(pod):
+    if request.port in declared_ports(pod):
         yield Problem(
             Reason.PORT_TAKEN,
             f"annotation {names.PORT} asks for {request.port}, which a container of the Pod declares: "

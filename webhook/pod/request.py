@@ -9,6 +9,7 @@ from typing import TypeVar
 from sidecar.contract.words import LOG_LEVELS
 from webhook import names
 from webhook.errors import InputError, Problem
+from webhook.identifiers import is_label, is_subdomain
 from webhook.pod.quantities import parse_quantity
 from webhook.pod.reasons import Reason
 
@@ -30,8 +31,6 @@ MOST_SUGGESTIONS = 16
 
 _PREFIX = names.GROUP + "/"
 _KNOWN = frozenset({*names.AUTHOR_ANNOTATIONS, names.RESULT})
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _RESOURCES = (names.CPU_REQUEST, names.CPU_LIMIT, names.MEMORY_REQUEST, names.MEMORY_LIMIT)
 
 
@@ -146,7 +145,7 @@ class _Reader:
         namespace, slash, name = text.strip().rpartition("/")
         if not slash:
             namespace = self._namespace
-        if not (_LABEL.fullmatch(namespace) and _SUBDOMAIN.fullmatch(name)):
+        if not (is_label(namespace) and is_subdomain(name)):
             raise _Wrong(f"must read name or namespace/name in lower case, not {text.strip()!r}")
         return f"{namespace}/{name}"
 
@@ -158,7 +157,7 @@ class _Reader:
 
     def containers(self, text: str) -> tuple[str, ...]:
         found = _parts(text, MOST_CONTAINER_NAMES, "containers")
-        if not all(_LABEL.fullmatch(one) for one in found):
+        if not all(is_label(one) for one in found):
             raise _Wrong(f"must be a comma list of container names, not {text!r}")
         if names.SIDECAR in found:
             raise _Wrong(f"must not name {names.SIDECAR!r}: it is the sidecar itself")

@@ -7,6 +7,8 @@ The API server sends well-formed Pods only; who else calls gets a sentence inste
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from webhook import names
+
 Json = dict[str, Any]
 
 _TEXTS = "an object of texts"
@@ -45,6 +47,17 @@ def containers(pod: Mapping[str, Any]) -> Iterator[Json]:
     spec = pod.get("spec") or {}
     yield from spec.get("initContainers") or []
     yield from spec.get("containers") or []
+
+
+def declared_ports(pod: Mapping[str, Any]) -> frozenset[int]:
+    """The TCP ports that the Pod's own containers say they listen on."""
+    return frozenset(
+        port["containerPort"]
+        for container in containers(pod)
+        if container.get("name") != names.SIDECAR
+        for port in container.get("ports") or []
+        if isinstance(port.get("containerPort"), int) and port.get("protocol", "TCP") == "TCP"
+    )
 
 
 def _mismatches(value: object, shape: Any, path: str) -> Iterator[str]:

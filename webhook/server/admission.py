@@ -13,17 +13,18 @@ import logging
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Send
 
+from webhook.connector.manifest import MaybeConnector
 from webhook.errors import ClusterUnavailable
 from webhook.limits.budgets import Budget, Hold, Overfull, parsed_bytes
 from webhook.limits.tally import Tally
-from webhook.pod.decision import Decision, Found, connectors_of, decide
+from webhook.pod.decision import Decision, connectors_of, decide
+from webhook.pod.namespace import NamespaceFacts
 from webhook.pod.patch import operations
 from webhook.pod.reasons import Reason
 from webhook.pod.settings import Settings
@@ -55,26 +56,17 @@ come from one peer, the API server: two Pods of 1.7 MB would use up its share, a
 HELD_BYTES_PER_PEER = 64 * 1024 * 1024
 """Two thirds: the rest is reserved for other peers"""
 
-Connectors = Callable[[str], Awaitable[Found]]
+Connectors = Callable[[str], Awaitable[MaybeConnector]]
 """`namespace/name` → Connector; from a cache, or by one question with a limit of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What counts of the Namespace that a Pod is created in."""
-
-    labels: Mapping[str, str] = field(default_factory=dict)
-    quotas: frozenset[str] = frozenset()
-    """Resources that a ResourceQuota bounds, such as `limits.cpu`"""
-
-
-Places = Callable[[str], Awaitable[Place]]
+Places = Callable[[str], Awaitable[NamespaceFacts]]
 
 _log = logging.getLogger(__name__)
 
 
-async def _plain(namespace: str) -> Place:
-    return Place()
+async def _plain(namespace: str) -> NamespaceFacts:
+    return NamespaceFacts()
 
 
 def create_app(
@@ -246,7 +238,7 @@ async def _decide(
     keys = connectors_of(pod, namespace=namespace)
     # together, for each may wait for its live question
     found = dict(zip(keys, await asyncio.gather(*map(connectors, keys)), strict=True))
-    place = await places(namespace) if keys else Place()
+    place = await places(namespace) if keys else NamespaceFacts()
     return decide(
         pod,
         namespace=namespace,

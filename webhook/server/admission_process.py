@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from certs.authority import split_bundle
+from certs.bundle import split_bundle
 from certs.errors import UnusablePair
 from certs.store import BUNDLE
 from webhook.cluster import paths, trim
-from webhook.cluster.api import in_cluster_or_kubeconfig
 from webhook.cluster.cache import Cache
+from webhook.cluster.kubernetes import in_cluster_or_kubeconfig
 from webhook.cluster.lookups import AdmissionView
-from webhook.pod.settings import ProcessSettings, from_environment
 from webhook.server import admission, logs
 from webhook.server.serving import serve
+from webhook.server.settings import ProcessSettings, from_environment
 from webhook.server.tasks import stop_on_signals, together
 
 PORT = 10250

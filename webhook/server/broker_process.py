@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import Mapping
 
 from webhook.cluster import paths
-from webhook.cluster.api import in_cluster_or_kubeconfig
 from webhook.cluster.cache import Cache
 from webhook.cluster.certificates import CertificateKeeper
 from webhook.cluster.connector_class import ensure_class
 from webhook.cluster.events import EventRecorder
 from webhook.cluster.image_keeper import ImageKeeper
+from webhook.cluster.kubernetes import in_cluster_or_kubeconfig
 from webhook.cluster.lookups import KubernetesCluster
-from webhook.pod.settings import ProcessSettings, from_environment
 from webhook.server import broker, logs
 from webhook.server.serving import serve
+from webhook.server.settings import ProcessSettings, from_environment
 from webhook.server.tasks import done_before, stop_on_signals, together
 from webhook.status.controller import Controller
 from webhook.status.kept import attended

@@ -5,8 +5,8 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 
-from webhook.command.manifests import Registry
 from webhook.connector.conditions import Probe
+from webhook.connector.registry import RegistryAccess
 from webhook.status import schedule
 from webhook.status.inspection import Inspection
 from webhook.status.pace import Pace
@@ -22,7 +22,9 @@ Turn = Literal["first", "repeated"]
 class Asking:
     """`clock` returns monotonic seconds."""
 
-    def __init__(self, probe: Callable[[Registry], Awaitable[Probe]], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, probe: Callable[[RegistryAccess], Awaitable[Probe]], clock: Callable[[], float]
+    ) -> None:
         self._clock = clock
         self._trials = Trials(probe, clock)
         self.pace = Pace(clock)
@@ -57,7 +59,7 @@ class Asking:
         now, spread = self._clock(), random.random()  # noqa: S311
         return schedule.next_answer(before, subject, seen, has_secret=has_secret, now=now, spread=spread)
 
-    def _log(self, registry: Registry, seen: Probe, before: schedule.Answer | None) -> None:
+    def _log(self, registry: RegistryAccess, seen: Probe, before: schedule.Answer | None) -> None:
         """Log the cause, which the status leaves out: authors of Connectors read the status."""
         if seen.cause and (before is None or before.probe.cause != seen.cause):
             key = f"{registry.connector.namespace}/{registry.connector.name}"

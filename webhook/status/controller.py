@@ -24,10 +24,10 @@ from webhook.cluster.api import Api
 from webhook.cluster.cache import Cache, Key
 from webhook.cluster.events import Recorder
 from webhook.cluster.trim import is_abridged, without_texts
-from webhook.command.manifests import Registry
 from webhook.connector.conditions import TYPES, Observed, Probe, conditions
+from webhook.connector.registry import RegistryAccess
+from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.errors import ClusterRefused, ClusterUnavailable
-from webhook.grant.cluster import SecretManifest, parse_secret
 from webhook.limits.fair_slots import FairSlots
 from webhook.status import schedule
 from webhook.status.asking import Asking, Turn
@@ -77,7 +77,7 @@ class Controller:
         identity: str,
         namespace: str,
         recorder: Recorder | None = None,
-        probe: Callable[[Registry], Awaitable[Probe]] = probe_registry,
+        probe: Callable[[RegistryAccess], Awaitable[Probe]] = probe_registry,
         period_seconds: float = PERIOD_SECONDS,
         times: Times | None = None,
         clock: Callable[[], float] = time.monotonic,

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from webhook import names
-from webhook.command.manifests import Registry
-from webhook.connector.credentials import parse_ca, parse_credential
+from webhook.connector.credentials import parse_ca, parse_credential, secret_forbidden
 from webhook.connector.manifest import parse_connector
+from webhook.connector.registry import RegistryAccess
+from webhook.connector.secret import SecretManifest
 from webhook.errors import ClusterRefused, Forbidden, InvalidConnector, InvalidSecret, Problem
-from webhook.grant.cluster import SecretManifest
-from webhook.grant.rules import secret_forbidden
 from webhook.status.patch import Versions
 
 ReadSecret = Callable[[str, str], Awaitable[SecretManifest | None]]
@@ -28,7 +27,7 @@ class Inspection:
     has_secret: bool | None
     """Whether one is named; None, as the next: the Connector itself could not be read"""
     has_ca: bool | None
-    registry: Registry | None
+    registry: RegistryAccess | None
     """What can be asked; None if there are problems"""
     versions: Versions
 
@@ -56,7 +55,7 @@ async def inspect(manifest: Mapping[str, Any], read: ReadSecret, *, class_exists
         problems=tuple(problems),
         has_secret=connector.secret_name is not None,
         has_ca=connector.ca_secret_name is not None,
-        registry=None if problems else Registry(connector, credential, ca),
+        registry=None if problems else RegistryAccess(connector, credential, ca),
         versions=Versions(_revision(secret), _revision(ca_secret)),
     )
 
@@ -68,8 +67,7 @@ async def _read(read: ReadSecret, namespace: str, name: str | None, *, is_ca: bo
     try:
         return await read(namespace, name)
     except Forbidden as error:
-        refusal = secret_forbidden(namespace, name, is_ca=is_ca)
-        raise InvalidSecret.of(refusal.reason, refusal.message) from error
+        raise InvalidSecret([secret_forbidden(namespace, name, is_ca=is_ca)]) from error
     except ClusterRefused as error:
         reason = "CASecretUnreadable" if is_ca else "SecretUnreadable"
         raise InvalidSecret.of(reason, f'secret "{name}" cannot be read: {error}') from error

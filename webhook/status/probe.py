@@ -32,9 +32,9 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 
 from sidecar.contract.destinations import why_forbidden
-from webhook.command.manifests import Registry
 from webhook.connector.conditions import Probe
 from webhook.connector.manifest import Connector
+from webhook.connector.registry import RegistryAccess
 from webhook.status.metered import meter
 
 TIMEOUT_SECONDS = 10.0
@@ -91,7 +91,7 @@ async def resolve_by_system(host: str, port: int) -> Sequence[str]:
 
 
 async def probe(
-    registry: Registry,
+    registry: RegistryAccess,
     *,
     resolve: Resolve = resolve_by_system,
     is_loopback_allowed: bool = False,
@@ -126,7 +126,7 @@ async def _resolve(host: str, port: int, resolve: Resolve) -> Sequence[str]:
     return await resolve(host, port)
 
 
-async def _ask_in_turn(registry: Registry, url: SplitResult, addresses: Sequence[str]) -> Probe:
+async def _ask_in_turn(registry: RegistryAccess, url: SplitResult, addresses: Sequence[str]) -> Probe:
     """The first address that takes a connection answers for all."""
     for position, address in enumerate(addresses, start=1):
         is_last = position == len(addresses)
@@ -138,7 +138,9 @@ async def _ask_in_turn(registry: Registry, url: SplitResult, addresses: Sequence
     return Probe("unreachable", "the name has no address")
 
 
-async def _ask(registry: Registry, url: SplitResult, address: str, connect_seconds: float | None) -> Probe:
+async def _ask(
+    registry: RegistryAccess, url: SplitResult, address: str, connect_seconds: float | None
+) -> Probe:
     connector, credential = registry.connector, registry.credential
     pages = [f"{connector.index_url}{connector.probe_package or _PROBED}/", connector.index_url]
     auth = httpx.BasicAuth(credential.username, credential.password.reveal()) if credential else None

@@ -9,14 +9,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from webhook.command.manifests import Registry
 from webhook.connector.conditions import Probe
+from webhook.connector.registry import RegistryAccess
 from webhook.status.schedule import REFUSED_SECONDS, shortest_refused_pause
 
 FORGOTTEN_SECONDS = 2 * REFUSED_SECONDS[1]
 """After the time of the next question: a Connector that still asks it has done so by then"""
 
-Ask = Callable[[Registry], Awaitable[Probe]]
+Ask = Callable[[RegistryAccess], Awaitable[Probe]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Trials:
         self._accepted: dict[object, float] = {}
         """Question → time of its last good answer"""
 
-    async def ask(self, registry: Registry, *, insists: bool = False) -> Probe:
+    async def ask(self, registry: RegistryAccess, *, insists: bool = False) -> Probe:
         """`insists`: a person changed the Connector, and wants to know now."""
         if registry.credential is None:
             return await self._ask(registry)
@@ -57,7 +57,7 @@ class Trials:
             if not running.cancelled():
                 return running.result()
 
-    async def _try(self, question: object, registry: Registry) -> Probe:
+    async def _try(self, question: object, registry: RegistryAccess) -> Probe:
         running = self._under_way[question] = asyncio.get_running_loop().create_future()
         try:
             seen = await self._ask(registry)
