@@ -11,7 +11,7 @@ from kubernetes.aio.client import Configuration
 from registry import Call, Registry
 
 from webhook.cluster import answer_room, paths
-from webhook.cluster import api as api_module
+from webhook.cluster import kubernetes as api_module
 from webhook.cluster.answer_room import LARGE_AT_ONCE, SMALL_BYTES, AnswerRoom
 from webhook.cluster.kubernetes import KubernetesApi
 from webhook.cluster.trim import pod as trim_pod

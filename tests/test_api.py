@@ -14,7 +14,7 @@ from authority import ca, server_context
 from kubernetes.aio.client import Configuration
 from registry import Call, Registry
 
-from webhook.cluster import api as api_module
+from webhook.cluster import kubernetes as api_module
 from webhook.cluster import paths
 from webhook.cluster.kubernetes import KubernetesApi, in_cluster_or_kubeconfig
 from webhook.cluster.trim import secret, whole

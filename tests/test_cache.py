@@ -11,8 +11,8 @@ import pytest
 from kubernetes.aio.client import Configuration
 from registry import Call, Registry
 
-from webhook.cluster import api as api_module
 from webhook.cluster import cache as cache_module
+from webhook.cluster import kubernetes as api_module
 from webhook.cluster import paths, trim
 from webhook.cluster.cache import Cache, Json, Key
 from webhook.cluster.kubernetes import KubernetesApi
