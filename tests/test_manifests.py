@@ -154,7 +154,7 @@ def test_the_settings_are_those_that_the_code_reads(deployment: str) -> None:
     assert read.sidecar_image == f"{names.SIDECAR_IMAGE}:{VERSION}"
     assert read.log_level == "info"
     named = set(re.findall(r"WEBHOOK_\w+", (MANIFESTS / "overlays/default/settings.yaml").read_text()))
-    source = (ROOT / "webhook" / "settings.py").read_text()
+    source = (ROOT / "webhook" / "server" / "settings.py").read_text()
     for name in named | set(environment(deployment)):
         assert f'"{name.removeprefix("WEBHOOK_")}"' in source, f"nobody reads {name}"
 

@@ -49,7 +49,7 @@ def is_silent(sock: socket.socket) -> bool:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in ("loop", "client"):
+    for module in ("sockets.loop", "exchange.client"):
         monkeypatch.setattr(f"sidecar.{module}.time", clock)
     return clock
 
