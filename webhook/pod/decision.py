@@ -1,4 +1,7 @@
-"""The decision on one Pod: what it asks for, whether it can be had, and the Pod that results. Pure."""
+"""The decision on one Pod: what it asks for, whether it can be had, and the Pod that results. Pure.
+
+In two steps, so that a caller can fetch the Connectors between them: `parse_pod`, then `decide_request`.
+"""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +15,7 @@ from webhook.errors import InputError, InvalidConnector, Problem
 from webhook.pod import shape
 from webhook.pod.csi_volumes import unserved_volumes
 from webhook.pod.injection import inject
+from webhook.pod.namespace import NamespaceFacts
 from webhook.pod.obstacles import obstacles, size_problems
 from webhook.pod.reasons import UNCHANGED, UNCONFINED, Reason
 from webhook.pod.request import Request, parse_annotations
@@ -45,6 +49,34 @@ class Decision:
         return self.reason is Reason.INJECTED or self.reason in UNCHANGED
 
 
+# Truth table. The first row that fits decides; "-" is not looked at.
+#
+#     shape  opts out  valid  asks  static  small  clear  Connectors  port   decision
+#  1  no     -         -      -     -       -      -      -           -      InvalidPod
+#  2  yes    yes       -      -     -       -      -      -           -      OptedOut
+#  3  yes    no        no     -     -       -      -      -           -      InvalidAnnotation, PublishWithout…
+#  4  yes    no        yes    no    -       -      -      -           -      NotRequested
+#  5  yes    no        yes    yes   yes     -      -      -           -      MirrorPod
+#  6  yes    no        yes    yes   no      no     -      -           -      PodTooLarge
+#  7  yes    no        yes    yes   no      yes    no     any         -      the first obstacle's reason
+#  8  yes    no        yes    yes   no      yes    yes    no          -      ConnectorNotFound, …
+#  9  yes    no        yes    yes   no      yes    yes    yes         no     PortTaken
+# 10  yes    no        yes    yes   no      yes    yes    yes         yes    Injected
+#
+# shape       the fields that admission reads have the types of the API
+# opts out    `names.INJECT` is "false"
+# valid       each annotation can be read, and none contradicts another
+# asks        `names.CONNECTOR` names a Connector
+# static      the kubelet runs the Pod from a file
+# small       within the limits of `obstacles.size_problems`
+# clear       no obstacle; the Namespace's label `names.ALLOW_UNCONFINED` turns the reasons of
+#             `reasons.UNCONFINED` from obstacles into warnings
+# Connectors  each exists and keeps its contract; the message of row 7 names their problems as well
+# port        each Connector gets a loopback port of its own
+#
+# Rows 1 to 6 need no Connector: `parse_pod` decides them, `decide_request` the others.
+
+
 def decide(
     pod: Mapping[str, Any],
     *,
@@ -54,8 +86,19 @@ def decide(
     namespace_labels: Mapping[str, str] | None = None,
     quotas: Collection[str] = (),
 ) -> Decision:
-    """`namespace` is the request's: a Pod with a generated name may not carry its own yet. `quotas` are the
-    resources that ResourceQuotas there bound, such as `limits.cpu`."""
+    """Both steps, for callers that have every Connector at hand."""
+    request = parse_pod(pod, namespace=namespace)
+    if isinstance(request, Decision):
+        return request
+    facts = NamespaceFacts(namespace_labels or {}, frozenset(quotas))
+    return decide_request(pod, request, lookup=lookup, settings=settings, facts=facts)
+
+
+def parse_pod(pod: Mapping[str, Any], *, namespace: str) -> Request | Decision:
+    """The first step: what the Pod asks for, or the decision where no Connector matters to it.
+
+    `namespace` is the admission request's: a Pod with a generated name may not carry its own yet.
+    """
     misshapen = shape.shape_problems(pod)
     if misshapen:
         return Decision(Reason.INVALID_POD, f"this is no Pod: {_joined(misshapen)}")
@@ -67,11 +110,16 @@ def decide(
     if unchanged:
         return unchanged
     oversize = size_problems(pod)
-    if oversize:
-        return _refused(oversize)
-    unconfined_allowed = (namespace_labels or {}).get(names.ALLOW_UNCONFINED) == "true"
+    return _refused(oversize) if oversize else request
+
+
+def decide_request(
+    pod: Mapping[str, Any], request: Request, *, lookup: Lookup, settings: Settings, facts: NamespaceFacts
+) -> Decision:
+    """The second step. `request` is what `parse_pod` read from this Pod; `lookup` has its Connectors."""
+    is_unconfined_allowed = facts.labels.get(names.ALLOW_UNCONFINED) == "true"
     found = obstacles(pod, request)
-    lifted = UNCONFINED if unconfined_allowed else frozenset()
+    lifted = UNCONFINED if is_unconfined_allowed else frozenset()
     tolerated = [one for one in found if one.reason in lifted]
     problems = [one for one in found if one.reason not in lifted] + _connector_problems(request, lookup)
     warnings = (*request.warnings, *_name_resolution(pod, settings), *_csi_volumes(pod))
@@ -81,7 +129,7 @@ def decide(
         ports = allocate(request.keys, taken=declared_ports(pod), first=request.port)
     except LookupError as error:
         return _refused([Problem(Reason.PORT_TAKEN, f"{error}: declare fewer ports")], warnings)
-    injection = inject(pod, request=request, ports=ports, settings=settings, quotas=quotas)
+    injection = inject(pod, request=request, ports=ports, settings=settings, quotas=facts.quotas)
     allowances = (
         # what follows is the way out, which the label has taken
         f"{one.message.partition(':')[0]}: allowed by the Namespace's label {names.ALLOW_UNCONFINED}"
@@ -89,17 +137,6 @@ def decide(
     )
     everything = _few((*warnings, *allowances, *injection.warnings))
     return Decision(Reason.INJECTED, injection.message, everything, injection.pod)
-
-
-def connectors_of(pod: object, *, namespace: str) -> tuple[str, ...]:
-    """The keys that `decide` will look up: the edge fetches them before. Empty where it will refuse
-    anyway."""
-    if shape.shape_problems(pod) or not isinstance(pod, Mapping):
-        return ()
-    try:
-        return parse_annotations(_annotations(pod), namespace=namespace).keys
-    except InputError:
-        return ()
 
 
 def _annotations(pod: Mapping[str, Any]) -> Mapping[str, str]:

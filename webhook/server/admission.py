@@ -23,7 +23,7 @@ from webhook.connector.manifest import MaybeConnector
 from webhook.errors import ClusterUnavailable
 from webhook.limits.budgets import Budget, Hold, Overfull, parsed_bytes
 from webhook.limits.tally import Tally
-from webhook.pod.decision import Decision, connectors_of, decide
+from webhook.pod.decision import Decision, decide_request, parse_pod
 from webhook.pod.namespace import NamespaceFacts
 from webhook.pod.patch import operations
 from webhook.pod.reasons import Reason
@@ -231,22 +231,21 @@ def _ignored(request: Mapping[str, Any]) -> str | None:
 
 
 async def _decide(
-    request: Mapping[str, Any], settings: Settings, connectors: Connectors, places: Places
+    request: Mapping[str, Any],
+    settings: Settings,
+    find_connector: Connectors,
+    find_namespace: Places,
 ) -> Decision:
     pod = request["object"]
     namespace = str(request.get("namespace") or "default")
-    keys = connectors_of(pod, namespace=namespace)
+    parsed = parse_pod(pod, namespace=namespace)
+    if isinstance(parsed, Decision):
+        return parsed
     # together, for each may wait for its live question
-    found = dict(zip(keys, await asyncio.gather(*map(connectors, keys)), strict=True))
-    place = await places(namespace) if keys else NamespaceFacts()
-    return decide(
-        pod,
-        namespace=namespace,
-        lookup=found.get,
-        settings=settings,
-        namespace_labels=place.labels,
-        quotas=place.quotas,
-    )
+    connectors = await asyncio.gather(*map(find_connector, parsed.keys))
+    by_key = dict(zip(parsed.keys, connectors, strict=True))
+    facts = await find_namespace(namespace)
+    return decide_request(pod, parsed, lookup=by_key.get, settings=settings, facts=facts)
 
 
 def _of_decision(uid: str, pod: Mapping[str, Any], decision: Decision) -> review.Review:
