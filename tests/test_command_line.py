@@ -164,3 +164,15 @@ def test_inject_tells_a_pod_that_may_not_be_injected_from_bad_input(tmp_path: Pa
     result = call("inject", "-f", "-", "pod.yaml", stdin=GOOD, folder=tmp_path)
     assert "HostNetwork" in result.stderr
     assert result.returncode == 1
+
+
+def test_inject_says_each_problem_on_a_line_of_its_own(tmp_path: Path) -> None:
+    broken = POD.replace("spec: {", "spec: {hostNetwork: true, hostPID: true, ").replace(
+        "connector: c", "connector: d"
+    )
+    (tmp_path / "pod.yaml").write_text(broken)
+    result = call("inject", "-f", "-", "pod.yaml", stdin=GOOD, folder=tmp_path)
+    starts = [
+        line.strip().partition(" is set")[0].partition(" not ")[0] for line in result.stderr.splitlines()
+    ]
+    assert starts == ["HostNetwork: hostNetwork", "hostPID", "connector d"]

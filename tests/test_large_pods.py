@@ -12,7 +12,7 @@ import pytest
 from tests.test_admission import document, post_now
 from webhook import names
 from webhook.pod import request
-from webhook.pod.decision import MOST_MESSAGE_CHARACTERS, MOST_WARNINGS
+from webhook.pod.decision import MESSAGE_LIMIT, WARNINGS_LIMIT
 from webhook.pod.obstacles import MOST_CONTAINERS, MOST_ENTRIES, MOST_VALUES
 from webhook.pod.request import MOST_CONTAINER_NAMES, MOST_GROUP_ANNOTATIONS
 
@@ -120,7 +120,7 @@ def test_the_largest_pod_is_injected_at_once() -> None:
     pod = largest()
     response = answer(pod)
     assert response["allowed"], response
-    assert len(response["warnings"]) <= MOST_WARNINGS
+    assert len(response["warnings"]) <= WARNINGS_LIMIT
 
 
 def test_the_largest_pod_with_all_containers_is_injected_at_once() -> None:
@@ -177,16 +177,23 @@ def test_thousands_of_problems_fit_into_a_message() -> None:
     volumes = [{"name": f"v{index}", "hostPath": {"path": "/"}} for index in range(4900)]
     refused = answer(asking({**containers(1), "volumes": volumes}))["status"]
     assert refused["reason"] == "HostPathVolume"
-    assert len(refused["message"]) <= MOST_MESSAGE_CHARACTERS
+    assert len(refused["message"]) <= MESSAGE_LIMIT
     assert "volume v0 is a hostPath" in refused["message"]
     shown = refused["message"].count(" is a hostPath")
-    assert refused["message"].endswith(f"; and {4900 - shown} more problems")
+    assert refused["message"].endswith(f"\nand {4900 - shown} more problems")
+
+
+def test_a_line_break_in_a_name_begins_no_problem() -> None:
+    """Admission comes before validation: a name may hold anything."""
+    refused = answer(asking({**containers(1), "volumes": [{"name": "v\nx\u2028y", "hostPath": {}}] * 2}))
+    lines = refused["status"]["message"].splitlines()
+    assert [line.partition(" is a")[0] for line in lines] == ["volume v x y"] * 2
 
 
 def test_a_problem_as_long_as_the_pod_fits_into_a_message() -> None:
     refused = answer(asking(containers(1), port="1" * 1_000_000, connector="x" * 300_000))["status"]
     assert refused["reason"] == "InvalidAnnotation"
-    assert len(refused["message"]) <= MOST_MESSAGE_CHARACTERS
+    assert len(refused["message"]) <= MESSAGE_LIMIT
     assert names.PORT in refused["message"]
     assert names.CONNECTOR in refused["message"]
 
@@ -194,4 +201,4 @@ def test_a_problem_as_long_as_the_pod_fits_into_a_message() -> None:
 def test_a_thing_that_is_no_pod_in_thousands_of_places_is_told_in_short() -> None:
     refused = answer(asking({"containers": [None] * 100_000}))["status"]
     assert refused["reason"] == "InvalidPod"
-    assert len(refused["message"]) <= MOST_MESSAGE_CHARACTERS + len("this is no Pod: ")
+    assert len(refused["message"]) <= MESSAGE_LIMIT + len("this is no Pod: ")

@@ -11,7 +11,7 @@ import yaml
 from webhook import names
 from webhook.command.manifests import Documents, read_yaml
 from webhook.connector.manifest import Connector, parse_connector
-from webhook.console import Console
+from webhook.console import Console, Style
 from webhook.errors import InputError, InvalidConnector
 from webhook.plain_text import plain
 from webhook.pod.decision import Decision, decide
@@ -64,7 +64,7 @@ def inject_offline(
         except InvalidConnector as error:
             if any(problem.reason != "InsecureAddress" for problem in error.problems):
                 return error
-            insecure.append(f"a cluster would refuse this Connector: {error}")
+            insecure.extend(f"a cluster would refuse this Connector: {one.message}" for one in error.problems)
             return parse_connector(manifest, default_namespace=owner, insecure_allowed=True)
 
     metadata = pod.get("metadata")
@@ -80,7 +80,10 @@ def print_decision(
     """The Pod on standard output, unless it is refused; everything said about it on standard error."""
     for warning in decision.warnings:
         errors.line(f"warning: {warning}", "yellow")
-    errors.line(f"{decision.reason.value}: {decision.message}", "dim" if decision.allowed else "red")
+    style: Style = "dim" if decision.allowed else "red"
+    first, *further = decision.message.split("\n")
+    for line in (f"{decision.reason.value}: {first}", *(f"  {problem}" for problem in further)):
+        errors.line(line, style)
     if not decision.allowed:
         return
     before, after = dump(pod), dump(decision.pod or pod)

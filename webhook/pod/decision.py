@@ -24,10 +24,10 @@ from webhook.pod.shape import Json, declared_ports
 
 Lookup = Callable[[str], MaybeConnector]
 
-MOST_MESSAGE_CHARACTERS = 4096
-"""Of a decision: a dozen or two of sentences. 16,000 hostPath volumes would make 3 MB of them."""
+MESSAGE_LIMIT = 4096
+"""Characters of a message: a dozen or two of sentences. 16,000 hostPath volumes would make 3 MB of them."""
 
-MOST_WARNINGS = 32
+WARNINGS_LIMIT = 32
 """The API server passes on 4096 characters of them, 16 of full length (`review.WARNING_LENGTH`)."""
 
 _MIRROR = "kubernetes.io/config.mirror"
@@ -54,7 +54,7 @@ class Decision:
 #     shape  opts out  valid  asks  static  small  clear  Connectors  port   decision
 #  1  no     -         -      -     -       -      -      -           -      InvalidPod
 #  2  yes    yes       -      -     -       -      -      -           -      OptedOut
-#  3  yes    no        no     -     -       -      -      -           -      InvalidAnnotation, PublishWithout…
+#  3  yes    no        no     -     -       -      -      -           -      InvalidAnnotation, Publish…
 #  4  yes    no        yes    no    -       -      -      -           -      NotRequested
 #  5  yes    no        yes    yes   yes     -      -      -           -      MirrorPod
 #  6  yes    no        yes    yes   no      no     -      -           -      PodTooLarge
@@ -166,7 +166,7 @@ def _connector_problems(request: Request, lookup: Lookup) -> list[Problem]:
             reasons = [problem.reason for problem in connector.problems]
             is_class = Reason.CONNECTOR_CLASS_NOT_FOUND.value in reasons
             reason = Reason.CONNECTOR_CLASS_NOT_FOUND if is_class else Reason.CONNECTOR_INVALID
-            found.append(Problem(reason, str(connector)))
+            found += [Problem(reason, problem.message) for problem in connector.problems]
     return found
 
 
@@ -192,28 +192,32 @@ def _csi_volumes(pod: Mapping[str, Any]) -> list[str]:
 
 
 def _refused(problems: list[Problem] | tuple[Problem, ...], warnings: tuple[str, ...] = ()) -> Decision:
-    """The first problem's reason, and the sentences of all."""
+    """The first problem's reason, and the sentences of all, one a line."""
     message = _joined([problem.message for problem in problems])
     return Decision(Reason(problems[0].reason), message, _few(warnings))
 
 
 def _joined(sentences: Sequence[str]) -> str:
-    """The first ones up to the limit, each cut at a quarter of it, and the number of the rest."""
-    longest = MOST_MESSAGE_CHARACTERS // 4
+    """One a line: the first ones up to the limit, each cut at a quarter of it, and the number of the rest.
+
+    kubectl prints the lines of a refusal as they are. Sentences hold semicolons and commas themselves.
+    """
+    longest = MESSAGE_LIMIT // 4
     shown: list[str] = []
-    room = MOST_MESSAGE_CHARACTERS - len("; and 1000000 more problems")
+    room = MESSAGE_LIMIT - len("\nand 1000000 more problems")
     for sentence in sentences:
-        short = sentence if len(sentence) <= longest else sentence[: longest - 1] + "…"
-        room -= len(short) + len("; ")
+        line = " ".join(sentence.splitlines())  # a name in it may have a line break before it is validated
+        short = line if len(line) <= longest else line[: longest - 1] + "…"
+        room -= len(short) + len("\n")
         if room < 0:
             break
         shown.append(short)
     rest = len(sentences) - len(shown)
-    return "; ".join([*shown, *([f"and {rest} more problems"] if rest else [])])
+    return "\n".join([*shown, *([f"and {rest} more problems"] if rest else [])])
 
 
 def _few(warnings: Sequence[str]) -> tuple[str, ...]:
-    if len(warnings) <= MOST_WARNINGS:
+    if len(warnings) <= WARNINGS_LIMIT:
         return tuple(warnings)
-    shown = warnings[: MOST_WARNINGS - 1]
+    shown = warnings[: WARNINGS_LIMIT - 1]
     return (*shown, f"and {len(warnings) - len(shown)} more warnings")
