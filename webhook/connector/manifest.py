@@ -130,7 +130,10 @@ def parse_connector(
 
 
 def _check_class(name: object, wrong: Wrong) -> None:
-    if name != names.CONNECTOR_CLASS:
+    if name is None or name == "":
+        sentence = f"is missing: the only class here is {names.CONNECTOR_CLASS!r}"
+        wrong("ConnectorClassNotFound", "spec.connectorClassName", sentence)
+    elif name != names.CONNECTOR_CLASS:
         sentence = f"{name!r} is not known; the only class here is {names.CONNECTOR_CLASS!r}"
         wrong("ConnectorClassNotFound", "spec.connectorClassName", sentence)
 
