@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -176,3 +177,30 @@ def test_inject_says_each_problem_on_a_line_of_its_own(tmp_path: Path) -> None:
         line.strip().partition(" is set")[0].partition(" not ")[0] for line in result.stderr.splitlines()
     ]
     assert starts == ["HostNetwork: hostNetwork", "hostPID", "connector d"]
+
+
+@pytest.mark.parametrize("missing", ["webhook.demo", "jwt", "pypiserver"])
+def test_the_demo_says_that_it_is_not_installed(missing: str) -> None:
+    program = f"import sys; sys.modules[{missing!r}] = None; from webhook.__main__ import main; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", program, "demo"],
+        capture_output=True,
+        text=True,
+        env=clean(),
+        timeout=60,
+        check=False,
+    )
+    assert "`make demo` in a checkout" in result.stderr
+    assert missing in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.returncode == 2
+
+
+def test_kubectl_has_the_command_as_a_plugin() -> None:
+    """kubectl runs `kubectl-pypi_connector` for `kubectl pypi-connector`."""
+    plugin = str(Path(PROGRAM).with_name("kubectl-pypi_connector"))
+    result = subprocess.run(
+        [plugin, "explain", "-h"], capture_output=True, text=True, env=clean(), check=False
+    )
+    assert result.stdout.startswith("usage: pypi-connector explain")
+    assert result.returncode == 0

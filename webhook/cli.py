@@ -86,8 +86,11 @@ def _explain(given: argparse.Namespace, environment: Mapping[str, str], errors: 
 
 
 def _demo(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
-    from webhook.demo.story import tell  # its packages are an extra of their own
-
+    try:
+        from webhook.demo.story import tell
+    except ModuleNotFoundError as error:  # an extra of its own, and no part of the image
+        sentence = f"the demo is not installed ({error.name} is missing): run `make demo` in a checkout of the project"
+        raise InputError.of("ProgramMissing", sentence) from None
     return tell(standard_output(environment), isolate=not given.no_isolation)
 
 
