@@ -1,6 +1,5 @@
 """The command line as a person meets it: exit codes, and what `run`, `check` and `inject` say."""
 
-import json
 import os
 import socket
 import subprocess
@@ -92,18 +91,6 @@ def test_inject_refuses_as_admission_would_and_lists_what_is_allowed(name: str, 
     assert sentence in result.stderr
     assert result.returncode == 2
     assert result.stdout == ""
-
-
-def test_inject_prints_the_pod_that_a_job_would_make(tmp_path: Path) -> None:
-    template = {
-        "metadata": {"annotations": {"connectors.alauda.io/connector": "c"}},
-        "spec": {"containers": [{"name": "app", "image": "i"}]},
-    }
-    (tmp_path / "job.yaml").write_text(json.dumps({"kind": "Job", "spec": {"template": template}}))
-    result = call("inject", "-f", "-", "job.yaml", stdin=GOOD, folder=tmp_path)
-    assert result.returncode == 0
-    assert "kind: Pod" in result.stdout
-    assert "name: pypi-connector-token" in result.stdout
 
 
 def test_inject_shows_a_diff(tmp_path: Path) -> None:

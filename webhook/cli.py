@@ -6,9 +6,15 @@ from importlib.metadata import version
 
 from certs.errors import CertificateError
 from webhook.command.check import check
-from webhook.command.inject import inject_offline, offline_settings, print_decision, read_pod
+from webhook.command.inject import (
+    inject_files,
+    offline_settings,
+    print_decisions,
+    print_diff,
+    print_stream,
+)
 from webhook.command.local_proxy import ProxyFailed
-from webhook.command.manifests import choose, load, resolve
+from webhook.command.manifests import DEFAULT_NAMESPACE, choose, load, resolve
 from webhook.command.run import run_command
 from webhook.connector.registry import RegistryAccess
 from webhook.console import Console, standard_error, standard_output
@@ -47,15 +53,21 @@ def _run(given: argparse.Namespace, environment: Mapping[str, str], errors: Cons
 
 
 def _inject(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
-    default = given.namespace or "default"
-    documents = load(given.files, default_namespace=default)
-    pod = read_pod(given.pod)
-    decision = inject_offline(pod, documents, offline_settings(given.image), namespace=given.namespace)
-    out = standard_output(environment)
-    print_decision(pod, decision, out, errors, as_diff=given.diff)
-    if decision.allowed:
-        return DONE
-    return BAD_INPUT if decision.reason in UNUSABLE else NOT_READY
+    connectors = load(given.files, default_namespace=given.namespace or DEFAULT_NAMESPACE)
+    settings = offline_settings(given.image)
+    documents = inject_files(given.pods, connectors, settings, namespace=given.namespace)
+    print_decisions(documents, errors)
+    refused = [
+        decision.reason
+        for document in documents
+        for _, decision in document.decisions
+        if not decision.allowed
+    ]
+    if refused:
+        return BAD_INPUT if any(reason in UNUSABLE for reason in refused) else NOT_READY
+    show = print_diff if given.diff else print_stream
+    show(documents, standard_output(environment))
+    return DONE
 
 
 def _check(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
@@ -89,7 +101,7 @@ def _demo(given: argparse.Namespace, environment: Mapping[str, str], errors: Con
     try:
         from webhook.demo.story import tell
     except ModuleNotFoundError as error:  # an extra of its own, and no part of the image
-        sentence = f"the demo is not installed ({error.name} is missing): run `make demo` in a checkout of the project"
+        sentence = f"the demo is not installed ({error.name} is missing): run `make demo` in a checkout"
         raise InputError.of("ProgramMissing", sentence) from None
     return tell(standard_output(environment), isolate=not given.no_isolation)
 
@@ -128,12 +140,17 @@ def _parser() -> argparse.ArgumentParser:
     run_parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
     run_parser.set_defaults(handler=_run)
 
-    inject_parser = commands.add_parser("inject", help="print the Pod that admission would make")
+    inject_parser = commands.add_parser("inject", help="print manifests as admission would change their Pods")
     _add_files(inject_parser)
     inject_parser.add_argument("--namespace", "-n", metavar="NS", help="the Pod's namespace")
     inject_parser.add_argument("--image", metavar="IMAGE", help="the sidecar's image")
     inject_parser.add_argument("--diff", action="store_true", help="print what changes")
-    inject_parser.add_argument("pod", metavar="POD.yaml", help="a Pod, or an object with a Pod template")
+    inject_parser.add_argument(
+        "pods",
+        nargs="+",
+        metavar="POD.yaml",
+        help="Pods, and objects with a Pod template; other documents are printed as they are",
+    )
     inject_parser.set_defaults(handler=_inject)
 
     check_parser = commands.add_parser("check", help="ask the registry, print the Connector's conditions")

@@ -3,28 +3,21 @@
 The same files that `kubectl apply` takes: any number of documents, in any number of files, in any order.
 """
 
-import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from secrets import token_bytes
 from typing import Any
 
-import yaml
-
 from sidecar.contract.grant import Credential
 from webhook import names
+from webhook.command.yaml_files import label, read_yaml
 from webhook.connector.credentials import parse_ca, parse_credential
 from webhook.connector.manifest import Connector, parse_connector
 from webhook.connector.registry import RegistryAccess
 from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.errors import InputError, InvalidConnector, Problem
 
-STDIN = "-"
 DEFAULT_NAMESPACE = "default"
-_QUOTED = re.compile(r"'(?!<)[^']{3,}'")
-"""What the library quotes in its problems may be a password; single characters and its <names> are not"""
 _DIGEST_KEY = token_bytes(32)
 _KINDS = ("Connector", "ConnectorClass", "Secret")
 
@@ -36,32 +29,6 @@ class Documents:
     connectors: Mapping[tuple[str, str], Mapping[str, Any]]
     secrets: Mapping[tuple[str, str], SecretManifest]
     default_namespace: str = DEFAULT_NAMESPACE
-
-
-def read_yaml(source: str) -> list[Any]:
-    """The documents of one file, or of standard input for `-`. `InputError` tells line and column."""
-    name = _label(source)
-    try:
-        text = sys.stdin.read() if source == STDIN else Path(source).read_text("utf-8")
-    except OSError as error:
-        cause = (error.strerror or type(error).__name__).lower()
-        raise InputError.of("FileUnreadable", f"{name} cannot be read: {cause}") from error
-    except UnicodeDecodeError as error:
-        raise InputError.of("FileUnreadable", f"{name} is not UTF-8 text") from error
-    try:
-        return [document for document in yaml.safe_load_all(text) if document is not None]
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "an unknown place"
-        what = _QUOTED.sub("…", getattr(error, "problem", None) or "it is no YAML")
-        raise InputError.of("InvalidYAML", f"{name}: {where}: {what}") from None
-    except (
-        ValueError,
-        TypeError,
-        AttributeError,
-    ):  # a value that looks like a date or has a tag, and is none
-        sentence = f"{name} holds a value that YAML cannot read as what it looks like: put it into quotes"
-        raise InputError.of("InvalidYAML", sentence) from None
 
 
 def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) -> Documents:
@@ -76,7 +43,7 @@ def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) 
             problems += error.problems
             continue
         for number, document in enumerate(documents, start=1):
-            found = _identify(document, f"{_label(source)}: document {number}", default_namespace)
+            found = _identify(document, f"{label(source)}: document {number}", default_namespace)
             if isinstance(found, Problem):
                 problems.append(found)
             elif document["kind"] == "Connector":
@@ -159,10 +126,6 @@ def _secret(documents: Documents, connector: Connector, name: str | None) -> Sec
             f'its own, "{connector.namespace}": move one of them',
         )
     return found
-
-
-def _label(source: str) -> str:
-    return "standard input" if source == STDIN else source
 
 
 def _flatten(documents: Iterable[Any]) -> Iterable[Any]:

@@ -17,7 +17,7 @@ from certs.bundle import split_bundle
 from sidecar.contract.secret import Secret
 from sidecar.contract.words import TOKEN_AUDIENCE
 from webhook import names
-from webhook.command.manifests import read_yaml
+from webhook.command.yaml_files import read_yaml
 from webhook.connector.manifest import MaybeConnector, parse_connector
 from webhook.demo import services
 from webhook.demo.memory_cluster import MemoryCluster
