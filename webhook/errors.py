@@ -56,11 +56,10 @@ class InvalidSecret(InputError):
 class Refusal(ConnectorsError):
     """A grant refused for a named reason. `reason` is stable, `message` is a sentence with the fix."""
 
-    def __init__(self, reason: str, message: str, *, status: int = 403) -> None:
+    def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
-        self.status = status
 
 
 class ClusterUnavailable(ConnectorsError):

@@ -17,7 +17,8 @@ from webhook.connector.secret import SecretManifest
 from webhook.errors import Forbidden, Problem, Refusal
 from webhook.grant import rules
 from webhook.grant.cluster import Cluster
-from webhook.grant.isolation import UNKNOWN_IMAGE, violations
+from webhook.grant.isolation import violations
+from webhook.grant.reasons import ViolationReason
 from webhook.pod.request import Request
 from webhook.pod.settings import Settings
 
@@ -87,7 +88,7 @@ async def grant(
 async def _violations(cluster: Cluster, settings: Settings, pod: Mapping[str, Any]) -> list[Problem]:
     """For an image that these settings do not name, ask the cluster: in a roll, replicas differ."""
     problems = violations(pod, settings=settings)
-    if any(problem.reason == UNKNOWN_IMAGE for problem in problems):
+    if any(problem.reason == ViolationReason.SIDECAR_IMAGE for problem in problems):
         return violations(pod, settings=settings.with_images(await cluster.sidecar_images()))
     return problems
 

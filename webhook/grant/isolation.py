@@ -13,11 +13,10 @@ from webhook import names
 from webhook.errors import Problem
 from webhook.grant.known_sidecars import KNOWN, Shape, listened_ports
 from webhook.grant.neighbours import mappings, surrounding_violations
+from webhook.grant.reasons import ViolationReason
 from webhook.pod.settings import Settings
 from webhook.pod.sidecar import FORBIDDEN_VARIABLES, SECRETS_DIR, is_harmless_mount
 
-UNKNOWN_IMAGE = "SidecarImage"
-"""A violation that may end a moment later: the settings of another replica can name the image"""
 _IMAGE_REMEDY = (
     "create the Pod anew; if it is a mirror's, an administrator can name it in the product's "
     "WEBHOOK_ALLOWED_IMAGES"
@@ -40,20 +39,24 @@ def violations(pod: Mapping[str, Any], *, settings: Settings) -> list[Problem]:
     ours = [one for one in mappings(spec.get("initContainers")) if one.get("name") == names.SIDECAR]
     if len(ours) != 1:
         sentence = f"init container {names.SIDECAR} is absent: was the Pod admitted by the webhook?"
-        return [Problem("SidecarAbsent", sentence)]
+        return [Problem(ViolationReason.SIDECAR_ABSENT, sentence)]
     container = ours[0]
     found = list(_container_violations(container, settings))
     version = _variables(container).get("SIDECAR_SHAPE")
     shape = KNOWN.get(str(version))
     if shape is None:
         known = ", ".join(KNOWN)
-        found.append(_problem("SidecarShapeUnknown", f"is of shape {version!r}; this broker knows {known}"))
+        found.append(
+            _problem(
+                ViolationReason.SIDECAR_SHAPE_UNKNOWN, f"is of shape {version!r}; this broker knows {known}"
+            )
+        )
     else:
         found += _shape_violations(container, shape, settings)
     return [*found, *surrounding_violations(spec)]
 
 
-def _problem(reason: str, sentence: str) -> Problem:
+def _problem(reason: ViolationReason, sentence: str) -> Problem:
     return Problem(reason, f"container {names.SIDECAR} {sentence}")
 
 
@@ -61,32 +64,41 @@ def _container_violations(container: Mapping[str, Any], settings: Settings) -> I
     """What no version of ours has."""
     if container.get("image") not in settings.allowed_images:
         sentence = f"runs {container.get('image')!r}, which is not an allowed image: {_IMAGE_REMEDY}"
-        yield _problem("SidecarImage", sentence)
+        yield _problem(ViolationReason.SIDECAR_IMAGE, sentence)
     if container.get("restartPolicy") != "Always":
-        yield _problem("SidecarRestartPolicy", "must have restartPolicy Always")
+        yield _problem(ViolationReason.SIDECAR_RESTART_POLICY, "must have restartPolicy Always")
     if container.get("restartPolicyRules"):
-        yield _problem("SidecarRestartPolicy", "must not have restartPolicyRules")
+        yield _problem(ViolationReason.SIDECAR_RESTART_POLICY, "must not have restartPolicyRules")
     if container.get("args"):
-        yield _problem("SidecarArguments", "must not have args")
+        yield _problem(ViolationReason.SIDECAR_ARGUMENTS, "must not have args")
     if container.get("workingDir"):
-        yield _problem("SidecarWorkingDirectory", "must not have a workingDir")
+        yield _problem(ViolationReason.SIDECAR_WORKING_DIRECTORY, "must not have a workingDir")
     if container.get("envFrom"):
-        yield _problem("SidecarEnvFrom", "must not have envFrom: nobody sees what it brings")
+        yield _problem(ViolationReason.SIDECAR_ENV_FROM, "must not have envFrom: nobody sees what it brings")
     if container.get("volumeDevices"):
-        yield _problem("SidecarDevice", "must not have volumeDevices")
+        yield _problem(ViolationReason.SIDECAR_DEVICE, "must not have volumeDevices")
     for device in _devices(container.get("resources") or {}):
-        yield _problem("SidecarDevice", f"must not have {device}: drivers change a container with a device")
+        yield _problem(
+            ViolationReason.SIDECAR_DEVICE,
+            f"must not have {device}: drivers change a container with a device",
+        )
     for field in _PROBES:
         if container.get(field):
-            yield _problem("SidecarProbe", f"must not have a {field}: it could run a command of others")
+            yield _problem(
+                ViolationReason.SIDECAR_PROBE, f"must not have a {field}: it could run a command of others"
+            )
     for field in _TERMINALS:
         if container.get(field):
-            yield _problem("SidecarTerminal", f"must not have {field}: it could be attached to")
+            yield _problem(
+                ViolationReason.SIDECAR_TERMINAL, f"must not have {field}: it could be attached to"
+            )
     for entry in mappings(container.get("env")):
         if FORBIDDEN_VARIABLES.fullmatch(str(entry.get("name"))):
-            yield _problem("SidecarVariableForbidden", f"must not have the variable {entry.get('name')}")
+            yield _problem(
+                ViolationReason.SIDECAR_VARIABLE_FORBIDDEN, f"must not have the variable {entry.get('name')}"
+            )
     for sentence in _security_problems(container.get("securityContext") or {}):
-        yield _problem("SidecarSecurityContext", sentence)
+        yield _problem(ViolationReason.SIDECAR_SECURITY_CONTEXT, sentence)
 
 
 def _devices(resources: Mapping[str, Any]) -> Iterator[str]:
@@ -125,20 +137,22 @@ def _security_problems(context: Mapping[str, Any]) -> Iterator[str]:
 def _shape_violations(container: Mapping[str, Any], shape: Shape, settings: Settings) -> Iterator[Problem]:
     """Where the container is not what that version injected."""
     if container.get("command") != list(shape.command):
-        yield _problem("SidecarCommand", f"must run {' '.join(COMMAND)}")
+        yield _problem(ViolationReason.SIDECAR_COMMAND, f"must run {' '.join(COMMAND)}")
     if container.get("terminationMessagePolicy", "File") != shape.termination_message_policy:
-        yield _problem("SidecarTermination", "has another terminationMessagePolicy")
+        yield _problem(ViolationReason.SIDECAR_TERMINATION, "has another terminationMessagePolicy")
     if container.get("terminationMessagePath", "/dev/termination-log") != "/dev/termination-log":
-        yield _problem("SidecarTermination", "has another terminationMessagePath")
+        yield _problem(ViolationReason.SIDECAR_TERMINATION, "has another terminationMessagePath")
     wrong = sorted(_wrong_variables(container, shape, settings))
     if wrong:
-        yield _problem("SidecarVariable", f"has variables that are not as injected: {', '.join(wrong)}")
+        yield _problem(
+            ViolationReason.SIDECAR_VARIABLE, f"has variables that are not as injected: {', '.join(wrong)}"
+        )
     # the gate is told from the ports, so it can be judged only where they are right
     if "SIDECAR_LISTEN" not in wrong:
         ports = listened_ports(_variables(container)["SIDECAR_LISTEN"])
         gate = {"postStart": {"exec": {"command": list(shape.start_gate(ports))}}}
         if container.get("lifecycle") != gate:
-            yield _problem("SidecarLifecycle", "has another lifecycle than the start gate")
+            yield _problem(ViolationReason.SIDECAR_LIFECYCLE, "has another lifecycle than the start gate")
     yield from _mount_violations(container, shape)
 
 
@@ -170,9 +184,9 @@ def _mount_violations(container: Mapping[str, Any], shape: Shape) -> Iterator[Pr
     found: list[Mapping[str, Any]] = [{**_PLAIN_MOUNT, **mount} for mount in mounts]
     for volume, mount in wanted.items():
         if found.count(mount) != 1 or sum(one.get("name") == volume for one in mounts) != 1:
-            yield _problem("SidecarMount", f"must mount the volume {volume} once, as injected")
+            yield _problem(ViolationReason.SIDECAR_MOUNT, f"must mount the volume {volume} once, as injected")
     ours = [str(mount["mountPath"]) for mount in shape.mounts.values()]
     for mount in mounts:
         if mount.get("name") not in shape.mounts and not is_harmless_mount(str(mount.get("mountPath")), ours):
             sentence = f"must not mount {mount.get('mountPath')}: others may mount below {SECRETS_DIR} only"
-            yield _problem("SidecarForeignMount", sentence)
+            yield _problem(ViolationReason.SIDECAR_FOREIGN_MOUNT, sentence)

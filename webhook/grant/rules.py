@@ -16,6 +16,7 @@ from webhook.connector.manifest import Connector, parse_connector
 from webhook.connector.secret import SecretManifest
 from webhook.errors import InputError, Problem, Refusal
 from webhook.grant.cluster import TokenIdentity, TokenReview
+from webhook.grant.reasons import BrokerReason
 from webhook.pod.request import Request, parse_annotations
 
 SOFT_SECONDS = 300.0
@@ -46,13 +47,15 @@ def authenticate(review: TokenReview, audience: str) -> Caller:
     who = review.identity
     if who is None:
         sentence = f"the API server does not accept the token: {review.error}"
-        raise Refusal("TokenNotAuthenticated", sentence, status=401)
+        raise Refusal(BrokerReason.TOKEN_NOT_AUTHENTICATED, sentence)
     if audience not in who.audiences:
         # an API server that ignores the audience asked for answers with its own, or with none
         sentence = f"the token is not for the audience {audience!r}: project one with that audience"
-        raise Refusal("TokenAudienceMissing", sentence, status=401)
+        raise Refusal(BrokerReason.TOKEN_AUDIENCE_MISSING, sentence)
     if who.namespace is None or who.service_account is None:
-        raise Refusal("TokenNotServiceAccount", f"the token of {who.username!r} is not a ServiceAccount's")
+        raise Refusal(
+            BrokerReason.TOKEN_NOT_SERVICE_ACCOUNT, f"the token of {who.username!r} is not a ServiceAccount's"
+        )
     if who.pod_name is None or who.pod_uid is None:
         raise unbound()
     return Caller(who.namespace, who.service_account, who.pod_name, who.pod_uid, who)
@@ -60,20 +63,22 @@ def authenticate(review: TokenReview, audience: str) -> Caller:
 
 def unbound() -> Refusal:
     sentence = "the token is not bound to a Pod: only one that the kubelet projects into a Pod counts"
-    return Refusal("TokenNotPodBound", sentence)
+    return Refusal(BrokerReason.TOKEN_NOT_POD_BOUND, sentence)
 
 
 def check_pod(caller: Caller, pod: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """The caller's Pod, alive. A terminating one is: its work may need packages until the end."""
     if pod is None:
-        raise Refusal("PodNotFound", f"Pod {caller.key} does not exist any more")
+        raise Refusal(BrokerReason.POD_NOT_FOUND, f"Pod {caller.key} does not exist any more")
     uid = (pod.get("metadata") or {}).get("uid")
     if uid != caller.pod_uid:
         sentence = f"Pod {caller.key} was created anew (uid {uid}) since the token was issued"
-        raise Refusal("PodRecreated", sentence)
+        raise Refusal(BrokerReason.POD_RECREATED, sentence)
     phase = (pod.get("status") or {}).get("phase")
     if phase in _FINISHED:
-        raise Refusal("PodFinished", f"Pod {caller.key} has ended ({phase}): it needs no packages")
+        raise Refusal(
+            BrokerReason.POD_FINISHED, f"Pod {caller.key} has ended ({phase}): it needs no packages"
+        )
     return pod
 
 
@@ -84,10 +89,10 @@ def find_request(caller: Caller, pod: Mapping[str, Any], connector_key: str) -> 
         # warnings compare each unknown annotation with every known one: only an author reads them
         request = parse_annotations(annotations, namespace=caller.namespace, warns=False)
     except InputError as error:
-        raise Refusal("AnnotationInvalid", f"Pod {caller.key}: {error}") from error
+        raise Refusal(BrokerReason.ANNOTATION_INVALID, f"Pod {caller.key}: {error}") from error
     if connector_key not in request.keys:
         raise Refusal(
-            "ConnectorNotNamed",
+            BrokerReason.CONNECTOR_NOT_NAMED,
             f"Pod {caller.key} does not name Connector {connector_key} in its annotation {names.CONNECTOR}",
         )
     return request
@@ -111,7 +116,7 @@ def check_install(caller: Caller, connector_key: str, *, allowed: bool) -> None:
     if not allowed:
         namespace = connector_key.partition("/")[0]
         raise Refusal(
-            "AccessDenied",
+            BrokerReason.ACCESS_DENIED,
             f"ServiceAccount {caller.namespace}/{caller.service_account} may not use Connector "
             f"{connector_key}: bind it to the ClusterRole {names.USER_ROLE} by a RoleBinding in namespace "
             f"{namespace}",
@@ -120,11 +125,11 @@ def check_install(caller: Caller, connector_key: str, *, allowed: bool) -> None:
 
 def find_connector(connector_key: str, manifest: Mapping[str, Any] | None) -> Connector:
     if manifest is None:
-        raise Refusal("ConnectorNotFound", f'connectors "{connector_key}" not found', status=404)
+        raise Refusal(BrokerReason.CONNECTOR_NOT_FOUND, f'connectors "{connector_key}" not found')
     try:
         return parse_connector(manifest)
     except InputError as error:
-        raise Refusal("ConnectorInvalid", str(error)) from error
+        raise Refusal(BrokerReason.CONNECTOR_INVALID, str(error)) from error
 
 
 def check_enforced(connector: Connector, enforces: Container[str]) -> None:
@@ -135,7 +140,7 @@ def check_enforced(connector: Connector, enforces: Container[str]) -> None:
     """
     if connector.packages and "packages" not in enforces:
         raise Refusal(
-            "SidecarTooOld",
+            BrokerReason.SIDECAR_TOO_OLD,
             f"Connector {connector.key} has allowPackages or denyPackages, which this Pod's sidecar is too "
             "old to know: create the Pod anew, with the sidecar's image of this release",
         )

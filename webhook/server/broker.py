@@ -32,6 +32,7 @@ from webhook.errors import ClusterRefused, ClusterUnavailable, Refusal
 from webhook.grant.cluster import Cluster
 from webhook.grant.granting import Trail, grant
 from webhook.grant.notices import GRANTED, Outcomes, Told
+from webhook.grant.reasons import BrokerReason, status_of
 from webhook.pod.settings import Settings
 from webhook.server.reception import Reception
 
@@ -100,27 +101,27 @@ def create_app(
             if trail.connector is not None:  # the reception counts what never came to a review
                 _audit(trail, "refused", error.reason)
             await tell(outcomes.refused(trail, error.reason, error.message))
-            return _problem(error.status, error.reason, error.message)
+            return _problem(error.reason, error.message)
         except ClientDisconnect:
             return Response(status_code=400)  # to nobody
         except (ClusterUnavailable, TimeoutError) as error:
             detail = str(error) or f"no answer from the cluster within {DEADLINE_SECONDS:g} seconds"
-            _audit(trail, "unavailable", "ClusterUnavailable")
+            _audit(trail, "unavailable", BrokerReason.CLUSTER_UNAVAILABLE)
             # without the detail, which differs from time to time: repeats are to be one Event
-            await tell(outcomes.refused(trail, "ClusterUnavailable", _UNAVAILABLE))
-            return _problem(503, "ClusterUnavailable", detail)
+            await tell(outcomes.refused(trail, BrokerReason.CLUSTER_UNAVAILABLE, _UNAVAILABLE))
+            return _problem(BrokerReason.CLUSTER_UNAVAILABLE, detail)
         except ClusterRefused as error:
             # 503 and not 403, which would end the grants in hand: nobody has said no to this Pod
             logger.error("the API server refuses the broker", extra={"cause": str(error)})
-            _audit(trail, "unavailable", "ClusterRefused")
-            await tell(outcomes.refused(trail, "ClusterRefused", _REFUSED))
-            return _problem(503, "ClusterRefused", _REFUSED)
+            _audit(trail, "unavailable", BrokerReason.CLUSTER_REFUSED)
+            await tell(outcomes.refused(trail, BrokerReason.CLUSTER_REFUSED, _REFUSED))
+            return _problem(BrokerReason.CLUSTER_REFUSED, _REFUSED)
         except Exception as error:  # noqa: BLE001 (an edge)
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = {"error": type(error).__name__, "place": f"{frame.filename}:{frame.lineno}"}
             logger.error("internal error", extra=place)
-            _audit(trail, "failed", "InternalError")
-            return _problem(500, "InternalError", "the broker failed; its log says where")
+            _audit(trail, "failed", BrokerReason.INTERNAL_ERROR)
+            return _problem(BrokerReason.INTERNAL_ERROR, "the broker failed; its log says where")
 
     @app.get("/healthz")
     async def healthz() -> Response:
@@ -134,12 +135,13 @@ def create_app(
                     return PlainTextResponse("ok")
         except (ClusterUnavailable, TimeoutError):
             pass
-        return _problem(503, "ClusterUnavailable", "the cluster cannot be asked yet")
+        return _problem(BrokerReason.CLUSTER_UNAVAILABLE, "the cluster cannot be asked yet")
 
     @app.exception_handler(HTTPException)
     async def other(_: Request, error: HTTPException) -> Response:
         reason = HTTPStatus(error.status_code).phrase.title().replace(" ", "")
-        return _problem(error.status_code, reason, f"this server answers POST {GRANTS_PATH}", error.headers)
+        sentence = f"this server answers POST {GRANTS_PATH}"
+        return _problem(reason, sentence, error.status_code, error.headers)
 
     return app
 
@@ -167,29 +169,29 @@ async def _grant(
 def _bearer(request: Request) -> Secret:
     values = request.headers.getlist("Authorization")
     if not values:
-        raise Refusal("TokenMissing", "send the projected token as Authorization: Bearer", status=401)
+        raise Refusal(BrokerReason.TOKEN_MISSING, "send the projected token as Authorization: Bearer")
     match = _BEARER.fullmatch(values[0])
     if not match or len(values) > 1:
         # seen here, it costs the API server nothing
-        raise Refusal("TokenMalformed", "Authorization is not one bearer token in JWT form", status=401)
+        raise Refusal(BrokerReason.TOKEN_MALFORMED, "Authorization is not one bearer token in JWT form")
     return Secret(match[1])
 
 
 async def _read_body(request: Request) -> bytes:
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise Refusal("UnsupportedMediaType", "the body must be application/json", status=415)
+        raise Refusal(BrokerReason.UNSUPPORTED_MEDIA_TYPE, "the body must be application/json")
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > BODY_LIMIT:
-                    raise Refusal("BodyTooLarge", f"the body may have {BODY_LIMIT} bytes", status=413)
+                    raise Refusal(BrokerReason.BODY_TOO_LARGE, f"the body may have {BODY_LIMIT} bytes")
     except TimeoutError:
         sentence = f"the body did not arrive within {BODY_SECONDS:g} seconds"
         # not 408: the network is at fault, and a sidecar ends its grant on any 4xx
-        raise Refusal("BodyTooSlow", sentence, status=503) from None
+        raise Refusal(BrokerReason.BODY_TOO_SLOW, sentence) from None
     return bytes(body)
 
 
@@ -198,20 +200,20 @@ def _parse_body(body: bytes) -> tuple[str, str | None, str | None, list[str]]:
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):
-        raise Refusal("BodyMalformed", "the body is not JSON", status=400) from None
+        raise Refusal(BrokerReason.BODY_MALFORMED, "the body is not JSON") from None
     if not isinstance(fields, dict):
-        raise Refusal("BodyMalformed", "the body must be a JSON object", status=400)
+        raise Refusal(BrokerReason.BODY_MALFORMED, "the body must be a JSON object")
     connector, rejected = fields.get("connector"), fields.get("rejected")
     if not isinstance(connector, str) or not _CONNECTOR.fullmatch(connector):
-        raise Refusal("BodyMalformed", '"connector" must be a text namespace/name', status=400)
+        raise Refusal(BrokerReason.BODY_MALFORMED, '"connector" must be a text namespace/name')
     if not (rejected is None or isinstance(rejected, str)):
-        raise Refusal("BodyMalformed", '"rejected" must be a version or null', status=400)
+        raise Refusal(BrokerReason.BODY_MALFORMED, '"rejected" must be a version or null')
     cause = fields.get("cause")
     if not (cause is None or isinstance(cause, str)):
-        raise Refusal("BodyMalformed", '"cause" must be a text or null', status=400)
+        raise Refusal(BrokerReason.BODY_MALFORMED, '"cause" must be a text or null')
     enforces = fields.get("enforces", [])  # an older sidecar does not say
     if not isinstance(enforces, list) or not all(isinstance(one, str) for one in enforces):
-        raise Refusal("BodyMalformed", '"enforces" must be a list of texts', status=400)
+        raise Refusal(BrokerReason.BODY_MALFORMED, '"enforces" must be a list of texts')
     return connector, rejected, cause if cause in CAUSES else None, enforces
 
 
@@ -219,8 +221,11 @@ def _audit(trail: Trail, result: str, reason: str) -> None:
     logger.info("grant", extra={**asdict(trail), "result": result, "reason": reason})
 
 
-def _problem(status: int, reason: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+def _problem(
+    reason: str, detail: str, status: int | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
     """Type "about:blank" with the status as title (RFC 9457 §4.2.1): `reason` is what programs read."""
+    status = status or status_of(reason)
     fields = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,

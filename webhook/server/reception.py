@@ -14,6 +14,7 @@ from sidecar.contract.words import TOKEN_AUDIENCE
 from webhook.errors import Refusal
 from webhook.grant import claims
 from webhook.grant.granting import Trail
+from webhook.grant.reasons import BrokerReason
 from webhook.grant.rules import unbound
 from webhook.limits.callers import Callers
 from webhook.limits.slots import Slots
@@ -29,8 +30,7 @@ MOST_AT_ONCE_PER_PEER = 8
 """A Pod asks for one grant per connector. Where all Pods of a node share an address, that is still 400 a
 second, at 20 ms each: more than a broker has time for."""
 
-TOO_MANY = "TooManyFailedTokens"
-TOO_MANY_REFUSALS = "TooManyRefusals"
+_TURNED_AWAY = (BrokerReason.TOO_MANY_FAILED_TOKENS, BrokerReason.TOO_MANY_REFUSALS)
 
 _FAILED = "too many requests from this address came to no accepted token: the sidecar asks again by itself"
 _REFUSED = (
@@ -81,18 +81,18 @@ class Reception:
         """After 429 a sidecar asks again; any other 4xx would end its grant."""
         now = time.monotonic()
         if not self._callers.may_ask(caller.peer, caller.token, caller.pod, now):
-            self._strangers.count_and_report(TOO_MANY, caller.peer, now)
-            raise Refusal(TOO_MANY, _FAILED, status=429)
+            self._strangers.count_and_report(BrokerReason.TOO_MANY_FAILED_TOKENS, caller.peer, now)
+            raise Refusal(BrokerReason.TOO_MANY_FAILED_TOKENS, _FAILED)
         if caller.uid and not self._callers.may_be_refused(caller.uid, now):
-            self._pods.count_and_report(TOO_MANY_REFUSALS, caller.uid, now)
-            raise Refusal(TOO_MANY_REFUSALS, _REFUSED, status=429)
+            self._pods.count_and_report(BrokerReason.TOO_MANY_REFUSALS, caller.uid, now)
+            raise Refusal(BrokerReason.TOO_MANY_REFUSALS, _REFUSED)
 
     def _note(self, error: Refusal, caller: "_Asker", trail: Trail) -> None:
         """What claims to be a Pod's counts against the address, and only what is a Pod's against the Pod."""
         now = time.monotonic()
         if trail.uid is not None:
             self._callers.refused(trail.uid, now)
-        elif error.reason not in (TOO_MANY, TOO_MANY_REFUSALS):
+        elif error.reason not in _TURNED_AWAY:
             self._callers.not_accepted(caller.peer, caller.token, caller.pod, now)
             if trail.connector is None:  # it never came to a review, which is a line of the audit
                 self._strangers.count_and_report(error.reason, caller.peer, now)
@@ -112,6 +112,6 @@ def _check_claims(token: Secret) -> None:
     text = token.reveal()
     if doubt := claims.doubt(text, TOKEN_AUDIENCE, time.time()):
         sentence = f"the API server does not accept the token: {doubt}"
-        raise Refusal("TokenNotAuthenticated", sentence, status=401)
+        raise Refusal(BrokerReason.TOKEN_NOT_AUTHENTICATED, sentence)
     if not claims.is_bound_to_pod(text):
         raise unbound()
