@@ -15,6 +15,7 @@ ConnectorsError
 A `Problem` is one wrong thing; an `InputError` carries all of them, so that nobody mends them one by one.
 """
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -84,3 +85,11 @@ class Conflict(ClusterRefused):
 
 class Gone(ClusterRefused):
     """A watch cannot go on from that resourceVersion: list anew."""
+
+
+def describe_failure(error: BaseException) -> dict[str, str]:
+    """Type and place of an unforeseen error, as fields of a log line. Never its text, which could quote a Pod
+    or a Secret. The place has up to four frames, the innermost first: that is often a library's."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    place = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
+    return {"error": type(error).__name__, "place": place}
