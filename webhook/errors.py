@@ -1,18 +1,30 @@
 """The error tree of this package.
 
 ConnectorsError
-├── InputError           manifests, annotations or arguments that cannot be used; exit 2 on the command line
-│   ├── InvalidConnector a Connector that breaks its contract
-│   └── InvalidSecret    a Secret that a Connector names and that cannot be used
-├── Refusal              a grant that is refused; leaves the broker as a problem document (RFC 9457)
-├── ClusterUnavailable   the cluster did not answer; not a refusal: a grant in hand serves on meanwhile
-└── ClusterRefused       the API server answered, and not with what was asked for
-    ├── Forbidden        401, 403: a right of ours is missing
-    ├── NotFound         404, where something was to be changed
-    ├── Conflict         409: it exists already, or was changed by another since it was read
-    └── Gone             410, or an event that cannot be read: a watch can not go on from that resourceVersion
+├── InputError             manifests, annotations or arguments that cannot be used; exit 2 on the command line
+│   ├── InvalidConnector   a Connector that breaks its contract
+│   └── InvalidSecret      a Secret that a Connector names and that cannot be used
+├── Refusal                a refused grant; leaves the broker as a problem document (RFC 9457)
+├── ClusterUnavailable     the cluster did not answer; no refusal, so a grant in hand serves on
+├── ClusterRefused         the API server answered, but not with what was asked for
+│   ├── Forbidden          401, 403: a right of ours is missing
+│   ├── NotFound           404, for an object that was to be changed
+│   ├── Conflict           409: it exists already, or it was changed since it was read
+│   └── Gone               410, or an event that cannot be read: the watch cannot go on, list anew
+├── ProxyFailed            the local proxy of `run` did not start
+├── AdmissionDenied        admission refused a Pod of `demo`
+└── StoryFailed            a step of `demo` did not go as it should
 
-A `Problem` is one wrong thing; an `InputError` carries all of them, so that nobody mends them one by one.
+A few errors are outside the tree, because the room that raises them also handles them:
+
+UnusableBody   a request's body that an edge answers in its own words
+Overfull       a review for which admission has no memory left
+TooLong        an item of a list that exceeds its limit (also a ValueError)
+TokenRejected  a token that the cluster in memory does not accept
+GateClosed     a start gate of `demo` that did not open
+
+A `Problem` is a single fault of an input. An `InputError` carries all of them, so that nobody has to correct
+them one by one. tests/test_error_trees.py holds this drawing against the classes.
 """
 
 import traceback
