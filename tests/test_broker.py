@@ -133,7 +133,7 @@ class Hanging(MemoryCluster):
 
 
 @pytest.mark.parametrize(
-    ("peers", "expected"), [(1, reception.MOST_AT_ONCE_PER_PEER), (20, reception.MOST_AT_ONCE)]
+    ("peers", "expected"), [(1, reception.SLOTS_PER_PEER_LIMIT), (20, reception.SLOTS_LIMIT)]
 )
 def test_only_so_many_grants_are_under_way_at_once(peers: int, expected: int) -> None:
     """Leaves connections to the API server for the Lease and the certificates, and turns for others, whatever

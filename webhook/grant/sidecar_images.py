@@ -21,10 +21,10 @@ Record = Mapping[str, datetime]
 KEY = "images"
 """The key in the ConfigMap's data"""
 
-MOST = 20
+IMAGES_LIMIT = 20
 """Images remembered: as many releases as a long-lived Pod sees in some years. Arbitrary"""
 
-LONGEST_TEXT = 64 * 1024
+TEXT_LIMIT = 64 * 1024
 """Characters. An image's name has at most 255 + 128 + 72 (repository, tag, digest): twenty fill a seventh."""
 
 REFRESH = timedelta(days=1)
@@ -41,9 +41,9 @@ def images_in(variables: Mapping[str, str]) -> list[str]:
 
 
 def parse_record(text: str) -> tuple[Record, str]:
-    """The record, and a complaint about other lines, or an empty text. The newest `MOST` images count."""
-    if len(text) > LONGEST_TEXT:
-        return {}, f"its text has {len(text)} characters, and {LONGEST_TEXT} are read: all of it is ignored"
+    """The record, and a complaint about other lines, or an empty text. Only the newest images count."""
+    if len(text) > TEXT_LIMIT:
+        return {}, f"its text has {len(text)} characters, and {TEXT_LIMIT} are read: all of it is ignored"
     images: dict[str, datetime] = {}
     ignored = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -55,7 +55,7 @@ def parse_record(text: str) -> tuple[Record, str]:
             ignored.append(number)
     first = min(ignored, default=0)
     complaint = f"{len(ignored)} lines without a time and an image are ignored, the first is line {first}"
-    return _newest(images, MOST), complaint if ignored else ""
+    return _newest(images, IMAGES_LIMIT), complaint if ignored else ""
 
 
 def updated(record: Record, current: Iterable[str], now: datetime) -> Record:
@@ -64,7 +64,7 @@ def updated(record: Record, current: Iterable[str], now: datetime) -> Record:
     named = {image: record.get(image, datetime.min.replace(tzinfo=UTC)) for image in current}
     named = {image: at if timedelta(0) <= now - at < REFRESH else now for image, at in named.items()}
     others = {image: min(at, now) for image, at in record.items() if image not in named}
-    return {**_newest(others, max(0, MOST - len(named))), **named}
+    return {**_newest(others, max(0, IMAGES_LIMIT - len(named))), **named}
 
 
 def render_record(record: Record) -> str:

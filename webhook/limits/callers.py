@@ -16,25 +16,25 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
 
-MOST_FAILURES = 20.0
+FAILURES_LIMIT = 20.0
 """The full allowance. A Pod that starts too early, or is deleted while it asks, fails a few times."""
 
 FAILURES_PER_SECOND = 0.5
 """The refill. A hundred hostile Pods cost 50 TokenReviews a second: an API server answers thousands."""
 
-MOST_PEERS = 4096
+PEERS_LIMIT = 4096
 """Addresses remembered, about 200 bytes each. An evicted address has its full allowance again."""
 
-MOST_ACCEPTED = 16384
+ACCEPTED_LIMIT = 16384
 """Tokens remembered, and Pods, about 150 bytes each: more than there are Pods that one broker serves."""
 
-MOST_CLAIMED_FAILURES = 10.0
+CLAIMED_FAILURES_LIMIT = 10.0
 """Failed tokens that claim to be a known Pod's. A rotated token is accepted at its first request."""
 
 CLAIMED_FAILURES_PER_SECOND = 0.2
 """A hundred Pods at one address, all claimed by an attacker, cost 20 TokenReviews a second."""
 
-MOST_REFUSALS = 64.0
+REFUSALS_LIMIT = 64.0
 """A Pod may name 17 connectors. Where all are refused, that is their first request and three more of each."""
 
 REFUSALS_PER_SECOND = 4.0
@@ -81,9 +81,9 @@ class Callers:
     """Tables in order of last use. `pod` is what a token claims to be bound to (`claims.pod`)."""
 
     def __init__(self) -> None:
-        self._failures = Allowances(MOST_FAILURES, FAILURES_PER_SECOND, MOST_PEERS)
-        self._claimed = Allowances(MOST_CLAIMED_FAILURES, CLAIMED_FAILURES_PER_SECOND, MOST_ACCEPTED)
-        self._refusals = Allowances(MOST_REFUSALS, REFUSALS_PER_SECOND, MOST_ACCEPTED)
+        self._failures = Allowances(FAILURES_LIMIT, FAILURES_PER_SECOND, PEERS_LIMIT)
+        self._claimed = Allowances(CLAIMED_FAILURES_LIMIT, CLAIMED_FAILURES_PER_SECOND, ACCEPTED_LIMIT)
+        self._refusals = Allowances(REFUSALS_LIMIT, REFUSALS_PER_SECOND, ACCEPTED_LIMIT)
         self._accepted: OrderedDict[bytes, None] = OrderedDict()
         self._key = secrets.token_bytes(32)
 
@@ -111,7 +111,7 @@ class Callers:
         digest = self._digest(token)
         self._accepted[digest] = None
         self._accepted.move_to_end(digest)
-        if len(self._accepted) > MOST_ACCEPTED:
+        if len(self._accepted) > ACCEPTED_LIMIT:
             self._accepted.popitem(last=False)
         self._claimed.spend(self._digest(peer, pod), now, 0)
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 PERIOD_SECONDS = 60.0
 
-MOST_CAUSES = 20
+CAUSES_LIMIT = 20
 """Different causes in a line. Some quote a stranger's words, so their number needs a limit"""
 
 
@@ -20,7 +20,7 @@ class Tally:
         self._reported: float | None = None
 
     def count(self, cause: str, peer: str | None = None) -> None:
-        known = cause in self._causes or len(self._causes) < MOST_CAUSES
+        known = cause in self._causes or len(self._causes) < CAUSES_LIMIT
         self._causes[cause if known else "others"] += 1
         if peer is not None and (peer in self._peers or len(self._peers) < 1000):
             self._peers[peer] += 1

@@ -38,7 +38,7 @@ too, and 1 MiB is left for the envelope."""
 BODY_SECONDS = 5.0
 """The API server, which waits so long for the whole answer, sends head and body in one go."""
 
-HELD_BYTES = 96 * 1024 * 1024
+HELD_LIMIT = 96 * 1024 * 1024
 """All reviews together, as text and parsed (a Pod of 30 kB counts as 350 kB). Process and caches take 150
 MiB, connections 134 (`doors.Limits`), and the Pod under decision 100. The sum stays below 512 MiB, the limit
 in `manifests/base/admission.yaml`."""
@@ -53,7 +53,7 @@ LARGE_BYTES = 4 * 1024 * 1024
 """Reviews that take more when they are parsed, as a Pod of 350 kB does, take turns. All tenants' reviews
 come from one peer, the API server: two Pods of 1.7 MB would use up its share, at the others' expense."""
 
-HELD_BYTES_PER_PEER = 64 * 1024 * 1024
+HELD_PER_PEER_LIMIT = 64 * 1024 * 1024
 """Two thirds: the rest is reserved for other peers"""
 
 Connectors = Callable[[str], Awaitable[MaybeConnector]]
@@ -78,7 +78,7 @@ def create_app(
 ) -> FastAPI:
     """`settings` is asked for each Pod, for authorities come and go; `is_ready` says whether the caches
     behind the other two are filled."""
-    budget = Budget(HELD_BYTES, HELD_BYTES_PER_PEER)
+    budget = Budget(HELD_LIMIT, HELD_PER_PEER_LIMIT)
     tally = Tally(_log, "admission reviews not usable")
     large = asyncio.Lock()
     app = FastAPI(title="pypi-connector admission", docs_url=None, redoc_url=None, openapi_url=None)

@@ -12,10 +12,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from webhook.limits.doors import Visit
 from webhook.limits.shares import Rank
 
-HEAD_BYTES = 32 * 1024
+HEAD_LIMIT = 32 * 1024
 """A projected token has 1 to 2 KiB; the rest of a head has less than 1 KiB."""
 
-MOST_FIELDS = 64
+FIELDS_LIMIT = 64
 """Fields of a head and of trailers. The API server sends 8, the kubelet 5, a sidecar 6."""
 
 
@@ -46,7 +46,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._silent_bytes += len(data)
         super().data_received(data)
-        if self._silent_bytes > HEAD_BYTES:
+        if self._silent_bytes > HEAD_LIMIT:
             self.transport.abort()
         elif self._is_in_head and self._visit.holder.rank is Rank.IDLE:
             self._visit.move(Rank.SILENT)
@@ -62,7 +62,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields += 1
-        if self._fields > MOST_FIELDS:
+        if self._fields > FIELDS_LIMIT:
             self.transport.abort()
         else:
             super().on_header(name, value)

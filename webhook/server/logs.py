@@ -5,10 +5,10 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-LONGEST_TEXT = 1000
+TEXT_LIMIT = 1000
 """Characters of a message or field, of which JSON makes up to six each. Strangers write names, too."""
 
-LONGEST_VALUE = 8 * 1024
+VALUE_LIMIT = 8 * 1024
 """Characters of a list or object, such as the counts of `webhook.limits.tally`, as JSON"""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -37,10 +37,10 @@ def _cut(value: object) -> object:
         return value
     if not isinstance(value, str):
         text = json.dumps(value, default=str)
-        if len(text) <= LONGEST_VALUE:
+        if len(text) <= VALUE_LIMIT:
             return value
         value = text
-    return value if len(value) <= LONGEST_TEXT else value[: LONGEST_TEXT - 1] + "…"
+    return value if len(value) <= TEXT_LIMIT else value[: TEXT_LIMIT - 1] + "…"
 
 
 def set_up(level: str) -> None:

@@ -21,11 +21,11 @@ from webhook.limits.tally import Tally
 
 logger = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 40
+SLOTS_LIMIT = 40
 """Grants under way; others wait, within the deadline. Each holds one of the 64 connections to the API server.
 The Lease and the certificates of this process need connections too, whatever tokens arrive."""
 
-MOST_AT_ONCE_PER_PEER = 8
+SLOTS_PER_PEER_LIMIT = 8
 """A Pod asks for one grant per connector. Where all Pods of a node share an address, that is still 400 a
 second, at 20 ms each: more than a broker has time for."""
 
@@ -42,7 +42,7 @@ class Reception:
 
     def __init__(self) -> None:
         self._callers = Callers()
-        self._slots = Slots(MOST_AT_ONCE, MOST_AT_ONCE_PER_PEER)
+        self._slots = Slots(SLOTS_LIMIT, SLOTS_PER_PEER_LIMIT)
         self._strangers = Tally(logger, "requests turned away")
         self._pods = Tally(logger, "requests of refused Pods turned away")
 

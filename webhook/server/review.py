@@ -9,7 +9,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 API_VERSION = "admission.k8s.io/v1"
 KIND = "AdmissionReview"
 
-WARNING_LENGTH = 256
+WARNING_LIMIT = 256
 """The API server cuts longer ones, in the middle of a word and without a mark."""
 
 
@@ -78,4 +78,4 @@ def _review(response: Response, warnings: Iterable[str]) -> Review:
 def _one_line(warning: str) -> str:
     """They travel in HTTP headers: the API server drops one with a control character."""
     text = re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+", " ", warning)
-    return text if len(text) <= WARNING_LENGTH else text[: WARNING_LENGTH - 1] + "…"
+    return text if len(text) <= WARNING_LIMIT else text[: WARNING_LIMIT - 1] + "…"
