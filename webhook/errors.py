@@ -6,7 +6,7 @@ ConnectorsError
 │   └── InvalidSecret      a Secret that a Connector names and that cannot be used
 ├── Refusal                a refused grant; leaves the broker as a problem document (RFC 9457)
 ├── ClusterUnavailable     the cluster did not answer; no refusal, so a grant in hand serves on
-├── ClusterRefused         the API server answered, but not with what was asked for
+├── ClusterRefused         the API server answered with a refusal
 │   ├── Forbidden          401, 403: a right of ours is missing
 │   ├── NotFound           404, for an object that was to be changed
 │   ├── Conflict           409: it exists already, or it was changed since it was read
@@ -23,8 +23,8 @@ TooLong        an item of a list that exceeds its limit (also a ValueError)
 TokenRejected  a token that the cluster in memory does not accept
 GateClosed     a start gate of `demo` that did not open
 
-A `Problem` is a single fault of an input. An `InputError` carries all of them, so that nobody has to correct
-them one by one. tests/test_error_trees.py holds this drawing against the classes.
+A `Problem` is a single fault of an input. An `InputError` carries all faults, so that its author can correct
+them together. tests/test_error_trees.py holds this drawing against the classes.
 """
 
 import traceback
@@ -43,11 +43,11 @@ class Problem:
     reason: str
     """Stable CamelCase reference"""
     message: str
-    """A sentence: what is wrong, on which thing, what to do. Never holds a secret."""
+    """A sentence with the fault, the object and the fix. Never holds a secret."""
 
 
 class InputError(ConnectorsError):
-    """Input that cannot be used, with every problem found."""
+    """Input that cannot be used, with all its problems."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(problem.message for problem in problems))
@@ -76,11 +76,11 @@ class Refusal(ConnectorsError):
 
 
 class ClusterUnavailable(ConnectorsError):
-    """The cluster did not answer. The text says which question, never what it was about to answer."""
+    """The cluster did not answer. The text names the question, and has nothing of an answer."""
 
 
 class ClusterRefused(ConnectorsError):
-    """The API server's own sentence (`metav1.Status.message`) with what was asked for."""
+    """The API server's own sentence (`metav1.Status.message`), with the question."""
 
 
 class Forbidden(ClusterRefused):
@@ -88,11 +88,11 @@ class Forbidden(ClusterRefused):
 
 
 class NotFound(ClusterRefused):
-    """What was to be changed does not exist."""
+    """The object that was to be changed does not exist."""
 
 
 class Conflict(ClusterRefused):
-    """It exists already, or was changed by another since it was read."""
+    """The object exists already, or it was changed since it was read."""
 
 
 class Gone(ClusterRefused):

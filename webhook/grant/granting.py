@@ -1,7 +1,7 @@
 """The way from a token to a grant: asks the cluster, in an order that gives nothing away early.
 
-A caller learns nothing of a Connector before its Pod is known to name it, nothing of one in another namespace
-before an access review, and a Secret is read last. The rules themselves are in `webhook.grant.rules`.
+A caller learns nothing about a Connector that its Pod does not name. For a Connector in another namespace, an
+access review comes first. Secrets are read last. The rules themselves are in `webhook.grant.rules`.
 """
 
 from collections.abc import Mapping
@@ -65,8 +65,8 @@ async def _violations(cluster: Cluster, settings: Settings, pod: Mapping[str, An
 async def _permitted_connector(
     cluster: Cluster, caller: Caller, connector_key: str
 ) -> tuple[Connector, bool]:
-    """The Connector, and whether an access review decides on it. For a foreign Connector the review comes
-    first, so that nobody learns whether it exists; else the Connector says whether there is a review."""
+    """The Connector, and whether access reviews decide on it. For a Connector in another namespace the review
+    comes first, so that a refusal does not show whether it exists. Else the Connector's own field decides."""
     namespace, _, name = connector_key.partition("/")
 
     async def check_install() -> None:

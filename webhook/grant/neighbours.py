@@ -1,4 +1,4 @@
-"""What a Pod's other parts must not do to our container: volumes, neighbours, namespaces. Pure."""
+"""Violations by the other parts of a Pod: its volumes, other containers and namespaces. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -31,12 +31,12 @@ def surrounding_violations(spec: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def mappings(value: object) -> list[Mapping[str, Any]]:
-    """The objects of a list; what is neither is not there."""
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+    """The objects of a list. Empty for any other value; entries that are no objects are left out."""
+    return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
 
 
 def _others(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Every container but the one of ours, which is among the init containers."""
+    """Every container but our sidecar, which is among the init containers."""
     for container in mappings(spec.get("initContainers")):
         if container.get("name") != names.SIDECAR:
             yield container
@@ -45,7 +45,7 @@ def _others(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _volume_violations(spec: Mapping[str, Any]) -> Iterator[Problem]:
-    volumes = {str(one.get("name")): one for one in mappings(spec.get("volumes"))}
+    volumes = {str(volume.get("name")): volume for volume in mappings(spec.get("volumes"))}
     token = volumes.pop(names.TOKEN_VOLUME, {})
     if not _is_our_token(token):
         sentence = f"volume {names.TOKEN_VOLUME} must project one token for {TOKEN_AUDIENCE} and nothing else"

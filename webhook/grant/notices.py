@@ -33,7 +33,7 @@ TROUBLES: Mapping[str, str] = {
     REGISTRY_UNREACHABLE: "the registry cannot be reached from this Pod; check spec.address of the "
     "Connector, and NetworkPolicies",
 }
-"""Cause for which a sidecar asks for a newer grant → the Event's sentence"""
+"""Cause for which a sidecar asks for a newer grant → the sentence of the Event"""
 
 OUTCOMES_LIMIT = 20_000
 """Pairs of Pod and connector remembered, about 200 bytes each. An evicted Pod gets its Event again."""

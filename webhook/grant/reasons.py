@@ -14,7 +14,7 @@ class BrokerReason(StrEnum):
     """Why the broker gives no grant."""
 
     # -- the request
-    TOKEN_MISSING = "TokenMissing"  # noqa: S105 (a reason, like the next ones)
+    TOKEN_MISSING = "TokenMissing"  # noqa: S105 (a reason, no token)
     TOKEN_MALFORMED = "TokenMalformed"  # noqa: S105
     UNSUPPORTED_MEDIA_TYPE = "UnsupportedMediaType"
     BODY_TOO_LARGE = "BodyTooLarge"
@@ -74,7 +74,7 @@ class ViolationReason(StrEnum):
     SIDECAR_SECURITY_CONTEXT = "SidecarSecurityContext"
 
     # -- the Pod around it
-    TOKEN_VOLUME = "TokenVolume"  # noqa: S105 (a reason, like the next ones)
+    TOKEN_VOLUME = "TokenVolume"  # noqa: S105 (a reason, no token)
     CONFIG_VOLUME = "ConfigVolume"
     TOKEN_PROJECTED_ELSEWHERE = "TokenProjectedElsewhere"  # noqa: S105
     TOKEN_MOUNTED_ELSEWHERE = "TokenMountedElsewhere"  # noqa: S105

@@ -6,7 +6,7 @@ from collections import Counter
 PERIOD_SECONDS = 60.0
 
 CAUSES_LIMIT = 20
-"""Different causes in a line. Some quote a stranger's words, so their number needs a limit"""
+"""Different causes in a line. Some quote input of strangers, so their number needs a limit"""
 
 
 class Tally:
@@ -26,12 +26,12 @@ class Tally:
             self._peers[peer] += 1
 
     def count_and_report(self, cause: str, peer: str | None, now: float) -> None:
-        """Count, and report if it is time: for callers without a timer of their own."""
+        """Count, and report if it is time. For callers without a timer of their own."""
         self.count(cause, peer)
         self.report(now)
 
     def report(self, now: float) -> None:
-        """The first report is immediate, later ones follow at most once a minute. Without counts, none."""
+        """The first report is immediate, later reports follow at most once a minute."""
         if not self._causes or (self._reported is not None and now - self._reported < PERIOD_SECONDS):
             return
         extra = {"counts": dict(self._causes), "peers": len(self._peers), "most": self._peers.most_common(1)}

@@ -32,7 +32,7 @@ async def read_body(
     request: Request, *, limit: int, seconds: float, count: Callable[[int], None] = lambda length: None
 ) -> bytearray:
     """Raises `UnusableBody`, and starlette's `ClientDisconnect`. `limit` is in bytes. `count` gets the length
-    of each part before it is added; what it raises ends the reading."""
+    of each part before it is added; an exception of it ends the reading."""
     if content_type(request) != "application/json":
         raise UnusableBody(Fault.TYPE)
     body = bytearray()

@@ -34,7 +34,7 @@ DEADLINE_SECONDS = 8.0
 """For body and cluster together: the sidecar waits 10 s, and 503 is a better answer than none."""
 
 RETRY_SECONDS = 5
-"""Arbitrary; longer than an API server takes to elect a leader would keep Pods waiting for nothing."""
+"""Arbitrary. An API server elects a leader in less time; a longer wait would only hold up Pods."""
 
 DOUBTFUL = (CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REGISTRY_UNREACHABLE)
 """Causes that concern the Connector, and not only one package"""

@@ -22,12 +22,12 @@ from webhook.limits.tally import Tally
 logger = logging.getLogger(__name__)
 
 SLOTS_LIMIT = 40
-"""Grants under way; others wait, within the deadline. Each holds one of the 64 connections to the API server.
-The Lease and the certificates of this process need connections too, whatever tokens arrive."""
+"""Grants under way; further requests wait, within the deadline. Each grant holds one of the 64 connections to
+the API server. The Lease and the certificates of this process always need connections, too."""
 
 SLOTS_PER_PEER_LIMIT = 8
-"""A Pod asks for one grant per connector. Where all Pods of a node share an address, that is still 400 a
-second, at 20 ms each: more than a broker has time for."""
+"""A Pod asks for a grant per connector. If all Pods of a node share an address, the limit still allows 400
+grants a second, at 20 ms each: more than a broker has time for."""
 
 _TURNED_AWAY = (BrokerReason.TOO_MANY_FAILED_TOKENS, BrokerReason.TOO_MANY_REFUSALS)
 
@@ -48,7 +48,7 @@ class Reception:
 
     @contextlib.contextmanager
     def arrival(self, peer: str) -> Iterator[None]:
-        """Within the context, read the request. A refusal counts against the address, not the token."""
+        """Read the request within this context. A refusal counts against the address, not the token."""
         try:
             yield
         except Refusal as error:
@@ -59,7 +59,7 @@ class Reception:
 
     @contextlib.asynccontextmanager
     async def turn(self, peer: str, token: Secret) -> AsyncIterator["Turn"]:
-        """Wait for a turn, or raise `Refusal`. Within the context, review the token and `accept` its Pod."""
+        """Wait for a turn, or raise `Refusal`. Review the token within the context, and `accept` its Pod."""
         text = token.reveal()
         account, uid = claims.pod(text)
         turn = Turn(peer, text, f"{account} {uid}", uid)
@@ -67,7 +67,7 @@ class Reception:
         try:
             _check_claims(token)
             async with self._slots.slot(peer):
-                self._check_limits(turn)  # others of this peer, or of this Pod, may have failed meanwhile
+                self._check_limits(turn)  # requests of this peer or Pod may have failed meanwhile
                 turn.has_begun = True
                 yield turn
         except Refusal as error:
@@ -100,7 +100,7 @@ class Reception:
 
 @dataclass(slots=True)
 class Turn:
-    """A caller: its address, what its token claims, and what the API server says of the token."""
+    """A caller: its address, the claims of its token, and the Pod that the API server verified."""
 
     peer: str
     token: str = field(repr=False)
