@@ -29,6 +29,7 @@ from sidecar.contract.secret import Secret
 from sidecar.contract.words import CAUSES
 from webhook.demo.memory_cluster import MemoryCluster
 from webhook.grant.granting import Trail, grant
+from webhook.identifiers import ConnectorKey
 
 # -- the audit
 
@@ -102,11 +103,9 @@ def test_no_exception_on_the_way_holds_the_canary() -> None:
     for secret in BAD_SECRETS:
         given = cluster(secret)
         bearer = given.issue_token("team", "job", AUDIENCE)
-        trail = Trail()
+        key, trail = ConnectorKey("team", "pypi"), Trail()
         with pytest.raises(Exception, match="login") as caught:
-            asyncio.run(
-                grant(given, SETTINGS, token=bearer, connector_key="team/pypi", rejected=None, trail=trail)
-            )
+            asyncio.run(grant(given, SETTINGS, token=bearer, connector_key=key, rejected=None, trail=trail))
         assert not leaks("".join(traceback.format_exception(caught.value)) + repr(trail))
         error: BaseException | None = caught.value
         while error is not None:

@@ -11,13 +11,12 @@ from typing import Any
 from sidecar.contract.grant import Grant
 from sidecar.contract.secret import Secret
 from sidecar.contract.words import TOKEN_AUDIENCE
-from webhook.connector.credentials import secret_forbidden
-from webhook.connector.manifest import Connector
-from webhook.connector.secret import SecretManifest
-from webhook.errors import Forbidden, Problem, Refusal
+from webhook.connector.registry import read_secrets
+from webhook.errors import Problem
 from webhook.grant import rules
 from webhook.grant.cluster import Cluster
 from webhook.grant.isolation import UNKNOWN_IMAGE, violations
+from webhook.identifiers import ConnectorKey
 from webhook.pod.request import Request
 from webhook.pod.settings import Settings
 
@@ -26,7 +25,7 @@ from webhook.pod.settings import Settings
 class Trail:
     """What is known of an exchange so far, for its one line in the audit log. Never a secret."""
 
-    connector: str | None = None
+    connector: ConnectorKey | None = None
     namespace: str | None = None
     pod: str | None = None
     uid: str | None = None
@@ -48,7 +47,7 @@ async def grant(
     settings: Settings,
     *,
     token: Secret,
-    connector_key: str,
+    connector_key: ConnectorKey,
     rejected: str | None,
     trail: Trail,
     cause: str | None = None,
@@ -58,7 +57,7 @@ async def grant(
     a right of the broker itself is missing; `trail` is filled in each case. `enforces` is what the sidecar
     says that it holds its Pod to (`contract.ENFORCES`)."""
     trail.connector = connector_key
-    namespace, _, name = connector_key.partition("/")
+    namespace, name = connector_key
     caller = rules.authenticate(await cluster.review_token(token, TOKEN_AUDIENCE), TOKEN_AUDIENCE)
     trail.met(caller)
     request = await _judge_pod(cluster, settings, caller, connector_key)
@@ -75,10 +74,8 @@ async def grant(
     may_create = not reviewed or await cluster.is_allowed(caller.identity, "create", namespace, name)
     target = request.publish_target == connector_key
     upload = rules.may_upload(connector, is_publish_target=target, allowed=may_create)
-    secret, ca_secret = await _secrets(cluster, connector)
-    found = rules.compose(
-        connector, secret=secret, ca_secret=ca_secret, upload=upload, broker_ca=settings.broker_ca
-    )
+    secrets = await read_secrets(connector, cluster.secret)
+    found = rules.compose(connector, secrets, upload=upload, broker_ca=settings.broker_ca)
     trail.version, trail.upload, trail.rejected = found.version, upload, rejected == found.version
     trail.cause = cause if trail.rejected else None
     return found
@@ -93,28 +90,10 @@ async def _violations(cluster: Cluster, settings: Settings, pod: Mapping[str, An
 
 
 async def _judge_pod(
-    cluster: Cluster, settings: Settings, caller: rules.Caller, connector_key: str
+    cluster: Cluster, settings: Settings, caller: rules.Caller, connector_key: ConnectorKey
 ) -> Request:
     """The Pod's request, if it is allowed. The Pod, up to a mebibyte, is released at once."""
     pod = rules.check_pod(caller, await cluster.pod(caller.namespace, caller.pod_name))
     request = rules.find_request(caller, pod, connector_key)
     rules.check_isolation(caller, await _violations(cluster, settings, pod))
     return request
-
-
-async def _secrets(
-    cluster: Cluster, connector: Connector
-) -> tuple[SecretManifest | None, SecretManifest | None]:
-    async def read(name: str | None, *, is_ca: bool) -> SecretManifest | None:
-        if not name:
-            return None
-        try:
-            return await cluster.secret(connector.namespace, name)
-        except Forbidden as error:
-            problem = secret_forbidden(connector.namespace, name, is_ca=is_ca)
-            raise Refusal(problem.reason, problem.message) from error
-
-    return (
-        await read(connector.secret_name, is_ca=False),
-        await read(connector.ca_secret_name, is_ca=True),
-    )

@@ -17,6 +17,7 @@ from sidecar.contract.words import (
     REQUEST_REFUSED,
 )
 from webhook import names
+from webhook.identifiers import ConnectorKey
 
 GRANTED = "Granted"
 INSTALL, INSTALL_AND_UPLOAD = "install", "install and upload"
@@ -42,7 +43,7 @@ MOST = 20_000
 class Subject(Protocol):
     """What is known of an exchange (`granting.Trail`)."""
 
-    connector: str | None
+    connector: ConnectorKey | None
     namespace: str | None
     pod: str | None
     uid: str | None
@@ -109,8 +110,8 @@ def _told(subject: Subject, reason: str, text: str, *, is_warning: bool, once: b
     if subject.namespace is None or subject.pod is None or subject.uid is None or subject.connector is None:
         return None
     pod = {"apiVersion": "v1", "kind": "Pod"}
-    place, _, name = subject.connector.partition("/")
-    connector = {"apiVersion": names.API_VERSION, "kind": "Connector", "namespace": place, "name": name}
+    namespace, name = subject.connector
+    connector = {"apiVersion": names.API_VERSION, "kind": "Connector", "namespace": namespace, "name": name}
     return Told(
         regarding={**pod, "namespace": subject.namespace, "name": subject.pod, "uid": subject.uid},
         related=connector,

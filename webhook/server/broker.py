@@ -28,10 +28,11 @@ from sidecar.contract.words import (
     REGISTRY_UNREACHABLE,
 )
 from webhook.cluster.events import Recorder
-from webhook.errors import ClusterRefused, ClusterUnavailable, Refusal
+from webhook.errors import ClusterRefused, ClusterUnavailable, InvalidValue, Refusal
 from webhook.grant.cluster import Cluster
 from webhook.grant.granting import Trail, grant
 from webhook.grant.notices import GRANTED, Outcomes, Told
+from webhook.identifiers import ConnectorKey
 from webhook.pod.settings import Settings
 from webhook.server.reception import Reception
 
@@ -59,14 +60,13 @@ _REFUSED = (
 )
 
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+) *", re.IGNORECASE)
-_CONNECTOR = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 def create_app(
     settings: Callable[[], Settings],
     cluster: Cluster,
     recorder: Recorder | None = None,
-    doubt: Callable[[str], None] = lambda connector: None,
+    doubt: Callable[[ConnectorKey], None] = lambda connector: None,
 ) -> FastAPI:
     """`settings` is called for each grant, because authorities come and go. `recorder` writes Events on Pods.
     `doubt` is called with a Connector whose registry does not serve."""
@@ -193,7 +193,7 @@ async def _read_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _parse_body(body: bytes) -> tuple[str, str | None, str | None, list[str]]:
+def _parse_body(body: bytes) -> tuple[ConnectorKey, str | None, str | None, list[str]]:
     """The fields that `contract.grant_request` sends. Unknown fields pass: a newer sidecar may send more."""
     try:
         fields = json.loads(body)
@@ -201,9 +201,11 @@ def _parse_body(body: bytes) -> tuple[str, str | None, str | None, list[str]]:
         raise Refusal("BodyMalformed", "the body is not JSON", status=400) from None
     if not isinstance(fields, dict):
         raise Refusal("BodyMalformed", "the body must be a JSON object", status=400)
-    connector, rejected = fields.get("connector"), fields.get("rejected")
-    if not isinstance(connector, str) or not _CONNECTOR.fullmatch(connector):
-        raise Refusal("BodyMalformed", '"connector" must be a text namespace/name', status=400)
+    try:
+        connector = ConnectorKey.parse(str(fields.get("connector")))
+    except InvalidValue:
+        raise Refusal("BodyMalformed", '"connector" must be a text namespace/name', status=400) from None
+    rejected = fields.get("rejected")
     if not (rejected is None or isinstance(rejected, str)):
         raise Refusal("BodyMalformed", '"rejected" must be a version or null', status=400)
     cause = fields.get("cause")
@@ -216,7 +218,8 @@ def _parse_body(body: bytes) -> tuple[str, str | None, str | None, list[str]]:
 
 
 def _audit(trail: Trail, result: str, reason: str) -> None:
-    logger.info("grant", extra={**asdict(trail), "result": result, "reason": reason})
+    connector = trail.connector and str(trail.connector)
+    logger.info("grant", extra={**asdict(trail), "connector": connector, "result": result, "reason": reason})
 
 
 def _problem(status: int, reason: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
