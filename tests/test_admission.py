@@ -12,6 +12,7 @@ import pytest
 
 from webhook.connector.manifest import MaybeConnector, parse_connector
 from webhook.errors import ClusterUnavailable
+from webhook.identifiers import ConnectorKey
 from webhook.pod.namespace import NamespaceFacts
 from webhook.pod.patch import applied
 from webhook.pod.settings import Settings
@@ -39,15 +40,15 @@ REQUEST: Mapping[str, Any] = {
 }
 
 
-async def find(key: str) -> MaybeConnector:
+async def find(key: ConnectorKey) -> MaybeConnector:
     return CONNECTOR if key == CONNECTOR.key else None
 
 
-async def fail(_: str) -> MaybeConnector:
+async def fail(_: ConnectorKey) -> MaybeConnector:
     raise ZeroDivisionError(CANARY)
 
 
-async def unavailable(_: str) -> MaybeConnector:
+async def unavailable(_: ConnectorKey) -> MaybeConnector:
     raise ClusterUnavailable("get connector team-a/pypi: no answer within 1 s")
 
 

@@ -30,6 +30,7 @@ from sidecar.contract.words import CAUSES
 from webhook.demo.memory_cluster import MemoryCluster
 from webhook.grant.granting import grant, identify
 from webhook.grant.trail import GrantRequest
+from webhook.identifiers import ConnectorKey
 
 # -- the audit
 
@@ -105,7 +106,7 @@ def test_no_exception_on_the_way_holds_the_canary() -> None:
         bearer = given.issue_token("team", "job", AUDIENCE)
         caller = asyncio.run(identify(given, bearer))
         with pytest.raises(Exception, match="login") as caught:
-            asyncio.run(grant(given, SETTINGS, caller, GrantRequest("team/pypi")))
+            asyncio.run(grant(given, SETTINGS, caller, GrantRequest(ConnectorKey("team", "pypi"))))
         assert not leaks("".join(traceback.format_exception(caught.value)) + repr(caller))
         error: BaseException | None = caught.value
         while error is not None:

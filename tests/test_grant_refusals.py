@@ -1,7 +1,5 @@
 """The rules of a grant: each refusal by its own reason, with a sentence that quotes no secret."""
 
-import ast
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -26,26 +24,26 @@ from grant_facts import (
 )
 
 from webhook.connector import credentials
+from webhook.connector.conditions import CA_CERT, REASONS, SECRET
 from webhook.connector.credentials import secret_forbidden
+from webhook.connector.reasons import ConnectorReason
 from webhook.errors import InputError, Problem, Refusal
 from webhook.grant import rules
 from webhook.grant.cluster import TokenReview
 from webhook.grant.reasons import BrokerReason, status_of
 
-
-def refuse(problem: Problem) -> None:
-    raise Refusal(problem.reason, problem.message)
-
-
 REFUSALS: Mapping[str, list[tuple[Callable[[], object], str]]] = {
     "SecretForbidden": [
         (
-            lambda: refuse(secret_forbidden("team", "login", is_ca=False)),
+            lambda: compose(secret_forbidden("team", "login", is_ca=False)),
             "bind the ClusterRole pypi-connector-secret-reader to ServiceAccount",
         )
     ],
     "CASecretForbidden": [
-        (lambda: refuse(secret_forbidden("team", "ca", is_ca=True)), 'secret "ca" in namespace "team"')
+        (
+            lambda: compose(secret(), secret_forbidden("team", "ca", is_ca=True), **WITH_CA),
+            'secret "ca" in namespace "team"',
+        )
     ],
     "TokenNotAuthenticated": [
         (lambda: authenticate(authenticated=False, error="token has expired"), "token has expired"),
@@ -83,10 +81,10 @@ REFUSALS: Mapping[str, list[tuple[Callable[[], object], str]]] = {
     ],
     "ConnectorNotNamed": [
         (lambda: rules.find_request(caller(), annotated(), KEY), "connectors.alauda.io/connector"),
-        (lambda: rules.find_request(caller(), annotated(connector="other"), KEY), KEY),
-        (lambda: rules.find_request(caller(), annotated(connector="other/pypi"), KEY), KEY),
-        (lambda: rules.find_request(caller(), annotated(connector="pypi", inject="false"), KEY), KEY),
-        (lambda: rules.find_request(caller(), pod(annotations=None), KEY), KEY),
+        (lambda: rules.find_request(caller(), annotated(connector="other"), KEY), str(KEY)),
+        (lambda: rules.find_request(caller(), annotated(connector="other/pypi"), KEY), str(KEY)),
+        (lambda: rules.find_request(caller(), annotated(connector="pypi", inject="false"), KEY), str(KEY)),
+        (lambda: rules.find_request(caller(), pod(annotations=None), KEY), str(KEY)),
     ],
     "AnnotationInvalid": [
         (lambda: rules.find_request(caller(), annotated(connector="PyPI"), KEY), "in lower case"),
@@ -176,16 +174,12 @@ OF_THE_EDGE = {
 """Reasons of no rule: `test_broker`, `test_broker_refusals` and `test_reception` meet them"""
 
 
-def reasons_of_secrets() -> set[str]:
-    camel_case = re.compile(r"(?:[A-Z][a-z0-9]*){2,}[A-Z0-9]*")
-    source = ast.parse(Path(str(credentials.__file__)).read_text())
-    texts = {str(node.value) for node in ast.walk(source) if isinstance(node, ast.Constant)}
-    reasons = {text for text in texts if camel_case.fullmatch(text)}
-    return reasons - {"SecretWithout"} | {"SecretWithoutUsername", "SecretWithoutPassword"}
-
-
 def test_every_reason_of_a_rule_is_in_the_table() -> None:
-    assert set(REFUSALS) == (set(BrokerReason) - OF_THE_EDGE) | reasons_of_secrets()
+    # a Connector is refused as a whole, and a Secret that cannot be read by other causes is no refusal
+    of_secrets = REASONS[SECRET] | REASONS[CA_CERT]
+    of_secrets -= {ConnectorReason.INVALID_AUTH, ConnectorReason.FOREIGN_SECRET}
+    of_secrets -= {ConnectorReason.SECRET_UNREADABLE, ConnectorReason.CA_SECRET_UNREADABLE}
+    assert set(REFUSALS) == (set(BrokerReason) - OF_THE_EDGE) | of_secrets
 
 
 def test_every_reason_is_in_the_documentation() -> None:

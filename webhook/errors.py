@@ -4,6 +4,7 @@ ConnectorsError
 ├── InputError             manifests, annotations or arguments that cannot be used; exit 2 on the command line
 │   ├── InvalidConnector   a Connector that breaks its contract
 │   └── InvalidSecret      a Secret that a Connector names and that cannot be used
+├── InvalidValue           a value that breaks its rule; `webhook.problems` makes it a Problem of its place
 ├── Refusal                a refused grant; leaves the broker as a problem document (RFC 9457)
 ├── ClusterUnavailable     the cluster did not answer; no refusal, so a grant in hand serves on
 ├── ClusterRefused         the API server answered with a refusal
@@ -38,24 +39,31 @@ class ConnectorsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One wrong thing."""
+    """A single fault of an input. No part of it holds a secret."""
 
     reason: str
     """Stable CamelCase reference"""
-    message: str
-    """A sentence with the fault, the object and the fix. Never holds a secret."""
+    what: str
+    """The fault, and the object that has it"""
+    fix: str = ""
+    """The consequence or the remedy; empty if `what` says enough"""
+
+    @property
+    def message(self) -> str:
+        """The whole sentence."""
+        return f"{self.what}: {self.fix}" if self.fix else self.what
 
 
 class InputError(ConnectorsError):
-    """Input that cannot be used, with all its problems."""
+    """Input that cannot be used, with all of its problems."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(problem.message for problem in problems))
         self.problems = tuple(problems)
 
     @classmethod
-    def of(cls, reason: str, message: str) -> "InputError":
-        return cls([Problem(reason, message)])
+    def of(cls, reason: str, what: str, fix: str = "") -> "InputError":
+        return cls([Problem(reason, what, fix)])
 
 
 class InvalidConnector(InputError):
@@ -64,6 +72,15 @@ class InvalidConnector(InputError):
 
 class InvalidSecret(InputError):
     """A Secret that a Connector names and that cannot be used; the sentences never quote a value."""
+
+
+class InvalidValue(ConnectorsError):
+    """A value that breaks its rule. `what` continues a sentence that begins with the value's place."""
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(what, fix)
+        self.what = what
+        self.fix = fix
 
 
 class Refusal(ConnectorsError):

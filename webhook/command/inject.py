@@ -10,9 +10,11 @@ import yaml
 
 from webhook import names
 from webhook.command.manifests import Documents, read_yaml
-from webhook.connector.manifest import Connector, parse_connector
+from webhook.connector.manifest import MaybeConnector, parse_connector
+from webhook.connector.reasons import ConnectorReason
 from webhook.console import Console
 from webhook.errors import InputError, InvalidConnector
+from webhook.identifiers import ConnectorKey
 from webhook.plain_text import plain
 from webhook.pod.decision import Decision, decide
 from webhook.pod.settings import Settings
@@ -54,18 +56,17 @@ def inject_offline(
     """
     insecure: list[str] = []
 
-    def lookup(key: str) -> Connector | InvalidConnector | None:
-        owner, _, name = key.partition("/")
-        manifest = documents.connectors.get((owner, name))
+    def lookup(key: ConnectorKey) -> MaybeConnector:
+        manifest = documents.connectors.get(key)
         if manifest is None:
             return None
         try:
-            return parse_connector(manifest, default_namespace=owner)
+            return parse_connector(manifest, default_namespace=key.namespace)
         except InvalidConnector as error:
-            if any(problem.reason != "InsecureAddress" for problem in error.problems):
+            if any(problem.reason != ConnectorReason.INSECURE_ADDRESS for problem in error.problems):
                 return error
             insecure.append(f"a cluster would refuse this Connector: {error}")
-            return parse_connector(manifest, default_namespace=owner, insecure_allowed=True)
+            return parse_connector(manifest, default_namespace=key.namespace, insecure_allowed=True)
 
     metadata = pod.get("metadata")
     own = metadata.get("namespace") if isinstance(metadata, Mapping) else None

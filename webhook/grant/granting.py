@@ -10,16 +10,16 @@ from typing import Any
 from sidecar.contract.grant import Grant
 from sidecar.contract.secret import Secret
 from sidecar.contract.words import TOKEN_AUDIENCE
-from webhook.connector.credentials import secret_forbidden
 from webhook.connector.manifest import Connector
-from webhook.connector.secret import SecretManifest
-from webhook.errors import Forbidden, Problem, Refusal
+from webhook.connector.registry import read_secrets
+from webhook.errors import Problem
 from webhook.grant import rules
 from webhook.grant.cluster import Cluster
 from webhook.grant.isolation import violations
 from webhook.grant.reasons import ViolationReason
 from webhook.grant.rules import Caller
 from webhook.grant.trail import GrantRequest
+from webhook.identifiers import ConnectorKey
 from webhook.pod.request import Request
 from webhook.pod.settings import Settings
 
@@ -36,17 +36,16 @@ async def grant(cluster: Cluster, settings: Settings, caller: Caller, request: G
     pod_request = await _judge_pod(cluster, settings, caller, key)
     connector, is_reviewed = await _permitted_connector(cluster, caller, key)
     rules.check_enforced(connector, request.enforces)
-    namespace, _, name = key.partition("/")
-    may_create = not is_reviewed or await cluster.is_allowed(caller.identity, "create", namespace, name)
+    may_create = not is_reviewed or await cluster.is_allowed(caller.identity, "create", *key)
     is_target = pod_request.publish_target == key
     upload = rules.may_upload(connector, is_publish_target=is_target, allowed=may_create)
-    secret, ca_secret = await _secrets(cluster, connector)
-    return rules.compose(
-        connector, secret=secret, ca_secret=ca_secret, upload=upload, broker_ca=settings.broker_ca
-    )
+    secrets = await read_secrets(connector, cluster.secret)
+    return rules.compose(connector, secrets, upload=upload, broker_ca=settings.broker_ca)
 
 
-async def _judge_pod(cluster: Cluster, settings: Settings, caller: Caller, connector_key: str) -> Request:
+async def _judge_pod(
+    cluster: Cluster, settings: Settings, caller: Caller, connector_key: ConnectorKey
+) -> Request:
     """The Pod's request, if it is allowed. The Pod, up to a mebibyte, is released at once."""
     pod = rules.check_pod(caller, await cluster.pod(caller.namespace, caller.pod_name))
     request = rules.find_request(caller, pod, connector_key)
@@ -63,39 +62,20 @@ async def _violations(cluster: Cluster, settings: Settings, pod: Mapping[str, An
 
 
 async def _permitted_connector(
-    cluster: Cluster, caller: Caller, connector_key: str
+    cluster: Cluster, caller: Caller, connector_key: ConnectorKey
 ) -> tuple[Connector, bool]:
     """The Connector, and whether access reviews decide on it. For a Connector in another namespace the review
     comes first, so that a refusal does not show whether it exists. Else the Connector's own field decides."""
-    namespace, _, name = connector_key.partition("/")
 
     async def check_install() -> None:
-        allowed = await cluster.is_allowed(caller.identity, "get", namespace, name)
+        allowed = await cluster.is_allowed(caller.identity, "get", *connector_key)
         rules.check_install(caller, connector_key, allowed=allowed)
 
-    is_foreign = rules.is_foreign(caller, namespace)
+    is_foreign = rules.is_foreign(caller, connector_key.namespace)
     if is_foreign:
         await check_install()
-    connector = rules.find_connector(connector_key, await cluster.connector(namespace, name))
+    connector = rules.find_connector(connector_key, await cluster.connector(*connector_key))
     is_own_reviewed = not is_foreign and connector.authorization == "rbac"
     if is_own_reviewed:
         await check_install()
     return connector, is_foreign or is_own_reviewed
-
-
-async def _secrets(
-    cluster: Cluster, connector: Connector
-) -> tuple[SecretManifest | None, SecretManifest | None]:
-    async def read(name: str | None, *, is_ca: bool) -> SecretManifest | None:
-        if not name:
-            return None
-        try:
-            return await cluster.secret(connector.namespace, name)
-        except Forbidden as error:
-            problem = secret_forbidden(connector.namespace, name, is_ca=is_ca)
-            raise Refusal(problem.reason, problem.message) from error
-
-    return (
-        await read(connector.secret_name, is_ca=False),
-        await read(connector.ca_secret_name, is_ca=True),
-    )

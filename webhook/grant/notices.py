@@ -99,7 +99,7 @@ def _event(trail: Trail, reason: str, text: str, *, is_warning: bool, once: bool
     if trail.namespace is None or trail.pod is None or trail.uid is None or trail.connector is None:
         return None
     pod = {"apiVersion": "v1", "kind": "Pod"}
-    namespace, _, name = trail.connector.partition("/")
+    namespace, name = trail.connector
     connector = {"apiVersion": names.API_VERSION, "kind": "Connector", "namespace": namespace, "name": name}
     return PodEvent(
         regarding={**pod, "namespace": trail.namespace, "name": trail.pod, "uid": trail.uid},

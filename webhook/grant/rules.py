@@ -11,12 +11,12 @@ from typing import Any
 
 from sidecar.contract.grant import Grant
 from webhook import names
-from webhook.connector.credentials import parse_ca, parse_credential
 from webhook.connector.manifest import Connector, parse_connector
-from webhook.connector.secret import SecretManifest
+from webhook.connector.registry import Secrets, compose_grant, parse_access
 from webhook.errors import InputError, Problem, Refusal
 from webhook.grant.cluster import TokenIdentity, TokenReview
 from webhook.grant.reasons import BrokerReason
+from webhook.identifiers import ConnectorKey
 from webhook.pod.request import Request, parse_annotations
 
 SOFT_SECONDS = 300.0
@@ -81,7 +81,7 @@ def check_pod(caller: Caller, pod: Mapping[str, Any] | None) -> Mapping[str, Any
     return pod
 
 
-def find_request(caller: Caller, pod: Mapping[str, Any], connector_key: str) -> Request:
+def find_request(caller: Caller, pod: Mapping[str, Any], connector_key: ConnectorKey) -> Request:
     """The request in the Pod's annotations, which must name this connector."""
     annotations = (pod.get("metadata") or {}).get("annotations") or {}
     try:
@@ -111,18 +111,17 @@ def is_foreign(caller: Caller, connector_namespace: str) -> bool:
     return caller.namespace != connector_namespace
 
 
-def check_install(caller: Caller, connector_key: str, *, allowed: bool) -> None:
+def check_install(caller: Caller, connector_key: ConnectorKey, *, allowed: bool) -> None:
     if not allowed:
-        namespace = connector_key.partition("/")[0]
         raise Refusal(
             BrokerReason.ACCESS_DENIED,
             f"ServiceAccount {caller.namespace}/{caller.service_account} may not use Connector "
             f"{connector_key}: bind it to the ClusterRole {names.USER_ROLE} by a RoleBinding in namespace "
-            f"{namespace}",
+            f"{connector_key.namespace}",
         )
 
 
-def find_connector(connector_key: str, manifest: Mapping[str, Any] | None) -> Connector:
+def find_connector(connector_key: ConnectorKey, manifest: Mapping[str, Any] | None) -> Connector:
     if manifest is None:
         raise Refusal(BrokerReason.CONNECTOR_NOT_FOUND, f'connectors "{connector_key}" not found')
     try:
@@ -151,40 +150,26 @@ def may_upload(connector: Connector, *, is_publish_target: bool, allowed: bool) 
     return connector.access == "readwrite" and is_publish_target and allowed
 
 
-def compose(
-    connector: Connector,
-    *,
-    secret: SecretManifest | None,
-    ca_secret: SecretManifest | None,
-    upload: bool,
-    broker_ca: Sequence[str] = (),
-) -> Grant:
+def compose(connector: Connector, secrets: Secrets, *, upload: bool, broker_ca: Sequence[str] = ()) -> Grant:
     """The grant, or a refusal that names the faults of the Secrets."""
     try:
-        credential = parse_credential(connector, secret)
-        ca = parse_ca(connector, ca_secret)
+        access = parse_access(connector, secrets)
     except InputError as error:
         raise Refusal(error.problems[0].reason, str(error)) from None
-    return Grant(
-        version=_version(connector, secret, ca_secret),
-        index_url=connector.index_url,
-        upload_url=connector.upload_url if upload else None,
-        file_origins=connector.file_origins,
-        ca=ca,
-        credential=credential,
+    return compose_grant(
+        access,
+        version=_version(connector, secrets),
+        may_upload=upload,
         soft_seconds=SOFT_SECONDS,
         hard_seconds=HARD_SECONDS,
-        broker_ca=tuple(broker_ca),
-        packages=connector.packages,
-        max_connections=connector.max_connections,
+        broker_ca=broker_ca,
     )
 
 
-def _version(connector: Connector, secret: SecretManifest | None, ca_secret: SecretManifest | None) -> str:
+def _version(connector: Connector, secrets: Secrets) -> str:
     """Revisions of Secret, CA and Connector, readable in a log. The digest changes if the Connector is
     deleted and created anew, when its generation is 1 again. A Connector from a file has no generation."""
     digest = hashlib.sha256(repr(connector).encode()).hexdigest()[:8]
-    parts = [secret.revision if secret and connector.secret_name else "anonymous"]
-    if ca_secret and connector.ca_secret_name:
-        parts.append(ca_secret.revision)
+    login, ca = secrets.revisions
+    parts = [login or "anonymous", *([ca] if ca else [])]
     return "/".join([*parts, f"{connector.generation}-{digest}"])

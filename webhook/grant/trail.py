@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 
 from sidecar.contract.grant import Grant
 from webhook.grant.rules import Caller
+from webhook.identifiers import ConnectorKey
 
 
 @dataclass(frozen=True, slots=True)
 class GrantRequest:
     """The body of a request, without the token (`sidecar.contract.grant.grant_request`)."""
 
-    connector: str
-    """`namespace/name`"""
+    connector: ConnectorKey
     rejected: str | None = None
     """The version of a grant that does not serve"""
     cause: str | None = None
@@ -25,7 +25,7 @@ class GrantRequest:
 class Trail:
     """What the broker knows of an exchange so far. Each step of the exchange adds to it in a copy."""
 
-    connector: str | None = None
+    connector: ConnectorKey | None = None
     namespace: str | None = None
     pod: str | None = None
     uid: str | None = None

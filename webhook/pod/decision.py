@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 from webhook import names
 from webhook.clients.ports import allocate
 from webhook.connector.manifest import MaybeConnector
+from webhook.connector.reasons import ConnectorReason
 from webhook.errors import InputError, InvalidConnector, Problem
+from webhook.identifiers import ConnectorKey
 from webhook.pod import shape
 from webhook.pod.csi_volumes import unserved_volumes
 from webhook.pod.injection import inject
@@ -18,7 +20,7 @@ from webhook.pod.request import Request, parse_annotations
 from webhook.pod.settings import Settings
 from webhook.pod.shape import Json, declared_ports
 
-Lookup = Callable[[str], MaybeConnector]
+Lookup = Callable[[ConnectorKey], MaybeConnector]
 
 MOST_MESSAGE_CHARACTERS = 4096
 """Of a decision: a dozen or two of sentences. 16,000 hostPath volumes would make 3 MB of them."""
@@ -83,15 +85,15 @@ def decide(
         return _refused([Problem(Reason.PORT_TAKEN, f"{error}: declare fewer ports")], warnings)
     injection = inject(pod, request=request, ports=ports, settings=settings, quotas=quotas)
     allowances = (
-        # what follows is the way out, which the label has taken
-        f"{one.message.partition(':')[0]}: allowed by the Namespace's label {names.ALLOW_UNCONFINED}"
-        for one in tolerated
+        # in place of the fix, which the label makes unnecessary
+        f"{problem.what}: allowed by the Namespace's label {names.ALLOW_UNCONFINED}"
+        for problem in tolerated
     )
     everything = _few((*warnings, *allowances, *injection.warnings))
     return Decision(Reason.INJECTED, injection.message, everything, injection.pod)
 
 
-def connectors_of(pod: object, *, namespace: str) -> tuple[str, ...]:
+def connectors_of(pod: object, *, namespace: str) -> tuple[ConnectorKey, ...]:
     """The keys that `decide` will look up: the edge fetches them before. Empty where it will refuse
     anyway."""
     if shape.shape_problems(pod) or not isinstance(pod, Mapping):
@@ -121,13 +123,12 @@ def _connector_problems(request: Request, lookup: Lookup) -> list[Problem]:
     found = []
     for key in request.keys:
         connector = lookup(key)
-        namespace, _, name = key.partition("/")
         if connector is None:
-            sentence = f"connector {name} not found in namespace {namespace}: create it, or name another"
-            found.append(Problem(Reason.CONNECTOR_NOT_FOUND, sentence))
+            sentence = f"connector {key.name} not found in namespace {key.namespace}"
+            found.append(Problem(Reason.CONNECTOR_NOT_FOUND, sentence, "create it, or name another"))
         elif isinstance(connector, InvalidConnector):
             reasons = [problem.reason for problem in connector.problems]
-            is_class = Reason.CONNECTOR_CLASS_NOT_FOUND.value in reasons
+            is_class = ConnectorReason.CONNECTOR_CLASS_NOT_FOUND in reasons
             reason = Reason.CONNECTOR_CLASS_NOT_FOUND if is_class else Reason.CONNECTOR_INVALID
             found.append(Problem(reason, str(connector)))
     return found

@@ -20,6 +20,7 @@ from starlette.types import Send
 
 from webhook.connector.manifest import MaybeConnector
 from webhook.errors import ClusterUnavailable, describe_failure
+from webhook.identifiers import ConnectorKey
 from webhook.limits.budgets import Budget, Hold, Overfull, parsed_bytes
 from webhook.limits.tally import Tally
 from webhook.pod.decision import Decision, connectors_of, decide
@@ -56,8 +57,8 @@ come from one peer, the API server: two Pods of 1.7 MB would use up its share, a
 HELD_PER_PEER_LIMIT = 64 * 1024 * 1024
 """Two thirds: the rest is reserved for other peers"""
 
-Connectors = Callable[[str], Awaitable[MaybeConnector]]
-"""`namespace/name` → Connector; from a cache, or by one question with a limit of its own."""
+Connectors = Callable[[ConnectorKey], Awaitable[MaybeConnector]]
+"""From a cache, or by one question with a limit of its own."""
 
 
 Places = Callable[[str], Awaitable[NamespaceFacts]]

@@ -24,6 +24,7 @@ from webhook.grant.granting import grant, identify
 from webhook.grant.notices import GRANTED, Outcomes, PodEvent
 from webhook.grant.reasons import BrokerReason, status_of
 from webhook.grant.trail import Trail
+from webhook.identifiers import ConnectorKey
 from webhook.pod.settings import Settings
 from webhook.server.grant_reading import read_grant_request
 from webhook.server.reception import Reception
@@ -50,7 +51,7 @@ def create_app(
     settings: Callable[[], Settings],
     cluster: Cluster,
     recorder: Recorder | None = None,
-    doubt: Callable[[str], None] = lambda connector: None,
+    doubt: Callable[[ConnectorKey], None] = lambda connector: None,
 ) -> FastAPI:
     """`settings` is called for each grant, because authorities come and go. `recorder` writes Events on Pods.
     `doubt` is called with a Connector whose registry does not serve."""
@@ -89,7 +90,7 @@ class _GrantRoute:
         settings: Callable[[], Settings],
         cluster: Cluster,
         recorder: Recorder | None,
-        doubt: Callable[[str], None],
+        doubt: Callable[[ConnectorKey], None],
     ) -> None:
         self._settings = settings
         self._cluster = cluster
@@ -166,7 +167,8 @@ class _GrantRoute:
 
 
 def _audit(trail: Trail, result: str, reason: str) -> None:
-    logger.info("grant", extra={**asdict(trail), "result": result, "reason": reason})
+    connector = trail.connector and str(trail.connector)
+    logger.info("grant", extra={**asdict(trail), "connector": connector, "result": result, "reason": reason})
 
 
 def _problem(

@@ -7,9 +7,10 @@ from fastapi import Request
 
 from sidecar.contract.secret import Secret
 from sidecar.contract.words import CAUSES
-from webhook.errors import Refusal
+from webhook.errors import InvalidValue, Refusal
 from webhook.grant.reasons import BrokerReason
 from webhook.grant.trail import GrantRequest
+from webhook.identifiers import ConnectorKey
 from webhook.server.body import Fault, UnusableBody, read_body
 
 BODY_LIMIT = 4096
@@ -19,7 +20,6 @@ BODY_SECONDS = 3.0
 """A sidecar sends head and body in one packet; a client that needs longer holds a connection for nothing."""
 
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+) *", re.IGNORECASE)
-_CONNECTOR = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 async def read_grant_request(http: Request) -> tuple[Secret, GrantRequest]:
@@ -62,9 +62,11 @@ def _parse(body: bytearray) -> GrantRequest:
         raise _malformed("the body is not JSON") from None
     if not isinstance(fields, dict):
         raise _malformed("the body must be a JSON object")
-    connector, rejected = fields.get("connector"), fields.get("rejected")
-    if not isinstance(connector, str) or not _CONNECTOR.fullmatch(connector):
-        raise _malformed('"connector" must be a text namespace/name')
+    try:
+        connector = ConnectorKey.parse(str(fields.get("connector")))
+    except InvalidValue:
+        raise _malformed('"connector" must be a text namespace/name') from None
+    rejected = fields.get("rejected")
     if not (rejected is None or isinstance(rejected, str)):
         raise _malformed('"rejected" must be a version or null')
     cause = fields.get("cause")

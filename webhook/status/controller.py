@@ -27,6 +27,7 @@ from webhook.connector.conditions import TYPES, Observed, Probe, conditions
 from webhook.connector.registry import RegistryAccess
 from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.errors import ClusterRefused, ClusterUnavailable, describe_failure
+from webhook.identifiers import ConnectorKey
 from webhook.limits.fair_slots import FairSlots
 from webhook.status import schedule
 from webhook.status.asking import Asking, Turn
@@ -125,10 +126,9 @@ class Controller:
             if is_new:
                 attendance.changed.set()
 
-    def doubt(self, connector: str) -> None:
+    def doubt(self, connector: ConnectorKey) -> None:
         """Pods say that this Connector's registry does not serve them. Only the leading replica acts."""
-        namespace, _, name = connector.partition("/")
-        attendance = self._attended.get((namespace, name))
+        attendance = self._attended.get(connector)
         if attendance is None or attendance.answer is None:
             return
         doubted = schedule.doubted(attendance.answer, self._clock())
@@ -258,7 +258,7 @@ class Controller:
         self, attendance: _Attendance, manifest: Json, found: Inspection, seen: Probe | None
     ) -> None:
         """Write the status, unless the Connector is another by now: then look again."""
-        url = index_url(default_port("/".join(_key(manifest))))
+        url = index_url(default_port(_key(manifest)))
         told = conditions(Observed(found.problems, found.has_secret, found.has_ca, seen, url))
         current = attendance.manifest
         if identity(current) == identity(manifest):
@@ -273,7 +273,7 @@ class Controller:
         return parse_secret(manifest) if manifest else None
 
     def _log(self, level: int, message: str, attendance: _Attendance, **fields: object) -> None:
-        logger.log(level, message, extra={"connector": "/".join(_key(attendance.manifest)), **fields})
+        logger.log(level, message, extra={"connector": str(_key(attendance.manifest)), **fields})
 
 
 async def _wait(changed: asyncio.Event, seconds: float) -> None:
@@ -284,5 +284,5 @@ async def _wait(changed: asyncio.Event, seconds: float) -> None:
         pass
 
 
-def _key(manifest: Mapping[str, Any]) -> Key:
-    return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+def _key(manifest: Mapping[str, Any]) -> ConnectorKey:
+    return ConnectorKey(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
