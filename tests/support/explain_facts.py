@@ -9,6 +9,7 @@ from webhook.connector.conditions import Observed, Probe, conditions
 from webhook.connector.manifest import parse_connector
 from webhook.errors import Problem
 from webhook.explain.facts import Facts
+from webhook.identifiers import ConnectorKey
 from webhook.pod.decision import decide
 from webhook.pod.settings import Settings
 
@@ -89,9 +90,8 @@ def injected(
 ) -> Json:
     """As admission leaves it, with the state of its sidecar."""
 
-    def lookup(key: str) -> Any:
-        namespace, name = key.split("/")
-        return parse_connector(connector(name, namespace))
+    def lookup(key: ConnectorKey) -> Any:
+        return parse_connector(connector(key.name, key.namespace))
 
     decision = decide(
         bare(**{"connector": "pypi", **annotations}), namespace="team", lookup=lookup, settings=SETTINGS
@@ -155,6 +155,7 @@ UNREACHABLE = {
 
 
 def facts(pod: Json | None, **fields: Any) -> Facts:
+    """`connectors` is by `namespace/name`, as a case writes it."""
     defaults: Json = {
         "events": [GRANTED],
         "log": SERVED,
@@ -163,7 +164,9 @@ def facts(pod: Json | None, **fields: Any) -> Facts:
         "broker": {"status": {"readyReplicas": 2}},
     }
     name = "build-7" if fields.get("workload") is None else fields["workload"]["metadata"]["name"]
-    return Facts("team", name, NOW, pod, **{**defaults, **fields})
+    given = {**defaults, **fields}
+    connectors = {ConnectorKey.parse(key): connector for key, connector in given["connectors"].items()}
+    return Facts("team", name, NOW, pod, **{**given, "connectors": connectors})
 
 
 def fresh(pod: Json, **fields: Any) -> Facts:

@@ -14,9 +14,11 @@ from webhook import names
 from webhook.command.manifests import Documents
 from webhook.command.pod_manifests import PodManifest, find_pods
 from webhook.command.yaml_files import Document, dump, label, read_documents
-from webhook.connector.manifest import Connector, parse_connector
+from webhook.connector.manifest import MaybeConnector, parse_connector
+from webhook.connector.reasons import ConnectorReason
 from webhook.console import Console, Style
 from webhook.errors import InputError, InvalidConnector
+from webhook.identifiers import ConnectorKey
 from webhook.pod.decision import Decision, decide
 from webhook.pod.settings import Settings
 
@@ -81,18 +83,17 @@ def _decide(
     """As admission does, but for an address without TLS: that is how registries on a laptop are reached."""
     warnings: list[str] = []
 
-    def lookup(key: str) -> Connector | InvalidConnector | None:
-        owner, _, name = key.partition("/")
-        connector = documents.connectors.get((owner, name))
+    def lookup(key: ConnectorKey) -> MaybeConnector:
+        connector = documents.connectors.get(key)
         if connector is None:
             return None
         try:
-            return parse_connector(connector, default_namespace=owner)
+            return parse_connector(connector, default_namespace=key.namespace)
         except InvalidConnector as error:
-            if any(problem.reason != "InsecureAddress" for problem in error.problems):
+            if any(problem.reason != ConnectorReason.INSECURE_ADDRESS for problem in error.problems):
                 return error
             warnings.extend(f"a cluster would refuse this Connector: {one.message}" for one in error.problems)
-            return parse_connector(connector, default_namespace=owner, insecure_allowed=True)
+            return parse_connector(connector, default_namespace=key.namespace, insecure_allowed=True)
 
     chosen = namespace or manifest.namespace or documents.default_namespace
     decision = decide(manifest.pod, namespace=chosen, lookup=lookup, settings=settings)

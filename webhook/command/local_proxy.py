@@ -18,7 +18,7 @@ from sidecar.contract.grant import Grant
 from webhook.clients.endpoints import Endpoints, index_url, upload_url
 from webhook.clients.files import files
 from webhook.command.loopback import free_port
-from webhook.connector.registry import RegistryAccess
+from webhook.connector.registry import RegistryAccess, compose_grant
 from webhook.console import Console
 from webhook.errors import ConnectorsError
 
@@ -90,19 +90,12 @@ def _endpoints(registry: RegistryAccess, port: int) -> Endpoints:
 
 
 def _grant(registry: RegistryAccess) -> Grant:
-    connector = registry.connector
-    return Grant(
+    return compose_grant(
+        registry,
         version="file",
-        index_url=connector.index_url,
-        upload_url=connector.upload_url if connector.access == "readwrite" else None,
-        file_origins=connector.file_origins,
-        ca=registry.ca,
-        credential=registry.credential,
+        may_upload=registry.connector.access == "readwrite",
         soft_seconds=_FOREVER,
         hard_seconds=_FOREVER,
-        broker_ca=(),
-        packages=connector.packages,
-        max_connections=connector.max_connections,
     )
 
 
@@ -118,7 +111,7 @@ def _start(
 ) -> tuple["subprocess.Popen[str]", int, "_Watcher"]:
     reading, lifeline = os.pipe()
     settings = Environment(
-        listeners=(Listener(registry.connector.key, port),),
+        listeners=(Listener(str(registry.connector.key), port),),
         files=files(endpoints),
         config_dir=str(folder),
         grant_fd=reading,

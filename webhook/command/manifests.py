@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from secrets import token_bytes
 from typing import Any
 
-from sidecar.contract.grant import Credential
 from webhook import names
 from webhook.command.yaml_files import label, read_yaml
-from webhook.connector.credentials import parse_ca, parse_credential
+from webhook.connector.credentials import MaybeSecret
 from webhook.connector.manifest import Connector, parse_connector
-from webhook.connector.registry import RegistryAccess
+from webhook.connector.reasons import ConnectorReason
+from webhook.connector.registry import RegistryAccess, Secrets, parse_access
 from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.errors import InputError, InvalidConnector, Problem
+from webhook.identifiers import ConnectorKey
+from webhook.problems import Problems
 
 DEFAULT_NAMESPACE = "default"
 _DIGEST_KEY = token_bytes(32)
@@ -24,17 +26,18 @@ _KINDS = ("Connector", "ConnectorClass", "Secret")
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """What the files hold, by kind. Keys are namespace and name."""
+    """What the files hold, by kind."""
 
-    connectors: Mapping[tuple[str, str], Mapping[str, Any]]
+    connectors: Mapping[ConnectorKey, Mapping[str, Any]]
     secrets: Mapping[tuple[str, str], SecretManifest]
+    """By namespace and name"""
     default_namespace: str = DEFAULT_NAMESPACE
 
 
 def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) -> Documents:
     """Read all files; every problem of every file is reported together."""
     problems: list[Problem] = []
-    connectors: dict[tuple[str, str], Mapping[str, Any]] = {}
+    connectors: dict[ConnectorKey, Mapping[str, Any]] = {}
     secrets: dict[tuple[str, str], SecretManifest] = {}
     for source in sources:
         try:
@@ -47,7 +50,7 @@ def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) 
             if isinstance(found, Problem):
                 problems.append(found)
             elif document["kind"] == "Connector":
-                connectors[found] = document
+                connectors[ConnectorKey(*found)] = document
             elif document["kind"] == "Secret":
                 secrets[found] = parse_secret(document, digest_key=_DIGEST_KEY)
     if problems:
@@ -55,10 +58,10 @@ def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) 
     return Documents(connectors, secrets, default_namespace)
 
 
-def choose(documents: Documents, wanted: str | None) -> tuple[str, str]:
+def choose(documents: Documents, wanted: str | None) -> ConnectorKey:
     """The key of the one Connector, or of the one called `name` or `namespace/name`."""
     keys = sorted(documents.connectors)
-    listed = ", ".join("/".join(key) for key in keys)
+    listed = ", ".join(map(str, keys))
     if not keys:
         raise InputError.of("ConnectorNotFound", "the files hold no Connector: add one with -f")
     if wanted is None:
@@ -66,35 +69,28 @@ def choose(documents: Documents, wanted: str | None) -> tuple[str, str]:
             sentence = f"the files hold several Connectors: choose one with --connector ({listed})"
             raise InputError.of("ConnectorAmbiguous", sentence)
         return keys[0]
-    found = [key for key in keys if wanted in (key[1], "/".join(key))]
+    found = [key for key in keys if wanted in (key.name, str(key))]
     if len(found) != 1:
         how = "several Connectors are" if found else "no Connector is"
         raise InputError.of("ConnectorNotFound", f"{how} called {wanted!r}; the files hold {listed}")
     return found[0]
 
 
-def resolve(documents: Documents, key: tuple[str, str], *, insecure_allowed: bool = False) -> RegistryAccess:
+def resolve(documents: Documents, key: ConnectorKey, *, insecure_allowed: bool = False) -> RegistryAccess:
     """The Connector with credential and CA; `InputError` with all that is wrong in the three documents."""
     manifest, default = documents.connectors[key], documents.default_namespace
-    problems: list[Problem] = []
+    problems = Problems()
     try:
         connector = parse_connector(manifest, default_namespace=default, insecure_allowed=insecure_allowed)
     except InvalidConnector as error:
-        problems += error.problems
+        problems.extend(error.problems)
         connector = _with_its_secrets_only(manifest, default, error)
-    credential: Credential | None = None
-    ca: str | None = None
-    try:
-        credential = parse_credential(connector, _secret(documents, connector, connector.secret_name))
-    except InputError as error:
-        problems += error.problems
-    try:
-        ca = parse_ca(connector, _secret(documents, connector, connector.ca_secret_name))
-    except InputError as error:
-        problems += error.problems
-    if problems:
-        raise InputError(problems)
-    return RegistryAccess(connector, credential, ca)
+    login = _secret(documents, connector, connector.secret_name)
+    secrets = Secrets(login, _secret(documents, connector, connector.ca_secret_name))
+    with problems.collecting():
+        access = parse_access(connector, secrets)
+    problems.raise_any()
+    return access
 
 
 def _with_its_secrets_only(
@@ -114,16 +110,17 @@ def _with_its_secrets_only(
         raise error from None
 
 
-def _secret(documents: Documents, connector: Connector, name: str | None) -> SecretManifest | None:
+def _secret(documents: Documents, connector: Connector, name: str | None) -> MaybeSecret:
     if name is None:
         return None
     found = documents.secrets.get((connector.namespace, name))
     elsewhere = [namespace for namespace, other in documents.secrets if other == name]
     if found is None and elsewhere:
-        raise InputError.of(
-            "SecretNotFound",
+        return Problem(
+            ConnectorReason.SECRET_NOT_FOUND,
             f'secret "{name}" lies in namespace "{elsewhere[0]}", and Connector {connector.key} needs it in '
-            f'its own, "{connector.namespace}": move one of them',
+            f'its own, "{connector.namespace}"',
+            "move one of them",
         )
     return found
 

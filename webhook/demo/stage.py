@@ -18,11 +18,12 @@ from sidecar.contract.secret import Secret
 from sidecar.contract.words import TOKEN_AUDIENCE
 from webhook import names
 from webhook.command.yaml_files import read_yaml
-from webhook.connector.manifest import MaybeConnector, parse_connector
+from webhook.connector.manifest import MaybeConnector, find_connector
 from webhook.demo import services
 from webhook.demo.memory_cluster import MemoryCluster
 from webhook.demo.packages import make_wheel
-from webhook.errors import InputError, InvalidConnector
+from webhook.errors import InputError
+from webhook.identifiers import ConnectorKey
 from webhook.pod.settings import Settings
 from webhook.server import admission, broker
 
@@ -120,12 +121,7 @@ def _filled(
 
 
 def _lookup(cluster: MemoryCluster) -> admission.Connectors:
-    async def lookup(key: str) -> MaybeConnector:
-        namespace, _, name = key.partition("/")
-        manifest = await cluster.connector(namespace, name)
-        try:
-            return parse_connector(manifest) if manifest else None
-        except InvalidConnector as error:
-            return error
+    async def lookup(key: ConnectorKey) -> MaybeConnector:
+        return find_connector(await cluster.connector(*key))
 
     return lookup

@@ -21,9 +21,10 @@ from webhook.demo.show import show_after, show_before
 from webhook.demo.stage import Stage, example, set_stage
 from webhook.demo.workload import Outcome, run_and_search
 from webhook.errors import ConnectorsError
+from webhook.identifiers import ConnectorKey
 
 _WORKLOAD = "build"
-_CONNECTOR = "team-a/team-pypi"
+_CONNECTOR = ConnectorKey("team-a", "team-pypi")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 

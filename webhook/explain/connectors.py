@@ -10,24 +10,20 @@ from sidecar.contract.words import (
     REQUEST_REFUSED,
 )
 from webhook import names
-from webhook.connector.conditions import (
-    AUTHENTICATION_FAILED,
-    CONNECTION_FAILED,
-    PROXY,
-    READY,
-    TYPES,
-)
+from webhook.connector.conditions import PROXY, READY, TYPES
+from webhook.connector.reasons import ConditionReason, ConnectorReason
 from webhook.explain.facts import Facts, Unread, ago, condition, metadata
 from webhook.explain.grants import is_broker_reason
 from webhook.explain.installation import is_absent
 from webhook.explain.sidecar_lines import use_of
 from webhook.explain.statements import Level, Statement
+from webhook.identifiers import ConnectorKey
 
-_FIXES = {
-    AUTHENTICATION_FAILED: "correct user name and password in the Connector's Secret",
-    CONNECTION_FAILED: "check spec.address of the Connector, and that the registry runs; for a certificate "
-    "that is not trusted, name its CA in spec.caCertSecretRef",
-    "ConnectorClassNotFound": f"set spec.connectorClassName to {names.CONNECTOR_CLASS}",
+_FIXES: Mapping[str, str] = {
+    ConditionReason.AUTHENTICATION_FAILED: "correct user name and password in the Connector's Secret",
+    ConditionReason.CONNECTION_FAILED: "check spec.address of the Connector, and that the registry runs; for "
+    "a certificate that is not trusted, name its CA in spec.caCertSecretRef",
+    ConnectorReason.CONNECTOR_CLASS_NOT_FOUND: f"set spec.connectorClassName to {names.CONNECTOR_CLASS}",
 }
 
 _REQUEST_FIXES = {
@@ -44,9 +40,8 @@ MOST_MISSING = 5
 """Packages that are named; arbitrary, a resolver may ask for hundreds"""
 
 
-def explain_connector(facts: Facts, key: str) -> Iterator[Statement]:
+def explain_connector(facts: Facts, key: ConnectorKey) -> Iterator[Statement]:
     connector = facts.connectors.get(key)
-    namespace, _, name = key.partition("/")
     if isinstance(connector, Unread):
         yield Statement("connector", "note", f"{key}: {connector.sentence}")
     elif connector is None and is_absent(facts):
@@ -54,13 +49,13 @@ def explain_connector(facts: Facts, key: str) -> Iterator[Statement]:
         level: Level = "note" if _is_served(facts, key) else "wrong"
         yield Statement("connector", level, text, "install it, and apply the Connector again")
     elif connector is None:
-        text = f"{key}: there is no Connector {name} in namespace {namespace}"
+        text = f"{key}: there is no Connector {key.name} in namespace {key.namespace}"
         yield Statement("connector", "wrong", text, "create it there, or correct the annotation")
     else:
         yield from _conditions(facts, key, connector)
 
 
-def _conditions(facts: Facts, key: str, connector: Mapping[str, Any]) -> Iterator[Statement]:
+def _conditions(facts: Facts, key: ConnectorKey, connector: Mapping[str, Any]) -> Iterator[Statement]:
     ready = condition(connector, READY)
     called = f"{key} ({(connector.get('spec') or {}).get('address')})"
     if not ready or ready.get("observedGeneration", 0) < metadata(connector).get("generation", 0):
@@ -87,14 +82,14 @@ def _status(connector: Mapping[str, Any], kind: str) -> object:
     return condition(connector, kind).get("status")
 
 
-def _is_served(facts: Facts, key: str) -> bool:
+def _is_served(facts: Facts, key: ConnectorKey) -> bool:
     if isinstance(facts.log, Unread):
         return False
     use = use_of(facts.log, key)
     return bool(use.served) and not any(one.is_last_word for one in use.refusals)
 
 
-def explain_requests(facts: Facts, key: str) -> Iterator[Statement]:
+def explain_requests(facts: Facts, key: ConnectorKey) -> Iterator[Statement]:
     """What the sidecar's log holds, save what the broker refused, which is told already."""
     if isinstance(facts.log, Unread):
         return

@@ -6,12 +6,14 @@ from typing import Any
 
 from sidecar.contract.words import BROKER_UNREACHABLE, BROKER_UNTRUSTED
 from webhook import names
+from webhook.connector.reasons import ConnectorReason
 from webhook.explain.facts import Facts, Json, Unread, ago, annotations, last_seen, metadata, time_of
 from webhook.explain.installation import ABSENT_FIX, authority_fix, is_absent, is_of_another_installation
 from webhook.explain.sidecar import is_finished
 from webhook.explain.sidecar_lines import Refusal, Use, use_of
 from webhook.explain.statements import Statement
 from webhook.grant.notices import GRANTED, INSTALL, TROUBLES, trouble_reason
+from webhook.identifiers import ConnectorKey
 from webhook.pod.request import Request
 
 _OWN = "pypi-connector"
@@ -24,7 +26,9 @@ _KEPT_SECONDS = 3600
 """API servers keep Events for an hour, unless they are told otherwise."""
 
 
-def explain_grant(facts: Facts, pod: Mapping[str, Any], request: Request, key: str) -> Iterator[Statement]:
+def explain_grant(
+    facts: Facts, pod: Mapping[str, Any], request: Request, key: ConnectorKey
+) -> Iterator[Statement]:
     use = _use(facts, key)
     event = _newest_event(facts, key)
     refusal = _refusal_in_log(use) if use else None
@@ -54,12 +58,11 @@ def is_broker_reason(reason: str) -> bool:
     return reason in _NO_ANSWER or reason[:1].isupper()
 
 
-def _use(facts: Facts, key: str) -> Use | None:
+def _use(facts: Facts, key: ConnectorKey) -> Use | None:
     return None if isinstance(facts.log, Unread) else use_of(facts.log, key)
 
 
-def _newest_event(facts: Facts, key: str) -> Json | None:
-    namespace, _, name = key.partition("/")
+def _newest_event(facts: Facts, key: ConnectorKey) -> Json | None:
     found = []
     for event in () if isinstance(facts.events, Unread) else facts.events:
         related = event.get("related") or {}
@@ -67,7 +70,7 @@ def _newest_event(facts: Facts, key: str) -> Json | None:
         is_ours = is_ours and event.get("reason") not in _OF_THE_REGISTRY
         # an ended Pod that asks once more was refused for its end only
         is_ours = is_ours and not (event.get("reason") == "PodFinished" and is_finished(facts.pod or {}))
-        if is_ours and (related.get("namespace"), related.get("name")) == (namespace, name):
+        if is_ours and (related.get("namespace"), related.get("name")) == key:
             found.append(event)
     # of two in the same second, the grant is the later one: a refusal is asked again, a grant is not
     return max(found, key=lambda one: (str(last_seen(one)), one.get("reason") == GRANTED), default=None)
@@ -81,7 +84,7 @@ def _heard_since(use: Use | None, refusal: Refusal | None, then: datetime | None
     return bool(later)
 
 
-def _refused(facts: Facts, key: str, event: Json) -> Statement:
+def _refused(facts: Facts, key: ConnectorKey, event: Json) -> Statement:
     reason, count = str(event.get("reason")), int(event.get("count") or 1)
     sentence = str(event.get("message")).removeprefix(f"Connector {key}: ")
     times = f", {count} times" if count > 1 else ""
@@ -89,14 +92,13 @@ def _refused(facts: Facts, key: str, event: Json) -> Statement:
     return Statement("granted", "wrong", text, _fix(facts, key, reason))
 
 
-def _fix(facts: Facts, key: str, reason: str) -> str:
+def _fix(facts: Facts, key: ConnectorKey, reason: str) -> str:
     """A command to paste, where one mends it; the sentence says the rest."""
-    place = key.partition("/")[0]
     if reason == "AccessDenied":
-        return _own_binding(facts, names.USER_ROLE, place)
-    if reason in ("SecretForbidden", "CASecretForbidden"):
+        return _own_binding(facts, names.USER_ROLE, key.namespace)
+    if reason in (ConnectorReason.SECRET_FORBIDDEN, ConnectorReason.CA_SECRET_FORBIDDEN):
         role = names.SECRET_READER_ROLE
-        return _binding(role, role, place, f"{names.NAMESPACE}:{names.BROKER}")
+        return _binding(role, role, key.namespace, f"{names.NAMESPACE}:{names.BROKER}")
     return ""
 
 
@@ -111,7 +113,7 @@ def _binding(name: str, role: str, place: str, account: str) -> str:
     return f"kubectl create rolebinding {name} -n {place} --clusterrole={role} --serviceaccount={account}"
 
 
-def _granted(facts: Facts, request: Request, key: str, event: Json) -> Iterator[Statement]:
+def _granted(facts: Facts, request: Request, key: ConnectorKey, event: Json) -> Iterator[Statement]:
     rights = str(event.get("message")).removeprefix(f"Connector {key}: ")
     yield Statement("granted", "ok", f"{key}: {rights}, {ago(facts.now, last_seen(event))}")
     if rights != INSTALL or request.publish_target != key or not _wants_upload(facts, key):
@@ -120,11 +122,11 @@ def _granted(facts: Facts, request: Request, key: str, event: Json) -> Iterator[
     if connector and not isinstance(connector, Unread) and _parameter(connector, "access") == "read":
         yield Statement("granted", "note", f"{key}: no upload, for its parameter access is read")
         return
-    command = _own_binding(facts, names.PUBLISHER_ROLE, key.partition("/")[0])
+    command = _own_binding(facts, names.PUBLISHER_ROLE, key.namespace)
     yield Statement("granted", "note", f"{key}: no upload without a role that allows it", command)
 
 
-def _wants_upload(facts: Facts, key: str) -> bool:
+def _wants_upload(facts: Facts, key: ConnectorKey) -> bool:
     """Whether the Pod asked to upload: every Pod gets an upload address, and few use it."""
     said = annotations(facts.pod or {})
     is_written = names.PUBLISH_CONNECTOR in said or names.PYPIRC_CONFIGURATION in said.get(
@@ -134,7 +136,7 @@ def _wants_upload(facts: Facts, key: str) -> bool:
     return is_written or (use is not None and any(refusal.reason == _NOT_GRANTED for refusal in use.refusals))
 
 
-def _not_renewed(facts: Facts, pod: Mapping[str, Any], key: str) -> Iterator[Statement]:
+def _not_renewed(facts: Facts, pod: Mapping[str, Any], key: ConnectorKey) -> Iterator[Statement]:
     if is_finished(pod) or not (is_absent(facts) or is_of_another_installation(facts)):
         return
     text = f"{key}: this grant serves for an hour at most, and the Pod will get no other"
@@ -150,7 +152,7 @@ def _refusal_in_log(use: Use) -> Refusal | None:
     return next((one for one in use.refusals if one.is_last_word and is_broker_reason(one.reason)), None)
 
 
-def _refused_in_log(facts: Facts, key: str, refusal: Refusal) -> Statement:
+def _refused_in_log(facts: Facts, key: ConnectorKey, refusal: Refusal) -> Statement:
     when = ago(facts.now, refusal.last)
     detail = refusal.detail.removeprefix("no grant: ").removeprefix("no grant yet: ")
     if refusal.reason == BROKER_UNTRUSTED:
@@ -184,7 +186,7 @@ def _broker_fix(facts: Facts) -> str:
     return f"{ready} replicas of the Deployment {names.BROKER} are ready: {policy}"
 
 
-def _unknown(facts: Facts, pod: Mapping[str, Any], key: str) -> Statement:
+def _unknown(facts: Facts, pod: Mapping[str, Any], key: ConnectorKey) -> Statement:
     if isinstance(facts.events, Unread):
         return Statement("granted", "note", f"{key}: {facts.events.sentence}")
     created = time_of(metadata(pod).get("creationTimestamp"))

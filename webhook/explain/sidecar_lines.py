@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from webhook.explain.facts import Json, time_of
+from webhook.identifiers import ConnectorKey
 
 _DENIED = "package-denied"
 """The Connector's policy said no. That is no fault: pip looks for a newer pip, though it may not have any"""
@@ -41,8 +42,9 @@ class Use:
     """A sentence for each package that the Connector's policy kept back"""
 
 
-def use_of(lines: Sequence[Json], connector: str) -> Use:
-    requests = [one for one in lines if one.get("message") == "request" and one.get("connector") == connector]
+def use_of(lines: Sequence[Json], connector: ConnectorKey) -> Use:
+    key = str(connector)
+    requests = [one for one in lines if one.get("message") == "request" and one.get("connector") == key]
     served = [one for one in requests if _is_served(one)]
     return Use(
         served=len(served),

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 from webhook import names
 from webhook.clients.ports import allocate
 from webhook.connector.manifest import MaybeConnector
+from webhook.connector.reasons import ConnectorReason
 from webhook.errors import InputError, InvalidConnector, Problem
+from webhook.identifiers import ConnectorKey
 from webhook.pod import shape
 from webhook.pod.csi_volumes import unserved_volumes
 from webhook.pod.injection import inject
@@ -22,13 +24,13 @@ from webhook.pod.request import Request, parse_annotations
 from webhook.pod.settings import Settings
 from webhook.pod.shape import Json, declared_ports
 
-Lookup = Callable[[str], MaybeConnector]
+Lookup = Callable[[ConnectorKey], MaybeConnector]
 
 MESSAGE_LIMIT = 4096
 """Characters of a message: a dozen or two of sentences. 16,000 hostPath volumes would make 3 MB of them."""
 
 WARNINGS_LIMIT = 32
-"""The API server passes on 4096 characters of them, 16 of full length (`review.WARNING_LENGTH`)."""
+"""The API server passes on 4096 characters of them, 16 of full length (`review.WARNING_LIMIT`)."""
 
 _MIRROR = "kubernetes.io/config.mirror"
 
@@ -131,9 +133,9 @@ def decide_request(
         return _refused([Problem(Reason.PORT_TAKEN, f"{error}: declare fewer ports")], warnings)
     injection = inject(pod, request=request, ports=ports, settings=settings, quotas=facts.quotas)
     allowances = (
-        # what follows is the way out, which the label has taken
-        f"{one.message.partition(':')[0]}: allowed by the Namespace's label {names.ALLOW_UNCONFINED}"
-        for one in tolerated
+        # in place of the fix, which the label makes unnecessary
+        f"{problem.what}: allowed by the Namespace's label {names.ALLOW_UNCONFINED}"
+        for problem in tolerated
     )
     everything = _few((*warnings, *allowances, *injection.warnings))
     return Decision(Reason.INJECTED, injection.message, everything, injection.pod)
@@ -158,13 +160,12 @@ def _connector_problems(request: Request, lookup: Lookup) -> list[Problem]:
     found = []
     for key in request.keys:
         connector = lookup(key)
-        namespace, _, name = key.partition("/")
         if connector is None:
-            sentence = f"connector {name} not found in namespace {namespace}: create it, or name another"
-            found.append(Problem(Reason.CONNECTOR_NOT_FOUND, sentence))
+            sentence = f"connector {key.name} not found in namespace {key.namespace}"
+            found.append(Problem(Reason.CONNECTOR_NOT_FOUND, sentence, "create it, or name another"))
         elif isinstance(connector, InvalidConnector):
             reasons = [problem.reason for problem in connector.problems]
-            is_class = Reason.CONNECTOR_CLASS_NOT_FOUND.value in reasons
+            is_class = ConnectorReason.CONNECTOR_CLASS_NOT_FOUND in reasons
             reason = Reason.CONNECTOR_CLASS_NOT_FOUND if is_class else Reason.CONNECTOR_INVALID
             found += [Problem(reason, problem.message) for problem in connector.problems]
     return found

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 from webhook import names
 from webhook.clients.endpoints import Endpoints, index_url, upload_url
+from webhook.identifiers import ConnectorKey
 from webhook.pod.request import Request
 
 
-def endpoints(request: Request, ports: Mapping[str, int]) -> Endpoints:
+def endpoints(request: Request, ports: Mapping[ConnectorKey, int]) -> Endpoints:
     """`ports` holds every connector of the request."""
     target = request.publish_target
     return Endpoints(
@@ -18,10 +19,10 @@ def endpoints(request: Request, ports: Mapping[str, int]) -> Endpoints:
     )
 
 
-def _sections(request: Request, ports: Mapping[str, int]) -> tuple[tuple[str, str], ...]:
+def _sections(request: Request, ports: Mapping[ConnectorKey, int]) -> tuple[tuple[str, str], ...]:
     found: dict[str, str] = {}
     for connector in request.connectors[1:]:
-        section = f"{names.ALIAS}-{connector.replace('/', '-')}"
+        section = f"{names.ALIAS}-{connector.namespace}-{connector.name}"
         if section in found:
             # a/b-c and a-b/c read the same; a section twice makes the whole file unreadable
             section += f"-{ports[connector]}"

@@ -16,6 +16,7 @@ from sidecar.contract.words import CONFIG_DIR
 from webhook import names
 from webhook.clients import files, no_proxy, variables
 from webhook.clients.endpoints import Endpoints
+from webhook.identifiers import ConnectorKey
 from webhook.pod import mounts
 from webhook.pod.endpoints import endpoints
 from webhook.pod.reasons import Reason
@@ -39,7 +40,7 @@ def inject(
     pod: Mapping[str, Any],
     *,
     request: Request,
-    ports: Mapping[str, int],
+    ports: Mapping[ConnectorKey, int],
     settings: Settings,
     quotas: Collection[str] = (),
 ) -> Injection:
@@ -57,11 +58,11 @@ def inject(
 
 
 def sidecar_environment(
-    request: Request, told: Endpoints, ports: Mapping[str, int], settings: Settings
+    request: Request, told: Endpoints, ports: Mapping[ConnectorKey, int], settings: Settings
 ) -> Environment:
     """What the sidecar is told; everything but the token lies in it."""
     return Environment(
-        listeners=tuple(Listener(connector, ports[connector]) for connector in request.keys),
+        listeners=tuple(Listener(str(key), ports[key]) for key in request.keys),
         files=files.files(told),
         log_level=request.log_level,
         broker_url=settings.broker_url,

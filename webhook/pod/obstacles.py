@@ -137,8 +137,8 @@ def _host_paths(spec: Mapping[str, Any]) -> Iterator[Problem]:
         if "hostPath" in volume:
             yield Problem(
                 Reason.HOST_PATH_VOLUME,
-                f"volume {volume.get('name')} is a hostPath: the node's files lead to other containers; "
-                f"use another volume{_LIFTED}",
+                f"volume {volume.get('name')} is a hostPath",
+                f"the node's files lead to other containers; use another volume{_LIFTED}",
             )
 
 
@@ -148,15 +148,16 @@ def _security(container: Json) -> Iterator[Problem]:
     if context.get("privileged"):
         yield Problem(
             Reason.PRIVILEGED_CONTAINER,
-            f"container {name} is privileged: it could read the sidecar's memory; remove privileged{_LIFTED}",
+            f"container {name} is privileged",
+            f"it could read the sidecar's memory; remove privileged{_LIFTED}",
         )
     added = (context.get("capabilities") or {}).get("add") or []
     harmful = [one for one in added if one.upper().removeprefix("CAP_") in CAPABILITIES]
     if harmful:
         yield Problem(
             Reason.CAPABILITY_NOT_ALLOWED,
-            f"container {name} adds {', '.join(harmful)}: it could read the sidecar's memory; "
-            f"remove it{_LIFTED}",
+            f"container {name} adds {', '.join(harmful)}",
+            f"it could read the sidecar's memory; remove it{_LIFTED}",
         )
 
 

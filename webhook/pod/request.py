@@ -8,10 +8,11 @@ from typing import TypeVar
 
 from sidecar.contract.words import LOG_LEVELS
 from webhook import names
-from webhook.errors import InputError, Problem
-from webhook.identifiers import is_label, is_subdomain
+from webhook.errors import InputError, InvalidValue, Problem
+from webhook.identifiers import ConnectorKey, is_label
 from webhook.pod.quantities import parse_quantity
 from webhook.pod.reasons import Reason
+from webhook.problems import Problems
 
 T = TypeVar("T")
 
@@ -48,10 +49,10 @@ class Resources:
 class Request:
     """What a Pod asks for."""
 
-    connectors: tuple[str, ...] = ()
-    """Keys `namespace/name`; the first is the index. Empty: nothing is asked for"""
-    publish_connector: str | None = None
-    """Key, where uploads go elsewhere than to the first connector"""
+    connectors: tuple[ConnectorKey, ...] = ()
+    """The first is the index. Empty: nothing is asked for"""
+    publish_connector: ConnectorKey | None = None
+    """Where uploads go, if not to the first connector"""
     configurations: tuple[str, ...] = CONFIGURATIONS
     containers: tuple[str, ...] | None = None
     """None: all; at most MOST_CONTAINER_NAMES"""
@@ -71,14 +72,14 @@ class Request:
         return names.PYPIRC_CONFIGURATION in self.configurations
 
     @property
-    def publish_target(self) -> str | None:
+    def publish_target(self) -> ConnectorKey | None:
         """The one connector that may be uploaded to; None without `pypirc`."""
         if not self.has_pypirc or not self.connectors:
             return None
         return self.publish_connector or self.connectors[0]
 
     @property
-    def keys(self) -> tuple[str, ...]:
+    def keys(self) -> tuple[ConnectorKey, ...]:
         """Every connector named, in the order of the listeners."""
         further = [self.publish_connector] if self.publish_connector else []
         return tuple(dict.fromkeys([*self.connectors, *further]))
@@ -113,87 +114,75 @@ def parse_annotations(annotations: Mapping[str, str], *, namespace: str, warns: 
         warnings=_unknown(annotations) if warns else (),
     )
     reader.read(names.INJECT, None, reader.inject)
-    problems = [*reader.problems, *_contradictions(annotations, request)]
-    if problems:
-        raise InputError(problems)
+    problems = reader.problems
+    problems.extend(_contradictions(annotations, request))
+    problems.raise_any()
     return request
 
 
 class _Reader:
-    """Reads one annotation after another and keeps what is wrong with each."""
+    """Reads one annotation after another and collects the problems of all."""
 
     def __init__(self, annotations: Mapping[str, str], namespace: str) -> None:
         self._annotations = annotations
         self._namespace = namespace
-        self.problems: list[Problem] = []
+        self.problems = Problems()
 
     def read(self, name: str, default: T, parse: Callable[[str], T]) -> T:
         text = self._annotations.get(name)
         if text is None:
             return default
-        try:
-            return parse(text)
-        except _Wrong as wrong:
-            self.problems.append(Problem(Reason.INVALID_ANNOTATION, f"annotation {name} {wrong}"))
-            return default
+        reason, place = Reason.INVALID_ANNOTATION, f"annotation {name}"
+        return self.problems.read(parse, text, place=place, reason=reason, default=default)
 
-    def connectors(self, text: str) -> tuple[str, ...]:
+    def connectors(self, text: str) -> tuple[ConnectorKey, ...]:
         parts = _parts(text, MOST_CONNECTORS, "connectors")
         return tuple(dict.fromkeys(self.connector(part) for part in parts))
 
-    def connector(self, text: str) -> str:
-        namespace, slash, name = text.strip().rpartition("/")
-        if not slash:
-            namespace = self._namespace
-        if not (is_label(namespace) and is_subdomain(name)):
-            raise _Wrong(f"must read name or namespace/name in lower case, not {text.strip()!r}")
-        return f"{namespace}/{name}"
+    def connector(self, text: str) -> ConnectorKey:
+        return ConnectorKey.parse(text.strip(), default_namespace=self._namespace)
 
     def configurations(self, text: str) -> tuple[str, ...]:
         chosen = {part.strip() for part in text.split(",")}
         if not chosen <= set(CONFIGURATIONS):
-            raise _Wrong(f"must be {', '.join(CONFIGURATIONS)} or both with a comma, not {text!r}")
+            raise InvalidValue(f"must be {', '.join(CONFIGURATIONS)} or both with a comma, not {text!r}")
         return tuple(one for one in CONFIGURATIONS if one in chosen)
 
     def containers(self, text: str) -> tuple[str, ...]:
         found = _parts(text, MOST_CONTAINER_NAMES, "containers")
         if not all(is_label(one) for one in found):
-            raise _Wrong(f"must be a comma list of container names, not {text!r}")
+            raise InvalidValue(f"must be a comma list of container names, not {text!r}")
         if names.SIDECAR in found:
-            raise _Wrong(f"must not name {names.SIDECAR!r}: it is the sidecar itself")
+            raise InvalidValue(f"must not name {names.SIDECAR!r}", "it is the sidecar itself")
         return found
 
     def port(self, text: str) -> int:
         # below 1024 only root may listen, and the sidecar is not root
         if not re.fullmatch(r"[0-9]{4,5}", text) or not 1024 <= int(text) <= 65535:
-            raise _Wrong(f"must be a whole number from 1024 to 65535, not {text!r}")
+            raise InvalidValue(f"must be a whole number from 1024 to 65535, not {text!r}")
         return int(text)
 
     def quantity(self, text: str) -> str:
         if not parse_quantity(text):
-            raise _Wrong(f"must be a Kubernetes quantity above zero such as 50m or 64Mi, not {text!r}")
+            raise InvalidValue(f"must be a Kubernetes quantity above zero such as 50m or 64Mi, not {text!r}")
         return text
 
     def log_level(self, text: str) -> str:
         if text not in LOG_LEVELS:
-            raise _Wrong(f"must be one of {', '.join(LOG_LEVELS)}, not {text!r}")
+            raise InvalidValue(f"must be one of {', '.join(LOG_LEVELS)}, not {text!r}")
         return text
 
     def inject(self, text: str) -> None:
         if text != "true":
-            raise _Wrong(f'must be "false" (opts out) or "true", not {text!r}')
+            raise InvalidValue(f'must be "false" (opts out) or "true", not {text!r}')
 
 
 def _parts(text: str, most: int, of_what: str) -> tuple[str, ...]:
     """The different members of a comma list, which are counted before any is looked at."""
     found = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     if len(found) > most:
-        raise _Wrong(f"names {len(found)} {of_what}; at most {most} are allowed")
+        raise InvalidValue(f"names {len(found)} {of_what}; at most {most} are allowed")
     return found
-
-
-class _Wrong(Exception):
-    """The rest of a sentence that begins with the annotation's name."""
 
 
 def _contradictions(annotations: Mapping[str, str], request: Request) -> list[Problem]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from sidecar.contract.words import LOG_LEVELS
 from webhook import names
-from webhook.errors import InputError, Problem
 from webhook.identifiers import is_label, is_subdomain
 from webhook.pod.settings import BROKER_URL, Settings, is_image
+from webhook.problems import Problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def from_environment(variables: Mapping[str, str], *, port: int, tls_directory: 
     reader = _Reader(variables)
     image = reader.text("SIDECAR_IMAGE")
     if not image:
-        reader.wrong("SIDECAR_IMAGE", "is not set: give the sidecar's image, best with its digest")
+        reader.wrong("SIDECAR_IMAGE", "is not set", "give the sidecar's image, best with its digest")
     images = [image or "x", *reader.items("ALLOWED_IMAGES")]
     for name, one in zip(["SIDECAR_IMAGE", *["ALLOWED_IMAGES"] * len(images)], images, strict=False):
         reader.check(name, one, is_image, "an image reference")
@@ -58,7 +58,7 @@ def from_environment(variables: Mapping[str, str], *, port: int, tls_directory: 
     level = reader.text("LOG_LEVEL", "info")
     if level not in LOG_LEVELS:
         reader.wrong("LOG_LEVEL", f"must be one of {', '.join(LOG_LEVELS)}, not {level!r}")
-    found = ProcessSettings(
+    settings = ProcessSettings(
         sidecar_image=image,
         allowed_images=tuple(dict.fromkeys(images)),
         pull_secrets=tuple(dict.fromkeys(pull_secrets)),
@@ -69,20 +69,19 @@ def from_environment(variables: Mapping[str, str], *, port: int, tls_directory: 
         pod_name=reader.text("POD_NAME", "pypi-connector"),
         log_level=level,
     )
-    if reader.problems:
-        raise InputError(reader.problems)
-    return found
+    reader.problems.raise_any()
+    return settings
 
 
 class _Reader:
-    """Reads one variable after another and keeps what is wrong with each."""
+    """Reads one variable after another and collects the problems of all."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
-        self.problems: list[Problem] = []
+        self.problems = Problems()
 
-    def wrong(self, name: str, sentence: str) -> None:
-        self.problems.append(Problem("InvalidSetting", f"{names.SETTINGS_PREFIX}{name} {sentence}"))
+    def wrong(self, name: str, fault: str, fix: str = "") -> None:
+        self.problems.add("InvalidSetting", f"{names.SETTINGS_PREFIX}{name} {fault}", fix)
 
     def text(self, name: str, default: str = "") -> str:
         return self._variables.get(names.SETTINGS_PREFIX + name) or default

@@ -62,5 +62,5 @@ class Asking:
     def _log(self, registry: RegistryAccess, seen: Probe, before: schedule.Answer | None) -> None:
         """Log the cause, which the status leaves out: authors of Connectors read the status."""
         if seen.cause and (before is None or before.probe.cause != seen.cause):
-            key = f"{registry.connector.namespace}/{registry.connector.name}"
+            key = str(registry.connector.key)
             logger.info("registry not reached", extra={"connector": key, "cause": seen.cause})

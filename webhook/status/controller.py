@@ -10,7 +10,6 @@ import asyncio
 import logging
 import random
 import time
-import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +26,8 @@ from webhook.cluster.trim import is_abridged, without_texts
 from webhook.connector.conditions import TYPES, Observed, Probe, conditions
 from webhook.connector.registry import RegistryAccess
 from webhook.connector.secret import SecretManifest, parse_secret
-from webhook.errors import ClusterRefused, ClusterUnavailable
+from webhook.errors import ClusterRefused, ClusterUnavailable, describe_failure
+from webhook.identifiers import ConnectorKey
 from webhook.limits.fair_slots import FairSlots
 from webhook.status import schedule
 from webhook.status.asking import Asking, Turn
@@ -126,10 +126,9 @@ class Controller:
             if is_new:
                 attendance.changed.set()
 
-    def doubt(self, connector: str) -> None:
+    def doubt(self, connector: ConnectorKey) -> None:
         """Pods say that this Connector's registry does not serve them. Only the leading replica acts."""
-        namespace, _, name = connector.partition("/")
-        attendance = self._attended.get((namespace, name))
+        attendance = self._attended.get(connector)
         if attendance is None or attendance.answer is None:
             return
         doubted = schedule.doubted(attendance.answer, self._clock())
@@ -188,10 +187,7 @@ class Controller:
                 self._log(logging.WARNING, "connector not looked at", attendance, cause=str(error))
             except Exception as error:  # noqa: BLE001 (an edge: one Connector must not end the others)
                 attendance.failures += 1
-                frame = traceback.extract_tb(error.__traceback__)[-1]
-                place = f"{frame.filename}:{frame.lineno}"
-                kind = type(error).__name__
-                self._log(logging.ERROR, "internal error", attendance, error=kind, place=place)
+                self._log(logging.ERROR, "internal error", attendance, **describe_failure(error))
             pause = max(0.0, begun + self._next_look(attendance) - self._clock())
 
     def _next_look(self, attendance: _Attendance) -> float:
@@ -262,7 +258,7 @@ class Controller:
         self, attendance: _Attendance, manifest: Json, found: Inspection, seen: Probe | None
     ) -> None:
         """Write the status, unless the Connector is another by now: then look again."""
-        url = index_url(default_port("/".join(_key(manifest))))
+        url = index_url(default_port(_key(manifest)))
         told = conditions(Observed(found.problems, found.has_secret, found.has_ca, seen, url))
         current = attendance.manifest
         if identity(current) == identity(manifest):
@@ -277,7 +273,7 @@ class Controller:
         return parse_secret(manifest) if manifest else None
 
     def _log(self, level: int, message: str, attendance: _Attendance, **fields: object) -> None:
-        logger.log(level, message, extra={"connector": "/".join(_key(attendance.manifest)), **fields})
+        logger.log(level, message, extra={"connector": str(_key(attendance.manifest)), **fields})
 
 
 async def _wait(changed: asyncio.Event, seconds: float) -> None:
@@ -288,5 +284,5 @@ async def _wait(changed: asyncio.Event, seconds: float) -> None:
         pass
 
 
-def _key(manifest: Mapping[str, Any]) -> Key:
-    return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+def _key(manifest: Mapping[str, Any]) -> ConnectorKey:
+    return ConnectorKey(manifest["metadata"]["namespace"], manifest["metadata"]["name"])

@@ -11,13 +11,12 @@ from typing import Any
 
 from webhook.connector.conditions import (
     AUTH,
-    AUTHENTICATION_FAILED,
-    CONNECTION_FAILED,
     LIVENESS,
     TYPES,
     Condition,
     Probe,
 )
+from webhook.connector.reasons import ConditionReason
 
 Json = dict[str, Any]
 
@@ -93,9 +92,9 @@ def told_probe(manifest: Mapping[str, Any]) -> Probe | None:
         return None
     found = _by_type(_mapping(manifest.get("status")))
     liveness, auth = found[LIVENESS], found[AUTH]
-    if liveness.get("reason") == CONNECTION_FAILED:
+    if liveness.get("reason") == ConditionReason.CONNECTION_FAILED:
         return Probe("unreachable", str(liveness.get("message")))
-    if auth.get("reason") == AUTHENTICATION_FAILED:
+    if auth.get("reason") == ConditionReason.AUTHENTICATION_FAILED:
         return Probe("refused", str(auth.get("message")))
     if liveness.get("status") == auth.get("status") == "True":
         return Probe("ok", str(liveness.get("message")))
