@@ -26,6 +26,7 @@ from webhook.errors import InputError
 from webhook.identifiers import ConnectorKey
 from webhook.pod.settings import Settings
 from webhook.server import admission, broker
+from webhook.server.reviewer import ConnectorLookup
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
 USERNAME = "ci-robot"
@@ -120,7 +121,7 @@ def _filled(
     yield {"kind": "Secret", "metadata": metadata, "stringData": {"ca.crt": authority.certificate}}
 
 
-def _lookup(cluster: MemoryCluster) -> admission.Connectors:
+def _lookup(cluster: MemoryCluster) -> ConnectorLookup:
     async def lookup(key: ConnectorKey) -> MaybeConnector:
         return find_connector(await cluster.connector(*key))
 

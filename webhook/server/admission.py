@@ -11,25 +11,20 @@ import functools
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Send
 
-from webhook.connector.manifest import MaybeConnector
 from webhook.errors import ClusterUnavailable, describe_failure
-from webhook.identifiers import ConnectorKey
 from webhook.limits.budgets import Budget, Hold, Overfull, parsed_bytes
 from webhook.limits.tally import Tally
-from webhook.pod.decision import Decision, decide_request, parse_pod
-from webhook.pod.namespace import NamespaceFacts
-from webhook.pod.patch import operations
-from webhook.pod.reasons import Reason
 from webhook.pod.settings import Settings
 from webhook.server import review
 from webhook.server.body import Fault, UnusableBody, content_type, read_body
+from webhook.server.reviewer import ConnectorLookup, NamespaceLookup, Reviewer, find_no_namespace
 from webhook.server.sending import Sent, abort, send_whole
 
 BODY_LIMIT = 7 * 1024 * 1024
@@ -57,28 +52,19 @@ come from one peer, the API server: two Pods of 1.7 MB would use up its share, a
 HELD_PER_PEER_LIMIT = 64 * 1024 * 1024
 """Two thirds: the rest is reserved for other peers"""
 
-Connectors = Callable[[ConnectorKey], Awaitable[MaybeConnector]]
-"""From a cache, or by one question with a limit of its own."""
-
-
-Places = Callable[[str], Awaitable[NamespaceFacts]]
-
 _log = logging.getLogger(__name__)
-
-
-async def _plain(namespace: str) -> NamespaceFacts:
-    return NamespaceFacts()
 
 
 def create_app(
     settings: Callable[[], Settings],
-    connectors: Connectors,
+    connectors: ConnectorLookup,
     *,
-    places: Places = _plain,
+    namespaces: NamespaceLookup = find_no_namespace,
     is_ready: Callable[[], bool] = lambda: True,
 ) -> FastAPI:
-    """`settings` is asked for each Pod, for authorities come and go; `is_ready` says whether the caches
-    behind the other two are filled."""
+    """`settings` is called for each Pod, for authorities come and go; `is_ready` says whether the caches
+    behind the two lookups are filled."""
+    reviewer = Reviewer(settings, connectors, namespaces)
     budget = Budget(HELD_LIMIT, HELD_PER_PEER_LIMIT)
     tally = Tally(_log, "admission reviews not usable")
     large = asyncio.Lock()
@@ -90,7 +76,7 @@ def create_app(
         async with large if parsed > LARGE_BYTES else contextlib.nullcontext():
             hold.grow(parsed)
             request, uid = _request(_parse(body))
-            return _answer(await _review(request, uid, settings, connectors, places))
+            return _answer(await _review(request, uid, reviewer))
 
     async def respond(http: Request, send: Send) -> None:
         peer = http.client.host if http.client else ""
@@ -183,79 +169,22 @@ def _request(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     return request, uid
 
 
-async def _review(
-    request: Mapping[str, Any],
-    uid: str,
-    settings: Callable[[], Settings],
-    connectors: Connectors,
-    places: Places,
-) -> review.Review:
+async def _review(request: Mapping[str, Any], uid: str, reviewer: Reviewer) -> review.Review:
     started = time.monotonic()
-    reason = "InternalError"
     try:
-        ignored = _ignored(request)
-        if ignored:
-            reason, answer = ignored, review.allowed(uid)
-        elif not isinstance(request.get("object"), dict):
-            reason = "BadRequest"
-            answer = review.errored(uid, 400, reason, "the request holds no object: nothing can be decided")
-        else:
-            decision = await _decide(request, settings(), connectors, places)
-            reason, answer = decision.reason.value, _of_decision(uid, request["object"], decision)
+        reason, answer = await reviewer.answer(request, uid)
     except ClusterUnavailable as error:
         reason = "ClusterUnavailable"
         answer = review.errored(uid, 503, reason, f"{error}: try again")
     except Exception as error:  # noqa: BLE001 (the edge: whatever failed leaves as a review, with the uid)
         _log.error("admission failed", extra={"uid": uid, **describe_failure(error)})
+        reason = "InternalError"
         sentence = (
             "the webhook has failed on this Pod: its log tells the cause, under the review's uid; try again"
         )
         answer = review.errored(uid, 500, reason, sentence)
     _log.info("admission", extra=_fields(request, answer, reason, time.monotonic() - started))
     return answer
-
-
-def _ignored(request: Mapping[str, Any]) -> str | None:
-    """What the registration should never send, and what would be none of our business if it did."""
-    resource = request.get("resource")
-    if request.get("operation") != "CREATE":
-        return "OperationIgnored"
-    if request.get("subResource"):
-        return "SubresourceIgnored"
-    if not isinstance(resource, dict) or (resource.get("group") or "", resource.get("resource")) != (
-        "",
-        "pods",
-    ):
-        return "ResourceIgnored"
-    return None
-
-
-async def _decide(
-    request: Mapping[str, Any],
-    settings: Settings,
-    find_connector: Connectors,
-    find_namespace: Places,
-) -> Decision:
-    pod = request["object"]
-    namespace = str(request.get("namespace") or "default")
-    parsed = parse_pod(pod, namespace=namespace)
-    if isinstance(parsed, Decision):
-        return parsed
-    # together, for each may wait for its live question
-    connectors = await asyncio.gather(*map(find_connector, parsed.keys))
-    by_key = dict(zip(parsed.keys, connectors, strict=True))
-    facts = await find_namespace(namespace)
-    return decide_request(pod, parsed, lookup=by_key.get, settings=settings, facts=facts)
-
-
-def _of_decision(uid: str, pod: Mapping[str, Any], decision: Decision) -> review.Review:
-    if decision.pod is not None:
-        return review.patched(uid, operations(pod, decision.pod), warnings=decision.warnings)
-    if decision.allowed:
-        return review.allowed(uid, warnings=decision.warnings)
-    if decision.reason is Reason.INVALID_POD:
-        return review.errored(uid, 400, decision.reason.value, decision.message)
-    return review.denied(uid, decision.reason.value, decision.message, warnings=decision.warnings)
 
 
 def _fields(
