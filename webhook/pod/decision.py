@@ -4,7 +4,7 @@ In two steps, so that a caller can fetch the Connectors between them: `parse_pod
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,11 +37,11 @@ _MIRROR = "kubernetes.io/config.mirror"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a Pod, as data."""
+    """The decision on a Pod, as data."""
 
     reason: Reason
     message: str
-    """A sentence, with the fix where the Pod is refused; all that is wrong is in it"""
+    """A sentence or, if the Pod is refused, a line for each problem, with its fix"""
     warnings: tuple[str, ...] = ()
     pod: Json | None = None
     """The injected Pod"""
@@ -120,10 +120,11 @@ def decide_request(
 ) -> Decision:
     """The second step. `request` is what `parse_pod` read from this Pod; `lookup` has its Connectors."""
     is_unconfined_allowed = facts.labels.get(names.ALLOW_UNCONFINED) == "true"
-    found = obstacles(pod, request)
     lifted = UNCONFINED if is_unconfined_allowed else frozenset()
-    tolerated = [one for one in found if one.reason in lifted]
-    problems = [one for one in found if one.reason not in lifted] + _connector_problems(request, lookup)
+    in_the_way = obstacles(pod, request)
+    tolerated = [problem for problem in in_the_way if problem.reason in lifted]
+    problems = [problem for problem in in_the_way if problem.reason not in lifted]
+    problems += _connector_problems(request, lookup)
     warnings = (*request.warnings, *_name_resolution(pod, settings), *_csi_volumes(pod))
     if problems:
         return _refused(problems, warnings)
@@ -137,8 +138,8 @@ def decide_request(
         f"{problem.what}: allowed by the Namespace's label {names.ALLOW_UNCONFINED}"
         for problem in tolerated
     )
-    everything = _few((*warnings, *allowances, *injection.warnings))
-    return Decision(Reason.INJECTED, injection.message, everything, injection.pod)
+    all_warnings = _few((*warnings, *allowances, *injection.warnings))
+    return Decision(Reason.INJECTED, injection.message, all_warnings, injection.pod)
 
 
 def _annotations(pod: Mapping[str, Any]) -> Mapping[str, str]:
@@ -157,22 +158,22 @@ def _unchanged(pod: Mapping[str, Any], request: Request) -> Decision | None:
 
 
 def _connector_problems(request: Request, lookup: Lookup) -> list[Problem]:
-    found = []
+    problems: list[Problem] = []
     for key in request.keys:
         connector = lookup(key)
         if connector is None:
             sentence = f"connector {key.name} not found in namespace {key.namespace}"
-            found.append(Problem(Reason.CONNECTOR_NOT_FOUND, sentence, "create it, or name another"))
+            problems.append(Problem(Reason.CONNECTOR_NOT_FOUND, sentence, "create it, or name another"))
         elif isinstance(connector, InvalidConnector):
             reasons = [problem.reason for problem in connector.problems]
             is_class = ConnectorReason.CONNECTOR_CLASS_NOT_FOUND in reasons
             reason = Reason.CONNECTOR_CLASS_NOT_FOUND if is_class else Reason.CONNECTOR_INVALID
-            found += [Problem(reason, problem.message) for problem in connector.problems]
-    return found
+            problems += [replace(problem, reason=reason) for problem in connector.problems]
+    return problems
 
 
 def _name_resolution(pod: Mapping[str, Any], settings: Settings) -> list[str]:
-    """A warning only: `dnsConfig` or the node's own resolver may know the Service all the same."""
+    """Warnings only: `dnsConfig` or the node's own resolver may know the Service."""
     policy = pod["spec"].get("dnsPolicy")
     host = urlsplit(settings.broker_url).hostname or ""
     if policy not in ("Default", "None") or ".svc" not in host:
@@ -183,7 +184,7 @@ def _name_resolution(pod: Mapping[str, Any], settings: Settings) -> list[str]:
 
 
 def _csi_volumes(pod: Mapping[str, Any]) -> list[str]:
-    """Only a warning: the driver may be installed beside this product."""
+    """Warnings only: the driver may be installed beside this product."""
     return [
         f"volume {name} is of the CSI driver {names.CSI_DRIVER}, which this product does not serve: where "
         "the driver is not installed, the Pod waits in ContainerCreating; remove the volume, for the "
@@ -193,32 +194,32 @@ def _csi_volumes(pod: Mapping[str, Any]) -> list[str]:
 
 
 def _refused(problems: list[Problem] | tuple[Problem, ...], warnings: tuple[str, ...] = ()) -> Decision:
-    """The first problem's reason, and the sentences of all, one a line."""
+    """The reason is the first problem's, the message has the sentences of all."""
     message = _joined([problem.message for problem in problems])
     return Decision(Reason(problems[0].reason), message, _few(warnings))
 
 
 def _joined(sentences: Sequence[str]) -> str:
-    """One a line: the first ones up to the limit, each cut at a quarter of it, and the number of the rest.
+    """A line for each sentence, cut at a quarter of the limit; past the limit, the number of the others.
 
     kubectl prints the lines of a refusal as they are. Sentences hold semicolons and commas themselves.
     """
-    longest = MESSAGE_LIMIT // 4
-    shown: list[str] = []
+    line_limit = MESSAGE_LIMIT // 4
+    lines: list[str] = []
     room = MESSAGE_LIMIT - len("\nand 1000000 more problems")
     for sentence in sentences:
-        line = " ".join(sentence.splitlines())  # a name in it may have a line break before it is validated
-        short = line if len(line) <= longest else line[: longest - 1] + "…"
-        room -= len(short) + len("\n")
+        line = " ".join(sentence.splitlines())  # before validation a name may hold a line break
+        if len(line) > line_limit:
+            line = line[: line_limit - 1] + "…"
+        room -= len(line) + len("\n")
         if room < 0:
-            break
-        shown.append(short)
-    rest = len(sentences) - len(shown)
-    return "\n".join([*shown, *([f"and {rest} more problems"] if rest else [])])
+            return "\n".join([*lines, f"and {len(sentences) - len(lines)} more problems"])
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def _few(warnings: Sequence[str]) -> tuple[str, ...]:
     if len(warnings) <= WARNINGS_LIMIT:
         return tuple(warnings)
-    shown = warnings[: WARNINGS_LIMIT - 1]
-    return (*shown, f"and {len(warnings) - len(shown)} more warnings")
+    first = warnings[: WARNINGS_LIMIT - 1]
+    return (*first, f"and {len(warnings) - len(first)} more warnings")
