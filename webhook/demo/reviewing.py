@@ -15,7 +15,7 @@ from webhook.pod import patch
 
 
 class AdmissionDenied(ConnectorsError):
-    """The webhook's sentence."""
+    """The webhook refused the Pod; the text is its sentence."""
 
 
 def verifying(stage: Stage) -> ssl.SSLContext:
