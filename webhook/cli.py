@@ -1,4 +1,4 @@
-"""The command line: it runs one command and returns the exit code. 2 means that the input cannot be used."""
+"""The command line: it runs a command and returns the exit code. 2 means that the input cannot be used."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--no-isolation", action="store_true", help="no user namespaces, prefixed paths")
     demo.set_defaults(handler=_demo)
 
-    # what the images run; settings come from WEBHOOK_* (docs/install.md)
+    # the images run these; settings come from WEBHOOK_* (docs/install.md)
     admission = commands.add_parser("admission", help="serve the admission webhook")
     admission.set_defaults(handler=_admission)
     broker = commands.add_parser("broker", help="serve grants, keep certificates and status")

@@ -1,7 +1,7 @@
 """`pypi-connector inject`: manifests with the Pods that admission would make, without a cluster.
 
-What goes to standard output is the input with its Pods and Pod templates injected, for `kubectl apply -f -`.
-Nothing goes there if any of them is refused.
+Standard output gets the input with its Pods and Pod templates injected, for `kubectl apply -f -`. If any of
+them is refused, standard output stays empty.
 """
 
 import difflib
@@ -25,7 +25,7 @@ from webhook.pod.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class InjectedDocument:
-    """A document with the decisions on its Pods; most documents hold one Pod or none."""
+    """A document with the decisions on its Pods; most documents hold a single Pod or none."""
 
     document: Document
     decisions: tuple[tuple[PodManifest, Decision], ...]
@@ -54,7 +54,7 @@ def inject_files(
 ) -> list[InjectedDocument]:
     """Decide on all Pods in the files. `InputError` if no file has any.
 
-    The Pods' namespace is `namespace`, else that of the manifest, else the default.
+    The Pods' namespace is `namespace`, else the manifest's, else the default.
     """
     result = []
     for source in sources:
@@ -123,7 +123,7 @@ def print_decisions(documents: Sequence[InjectedDocument], console: Console) -> 
 
 
 def print_stream(documents: Sequence[InjectedDocument], console: Console) -> None:
-    """All documents in their order. Those that do not change stay as they were written."""
+    """All documents in their order. A document that does not change is printed as it was written."""
     for injected in documents:
         if len(documents) > 1:
             console.line("---")
@@ -133,7 +133,7 @@ def print_stream(documents: Sequence[InjectedDocument], console: Console) -> Non
 
 
 def print_diff(documents: Sequence[InjectedDocument], console: Console) -> None:
-    """What changes, a diff for each document."""
+    """The changes, as a diff for each document."""
     for injected in documents:
         if injected.is_changed:
             console.diff(list(_diff(injected, is_alone=len(documents) == 1)))

@@ -1,6 +1,6 @@
 """Manifest files of the command line: YAML documents in, Connectors with their Secrets or problems out.
 
-The files are those that `kubectl apply` takes: any number of documents, in any number of files, in any order.
+`kubectl apply` takes the same files: any number of documents, in any number of files, in any order.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

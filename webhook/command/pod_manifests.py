@@ -48,7 +48,7 @@ class PodManifest:
         return None
 
     def put_into(self, document: Json, pod: Mapping[str, Any]) -> Json:
-        """A new document that has this Pod in the place of the present one."""
+        """A new document, in which this Pod replaces the present Pod."""
         present = _at(self.owner, self.template_path)
         added = {"apiVersion", "kind"} - present.keys()
         template = {key: value for key, value in pod.items() if key not in added}
@@ -64,7 +64,7 @@ class PodManifest:
 
 
 def find_pods(document: object, path: Path = ()) -> Iterator[PodManifest]:
-    """The Pods of a document, those in the items of a List included; none where it makes no Pods."""
+    """The Pods of a document, also in the items of a List. None if it makes no Pods."""
     if not isinstance(document, Mapping) or not isinstance(document.get("kind"), str):
         return
     items = document.get("items")

@@ -21,7 +21,7 @@ _CLUSTER_SCOPED = ("Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "Co
 
 
 class MemoryCluster:
-    """Implements `grant.cluster.Cluster`. It copies what comes in; callers must not change its objects."""
+    """Implements `grant.cluster.Cluster`. It copies manifests; callers must not change its objects."""
 
     def __init__(
         self, manifests: Iterable[Mapping[str, Any]] = (), *, clock: Callable[[], float] = time.time

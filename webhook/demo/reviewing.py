@@ -1,4 +1,4 @@
-"""The API server's side of one admission: review out, patched Pod back."""
+"""The API server's side of an admission: review out, patched Pod back."""
 
 import base64
 import json
