@@ -23,10 +23,10 @@ from certs.authority import (
     create_authority,
     issue_leaf,
     load_pair,
-    service_hosts,
 )
 from certs.bundle import join_bundle, split_bundle
 from certs.errors import InvalidName, UnusablePair
+from certs.hosts import service_hosts
 
 # -- what is issued
 
