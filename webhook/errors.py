@@ -6,12 +6,12 @@ ConnectorsError
 │   └── InvalidSecret    a Secret that a Connector names and that cannot be used
 ├── InvalidValue         a value that breaks its rule; `webhook.problems` makes it a Problem of its place
 ├── Refusal              a grant that is refused; leaves the broker as a problem document (RFC 9457)
-├── ClusterUnavailable   the cluster did not answer; not a refusal: a grant in hand serves on meanwhile
-└── ClusterRefused       the API server answered, and not with what was asked for
-    ├── Forbidden        401, 403: a right of ours is missing
-    ├── NotFound         404, where something was to be changed
-    ├── Conflict         409: it exists already, or was changed by another since it was read
-    └── Gone             410, or an event that cannot be read: a watch can not go on from that resourceVersion
+├── ClusterUnavailable   the cluster did not answer; no refusal: an existing grant serves on meanwhile
+└── ClusterRefused       the API server answered with an error
+    ├── Forbidden        401, 403: the product lacks a right
+    ├── NotFound         404: the object to change does not exist
+    ├── Conflict         409: the object exists already, or was changed by another client since it was read
+    └── Gone             410, or an event that cannot be read: a watch cannot go on from that resourceVersion
 
 A `Problem` is a single fault. An `InputError` carries all problems of an input, so that its author corrects
 them in one go.
@@ -59,7 +59,7 @@ class InvalidConnector(InputError):
 
 
 class InvalidSecret(InputError):
-    """A Secret that a Connector names and that cannot be used; the sentences never quote a value."""
+    """A Secret that a Connector names and that cannot be used. The sentences never quote a value."""
 
 
 class InvalidValue(ConnectorsError):
@@ -82,23 +82,23 @@ class Refusal(ConnectorsError):
 
 
 class ClusterUnavailable(ConnectorsError):
-    """The cluster did not answer. The text says which question, never what it was about to answer."""
+    """The cluster did not answer. The text names the question and holds nothing of an answer."""
 
 
 class ClusterRefused(ConnectorsError):
-    """The API server's own sentence (`metav1.Status.message`) with what was asked for."""
+    """The API server's own sentence (`metav1.Status.message`), and the question."""
 
 
 class Forbidden(ClusterRefused):
-    """A right of ours is missing."""
+    """The product lacks a right."""
 
 
 class NotFound(ClusterRefused):
-    """What was to be changed does not exist."""
+    """The object to change does not exist."""
 
 
 class Conflict(ClusterRefused):
-    """It exists already, or was changed by another since it was read."""
+    """The object exists already, or was changed by another client since it was read."""
 
 
 class Gone(ClusterRefused):

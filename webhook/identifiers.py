@@ -13,12 +13,12 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 def is_label(text: str) -> bool:
-    """Whether it is a DNS label (RFC 1123): the name of a namespace or a container."""
+    """Whether the text is a DNS label (RFC 1123): the name of a namespace or a container."""
     return _LABEL.fullmatch(text) is not None
 
 
 def is_subdomain(text: str) -> bool:
-    """Whether it is a DNS subdomain (RFC 1123): the name of a Connector, a Pod or a Secret."""
+    """Whether the text is a DNS subdomain (RFC 1123): the name of a Connector, a Pod or a Secret."""
     return _SUBDOMAIN.fullmatch(text) is not None
 
 

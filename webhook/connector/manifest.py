@@ -58,9 +58,9 @@ MaybeConnector = Connector | InvalidConnector | None
 def parse_connector(
     manifest: Mapping[str, Any], *, default_namespace: str = "default", insecure_allowed: bool = False
 ) -> Connector:
-    """Read a manifest, or raise `InvalidConnector` with everything that is wrong with it.
+    """Read a manifest, or raise `InvalidConnector` with all of its problems.
 
-    `insecure_allowed` lifts the refusal of http with a Secret: on a laptop nobody else writes hostAliases.
+    `insecure_allowed` permits http with a Secret: on a laptop nobody else writes hostAliases.
     """
     metadata = as_mapping(manifest.get("metadata"))
     key = ConnectorKey(str(metadata.get("namespace") or default_namespace), str(metadata.get("name") or ""))
@@ -103,7 +103,7 @@ def parse_connector(
 
 
 def find_connector(manifest: Mapping[str, Any] | None) -> MaybeConnector:
-    """The same for a manifest that may be absent; what is wrong with it is returned, not raised."""
+    """The Connector of a manifest that may be absent. `InvalidConnector` is returned, not raised."""
     try:
         return parse_connector(manifest) if manifest else None
     except InvalidConnector as error:
