@@ -3,7 +3,7 @@
 import pytest
 
 from webhook.errors import InvalidValue
-from webhook.identifiers import ConnectorKey
+from webhook.identifiers import ConnectorKey, is_object_name, is_subdomain
 
 PYPI = ConnectorKey("team-a", "pypi.internal")
 
@@ -54,3 +54,14 @@ def test_a_bare_name_without_a_namespace_is_refused() -> None:
         ConnectorKey.parse("pypi")
     with pytest.raises(InvalidValue):
         ConnectorKey.parse("pypi", default_namespace="")
+
+
+@pytest.mark.parametrize("text", ["", "a.", ".a", "a..b", "a.-b", "A", "a b", "a;b", "a" * 254])
+def test_a_name_that_the_api_server_refuses_is_no_objects_name(text: str) -> None:
+    assert not is_object_name(text)
+
+
+@pytest.mark.parametrize("text", ["a", "a.b-c.d", "0", "a" * 253])
+def test_an_objects_name_may_be_any_subdomain(text: str) -> None:
+    assert is_object_name(text)
+    assert is_subdomain(text)

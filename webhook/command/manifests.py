@@ -69,25 +69,22 @@ def read_yaml(source: str) -> list[Any]:
 
 def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) -> Documents:
     """Read all files; every problem of every file is reported together."""
-    problems: list[Problem] = []
+    problems = Problems()
     connectors: dict[ConnectorKey, Mapping[str, Any]] = {}
     secrets: dict[tuple[str, str], SecretManifest] = {}
     for source in sources:
-        try:
+        documents: list[Any] = []
+        with problems.collecting():
             documents = list(_flatten(read_yaml(source)))
-        except InputError as error:
-            problems += error.problems
-            continue
         for number, document in enumerate(documents, start=1):
             found = _identify(document, f"{_label(source)}: document {number}", default_namespace)
             if isinstance(found, Problem):
-                problems.append(found)
+                problems.extend([found])
             elif document["kind"] == "Connector":
                 connectors[ConnectorKey(*found)] = document
             elif document["kind"] == "Secret":
                 secrets[found] = parse_secret(document, digest_key=_DIGEST_KEY)
-    if problems:
-        raise InputError(problems)
+    problems.raise_any()
     return Documents(connectors, secrets, default_namespace)
 
 

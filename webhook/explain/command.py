@@ -16,6 +16,7 @@ from webhook.explain.fact_reader import read_facts
 from webhook.explain.facts import Facts, Json, Unread
 from webhook.explain.statements import Level
 from webhook.explain.workloads import Target
+from webhook.identifiers import is_object_name
 
 _STYLES: Mapping[Level, tuple[Style, ...]] = {
     "ok": ("green",),
@@ -67,7 +68,7 @@ def _owner(event: Json) -> str | None:
     """As `explain` takes it; None where no such object can be, for a shell would read the words otherwise."""
     reference = event.get("involvedObject") or {}
     kind, name = str(reference.get("kind")).lower(), str(reference.get("name"))
-    return f"{kind}/{name}" if kind in workloads.KINDS and workloads.is_subdomain(name) else None
+    return f"{kind}/{name}" if kind in workloads.KINDS and is_object_name(name) else None
 
 
 async def _facts(
