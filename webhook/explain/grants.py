@@ -13,6 +13,7 @@ from webhook.explain.sidecar import is_finished
 from webhook.explain.sidecar_lines import RefusedRequests, Use, use_of
 from webhook.explain.statements import Statement
 from webhook.grant.notices import GRANTED, INSTALL, TROUBLES, text_of, trouble_reason
+from webhook.grant.reasons import BrokerReason
 from webhook.identifiers import ConnectorKey
 from webhook.pod.request import Request
 
@@ -67,7 +68,9 @@ def _newest_event(facts: Facts, key: ConnectorKey) -> Json | None:
         is_ours = (event.get("source") or {}).get("component") == _OWN
         is_ours = is_ours and event.get("reason") not in _OF_THE_REGISTRY
         # an ended Pod that asks once more was refused for its end only
-        is_ours = is_ours and not (event.get("reason") == "PodFinished" and is_finished(facts.pod or {}))
+        is_ours = is_ours and not (
+            event.get("reason") == BrokerReason.POD_FINISHED and is_finished(facts.pod or {})
+        )
         if is_ours and (related.get("namespace"), related.get("name")) == key:
             found.append(event)
     # of two in the same second, the grant is the later one: a refusal is asked again, a grant is not
@@ -92,7 +95,7 @@ def _refused(facts: Facts, key: ConnectorKey, event: Json) -> Statement:
 
 def _fix(facts: Facts, key: ConnectorKey, reason: str) -> str:
     """A command to paste, where one mends it; the sentence says the rest."""
-    if reason == "AccessDenied":
+    if reason == BrokerReason.ACCESS_DENIED:
         return _own_binding(facts, names.USER_ROLE, key.namespace)
     if reason in (ConnectorReason.SECRET_FORBIDDEN, ConnectorReason.CA_SECRET_FORBIDDEN):
         role = names.SECRET_READER_ROLE
