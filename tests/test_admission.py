@@ -17,7 +17,7 @@ from webhook.pod.namespace import NamespaceFacts
 from webhook.pod.patch import applied
 from webhook.pod.settings import Settings
 from webhook.server import admission
-from webhook.server.admission import MOST_BYTES, create_app
+from webhook.server.admission import BODY_LIMIT, create_app
 
 SETTINGS = Settings("r.example/s:1", ("r.example/s:1",), ("-----BEGIN CERTIFICATE-----\nMIIB\n",))
 CANARY = "canary-6f2d"
@@ -89,7 +89,7 @@ def post_now(body: object, **options: Any) -> httpx.Response:
 NO_REVIEW = {
     "another content type": (document(), {"content_type": "text/plain"}, 415),
     "no content type": (document(), {"content_type": ""}, 415),
-    "too large": (b"[" + b" " * MOST_BYTES + b"]", {}, 413),
+    "too large": (b"[" + b" " * BODY_LIMIT + b"]", {}, 413),
     "empty": (b"", {}, 400),
     "not JSON": (b"{", {}, 400),
     "not UTF-8": (b'{"a": "\xff"}', {}, 400),

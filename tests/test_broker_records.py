@@ -28,7 +28,8 @@ from broker_requests import (
 from sidecar.contract.secret import Secret
 from sidecar.contract.words import CAUSES
 from webhook.demo.memory_cluster import MemoryCluster
-from webhook.grant.granting import Trail, grant
+from webhook.grant.granting import grant, identify
+from webhook.grant.trail import GrantRequest
 from webhook.identifiers import ConnectorKey
 
 # -- the audit
@@ -103,10 +104,10 @@ def test_no_exception_on_the_way_holds_the_canary() -> None:
     for secret in BAD_SECRETS:
         given = cluster(secret)
         bearer = given.issue_token("team", "job", AUDIENCE)
-        key, trail = ConnectorKey("team", "pypi"), Trail()
+        caller = asyncio.run(identify(given, bearer))
         with pytest.raises(Exception, match="login") as caught:
-            asyncio.run(grant(given, SETTINGS, token=bearer, connector_key=key, rejected=None, trail=trail))
-        assert not leaks("".join(traceback.format_exception(caught.value)) + repr(trail))
+            asyncio.run(grant(given, SETTINGS, caller, GrantRequest(ConnectorKey("team", "pypi"))))
+        assert not leaks("".join(traceback.format_exception(caught.value)) + repr(caller))
         error: BaseException | None = caught.value
         while error is not None:
             assert not leaks(repr(error) + repr(error.args) + repr(vars(error)))

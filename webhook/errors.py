@@ -1,22 +1,34 @@
 """The error tree of this package.
 
 ConnectorsError
-├── InputError           manifests, annotations or arguments that cannot be used; exit 2 on the command line
-│   ├── InvalidConnector a Connector that breaks its contract
-│   └── InvalidSecret    a Secret that a Connector names and that cannot be used
-├── InvalidValue         a value that breaks its rule; `webhook.problems` makes it a Problem of its place
-├── Refusal              a grant that is refused; leaves the broker as a problem document (RFC 9457)
-├── ClusterUnavailable   the cluster did not answer; no refusal: an existing grant serves on meanwhile
-└── ClusterRefused       the API server answered with an error
-    ├── Forbidden        401, 403: the product lacks a right
-    ├── NotFound         404: the object to change does not exist
-    ├── Conflict         409: the object exists already, or was changed by another client since it was read
-    └── Gone             410, or an event that cannot be read: a watch cannot go on from that resourceVersion
+├── InputError             manifests, annotations or arguments that cannot be used; exit 2 on the command line
+│   ├── InvalidConnector   a Connector that breaks its contract
+│   └── InvalidSecret      a Secret that a Connector names and that cannot be used
+├── InvalidValue           a value that breaks its rule; `webhook.problems` makes it a Problem of its place
+├── Refusal                a refused grant; leaves the broker as a problem document (RFC 9457)
+├── ClusterUnavailable     the cluster did not answer; no refusal, so a grant in hand serves on
+├── ClusterRefused         the API server answered with a refusal
+│   ├── Forbidden          401, 403: the product lacks a right
+│   ├── NotFound           404, for an object that was to be changed
+│   ├── Conflict           409: it exists already, or it was changed since it was read
+│   └── Gone               410, or an event that cannot be read: the watch cannot go on, list anew
+├── ProxyFailed            the local proxy of `run` did not start
+├── AdmissionDenied        admission refused a Pod of `demo`
+└── StoryFailed            a step of `demo` did not go as it should
 
-A `Problem` is a single fault. An `InputError` carries all problems of an input, so that its author corrects
-them in one go.
+A few errors are outside the tree, because the room that raises them also handles them:
+
+UnusableBody   a request's body that an edge answers in its own words
+Overfull       a review for which admission has no memory left
+TooLong        an item of a list that exceeds its limit (also a ValueError)
+TokenRejected  a token that the cluster in memory does not accept
+GateClosed     a start gate of `demo` that did not open
+
+A `Problem` is a single fault of an input. An `InputError` carries all faults, so that its author can correct
+them together. tests/test_error_trees.py holds this drawing against the classes.
 """
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,7 +46,7 @@ class Problem:
     what: str
     """The fault, and the object that has it"""
     fix: str = ""
-    """The consequence or the remedy; empty where `what` says enough"""
+    """The consequence or the remedy; empty if `what` says enough"""
 
     @property
     def message(self) -> str:
@@ -59,7 +71,7 @@ class InvalidConnector(InputError):
 
 
 class InvalidSecret(InputError):
-    """A Secret that a Connector names and that cannot be used. The sentences never quote a value."""
+    """A Secret that a Connector names and that cannot be used; the sentences never quote a value."""
 
 
 class InvalidValue(ConnectorsError):
@@ -74,32 +86,39 @@ class InvalidValue(ConnectorsError):
 class Refusal(ConnectorsError):
     """A grant refused for a named reason. `reason` is stable, `message` is a sentence with the fix."""
 
-    def __init__(self, reason: str, message: str, *, status: int = 403) -> None:
+    def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
-        self.status = status
 
 
 class ClusterUnavailable(ConnectorsError):
-    """The cluster did not answer. The text names the question and holds nothing of an answer."""
+    """The cluster did not answer. The text names the question, and has nothing of an answer."""
 
 
 class ClusterRefused(ConnectorsError):
-    """The API server's own sentence (`metav1.Status.message`), and the question."""
+    """The API server's own sentence (`metav1.Status.message`), with the question."""
 
 
 class Forbidden(ClusterRefused):
-    """The product lacks a right."""
+    """A right of ours is missing."""
 
 
 class NotFound(ClusterRefused):
-    """The object to change does not exist."""
+    """The object that was to be changed does not exist."""
 
 
 class Conflict(ClusterRefused):
-    """The object exists already, or was changed by another client since it was read."""
+    """The object exists already, or it was changed since it was read."""
 
 
 class Gone(ClusterRefused):
     """A watch cannot go on from that resourceVersion: list anew."""
+
+
+def describe_failure(error: BaseException) -> dict[str, str]:
+    """Type and place of an unforeseen error, as fields of a log line. Never its text, which could quote a Pod
+    or a Secret. The place has up to four frames, the innermost first: that is often a library's."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    place = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
+    return {"error": type(error).__name__, "place": place}

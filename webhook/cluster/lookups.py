@@ -51,16 +51,16 @@ class KubernetesCluster:
     async def pod(self, namespace: str, name: str) -> Mapping[str, Any] | None:
         return await self._api.get(paths.pod(namespace, name), trim=trim.pod)
 
-    async def is_allowed(self, who: TokenIdentity, verb: Verb, namespace: str, connector: str) -> bool:
+    async def is_allowed(self, identity: TokenIdentity, verb: Verb, namespace: str, connector: str) -> bool:
         resource, subresource = PROXY_RESOURCE
         body = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SubjectAccessReview",
             "spec": {
-                "user": who.username,
-                "uid": who.uid,
-                "groups": list(who.groups),
-                "extra": {key: list(values) for key, values in who.extra.items()},
+                "user": identity.username,
+                "uid": identity.uid,
+                "groups": list(identity.groups),
+                "extra": {key: list(values) for key, values in identity.extra.items()},
                 "resourceAttributes": {
                     "group": names.GROUP,
                     "version": names.API_VERSION.rpartition("/")[2],

@@ -3,12 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sidecar.contract.words import (
-    CREDENTIAL_REFUSED,
-    CREDENTIAL_RESTS,
-    REGISTRY_UNREACHABLE,
-    REQUEST_REFUSED,
-)
+from sidecar.contract.words import Code
 from webhook import names
 from webhook.connector.conditions import PROXY, READY, TYPES
 from webhook.connector.reasons import ConditionReason, ConnectorReason
@@ -27,11 +22,12 @@ _FIXES: Mapping[str, str] = {
 }
 
 _REQUEST_FIXES = {
-    CREDENTIAL_REFUSED: "correct user name and password in the Connector's Secret; it is used within 10 s",
-    CREDENTIAL_RESTS: "nothing, if the registry recovers: it is tried again by itself. If the password was "
-    "changed there, correct the Connector's Secret; it is used within 10 s",
-    REQUEST_REFUSED: "ask whether the account may do this: the credential itself is accepted",
-    REGISTRY_UNREACHABLE: "check spec.address of the Connector, and that the registry runs; a corrected "
+    Code.CREDENTIAL_REFUSED: "correct user name and password in the Connector's Secret; it is used within "
+    "10 s",
+    Code.CREDENTIAL_RESTS: "nothing, if the registry recovers: it is tried again by itself. If the password "
+    "was changed there, correct the Connector's Secret; it is used within 10 s",
+    Code.REQUEST_REFUSED: "ask whether the account may do this: the credential itself is accepted",
+    Code.REGISTRY_UNREACHABLE: "check spec.address of the Connector, and that the registry runs; a corrected "
     "address is used within 15 s",
 }
 """Remedies for the sidecar's own codes, if such a code was its last word"""

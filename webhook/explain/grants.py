@@ -4,24 +4,23 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sidecar.contract.words import BROKER_UNREACHABLE, BROKER_UNTRUSTED
+from sidecar.contract.words import Code
 from webhook import names
 from webhook.connector.reasons import ConnectorReason
 from webhook.explain.facts import Facts, Json, Unread, ago, annotations, last_seen, metadata, time_of
 from webhook.explain.installation import ABSENT_FIX, authority_fix, is_absent, is_of_another_installation
 from webhook.explain.sidecar import is_finished
-from webhook.explain.sidecar_lines import Refusal, Use, use_of
+from webhook.explain.sidecar_lines import RefusedRequests, Use, use_of
 from webhook.explain.statements import Statement
-from webhook.grant.notices import GRANTED, INSTALL, TROUBLES, trouble_reason
+from webhook.grant.notices import GRANTED, INSTALL, TROUBLES, text_of, trouble_reason
+from webhook.grant.reasons import BrokerReason
 from webhook.identifiers import ConnectorKey
 from webhook.pod.request import Request
 
 _OWN = "pypi-connector"
-_NOT_GRANTED = "upload-not-granted"
-"""The sidecar's code (`sidecar.rules.routes`)"""
 _OF_THE_REGISTRY = frozenset(map(trouble_reason, TROUBLES))
 """Reasons of Events that refuse no grant"""
-_NO_ANSWER = (BROKER_UNREACHABLE, BROKER_UNTRUSTED)
+_NO_ANSWER = (Code.BROKER_UNREACHABLE, Code.BROKER_UNTRUSTED)
 _KEPT_SECONDS = 3600
 """API servers keep Events for an hour, unless they are told otherwise."""
 
@@ -69,14 +68,16 @@ def _newest_event(facts: Facts, key: ConnectorKey) -> Json | None:
         is_ours = (event.get("source") or {}).get("component") == _OWN
         is_ours = is_ours and event.get("reason") not in _OF_THE_REGISTRY
         # an ended Pod that asks once more was refused for its end only
-        is_ours = is_ours and not (event.get("reason") == "PodFinished" and is_finished(facts.pod or {}))
+        is_ours = is_ours and not (
+            event.get("reason") == BrokerReason.POD_FINISHED and is_finished(facts.pod or {})
+        )
         if is_ours and (related.get("namespace"), related.get("name")) == key:
             found.append(event)
     # of two in the same second, the grant is the later one: a refusal is asked again, a grant is not
     return max(found, key=lambda one: (str(last_seen(one)), one.get("reason") == GRANTED), default=None)
 
 
-def _heard_since(use: Use | None, refusal: Refusal | None, then: datetime | None) -> bool:
+def _heard_since(use: Use | None, refusal: RefusedRequests | None, then: datetime | None) -> bool:
     """Whether the log has later news. Each grant has one Event, so a later grant of another replica may not
     show; and a broker that is not reached, or not trusted, writes none."""
     no_answer = refusal.last if refusal and refusal.reason in _NO_ANSWER else None
@@ -86,7 +87,7 @@ def _heard_since(use: Use | None, refusal: Refusal | None, then: datetime | None
 
 def _refused(facts: Facts, key: ConnectorKey, event: Json) -> Statement:
     reason, count = str(event.get("reason")), int(event.get("count") or 1)
-    sentence = str(event.get("message")).removeprefix(f"Connector {key}: ")
+    sentence = text_of(key, str(event.get("message")))
     times = f", {count} times" if count > 1 else ""
     text = f"{key}: refused {ago(facts.now, last_seen(event))}{times} ({reason}): {sentence}"
     return Statement("granted", "wrong", text, _fix(facts, key, reason))
@@ -94,7 +95,7 @@ def _refused(facts: Facts, key: ConnectorKey, event: Json) -> Statement:
 
 def _fix(facts: Facts, key: ConnectorKey, reason: str) -> str:
     """A command to paste, where one mends it; the sentence says the rest."""
-    if reason == "AccessDenied":
+    if reason == BrokerReason.ACCESS_DENIED:
         return _own_binding(facts, names.USER_ROLE, key.namespace)
     if reason in (ConnectorReason.SECRET_FORBIDDEN, ConnectorReason.CA_SECRET_FORBIDDEN):
         role = names.SECRET_READER_ROLE
@@ -114,7 +115,7 @@ def _binding(name: str, role: str, place: str, account: str) -> str:
 
 
 def _granted(facts: Facts, request: Request, key: ConnectorKey, event: Json) -> Iterator[Statement]:
-    rights = str(event.get("message")).removeprefix(f"Connector {key}: ")
+    rights = text_of(key, str(event.get("message")))
     yield Statement("granted", "ok", f"{key}: {rights}, {ago(facts.now, last_seen(event))}")
     if rights != INSTALL or request.publish_target != key or not _wants_upload(facts, key):
         return
@@ -133,7 +134,11 @@ def _wants_upload(facts: Facts, key: ConnectorKey) -> bool:
         names.CONFIGURATIONS, ""
     )
     use = _use(facts, key)
-    return is_written or (use is not None and any(refusal.reason == _NOT_GRANTED for refusal in use.refusals))
+    return is_written or (use is not None and any(map(_is_upload_refused, use.refusals)))
+
+
+def _is_upload_refused(requests: RefusedRequests) -> bool:
+    return requests.reason == Code.UPLOAD_NOT_GRANTED
 
 
 def _not_renewed(facts: Facts, pod: Mapping[str, Any], key: ConnectorKey) -> Iterator[Statement]:
@@ -148,20 +153,19 @@ def _parameter(connector: Mapping[str, Any], name: str) -> object:
     return next((one.get("value") for one in parameters if one.get("name") == name), None)
 
 
-def _refusal_in_log(use: Use) -> Refusal | None:
+def _refusal_in_log(use: Use) -> RefusedRequests | None:
     return next((one for one in use.refusals if one.is_last_word and is_broker_reason(one.reason)), None)
 
 
-def _refused_in_log(facts: Facts, key: ConnectorKey, refusal: Refusal) -> Statement:
+def _refused_in_log(facts: Facts, key: ConnectorKey, refusal: RefusedRequests) -> Statement:
     when = ago(facts.now, refusal.last)
-    detail = refusal.detail.removeprefix("no grant: ").removeprefix("no grant yet: ")
-    if refusal.reason == BROKER_UNTRUSTED:
-        text = f"{key}: the sidecar could not verify the broker, {when}: {detail}"
+    if refusal.reason == Code.BROKER_UNTRUSTED:
+        text = f"{key}: the sidecar could not verify the broker, {when}: {refusal.cause}"
         return Statement("granted", "wrong", text, authority_fix(facts))
-    if refusal.reason == BROKER_UNREACHABLE:
-        text = f"{key}: the sidecar had no answer from the broker, {when}: {detail}"
+    if refusal.reason == Code.BROKER_UNREACHABLE:
+        text = f"{key}: the sidecar had no answer from the broker, {when}: {refusal.cause}"
         return Statement("granted", "wrong", text, _broker_fix(facts))
-    text = f"{key}: refused {when} ({refusal.reason}): {detail}"
+    text = f"{key}: refused {when} ({refusal.reason}): {refusal.cause}"
     return Statement("granted", "wrong", text, _fix(facts, key, refusal.reason))
 
 

@@ -26,7 +26,7 @@ MOST_MESSAGE_CHARACTERS = 4096
 """Of a decision: a dozen or two of sentences. 16,000 hostPath volumes would make 3 MB of them."""
 
 MOST_WARNINGS = 32
-"""The API server passes on 4096 characters of them, 16 of full length (`review.WARNING_LENGTH`)."""
+"""The API server passes on 4096 characters of them, 16 of full length (`review.WARNING_LIMIT`)."""
 
 _MIRROR = "kubernetes.io/config.mirror"
 

@@ -11,7 +11,6 @@ import functools
 import json
 import logging
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -20,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Send
 
 from webhook.connector.manifest import MaybeConnector
-from webhook.errors import ClusterUnavailable
+from webhook.errors import ClusterUnavailable, describe_failure
 from webhook.identifiers import ConnectorKey
 from webhook.limits.budgets import Budget, Hold, Overfull, parsed_bytes
 from webhook.limits.tally import Tally
@@ -30,31 +29,32 @@ from webhook.pod.patch import operations
 from webhook.pod.reasons import Reason
 from webhook.pod.settings import Settings
 from webhook.server import review
+from webhook.server.body import Fault, UnusableBody, content_type, read_body
 from webhook.server.sending import Sent, abort, send_whole
 
-MOST_BYTES = 7 * 1024 * 1024
+BODY_LIMIT = 7 * 1024 * 1024
 """The API server accepts objects up to 3 MiB; a review holds the object, for other operations the old one
 too, and 1 MiB is left for the envelope."""
 
 BODY_SECONDS = 5.0
 """The API server, which waits so long for the whole answer, sends head and body in one go."""
 
-HELD_BYTES = 96 * 1024 * 1024
+HELD_LIMIT = 96 * 1024 * 1024
 """All reviews together, as text and parsed (a Pod of 30 kB counts as 350 kB). Process and caches take 150
 MiB, connections 134 (`doors.Limits`), and the Pod under decision 100. The sum stays below 512 MiB, the limit
 in `manifests/base/admission.yaml`."""
 
-LONGEST_UID = 128
+UID_LIMIT = 128
 """The API server's are UUIDs: 36 characters"""
 
-LONGEST_NAME = 253
+NAME_LIMIT = 253
 """Of a Pod, as Kubernetes has it; the other texts of a log line are shorter"""
 
 LARGE_BYTES = 4 * 1024 * 1024
 """Reviews that take more when they are parsed, as a Pod of 350 kB does, take turns. All tenants' reviews
 come from one peer, the API server: two Pods of 1.7 MB would use up its share, at the others' expense."""
 
-HELD_BYTES_PER_PEER = 64 * 1024 * 1024
+HELD_PER_PEER_LIMIT = 64 * 1024 * 1024
 """Two thirds: the rest is reserved for other peers"""
 
 Connectors = Callable[[ConnectorKey], Awaitable[MaybeConnector]]
@@ -79,7 +79,7 @@ def create_app(
 ) -> FastAPI:
     """`settings` is asked for each Pod, for authorities come and go; `is_ready` says whether the caches
     behind the other two are filled."""
-    budget = Budget(HELD_BYTES, HELD_BYTES_PER_PEER)
+    budget = Budget(HELD_LIMIT, HELD_PER_PEER_LIMIT)
     tally = Tally(_log, "admission reviews not usable")
     large = asyncio.Lock()
     app = FastAPI(title="pypi-connector admission", docs_url=None, redoc_url=None, openapi_url=None)
@@ -140,23 +140,24 @@ class _Unusable(Exception):
 
 
 async def _body(http: Request, hold: Hold) -> bytearray:
-    kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise _Unusable(415, f"content type must be application/json, not {kind[:100]!r}")
-    body = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in http.stream():
-                hold.grow(len(chunk))
-                body += chunk
-                if len(body) > MOST_BYTES:
-                    raise _Unusable(413, f"an admission review has at most {MOST_BYTES} bytes")
-    except TimeoutError:
-        raise _Unusable(408, f"the body did not arrive within {BODY_SECONDS:g} seconds") from None
+        body = await read_body(http, limit=BODY_LIMIT, seconds=BODY_SECONDS, count=hold.grow)
+    except UnusableBody as error:
+        raise _unusable(error.fault, http) from None
     except ClientDisconnect:
         raise _Unusable(400, "the client has gone before its request was complete") from None
     hold.settle()
     return body
+
+
+def _unusable(fault: Fault, http: Request) -> _Unusable:
+    match fault:
+        case Fault.TYPE:
+            return _Unusable(415, f"content type must be application/json, not {content_type(http)[:100]!r}")
+        case Fault.SIZE:
+            return _Unusable(413, f"an admission review has at most {BODY_LIMIT} bytes")
+        case Fault.TIME:
+            return _Unusable(408, f"the body did not arrive within {BODY_SECONDS:g} seconds")
 
 
 def _parse(body: bytearray) -> dict[str, Any]:
@@ -177,8 +178,8 @@ def _request(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     uid = request.get("uid") if isinstance(request, dict) else None
     if not isinstance(request, dict) or not isinstance(uid, str) or not uid:
         raise _Unusable(400, "the review has no request with a uid")
-    if len(uid) > LONGEST_UID:
-        raise _Unusable(400, f"the review has a uid of more than {LONGEST_UID} characters")
+    if len(uid) > UID_LIMIT:
+        raise _Unusable(400, f"the review has a uid of more than {UID_LIMIT} characters")
     return request, uid
 
 
@@ -205,9 +206,7 @@ async def _review(
         reason = "ClusterUnavailable"
         answer = review.errored(uid, 503, reason, f"{error}: try again")
     except Exception as error:  # noqa: BLE001 (the edge: whatever failed leaves as a review, with the uid)
-        # where, and of what type; its text could quote the Pod
-        place = "".join(traceback.format_tb(error.__traceback__))
-        _log.error("admission failed", extra={"uid": uid, "error": type(error).__name__, "trace": place})
+        _log.error("admission failed", extra={"uid": uid, **describe_failure(error)})
         sentence = (
             "the webhook has failed on this Pod: its log tells the cause, under the review's uid; try again"
         )
@@ -279,7 +278,7 @@ def _fields(
 
 
 def _text(value: object) -> str | None:
-    return value[:LONGEST_NAME] if isinstance(value, str) else None
+    return value[:NAME_LIMIT] if isinstance(value, str) else None
 
 
 def _answer(answer: review.Review) -> Response:

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import random
 import time
-import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +26,7 @@ from webhook.cluster.trim import is_abridged, without_texts
 from webhook.connector.conditions import TYPES, Observed, Probe, conditions
 from webhook.connector.registry import RegistryAccess
 from webhook.connector.secret import SecretManifest, parse_secret
-from webhook.errors import ClusterRefused, ClusterUnavailable
+from webhook.errors import ClusterRefused, ClusterUnavailable, describe_failure
 from webhook.identifiers import ConnectorKey
 from webhook.limits.fair_slots import FairSlots
 from webhook.status import schedule
@@ -188,10 +187,7 @@ class Controller:
                 self._log(logging.WARNING, "connector not looked at", attendance, cause=str(error))
             except Exception as error:  # noqa: BLE001 (an edge: one Connector must not end the others)
                 attendance.failures += 1
-                frame = traceback.extract_tb(error.__traceback__)[-1]
-                place = f"{frame.filename}:{frame.lineno}"
-                kind = type(error).__name__
-                self._log(logging.ERROR, "internal error", attendance, error=kind, place=place)
+                self._log(logging.ERROR, "internal error", attendance, **describe_failure(error))
             pause = max(0.0, begun + self._next_look(attendance) - self._clock())
 
     def _next_look(self, attendance: _Attendance) -> float:
