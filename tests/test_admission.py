@@ -235,7 +235,7 @@ def test_the_namespaces_label_is_asked_for() -> None:
 
     body = with_container(securityContext={"privileged": True})
     assert post_now(body).json()["response"]["status"]["reason"] == "PrivilegedContainer"
-    response = post_now(body, places=places).json()["response"]
+    response = post_now(body, namespaces=places).json()["response"]
     assert response["allowed"]
     assert "allow-unconfined" in response["warnings"][0]
 

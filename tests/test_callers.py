@@ -14,7 +14,7 @@ from webhook.grant import claims
 from webhook.grant.claims import LEEWAY_SECONDS, doubt, is_bound_to_pod
 from webhook.limits import callers
 from webhook.limits.callers import Callers
-from webhook.pod.request import MOST_CONNECTORS
+from webhook.pod.request import CONNECTORS_LIMIT
 
 
 def bound_to(pod: object) -> str:
@@ -157,7 +157,7 @@ def test_a_failed_token_makes_no_pod_known() -> None:
 
 def test_an_honest_pod_whose_connectors_are_all_refused_is_never_delayed() -> None:
     """The most connectors that a Pod can name, each asked for again at the pace of a sidecar, for an hour."""
-    given, most = Callers(), MOST_CONNECTORS + 1
+    given, most = Callers(), CONNECTORS_LIMIT + 1
     for turn in range(int(3600 / REFUSED_SECONDS)):
         for _ in range(most):
             now = NOW + turn * REFUSED_SECONDS

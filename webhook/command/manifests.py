@@ -3,17 +3,13 @@
 The same files that `kubectl apply` takes: any number of documents, in any number of files, in any order.
 """
 
-import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from secrets import token_bytes
 from typing import Any
 
-import yaml
-
 from webhook import names
+from webhook.command.yaml_files import label, read_yaml
 from webhook.connector.credentials import MaybeSecret
 from webhook.connector.manifest import Connector, parse_connector
 from webhook.connector.reasons import ConnectorReason
@@ -23,10 +19,7 @@ from webhook.errors import InputError, InvalidConnector, Problem
 from webhook.identifiers import ConnectorKey
 from webhook.problems import Problems
 
-STDIN = "-"
 DEFAULT_NAMESPACE = "default"
-_QUOTED = re.compile(r"'(?!<)[^']{3,}'")
-"""What the library quotes in its problems may be a password; single characters and its <names> are not"""
 _DIGEST_KEY = token_bytes(32)
 _KINDS = ("Connector", "ConnectorClass", "Secret")
 
@@ -41,32 +34,6 @@ class Documents:
     default_namespace: str = DEFAULT_NAMESPACE
 
 
-def read_yaml(source: str) -> list[Any]:
-    """The documents of one file, or of standard input for `-`. `InputError` tells line and column."""
-    name = _label(source)
-    try:
-        text = sys.stdin.read() if source == STDIN else Path(source).read_text("utf-8")
-    except OSError as error:
-        cause = (error.strerror or type(error).__name__).lower()
-        raise InputError.of("FileUnreadable", f"{name} cannot be read: {cause}") from error
-    except UnicodeDecodeError as error:
-        raise InputError.of("FileUnreadable", f"{name} is not UTF-8 text") from error
-    try:
-        return [document for document in yaml.safe_load_all(text) if document is not None]
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "an unknown place"
-        what = _QUOTED.sub("…", getattr(error, "problem", None) or "it is no YAML")
-        raise InputError.of("InvalidYAML", f"{name}: {where}: {what}") from None
-    except (
-        ValueError,
-        TypeError,
-        AttributeError,
-    ):  # a value that looks like a date or has a tag, and is none
-        sentence = f"{name} holds a value that YAML cannot read as what it looks like: put it into quotes"
-        raise InputError.of("InvalidYAML", sentence) from None
-
-
 def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) -> Documents:
     """Read all files; every problem of every file is reported together."""
     problems = Problems()
@@ -77,7 +44,7 @@ def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) 
         with problems.collecting():
             documents = list(_flatten(read_yaml(source)))
         for number, document in enumerate(documents, start=1):
-            found = _identify(document, f"{_label(source)}: document {number}", default_namespace)
+            found = _identify(document, f"{label(source)}: document {number}", default_namespace)
             if isinstance(found, Problem):
                 problems.extend([found])
             elif document["kind"] == "Connector":
@@ -153,10 +120,6 @@ def _secret(documents: Documents, connector: Connector, name: str | None) -> May
             "move one of them",
         )
     return found
-
-
-def _label(source: str) -> str:
-    return "standard input" if source == STDIN else source
 
 
 def _flatten(documents: Iterable[Any]) -> Iterable[Any]:

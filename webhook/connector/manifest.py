@@ -132,9 +132,12 @@ def _read_spec(value: object, namespace: str, problems: Problems) -> _Spec:
 
 
 def _check_class(name: object, problems: Problems) -> None:
-    if name != names.CONNECTOR_CLASS:
-        sentence = f"{name!r} is not known; the only class here is {names.CONNECTOR_CLASS!r}"
-        problems.add(ConnectorReason.CONNECTOR_CLASS_NOT_FOUND, f"spec.connectorClassName {sentence}")
+    only = f"the only class here is {names.CONNECTOR_CLASS!r}"
+    if name is None or name == "":
+        problems.add(ConnectorReason.CONNECTOR_CLASS_NOT_FOUND, "spec.connectorClassName is missing", only)
+    elif name != names.CONNECTOR_CLASS:
+        sentence = f"spec.connectorClassName {name!r} is not known; {only}"
+        problems.add(ConnectorReason.CONNECTOR_CLASS_NOT_FOUND, sentence)
 
 
 def _check_secure(spec: _Spec, problems: Problems) -> None:

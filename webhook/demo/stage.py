@@ -17,7 +17,7 @@ from certs.bundle import split_bundle
 from sidecar.contract.secret import Secret
 from sidecar.contract.words import TOKEN_AUDIENCE
 from webhook import names
-from webhook.command.manifests import read_yaml
+from webhook.command.yaml_files import read_yaml
 from webhook.connector.manifest import MaybeConnector, find_connector
 from webhook.demo import services
 from webhook.demo.memory_cluster import MemoryCluster
@@ -26,6 +26,7 @@ from webhook.errors import InputError
 from webhook.identifiers import ConnectorKey
 from webhook.pod.settings import Settings
 from webhook.server import admission, broker
+from webhook.server.reviewer import ConnectorLookup
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
 USERNAME = "ci-robot"
@@ -120,7 +121,7 @@ def _filled(
     yield {"kind": "Secret", "metadata": metadata, "stringData": {"ca.crt": authority.certificate}}
 
 
-def _lookup(cluster: MemoryCluster) -> admission.Connectors:
+def _lookup(cluster: MemoryCluster) -> ConnectorLookup:
     async def lookup(key: ConnectorKey) -> MaybeConnector:
         return find_connector(await cluster.connector(*key))
 

@@ -1,4 +1,4 @@
-"""A Pod's annotations as a typed request: defaults, allowed values, and every problem at once. Pure."""
+"""A Pod's annotations as a typed request: defaults, allowed values, and all problems at once. Pure."""
 
 import difflib
 import re
@@ -18,17 +18,17 @@ T = TypeVar("T")
 
 CONFIGURATIONS = (names.PIPCONF_CONFIGURATION, names.PYPIRC_CONFIGURATION)
 
-MOST_CONNECTORS = 16
-"""Arbitrary. Each costs a look-up in admission and a listening socket in the sidecar."""
+CONNECTORS_LIMIT = 16
+"""Arbitrary. Each connector costs a lookup in admission and a listening socket in the sidecar."""
 
-MOST_CONTAINER_NAMES = 64
-"""Arbitrary: each is looked up among the Pod's containers. Whoever means more leaves the annotation out."""
+CONTAINER_NAMES_LIMIT = 64
+"""Arbitrary. Each name costs a lookup among the containers. Without the annotation, all are selected."""
 
-MOST_GROUP_ANNOTATIONS = 32
-"""Annotations of our group. Authors have 11; the rest is left to other products of the group."""
+GROUP_ANNOTATIONS_LIMIT = 32
+"""Annotations of our group. Authors have 11; the others belong to other products of the group."""
 
-MOST_SUGGESTIONS = 16
-"""Unknown annotations that are compared with the known ones, at 100 µs each"""
+SUGGESTIONS_LIMIT = 16
+"""Unknown annotations that are compared with the known annotations, at 100 µs each"""
 
 _PREFIX = names.GROUP + "/"
 _KNOWN = frozenset({*names.AUTHOR_ANNOTATIONS, names.RESULT})
@@ -37,7 +37,7 @@ _RESOURCES = (names.CPU_REQUEST, names.CPU_LIMIT, names.MEMORY_REQUEST, names.ME
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The sidecar's resources as the author wishes them: quantities, None where nothing is said."""
+    """The author's wishes for the sidecar's resources: quantities, None where there is no annotation."""
 
     cpu_request: str | None = None
     cpu_limit: str | None = None
@@ -50,14 +50,14 @@ class Request:
     """What a Pod asks for."""
 
     connectors: tuple[ConnectorKey, ...] = ()
-    """The first is the index. Empty: nothing is asked for"""
+    """The first is the index. Empty: the Pod asks for nothing"""
     publish_connector: ConnectorKey | None = None
     """Where uploads go, if not to the first connector"""
     configurations: tuple[str, ...] = CONFIGURATIONS
     containers: tuple[str, ...] | None = None
-    """None: all; at most MOST_CONTAINER_NAMES"""
+    """None: all"""
     port: int | None = None
-    """Of the first connector; None: derived from its name"""
+    """Port of the first connector; None: derived from its name"""
     resources: Resources = field(default_factory=Resources)
     log_level: str = "info"
     is_opted_out: bool = False
@@ -73,14 +73,14 @@ class Request:
 
     @property
     def publish_target(self) -> ConnectorKey | None:
-        """The one connector that may be uploaded to; None without `pypirc`."""
+        """The only connector that takes uploads; None without `pypirc`."""
         if not self.has_pypirc or not self.connectors:
             return None
         return self.publish_connector or self.connectors[0]
 
     @property
     def keys(self) -> tuple[ConnectorKey, ...]:
-        """Every connector named, in the order of the listeners."""
+        """All connectors, in the order of the listeners."""
         further = [self.publish_connector] if self.publish_connector else []
         return tuple(dict.fromkeys([*self.connectors, *further]))
 
@@ -89,19 +89,17 @@ class Request:
 
 
 def parse_annotations(annotations: Mapping[str, str], *, namespace: str, warns: bool = True) -> Request:
-    """Read the annotations, or raise `InputError` with everything that is wrong.
+    """Read the annotations, or raise `InputError` with all problems.
 
-    `namespace` is the admission request's: that of a Pod with a generated name may still be empty. Whoever
-    opts out is not told about the rest. `warns` costs work for each unknown annotation.
+    `namespace` is the admission request's: a Pod with a generated name may not carry its own yet. If the Pod
+    opts out, its other annotations are not read. `warns` costs work for each unknown annotation.
     """
     if annotations.get(names.INJECT) == "false":
         return Request(is_opted_out=True)
-    ours = sum(name.startswith(_PREFIX) for name in annotations)
-    if ours > MOST_GROUP_ANNOTATIONS:
-        sentence = (
-            f"{ours} annotations begin with {_PREFIX}: remove some, at most {MOST_GROUP_ANNOTATIONS} are read"
-        )
-        raise InputError.of(Reason.INVALID_ANNOTATION, sentence)
+    count = sum(name.startswith(_PREFIX) for name in annotations)
+    if count > GROUP_ANNOTATIONS_LIMIT:
+        fix = f"remove some, at most {GROUP_ANNOTATIONS_LIMIT} are read"
+        raise InputError.of(Reason.INVALID_ANNOTATION, f"{count} annotations begin with {_PREFIX}", fix)
     reader = _Reader(annotations, namespace)
     request = Request(
         connectors=reader.read(names.CONNECTOR, (), reader.connectors),
@@ -136,7 +134,7 @@ class _Reader:
         return self.problems.read(parse, text, place=place, reason=reason, default=default)
 
     def connectors(self, text: str) -> tuple[ConnectorKey, ...]:
-        parts = _parts(text, MOST_CONNECTORS, "connectors")
+        parts = _parts(text, CONNECTORS_LIMIT, "connectors")
         return tuple(dict.fromkeys(self.connector(part) for part in parts))
 
     def connector(self, text: str) -> ConnectorKey:
@@ -146,15 +144,15 @@ class _Reader:
         chosen = {part.strip() for part in text.split(",")}
         if not chosen <= set(CONFIGURATIONS):
             raise InvalidValue(f"must be {', '.join(CONFIGURATIONS)} or both with a comma, not {text!r}")
-        return tuple(one for one in CONFIGURATIONS if one in chosen)
+        return tuple(name for name in CONFIGURATIONS if name in chosen)
 
     def containers(self, text: str) -> tuple[str, ...]:
-        found = _parts(text, MOST_CONTAINER_NAMES, "containers")
-        if not all(is_label(one) for one in found):
+        selected = _parts(text, CONTAINER_NAMES_LIMIT, "containers")
+        if not all(is_label(name) for name in selected):
             raise InvalidValue(f"must be a comma list of container names, not {text!r}")
-        if names.SIDECAR in found:
+        if names.SIDECAR in selected:
             raise InvalidValue(f"must not name {names.SIDECAR!r}", "it is the sidecar itself")
-        return found
+        return selected
 
     def port(self, text: str) -> int:
         # below 1024 only root may listen, and the sidecar is not root
@@ -177,29 +175,25 @@ class _Reader:
             raise InvalidValue(f'must be "false" (opts out) or "true", not {text!r}')
 
 
-def _parts(text: str, most: int, of_what: str) -> tuple[str, ...]:
-    """The different members of a comma list, which are counted before any is looked at."""
-    found = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
-    if len(found) > most:
-        raise InvalidValue(f"names {len(found)} {of_what}; at most {most} are allowed")
-    return found
+def _parts(text: str, limit: int, things: str) -> tuple[str, ...]:
+    """The different members of a comma list, which are counted before any of them is parsed."""
+    parts = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    if len(parts) > limit:
+        raise InvalidValue(f"names {len(parts)} {things}; at most {limit} are allowed")
+    return parts
 
 
 def _contradictions(annotations: Mapping[str, str], request: Request) -> list[Problem]:
-    """Annotations that are right each by itself, and wrong together."""
-    found = []
+    """Problems of annotations that are valid by themselves and contradict each other."""
+    problems = []
     if names.PUBLISH_CONNECTOR in annotations and names.CONNECTOR not in annotations:
-        sentence = (
-            f"annotation {names.PUBLISH_CONNECTOR} needs {names.CONNECTOR} beside it: "
-            "add the connector to install from"
-        )
-        found.append(Problem(Reason.PUBLISH_WITHOUT_CONNECTOR, sentence))
+        sentence = f"annotation {names.PUBLISH_CONNECTOR} needs {names.CONNECTOR} beside it"
+        fix = "add the connector to install from"
+        problems.append(Problem(Reason.PUBLISH_WITHOUT_CONNECTOR, sentence, fix))
     if names.PUBLISH_CONNECTOR in annotations and not request.has_pypirc:
-        sentence = (
-            f"annotation {names.PUBLISH_CONNECTOR} needs pypirc among {names.CONFIGURATIONS}: add it there, "
-            "or remove the publish connector"
-        )
-        found.append(Problem(Reason.PUBLISH_WITHOUT_PYPIRC, sentence))
+        sentence = f"annotation {names.PUBLISH_CONNECTOR} needs pypirc among {names.CONFIGURATIONS}"
+        fix = "add it there, or remove the publish connector"
+        problems.append(Problem(Reason.PUBLISH_WITHOUT_PYPIRC, sentence, fix))
     wishes = request.resources
     for request_name, low, limit_name, high in (
         (names.CPU_REQUEST, wishes.cpu_request, names.CPU_LIMIT, wishes.cpu_limit),
@@ -207,18 +201,18 @@ def _contradictions(annotations: Mapping[str, str], request: Request) -> list[Pr
     ):
         if low and high and (parse_quantity(low) or 0) > (parse_quantity(high) or 0):
             sentence = f"annotation {request_name} ({low}) must not be above {limit_name} ({high})"
-            found.append(Problem(Reason.INVALID_ANNOTATION, sentence))
-    return found
+            problems.append(Problem(Reason.INVALID_ANNOTATION, sentence))
+    return problems
 
 
 def _unknown(annotations: Mapping[str, str]) -> tuple[str, ...]:
-    """Only a warning: other products of the same group may have annotations of their own."""
+    """Warnings only: other products of the same group may have annotations of their own."""
     unknown = [name for name in annotations if name.startswith(_PREFIX) and name not in _KNOWN]
     known = [name.removeprefix(_PREFIX) for name in names.AUTHOR_ANNOTATIONS]
-    found = []
+    warnings = []
     for position, name in enumerate(unknown):
         bare = name.removeprefix(_PREFIX)[:64]
-        near = difflib.get_close_matches(bare, known, n=1) if position < MOST_SUGGESTIONS else []
+        near = difflib.get_close_matches(bare, known, n=1) if position < SUGGESTIONS_LIMIT else []
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-        found.append(f"annotation {name[:128]} is not known: {hint}")
-    return tuple(found)
+        warnings.append(f"annotation {name[:128]} is not known: {hint}")
+    return tuple(warnings)

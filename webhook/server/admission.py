@@ -1,8 +1,8 @@
 """Admission's HTTP edge: `POST /mutate`, and two probes. It holds no policy.
 
-Every input is answered, by an AdmissionReview with the request's uid or, where there is no uid to answer to,
-by a 4xx on which `failurePolicy` decides. The raw request is taken: a typed body would be answered 422 by
-FastAPI.
+Every input has an answer. A request with a uid gets an AdmissionReview with that uid. Any other input gets a
+4xx, on which `failurePolicy` decides. The route takes the raw request: FastAPI answers 422 to a body that
+does not fit its type.
 """
 
 import asyncio
@@ -11,112 +11,67 @@ import functools
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Send
 
-from webhook.connector.manifest import MaybeConnector
 from webhook.errors import ClusterUnavailable, describe_failure
-from webhook.identifiers import ConnectorKey
 from webhook.limits.budgets import Budget, Hold, Overfull, parsed_bytes
 from webhook.limits.tally import Tally
-from webhook.pod.decision import Decision, connectors_of, decide
-from webhook.pod.namespace import NamespaceFacts
-from webhook.pod.patch import operations
-from webhook.pod.reasons import Reason
 from webhook.pod.settings import Settings
 from webhook.server import review
 from webhook.server.body import Fault, UnusableBody, content_type, read_body
+from webhook.server.reviewer import ConnectorLookup, NamespaceLookup, Reviewer, find_no_namespace
 from webhook.server.sending import Sent, abort, send_whole
 
 BODY_LIMIT = 7 * 1024 * 1024
-"""The API server accepts objects up to 3 MiB; a review holds the object, for other operations the old one
-too, and 1 MiB is left for the envelope."""
+"""The API server accepts objects of up to 3 MiB. A review holds the object, and for other operations the old
+object as well. 1 MiB is left for the envelope."""
 
 BODY_SECONDS = 5.0
-"""The API server, which waits so long for the whole answer, sends head and body in one go."""
+"""The API server waits this long for the whole answer, and sends head and body in one go."""
 
 HELD_LIMIT = 96 * 1024 * 1024
-"""All reviews together, as text and parsed (a Pod of 30 kB counts as 350 kB). Process and caches take 150
-MiB, connections 134 (`doors.Limits`), and the Pod under decision 100. The sum stays below 512 MiB, the limit
-in `manifests/base/admission.yaml`."""
+"""Bytes of all reviews together, as text and parsed: a Pod of 30 kB counts as 350 kB. Process and caches take
+150 MiB, connections 134 (`doors.Limits`), and the Pod under decision 100. The sum stays below 512 MiB, the
+limit in `manifests/base/admission.yaml`."""
 
 UID_LIMIT = 128
 """The API server's are UUIDs: 36 characters"""
 
 NAME_LIMIT = 253
-"""Of a Pod, as Kubernetes has it; the other texts of a log line are shorter"""
+"""Characters of a Pod's name in Kubernetes; the other texts of a log line are shorter"""
 
 LARGE_BYTES = 4 * 1024 * 1024
-"""Reviews that take more when they are parsed, as a Pod of 350 kB does, take turns. All tenants' reviews
-come from one peer, the API server: two Pods of 1.7 MB would use up its share, at the others' expense."""
+"""Reviews that take more than this when parsed, as a Pod of 350 kB does, take turns. All tenants' reviews
+come from the same peer, the API server: two Pods of 1.7 MB would use up its share."""
 
 HELD_PER_PEER_LIMIT = 64 * 1024 * 1024
-"""Two thirds: the rest is reserved for other peers"""
+"""Two thirds of it: the rest is reserved for other peers"""
 
-Connectors = Callable[[ConnectorKey], Awaitable[MaybeConnector]]
-"""From a cache, or by one question with a limit of its own."""
-
-
-Places = Callable[[str], Awaitable[NamespaceFacts]]
+_FAILED = "the webhook has failed on this Pod: its log tells the cause, under the review's uid; try again"
 
 _log = logging.getLogger(__name__)
 
 
-async def _plain(namespace: str) -> NamespaceFacts:
-    return NamespaceFacts()
-
-
 def create_app(
     settings: Callable[[], Settings],
-    connectors: Connectors,
+    connectors: ConnectorLookup,
     *,
-    places: Places = _plain,
+    namespaces: NamespaceLookup = find_no_namespace,
     is_ready: Callable[[], bool] = lambda: True,
 ) -> FastAPI:
-    """`settings` is asked for each Pod, for authorities come and go; `is_ready` says whether the caches
-    behind the other two are filled."""
-    budget = Budget(HELD_LIMIT, HELD_PER_PEER_LIMIT)
-    tally = Tally(_log, "admission reviews not usable")
-    large = asyncio.Lock()
+    """`settings` is called for each Pod, for authorities come and go. `is_ready` says whether the caches
+    behind the two lookups are filled."""
+    route = _ReviewRoute(Reviewer(settings, connectors, namespaces))
     app = FastAPI(title="pypi-connector admission", docs_url=None, redoc_url=None, openapi_url=None)
-
-    async def decided(http: Request, hold: Hold) -> Response:
-        body = await _body(http, hold)
-        parsed = parsed_bytes(body)
-        async with large if parsed > LARGE_BYTES else contextlib.nullcontext():
-            hold.grow(parsed)
-            request, uid = _request(_parse(body))
-            return _answer(await _review(request, uid, settings, connectors, places))
-
-    async def respond(http: Request, send: Send) -> None:
-        peer = http.client.host if http.client else ""
-        is_answered = False
-        try:
-            async with asyncio.timeout(None) as eviction:
-                with budget.hold(peer, lambda: eviction.reschedule(0)) as hold:
-                    response = await decided(http, hold)
-                    hold.answer(len(response.body))
-                    is_answered = True
-                    await send_whole(response, send)
-                    return
-        except (Overfull, TimeoutError):
-            error = _Unusable(503, "there is no memory left for a review of this size: try again")
-        except _Unusable as unusable:
-            error = unusable
-        tally.count_and_report(f"{error.status}: {str(error)[:200]}", peer, time.monotonic())
-        if is_answered:
-            await abort(http)
-        else:
-            refusal = Response(f"{error}\n", error.status, media_type="text/plain")
-            await refusal(http.scope, http.receive, send)
 
     @app.post("/mutate")
     async def mutate(http: Request) -> Response:
-        return Sent(functools.partial(respond, http))
+        return Sent(functools.partial(route.respond, http))
 
     @app.get("/healthz")
     async def healthz() -> Response:
@@ -131,8 +86,64 @@ def create_app(
     return app
 
 
+class _ReviewRoute:
+    """The route for reviews: each is read, answered and sent within the memory that all of them share."""
+
+    def __init__(self, reviewer: Reviewer) -> None:
+        self._reviewer = reviewer
+        self._budget = Budget(HELD_LIMIT, HELD_PER_PEER_LIMIT)
+        self._tally = Tally(_log, "admission reviews not usable")
+        self._large = asyncio.Lock()
+
+    async def respond(self, http: Request, send: Send) -> None:
+        peer = http.client.host if http.client else ""
+        is_answered = False
+        try:
+            async with asyncio.timeout(None) as eviction:
+                with self._budget.hold(peer, lambda: eviction.reschedule(0)) as hold:
+                    response = await self._answer(http, hold)
+                    hold.answer(len(response.body))
+                    is_answered = True
+                    await send_whole(response, send)
+                    return
+        except (Overfull, TimeoutError):
+            error = _Unusable(503, "there is no memory left for a review of this size: try again")
+        except _Unusable as unusable:
+            error = unusable
+        self._tally.count_and_report(f"{error.status}: {str(error)[:200]}", peer, time.monotonic())
+        if is_answered:
+            await abort(http)
+        else:
+            refusal = Response(f"{error}\n", error.status, media_type="text/plain")
+            await refusal(http.scope, http.receive, send)
+
+    async def _answer(self, http: Request, hold: Hold) -> Response:
+        body = await _body(http, hold)
+        parsed = parsed_bytes(body)
+        async with self._large if parsed > LARGE_BYTES else contextlib.nullcontext():
+            hold.grow(parsed)
+            request, uid = _request(_parse(body))
+            answer = await self._review(request, uid)
+            # json escapes what is not ASCII: a lone surrogate from the input could not be encoded otherwise
+            return Response(json.dumps(answer), media_type="application/json")
+
+    async def _review(self, request: Mapping[str, Any], uid: str) -> review.Review:
+        started = time.monotonic()
+        try:
+            reason, answer = await self._reviewer.answer(request, uid)
+        except ClusterUnavailable as error:
+            reason = "ClusterUnavailable"
+            answer = review.errored(uid, 503, reason, f"{error}: try again")
+        except Exception as error:  # noqa: BLE001 (the edge: any failure leaves as a review, with the uid)
+            _log.error("admission failed", extra={"uid": uid, **describe_failure(error)})
+            reason = "InternalError"
+            answer = review.errored(uid, 500, reason, _FAILED)
+        _log.info("admission", extra=_fields(request, answer, reason, time.monotonic() - started))
+        return answer
+
+
 class _Unusable(Exception):
-    """There is nothing to answer to with a review; the text says why."""
+    """The input has no uid to answer to with a review; the text says why."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -183,86 +194,10 @@ def _request(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     return request, uid
 
 
-async def _review(
-    request: Mapping[str, Any],
-    uid: str,
-    settings: Callable[[], Settings],
-    connectors: Connectors,
-    places: Places,
-) -> review.Review:
-    started = time.monotonic()
-    reason = "InternalError"
-    try:
-        ignored = _ignored(request)
-        if ignored:
-            reason, answer = ignored, review.allowed(uid)
-        elif not isinstance(request.get("object"), dict):
-            reason = "BadRequest"
-            answer = review.errored(uid, 400, reason, "the request holds no object: nothing can be decided")
-        else:
-            decision = await _decide(request, settings(), connectors, places)
-            reason, answer = decision.reason.value, _of_decision(uid, request["object"], decision)
-    except ClusterUnavailable as error:
-        reason = "ClusterUnavailable"
-        answer = review.errored(uid, 503, reason, f"{error}: try again")
-    except Exception as error:  # noqa: BLE001 (the edge: whatever failed leaves as a review, with the uid)
-        _log.error("admission failed", extra={"uid": uid, **describe_failure(error)})
-        sentence = (
-            "the webhook has failed on this Pod: its log tells the cause, under the review's uid; try again"
-        )
-        answer = review.errored(uid, 500, reason, sentence)
-    _log.info("admission", extra=_fields(request, answer, reason, time.monotonic() - started))
-    return answer
-
-
-def _ignored(request: Mapping[str, Any]) -> str | None:
-    """What the registration should never send, and what would be none of our business if it did."""
-    resource = request.get("resource")
-    if request.get("operation") != "CREATE":
-        return "OperationIgnored"
-    if request.get("subResource"):
-        return "SubresourceIgnored"
-    if not isinstance(resource, dict) or (resource.get("group") or "", resource.get("resource")) != (
-        "",
-        "pods",
-    ):
-        return "ResourceIgnored"
-    return None
-
-
-async def _decide(
-    request: Mapping[str, Any], settings: Settings, connectors: Connectors, places: Places
-) -> Decision:
-    pod = request["object"]
-    namespace = str(request.get("namespace") or "default")
-    keys = connectors_of(pod, namespace=namespace)
-    # together, for each may wait for its live question
-    found = dict(zip(keys, await asyncio.gather(*map(connectors, keys)), strict=True))
-    place = await places(namespace) if keys else NamespaceFacts()
-    return decide(
-        pod,
-        namespace=namespace,
-        lookup=found.get,
-        settings=settings,
-        namespace_labels=place.labels,
-        quotas=place.quotas,
-    )
-
-
-def _of_decision(uid: str, pod: Mapping[str, Any], decision: Decision) -> review.Review:
-    if decision.pod is not None:
-        return review.patched(uid, operations(pod, decision.pod), warnings=decision.warnings)
-    if decision.allowed:
-        return review.allowed(uid, warnings=decision.warnings)
-    if decision.reason is Reason.INVALID_POD:
-        return review.errored(uid, 400, decision.reason.value, decision.message)
-    return review.denied(uid, decision.reason.value, decision.message, warnings=decision.warnings)
-
-
 def _fields(
     request: Mapping[str, Any], answer: review.Review, reason: str, seconds: float
 ) -> dict[str, object]:
-    """Never the Pod: its variables may hold anybody's secrets."""
+    """The fields of the log line. Never the Pod: its variables may hold secrets."""
     pod = request.get("object")
     metadata = pod.get("metadata") if isinstance(pod, dict) else None
     names = metadata if isinstance(metadata, dict) else {}
@@ -279,8 +214,3 @@ def _fields(
 
 def _text(value: object) -> str | None:
     return value[:NAME_LIMIT] if isinstance(value, str) else None
-
-
-def _answer(answer: review.Review) -> Response:
-    # json escapes what is not ASCII: a lone surrogate from the input could not be encoded otherwise
-    return Response(json.dumps(answer), media_type="application/json")
