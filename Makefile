@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Programs outside pytest that import `support` or `node`, packages of the tests.
+WITH_TESTS := PYTHONPATH=tests $(BIN)/python
 
 .PHONY: help demo test fuzz check format lock bench bench-cluster bench-crowd cases install-yaml clean \
 	e2e cluster-build cluster-up cluster-test cluster-shell cluster-down
@@ -26,7 +28,7 @@ test: $(READY) ## Run all tests that need no cluster: real pip, uv, twine, pypis
 
 FUZZ_SECONDS ?= 600
 fuzz: $(READY) ## Try generated input for FUZZ_SECONDS (600), on the pure parts and on a running sidecar
-	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python tests/fuzz
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(WITH_TESTS) -m fuzz
 
 # On a real Kubernetes node, made here, or on the cluster of KUBECONFIG: docs/cluster.md.
 CLUSTER := $(BIN)/python tests/cluster
@@ -62,10 +64,10 @@ bench: $(READY) ## Measure the proxy against nginx, haproxy, Caddy, Envoy and a 
 	@$(BIN)/python -m benchmarks
 
 bench-cluster: $(READY) ## Measure the product on a node of its own; needs Go and root, about 15 minutes
-	@$(BIN)/python -m benchmarks.cluster
+	@$(WITH_TESTS) -m benchmarks.cluster
 
 bench-crowd: $(READY) ## Measure what 12,200 Connectors take of admission and broker, on an API server alone; 15 minutes
-	@$(BIN)/python -m benchmarks.cluster.crowd
+	@$(WITH_TESTS) -m benchmarks.cluster.crowd
 
 cases: $(READY) ## Rewrite the expectations of tests/cases; the diff is what a reviewer reads
 	@$(BIN)/python -m pytest tests/test_cases.py tests/test_explain.py --rewrite-cases

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 
-import controller_stories as stories
 import pytest
-from apistore import ApiStore
 from kubernetes.aio.client import Configuration
 
+from support.components import controller_stories as stories
+from support.kubernetes.apistore import ApiStore
 from webhook import names, paths, trim
 from webhook.api import KubernetesApi
 from webhook.cache import Cache

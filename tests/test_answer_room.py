@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from kubernetes.aio.client import Configuration
-from registry import Call, Registry
 
+from support.servers.registry import Call, Registry
 from webhook import answer_room, paths
 from webhook import api as api_module
 from webhook.answer_room import LARGE_AT_ONCE, SMALL_BYTES, AnswerRoom

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
-from authority import ca, server_context
 from kubernetes.aio.client import Configuration
-from registry import Call, Registry
 
+from support.certificates.authority import ca, server_context
+from support.servers.registry import Call, Registry
 from webhook import api as api_module
 from webhook import paths
 from webhook.api import KubernetesApi, in_cluster_or_kubeconfig

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from command_line import CONNECTOR, GOOD, SECRET, call
+
+from support.clients.command_line import CONNECTOR, GOOD, SECRET, call
 
 BAD_MANIFESTS = {
     "not YAML": ("a: [1,\n  b: 2", "standard input: line 2, column 7"),

@@ -13,7 +13,13 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from broker_requests import (
+from fastapi import FastAPI
+
+from certs import store
+from certs.authority import ServingFiles, issue_leaf
+from certs.reload import Reloader
+from sidecar.contract import Grant, Secret
+from support.components.broker_requests import (
     CA,
     CANARY,
     SETTINGS,
@@ -30,12 +36,6 @@ from broker_requests import (
     requests,
     token,
 )
-from fastapi import FastAPI
-
-from certs import store
-from certs.authority import ServingFiles, issue_leaf
-from certs.reload import Reloader
-from sidecar.contract import Grant, Secret
 from webhook import broker, reception
 from webhook.broker import create_app
 from webhook.errors import ClusterUnavailable, Forbidden

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import pytest
-from broker_requests import ask, cluster, connector, injected, login, problem
 
+from support.components.broker_requests import ask, cluster, connector, injected, login, problem
 from webhook import names
 from webhook.errors import ClusterUnavailable, Forbidden
 from webhook.memory import MemoryCluster

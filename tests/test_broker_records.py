@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from broker_requests import (
+
+from sidecar.contract import CAUSES, Secret
+from support.components.broker_requests import (
     AUDIENCE,
     CANARY,
     SETTINGS,
@@ -24,8 +26,6 @@ from broker_requests import (
     requests,
     token,
 )
-
-from sidecar.contract import CAUSES, Secret
 from webhook.granting import Trail, grant
 from webhook.memory import MemoryCluster
 

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from broker_requests import (
+
+from sidecar.contract import Grant, grant_request
+from support.components.broker_requests import (
     AUDIENCE,
     CANARY,
     SETTINGS,
@@ -18,8 +20,6 @@ from broker_requests import (
     request,
     token,
 )
-
-from sidecar.contract import Grant, grant_request
 from webhook import broker
 from webhook.broker import create_app
 from webhook.memory import MemoryCluster

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from kubernetes.aio.client import Configuration
-from registry import Call, Registry
 
+from support.servers.registry import Call, Registry
 from webhook import api as api_module
 from webhook import cache as cache_module
 from webhook import paths, trim

@@ -4,12 +4,12 @@ import base64
 from typing import Any
 
 import pytest
-from broker_requests import AUDIENCE
 from hypothesis import given as example
 from hypothesis import strategies as st
-from made_up_tokens import NOW, made_up, part
 
 from sidecar.grants import REFUSED_SECONDS
+from support.components.broker_requests import AUDIENCE
+from support.components.made_up_tokens import NOW, made_up, part
 from webhook import callers, claims
 from webhook.annotations import MOST_CONNECTORS
 from webhook.callers import Callers

@@ -9,7 +9,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from certificate_keepers import (
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from certs import store, succession
+from certs.errors import UnsupportedKey
+from support.components.certificate_keepers import (
     ADMISSION,
     BROKER,
     CA,
@@ -27,11 +32,6 @@ from certificate_keepers import (
     run,
     verify,
 )
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-
-from certs import store, succession
-from certs.errors import UnsupportedKey
 from webhook import names
 from webhook.certificates import FIRST_PAUSE_SECONDS, LOOK_SECONDS, CertificateKeeper
 from webhook.errors import ClusterUnavailable, Conflict, Forbidden

@@ -9,7 +9,10 @@ import copy
 from pathlib import Path
 
 import pytest
-from certificate_keepers import (
+
+from certs import store, succession
+from certs.authority import split_bundle
+from support.components.certificate_keepers import (
     ADMISSION,
     BROKER,
     CA,
@@ -26,9 +29,6 @@ from certificate_keepers import (
     keeper_of,
     verify,
 )
-
-from certs import store, succession
-from certs.authority import split_bundle
 from webhook import names
 from webhook.errors import Conflict
 

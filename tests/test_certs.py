@@ -13,7 +13,6 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tls_servers import HOSTS, NOW, parse, peer_serial, server, serving
 
 from certs import store
 from certs.__main__ import main
@@ -28,6 +27,7 @@ from certs.authority import (
     split_bundle,
 )
 from certs.errors import InvalidName, UnusablePair
+from support.certificates.tls_servers import HOSTS, NOW, parse, peer_serial, server, serving
 
 # -- what is issued
 

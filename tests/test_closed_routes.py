@@ -1,10 +1,10 @@
 """Which requests never reach the registry: every way around the open routes is closed."""
 
 import pytest
-from layouts import AT_ROOT, INDEX, LAYOUT, READ_ONLY, SIMPLE, WHEEL
 
 from sidecar.errors import Refusal
 from sidecar.routes import Layout, route
+from support.sidecars.layouts import AT_ROOT, INDEX, LAYOUT, READ_ONLY, SIMPLE, WHEEL
 
 BAD_TARGETS = {
     "dot segment": f"/a/./{WHEEL}",

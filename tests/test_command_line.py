@@ -7,10 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import seed
-from command_line import CONNECTOR, GOOD, POD, PROGRAM, call
-from environments import clean
 
+from support.clients.command_line import CONNECTOR, GOOD, POD, PROGRAM, call
+from support.kubernetes import seed
+from support.machine.environments import clean
 from webhook.loopback import free_port
 
 

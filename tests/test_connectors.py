@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from connector_table import Case, cases
 
 from sidecar.contract import MAX_CONNECTIONS, PackagePolicy
 from sidecar.server import ACTIVE
+from support.connectors.connector_table import Case, cases
 from webhook.connectors import CONNECTIONS_LIMIT, parse_connector
 from webhook.errors import InvalidConnector
 from webhook.package_patterns import LENGTH_LIMIT

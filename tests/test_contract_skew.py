@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from grant_stores import grant
 
 from sidecar.contract import (
     CAUSES,
@@ -14,6 +13,7 @@ from sidecar.contract import (
     Grant,
     grant_request,
 )
+from support.sidecars.grant_stores import grant
 
 GRANT = grant("canary-skew")
 

@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
-from apistore import ApiStore
-from controller_stories import (
+
+from support.components.controller_stories import (
     FAST,
     OK,
     PATIENCE_SECONDS,
@@ -20,7 +20,7 @@ from controller_stories import (
     store_with_class,
     until,
 )
-
+from support.kubernetes.apistore import ApiStore
 from webhook.controller.conditions import TYPES, Probe
 from webhook.controller.controller import PROBES
 from webhook.controller.schedule import DOUBT_SECONDS, JITTER, REFUSED_ONCE_SECONDS

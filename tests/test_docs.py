@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jobs import JOBS
 
+from support.clients.jobs import JOBS
 from webhook.annotations import Request
 from webhook.endpoints import endpoints
 from webhook.variables import groups

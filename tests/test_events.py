@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from event_store import Store, recording, run
-from registry import Registry
 
+from support.kubernetes.event_store import Store, recording, run
+from support.servers.registry import Registry
 from webhook import events as events_module
 from webhook.events import MOST_PER_OBJECT, EventRecorder
 

@@ -9,11 +9,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from explain_facts import NOW, SERVED, facts, injected, line
-from explain_installation_cases import INSTALLATION_CASES
-from explain_pod_cases import POD_CASES, creation
-from explain_service_cases import SERVICE_CASES
 
+from support.pods.explain_facts import NOW, SERVED, facts, injected, line
+from support.pods.explain_installation_cases import INSTALLATION_CASES
+from support.pods.explain_pod_cases import POD_CASES, creation
+from support.pods.explain_service_cases import SERVICE_CASES
 from webhook.console import Console
 from webhook.errors import InputError
 from webhook.explain.command import absence, print_explanation

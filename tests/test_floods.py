@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from processes import open_files
-from served import PATIENCE_SECONDS, Served, answer, get, is_gone, post, served
 
+from support.components.served import PATIENCE_SECONDS, Served, answer, get, is_gone, post, served
+from support.machine.processes import open_files
 from webhook.doors import Limits
 
 ATTACKER, VICTIM = "127.0.0.66", "127.0.0.2"

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from grant_facts import (
+
+from support.connectors.grant_facts import (
     KEY,
     PASSWORD,
     WITH_CA,
@@ -24,7 +25,6 @@ from grant_facts import (
     user,
     with_policy,
 )
-
 from webhook import credentials
 from webhook import grant_rules as rules
 from webhook.errors import InputError, Problem, Refusal

@@ -3,11 +3,22 @@
 from itertools import pairwise
 
 import pytest
-from grant_stores import REFUSED, SOFT, THREADS, UNREACHABLE, Run, Slow, all_waiting, grant, in_threads, run
 
 from sidecar.contract import CREDENTIAL_RESTS, REGISTRY_UNREACHABLE
 from sidecar.errors import BrokerRefused, BrokerUnreachable
 from sidecar.grants import BACK_OFF_SECONDS, RENEW_SECONDS
+from support.sidecars.grant_stores import (
+    REFUSED,
+    SOFT,
+    THREADS,
+    UNREACHABLE,
+    Run,
+    Slow,
+    all_waiting,
+    grant,
+    in_threads,
+    run,
+)
 
 
 def test_after_a_401_a_newer_version_is_fetched_and_used() -> None:

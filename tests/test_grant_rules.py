@@ -8,7 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from grant_facts import (
+
+from certs.authority import create_authority
+from sidecar.contract import ENFORCES, PackagePolicy, Secret
+from support.connectors.grant_facts import (
     KEY,
     PASSWORD,
     WITH_CA,
@@ -22,9 +25,6 @@ from grant_facts import (
     secret,
     with_policy,
 )
-
-from certs.authority import create_authority
-from sidecar.contract import ENFORCES, PackagePolicy, Secret
 from webhook import grant_rules as rules
 from webhook.seam import SecretManifest
 

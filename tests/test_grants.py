@@ -3,7 +3,10 @@
 import threading
 
 import pytest
-from grant_stores import (
+
+from sidecar.errors import BrokerRefused, BrokerUnreachable
+from sidecar.grants import BACK_OFF_SECONDS, PATIENCE_SECONDS, REFUSED_SECONDS, WAIT_SECONDS
+from support.sidecars.grant_stores import (
     HARD,
     PATIENCE,
     REFUSED,
@@ -18,9 +21,6 @@ from grant_stores import (
     pass_time,
     run,
 )
-
-from sidecar.errors import BrokerRefused, BrokerUnreachable
-from sidecar.grants import BACK_OFF_SECONDS, PATIENCE_SECONDS, REFUSED_SECONDS, WAIT_SECONDS
 
 
 def test_a_young_grant_is_used_without_asking() -> None:

@@ -4,7 +4,8 @@ from html.parser import HTMLParser
 from urllib.parse import urljoin
 
 import pytest
-from index_pages import ASKED, FOREIGN_MOVED, LOCAL, MOVED, OWN, rewrite, rewrite_html
+
+from support.pages.index_pages import ASKED, FOREIGN_MOVED, LOCAL, MOVED, OWN, rewrite, rewrite_html
 
 DATA = (
     f'data-requires-python="&gt;=3.8,&lt;4" data-yanked="see {OWN}/why" data-dist-info-metadata="sha256=ab" '

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from raw_heads import CHUNKED_FIELD, LENGTH_FIELD, feed, raw_head, request, single_octets
 
 from sidecar.http1 import (
     CHUNKED,
@@ -15,6 +14,7 @@ from sidecar.http1 import (
     render_request,
     render_response,
 )
+from support.sidecars.raw_heads import CHUNKED_FIELD, LENGTH_FIELD, feed, raw_head, request, single_octets
 
 GET = b"GET /simple/requests/ HTTP/1.1\r\nHost: 127.0.0.1:28100\r\nUser-Agent: pip/26\r\n\r\n"
 PUT = b"POST /legacy/ HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"

@@ -1,9 +1,9 @@
 """Chunked bodies: the same however they arrive, refused where they are malformed, and bounded."""
 
 import pytest
-from raw_heads import single_octets
 
 from sidecar.http1 import HEAD_LIMIT, ChunkedReader, MalformedHead
+from support.sidecars.raw_heads import single_octets
 
 CHUNKED_BODY = (
     b"5\r\nhello\r\n6;name=value\r\n\r\n0\r\n\r\r\n00A\r\n0123456789\r\n"

@@ -1,9 +1,9 @@
 """HTTP/1.1 heads of responses: how long the body is, and refused where two readings differ."""
 
 import pytest
-from raw_heads import CHUNKED_FIELD, LENGTH_FIELD, feed, raw_head, response, single_octets
 
 from sidecar.http1 import CHUNKED, UNTIL_CLOSE, MalformedHead, ResponseReader
+from support.sidecars.raw_heads import CHUNKED_FIELD, LENGTH_FIELD, feed, raw_head, response, single_octets
 
 OK = b"HTTP/1.1 200 OK"
 FRAMED = [

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from certificate_keepers import NAMESPACE, MemoryApi
-from replica_sets import replica_set
 
+from support.components.certificate_keepers import NAMESPACE, MemoryApi
+from support.kubernetes.replica_sets import replica_set
 from webhook import names, paths
 from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, Forbidden
 from webhook.image_keeper import ImageKeeper

@@ -5,8 +5,8 @@ import base64
 from typing import Any
 
 import pytest
-from authority import ca
 
+from support.certificates.authority import ca
 from webhook.controller.inspection import Inspection, inspect
 from webhook.controller.status import Versions
 from webhook.errors import ClusterRefused, ClusterUnavailable, Forbidden

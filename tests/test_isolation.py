@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from isolation_edits import (
+
+from sidecar import contract
+from support.pods.isolation_edits import (
     CA,
     IMAGE,
     OTHER_CA,
@@ -28,8 +30,6 @@ from isolation_edits import (
     variable,
     volume,
 )
-
-from sidecar import contract
 from webhook import isolation, surroundings
 from webhook.isolation import violations
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
-from isolation_edits import (
+
+from sidecar import contract
+from support.pods.isolation_edits import (
     CA,
     OTHER_CA,
     OURS,
@@ -28,8 +30,6 @@ from isolation_edits import (
     variable,
     volume,
 )
-
-from sidecar import contract
 from webhook.isolation import violations
 from webhook.shapes import KNOWN
 

@@ -1,7 +1,8 @@
 """Links of JSON pages: each member that is one is replaced, and all else stays octet by octet."""
 
 import pytest
-from index_pages import LOCAL, OWN, rewrite, rewrite_json
+
+from support.pages.index_pages import LOCAL, OWN, rewrite, rewrite_json
 
 JSON = {
     "a file": (f'{{"files":[{{"url":"{OWN}/a.whl"}}]}}', '{"files":[{"url":"/a.whl"}]}'),

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from apistore import ApiStore
-from controller_stories import (
+
+from support.components.controller_stories import (
     FAST,
     OK,
     Probes,
@@ -17,7 +17,7 @@ from controller_stories import (
     store_with_class,
     until,
 )
-
+from support.kubernetes.apistore import ApiStore
 from webhook import names, paths
 from webhook.controller.conditions import Probe
 from webhook.controller.status import is_current

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
-from apistore import ApiStore
 from kubernetes.aio.client import Configuration
-from registry import Registry
 
+from support.kubernetes.apistore import ApiStore
+from support.servers.registry import Registry
 from webhook import paths
 from webhook.api import KubernetesApi
 from webhook.controller.lease import Lease, Sighting, Times, held, may_hold, released, sighted

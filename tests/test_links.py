@@ -4,7 +4,11 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from index_pages import (
+
+from sidecar.errors import UpstreamBroken
+from sidecar.links import CARRY_LIMIT, PageLinks, PageRewriter, page_kind
+from sidecar.routes import Layout
+from support.pages.index_pages import (  # fmt: skip
     ASKED,
     FOREIGN,
     FOREIGN_MOVED,
@@ -18,11 +22,7 @@ from index_pages import (
     rewrite,
     rewrite_html,
     rewrite_json,
-)  # fmt: skip
-
-from sidecar.errors import UpstreamBroken
-from sidecar.links import CARRY_LIMIT, PageLinks, PageRewriter, page_kind
-from sidecar.routes import Layout
+)
 
 
 @pytest.mark.parametrize(("link", "expected"), [*OWN_LINKS.items(), *FOREIGN.items()])

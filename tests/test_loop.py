@@ -5,11 +5,11 @@ import time
 from typing import Any
 
 import pytest
-from loops import PATIENCE_SECONDS, run
 
 from sidecar.errors import UpstreamUnreachable
 from sidecar.loop import Loop
 from sidecar.threads import Threads
+from support.sidecars.loops import PATIENCE_SECONDS, run
 
 
 @pytest.fixture

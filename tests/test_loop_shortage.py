@@ -9,13 +9,13 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from proxy_threads import serving
-from registry import Registry
-from sidecars import CONNECTOR, Reply, ask, free_port
 
 from sidecar.contract import Listener
 from sidecar.loop import Loop
 from sidecar.server import listen
+from support.servers.registry import Registry
+from support.sidecars.proxy_threads import serving
+from support.sidecars.running import CONNECTOR, Reply, ask, free_port
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

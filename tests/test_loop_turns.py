@@ -4,14 +4,14 @@ import gzip
 from collections.abc import Iterator
 
 import pytest
-from proxy_threads import serving
-from registry import Registry
-from sidecars import ask, receive_all
 
 from sidecar.client import Exchange
 from sidecar.loop import Loop
 from sidecar.proxy import Proxy
 from sidecar.wire import Wire
+from support.servers.registry import Registry
+from support.sidecars.proxy_threads import serving
+from support.sidecars.running import ask, receive_all
 
 COUNT = 200
 

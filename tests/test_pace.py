@@ -4,9 +4,19 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from apistore import ApiStore
-from controller_stories import OK, Probes, connector, login, ready, run, running, store_with_class, until
 
+from support.components.controller_stories import (
+    OK,
+    Probes,
+    connector,
+    login,
+    ready,
+    run,
+    running,
+    store_with_class,
+    until,
+)
+from support.kubernetes.apistore import ApiStore
 from webhook.controller.conditions import Probe
 from webhook.controller.pace import BURST, REFILL_SECONDS, Pace
 from webhook.manifests import Registry

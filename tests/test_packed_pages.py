@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from itertools import accumulate, pairwise
 
 import pytest
-from index_pages import OWN, links, rewrite
 
 from sidecar.errors import UpstreamBroken
 from sidecar.links import PageRewriter
 from sidecar.pages import _PIECE, _decoder
+from support.pages.index_pages import OWN, links, rewrite
 
 LINK = f'<a href="{OWN}/f/foo-1.0.zip">foo</a>\n'.encode()
 MANY = LINK * 8000

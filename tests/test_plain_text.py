@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from command_line import CONNECTOR, GOOD, POD, call
 
+from support.clients.command_line import CONNECTOR, GOOD, POD, call
 from webhook.console import Console
 from webhook.explain.command import print_explanation
 from webhook.explain.explanation import Explanation

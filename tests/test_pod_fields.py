@@ -4,9 +4,9 @@ import copy
 from typing import Any
 
 import pytest
-from isolation_edits import SETTINGS, injected, ours, reasons
-from pod_fields import Field, fields
 
+from support.pods.isolation_edits import SETTINGS, injected, ours, reasons
+from support.pods.pod_fields import Field, fields
 from webhook.connectors import parse_connector
 from webhook.decide import Decision, decide
 

@@ -1,11 +1,11 @@
 """Spellings that no client makes, and that a server may take for a denied project's all the same."""
 
 import pytest
-from layouts import GRANT, INDEX
 
 from sidecar.contract import PackagePolicy
 from sidecar.errors import Refusal
 from sidecar.routes import Layout, route
+from support.sidecars.layouts import GRANT, INDEX
 
 DENIES_EVIL = Layout.of(GRANT._replace(packages=PackagePolicy("team/pypi", (), ("evil",))))
 

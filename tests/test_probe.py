@@ -9,10 +9,10 @@ import time
 from collections.abc import Sequence
 
 import pytest
-from authority import ca, server_context
-from probes import HOST, INDEX, LOOPBACK, PAGE, PATIENCE_SECONDS, answer, at, look
-from registry import Call, Registry, Script
 
+from support.certificates.authority import ca, server_context
+from support.components.probes import HOST, INDEX, LOOPBACK, PAGE, PATIENCE_SECONDS, answer, at, look
+from support.servers.registry import Call, Registry, Script
 from webhook.controller.conditions import Probe
 
 # -- what is told

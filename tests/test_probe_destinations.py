@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from authority import ca, server_context
-from plain_authority import create_plain_authority, issue_plain_leaf
-from probes import HOST, INDEX, LOOPBACK, PAGE, Names, answer, at, look
-from registry import Registry
 
+from support.certificates.authority import ca, server_context
+from support.certificates.plain_authority import create_plain_authority, issue_plain_leaf
+from support.components.probes import HOST, INDEX, LOOPBACK, PAGE, Names, answer, at, look
+from support.servers.registry import Registry
 from webhook.controller.conditions import Probe
 from webhook.controller.probe import resolve_by_system
 

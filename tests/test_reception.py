@@ -7,11 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
-from broker_requests import AUDIENCE, SETTINGS, connector, injected, login, problem, token
 from fastapi import FastAPI
-from made_up_tokens import made_up
 
 from sidecar.contract import Secret
+from support.components.broker_requests import AUDIENCE, SETTINGS, connector, injected, login, problem, token
+from support.components.made_up_tokens import made_up
 from webhook import callers
 from webhook.broker import create_app
 from webhook.memory import MemoryCluster

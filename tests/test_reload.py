@@ -9,12 +9,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from tls_servers import HOSTS, NOW, connected, parse, peer_serial, server, serving
 
 from certs import store
 from certs.authority import BACKDATE, create_authority
 from certs.errors import UnusablePair
 from certs.reload import Reloader
+from support.certificates.tls_servers import HOSTS, NOW, connected, parse, peer_serial, server, serving
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", HOSTS[0]], ids=["no server name sent", "server name sent"])

@@ -9,12 +9,23 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rotations import BEGIN, DAY, HOSTS, YEAR, Cluster, Texts, days, pair_texts, sign_bare, verify
 
 from certs import store
 from certs.authority import create_authority, issue_leaf, split_bundle
 from certs.rotate import Leaf, renew
 from certs.succession import Succession, succeed
+from support.certificates.rotations import (
+    BEGIN,
+    DAY,
+    HOSTS,
+    YEAR,
+    Cluster,
+    Texts,
+    days,
+    pair_texts,
+    sign_bare,
+    verify,
+)
 
 MONTH = YEAR / 12
 

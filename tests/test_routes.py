@@ -1,11 +1,11 @@
 """Which requests reach the registry, and where: every route that is open."""
 
 import pytest
-from layouts import AT_ROOT, BELOW_ALIAS, GRANT, INDEX, LAYOUT, OWN, SIMPLE, WHEEL
 
 from sidecar.errors import Refusal
 from sidecar.origins import Origin
 from sidecar.routes import ALIAS, FOREIGN, Layout, Route, route
+from support.sidecars.layouts import AT_ROOT, BELOW_ALIAS, GRANT, INDEX, LAYOUT, OWN, SIMPLE, WHEEL
 
 ALLOWED = {
     # the alias

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from environments import clean
 
+from support.machine.environments import clean
 from webhook.connectors import parse_connector
 from webhook.console import Console
 from webhook.local_proxy import running_proxy

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from authority import HOSTS, authority, ca
 from starlette.types import Receive, Scope, Send
 
 from certs.authority import ServingFiles, issue_leaf
 from certs.errors import UnusablePair
 from certs.store import write_files
+from support.certificates.authority import HOSTS, authority, ca
 from webhook import logs
 from webhook.doors import Limits
 from webhook.serving import listening, serve

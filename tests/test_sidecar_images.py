@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from replica_sets import replica_set
 
+from support.kubernetes.replica_sets import replica_set
 from webhook import names
 from webhook.sidecar_images import (
     LONGEST_TEXT,

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
-from apistore import ApiStore
-from controller_stories import OK, connector, run, store_with_class
 from kubernetes.aio.client import Configuration
 
+from support.components.controller_stories import OK, connector, run, store_with_class
+from support.kubernetes.apistore import ApiStore
 from webhook.api import KubernetesApi
 from webhook.controller.conditions import Observed, Probe, conditions
 from webhook.controller.status import Report, Versions

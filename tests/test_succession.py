@@ -7,13 +7,25 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rotations import BEGIN, DAY, HOSTS, YEAR, Cluster, aged, days, pair_texts, sign_bare, verifies, verify
 
 from certs import store, succession
 from certs.authority import create_authority, join_bundle, split_bundle
 from certs.errors import ClockBehind, UnsupportedKey
 from certs.rotate import renew
 from certs.succession import succeed
+from support.certificates.rotations import (
+    BEGIN,
+    DAY,
+    HOSTS,
+    YEAR,
+    Cluster,
+    aged,
+    days,
+    pair_texts,
+    sign_bare,
+    verifies,
+    verify,
+)
 
 
 def test_without_a_secret_an_authority_is_made() -> None:

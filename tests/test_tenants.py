@@ -8,12 +8,12 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 
-import controller_stories as stories
 import pytest
-from memory_api import MemoryApi
-from registry import Registry as Server
-from virtual_time import run_virtually
 
+from support.components import controller_stories as stories
+from support.kubernetes.memory_api import MemoryApi
+from support.machine.virtual_time import run_virtually
+from support.servers.registry import Registry as Server
 from webhook import names, paths
 from webhook.cache import Cache
 from webhook.connector_class import PYPI

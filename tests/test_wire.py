@@ -8,11 +8,11 @@ from collections.abc import Callable, Coroutine, Iterator
 from unittest.mock import Mock
 
 import pytest
-from loops import PATIENCE_SECONDS, run, wire_of
 
 from sidecar import connections
 from sidecar.loop import Loop
 from sidecar.wire import WatchedClosed, Wire, WireClosed, WireTimeout
+from support.sidecars.loops import PATIENCE_SECONDS, run, wire_of
 
 
 @pytest.fixture

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from kube import Kube
-
 from benchmarks.cluster import CHECKOUT
 from benchmarks.machine import describe_machine
+from support.kubernetes.kube import Kube
 
 NAME = os.environ.get("NODE", "bench")
 _INSIDE = "PYPI_CONNECTOR_NODE"

@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 import yaml
-from kube import Kube
 
 from certs.authority import ServingFiles, create_authority, issue_leaf
 from certs.store import write_files
+from support.kubernetes.kube import Kube
 from webhook import names
 
 ROOT = Path(__file__).resolve().parents[2]

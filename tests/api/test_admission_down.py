@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import clusters
 import pytest
 import yaml
-from kube import Kube
 
 from certs.authority import create_authority
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
 from webhook import names
 
 ROOT = Path(__file__).resolve().parents[2]

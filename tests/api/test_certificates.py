@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import clusters
 import pytest
-from brokers import MANIFESTS, kubeconfig_of
 from cryptography import x509
-from kube import Kube
 
 from certs import store
 from certs.authority import create_authority, split_bundle
 from certs.reload import Reloader
+from support.components.brokers import MANIFESTS, kubeconfig_of
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
 from webhook import names, paths
 from webhook.api import KubernetesApi, in_cluster_or_kubeconfig
 from webhook.certificates import CertificateKeeper

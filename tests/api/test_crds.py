@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import clusters
 import pytest
-import seed
-from connector_table import Case, cases
-from kube import Kube
+
+from support.connectors.connector_table import Case, cases
+from support.kubernetes import clusters, seed
+from support.kubernetes.kube import Kube
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 TABLE = cases()

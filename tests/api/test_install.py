@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import clusters
 import pytest
 import yaml
-from kube import Kube
 
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
 from webhook import names
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,8 +2,8 @@
 
 import json
 
-from kube import Kube
-from pod_fields import decided
+from support.kubernetes.kube import Kube
+from support.pods.pod_fields import decided
 
 LATER = {"bindMountOptions", "evictionResponders", "hostnameOverride", "resources", "restartPolicyRules"}
 LATER |= {"schedulingGroup", "stopSignal"}

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kube import Kube
 
+from support.kubernetes.kube import Kube
 from webhook import names
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"

@@ -14,15 +14,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import clusters
 import pytest
-from brokers import kubeconfig_of
-from environments import clean
-from kube import Kube
-from sidecars import free_port
 
 from sidecar.broker import BrokerClient
 from sidecar.errors import BrokerUntrusted
+from support.components.brokers import kubeconfig_of
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
+from support.machine.environments import clean
+from support.sidecars.running import free_port
 from webhook import names
 from webhook.sidecar_images import KEY
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import clusters
 import pytest
-import scenes
-from kube import Kube
-from product import install
 
 from certs.authority import KeyPair, create_authority
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
+from support.scenarios import scenes
+from support.scenarios.product import install
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from subprocess import CompletedProcess
 
 import pytest
-from kube import Kube
-from product import explain
-from scenes import (
+
+from support.kubernetes.kube import Kube
+from support.scenarios.product import explain
+from support.scenarios.scenes import (
     Registry,
     connector,
     container_status,
@@ -19,7 +20,6 @@ from scenes import (
     unwrapped,
     wait_for_phase,
 )
-
 from webhook import names
 
 NOT_ALLOWED = "this Pod may not upload"

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from kube import Kube
-from scenes import Registry, connector, deploy_registry, job, run_job
+
+from support.kubernetes.kube import Kube
+from support.scenarios.scenes import Registry, connector, deploy_registry, job, run_job
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ find the connector all the same, and where they do not they fail: none of them a
 from typing import Any
 
 import pytest
-from kube import Kube
-from scenes import Registry, connector, job, run_job
 
+from support.kubernetes.kube import Kube
+from support.scenarios.scenes import Registry, connector, job, run_job
 from webhook import ports
 
 NOBODY = 65534  # of Debian's own list of users

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from kube import Kube
-from scenes import WORKLOAD, Registry, connector, container_status, job, run_job
-
+from support.kubernetes.kube import Kube
+from support.scenarios.scenes import WORKLOAD, Registry, connector, container_status, job, run_job
 from webhook import names
 
 

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from kube import Kube
-from scenes import USERNAME, Registry
 
 from certs.authority import create_authority
+from support.kubernetes.kube import Kube
+from support.scenarios.scenes import USERNAME, Registry
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_SECONDS = 240.0

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kube import Kube
-from scenes import Registry, connector, job, run_job
 
+from support.kubernetes.kube import Kube
+from support.scenarios.scenes import Registry, connector, job, run_job
 from webhook import names
 
 RESTRICTED = {

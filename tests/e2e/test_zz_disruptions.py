@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from subprocess import CompletedProcess
 from typing import Any
 
-import clusters
-import product
 import pytest
-from kube import Kube
-from scenes import (
+
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
+from support.scenarios import product
+from support.scenarios.scenes import (
     Outcome,
     Registry,
     connector,
@@ -21,7 +22,6 @@ from scenes import (
     sidecar_lines,
     wait_for_phase,
 )
-
 from webhook import names
 
 OUTAGE_SECONDS = 60.0

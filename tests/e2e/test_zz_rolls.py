@@ -5,12 +5,10 @@ So it is where the sidecar's image is changed, whatever is rolled first.
 
 from typing import Any
 
-import product
-import streams
-from kube import Kube
-from scenes import Outcome, Registry, connector, finished_job, job, pod, wait_for_phase
-
 from sidecar.contract import TOKEN_AUDIENCE
+from support.kubernetes.kube import Kube
+from support.scenarios import product, streams
+from support.scenarios.scenes import Outcome, Registry, connector, finished_job, job, pod, wait_for_phase
 from webhook import names
 
 ASK = """

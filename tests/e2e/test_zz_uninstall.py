@@ -6,9 +6,9 @@ The last module by its name: while it runs, there is no product.
 import json
 import time
 
-import product
-from kube import Kube
-from scenes import (
+from support.kubernetes.kube import Kube
+from support.scenarios import product
+from support.scenarios.scenes import (
     Registry,
     connector,
     container_status,
@@ -19,7 +19,6 @@ from scenes import (
     sidecar_lines,
     wait_for_phase,
 )
-
 from webhook import names
 
 CLUSTER_WIDE = (

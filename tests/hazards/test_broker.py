@@ -8,11 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from authority import ca, server_context
-from registry import Call, Registry
-from sidecars import Broker, free_port, grant, sidecar_of_broker
-
 from sidecar.contract import GRANTS_PATH, Listener
+from support.certificates.authority import ca, server_context
+from support.servers.registry import Call, Registry
+from support.sidecars.running import Broker, free_port, grant, sidecar_of_broker
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

@@ -10,10 +10,19 @@ import time
 from pathlib import Path
 
 import pytest
-from registry import Call, Registry
-from sidecars import CONNECTOR, Broker, Sidecar, free_port, grant, running_sidecar, sidecar_of_broker, start
 
 from sidecar.contract import GRANTS_PATH, Environment, Listener
+from support.servers.registry import Call, Registry
+from support.sidecars.running import (
+    CONNECTOR,
+    Broker,
+    Sidecar,
+    free_port,
+    grant,
+    running_sidecar,
+    sidecar_of_broker,
+    start,
+)
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

@@ -5,8 +5,10 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from registry import Call, Registry, Script
-from sidecars import (
+
+from sidecar.contract import Credential, Secret
+from support.servers.registry import Call, Registry, Script
+from support.sidecars.running import (
     AUTHORIZATION,
     PASSWORD,
     Broker,
@@ -16,8 +18,6 @@ from sidecars import (
     running_sidecar,
     sidecar_of_broker,
 )
-
-from sidecar.contract import Credential, Secret
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 OLD = Credential("robot", Secret("old-password-of-robot"))

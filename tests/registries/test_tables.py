@@ -6,7 +6,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from kinds import FOLDER, Kind, kinds
+
+from support.registries.kinds import FOLDER, Kind, kinds
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = range(1, 18)

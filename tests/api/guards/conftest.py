@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import clusters
-import guards
 import pytest
-from kube import Kube
+
+from support.kubernetes import clusters, guards
+from support.kubernetes.kube import Kube
 
 MANIFESTS = Path(__file__).resolve().parents[3] / "manifests"
 

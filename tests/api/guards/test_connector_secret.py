@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import guards
 import pytest
-from guards import Act, Attack, patch, title
-from kube import Kube
+
+from support.kubernetes import guards
+from support.kubernetes.guards import Act, Attack, patch, title
+from support.kubernetes.kube import Kube
 
 GUARD = "pypi-connector-secret-access"
 

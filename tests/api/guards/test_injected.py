@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import guards
 import pytest
 import yaml
-from guards import AUTHOR, PEOPLE, Attack, Pod, create, title
-from kube import Kube
+
+from support.kubernetes import guards
+from support.kubernetes.guards import AUTHOR, PEOPLE, Attack, Pod, create, title
+from support.kubernetes.kube import Kube
 
 GUARD = "pypi-connector-injected"
 MANIFESTS = Path(__file__).resolve().parents[3] / "manifests"

@@ -7,12 +7,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import guards
 import pytest
 import yaml
-from guards import AUTHOR, PEOPLE, Act, Attack, Pod, add_ephemeral, create, ephemeral, title
-from kube import Kube
 
+from support.kubernetes import guards
+from support.kubernetes.guards import (
+    AUTHOR,
+    PEOPLE,
+    Act,
+    Attack,
+    Pod,
+    add_ephemeral,
+    create,
+    ephemeral,
+    title,
+)
+from support.kubernetes.kube import Kube
 from webhook.native_sidecar import FORBIDDEN_VARIABLES
 
 GUARD = "pypi-connector-isolation"

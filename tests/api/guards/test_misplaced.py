@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import guards
 import pytest
 import yaml
-from kube import Kube
 
+from support.kubernetes import guards
+from support.kubernetes.kube import Kube
 from webhook import names
 
 GUARD = "pypi-connector-misplaced"

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import guards
 import pytest
 import yaml
-from kube import Kube
 
+from support.kubernetes import guards
+from support.kubernetes.kube import Kube
 from webhook import names
 
 ROOT = Path(__file__).resolve().parents[3]

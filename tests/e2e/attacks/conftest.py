@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 
-import attacks
 import pytest
-import scenes
-from attacks import Scene
-from kube import Kube
-from scenes import Registry
 
 from certs.authority import KeyPair
+from support.kubernetes.kube import Kube
+from support.scenarios import attacks, scenes
+from support.scenarios.attacks import Scene
+from support.scenarios.scenes import Registry
 from webhook import names
 
 BASELINE = {"pod-security.kubernetes.io/enforce": "baseline"}

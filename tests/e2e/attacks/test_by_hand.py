@@ -4,12 +4,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import attacks
 import pytest
-import scenes
-from attacks import CONNECTOR, Scene, edited, forged_sidecar, forged_volumes, idle_pod
-from kube import Kube
 
+from support.kubernetes.kube import Kube
+from support.scenarios import attacks, scenes
+from support.scenarios.attacks import CONNECTOR, Scene, edited, forged_sidecar, forged_volumes, idle_pod
 from webhook import names
 
 TOKEN_FILE = "/var/run/secrets/pypi-connector/token"

@@ -1,12 +1,11 @@
 """Scenario 20: what a Pod's author asks of the API server to get at the credential, and what it says."""
 
-import attacks
 import pytest
-import scenes
-from attacks import CONNECTOR, VICTIM, Scene, edited, idle_pod
-from kube import Kube
-from scenes import Manifest
 
+from support.kubernetes.kube import Kube
+from support.scenarios import attacks, scenes
+from support.scenarios.attacks import CONNECTOR, VICTIM, Scene, edited, idle_pod
+from support.scenarios.scenes import Manifest
 from webhook import names
 
 SECRET = {"name": CONNECTOR}

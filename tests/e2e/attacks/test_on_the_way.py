@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import attacks
 import pytest
-import scenes
-from attacks import CONNECTOR, PLAIN, Scene, edited, idle_pod
 
 from certs.authority import create_authority, issue_leaf
+from support.scenarios import attacks, scenes
+from support.scenarios.attacks import CONNECTOR, PLAIN, Scene, edited, idle_pod
 from webhook import names
 
 BROKER = f"{names.BROKER}.{names.NAMESPACE}.svc"

@@ -5,12 +5,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-import attacks
-import guards
 import pytest
-import scenes
-from attacks import CONNECTOR, ROOT, TWIN, VICTIM, Scene, idle_pod
 
+from support.kubernetes import guards
+from support.scenarios import attacks, scenes
+from support.scenarios.attacks import CONNECTOR, ROOT, TWIN, VICTIM, Scene, idle_pod
 from webhook import names
 
 READABLE = (
