@@ -5,14 +5,12 @@ Expectations are whole tables: a right that somebody adds is seen here as well a
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from support.checkout import MANIFESTS
 from support.kubernetes.kube import Kube
 from webhook import names
-
-MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 
 Rights = set[str]
 """`verb resource`, or `verb resource/sub=name` where it is narrowed to a name"""

@@ -18,6 +18,7 @@ import pytest
 
 from sidecar.broker import BrokerClient
 from sidecar.errors import BrokerUntrusted
+from support.checkout import MANIFESTS, ROOT
 from support.components.brokers import kubeconfig_of
 from support.kubernetes import clusters
 from support.kubernetes.kube import Kube
@@ -26,8 +27,7 @@ from support.sidecars.running import free_port
 from webhook import names
 from webhook.sidecar_images import KEY
 
-ROOT = Path(__file__).resolve().parents[2]
-OVERLAY = ROOT / "manifests" / "overlays" / "default"
+OVERLAY = MANIFESTS / "overlays" / "default"
 HOST = f"{names.BROKER}.{names.NAMESPACE}.svc"
 REMOVAL_SECONDS = 400.0
 """6 s; where the machine is busy the namespace's controller fails and backs off, up to a minute each"""

@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 
 from sidecar import contract
+from support.checkout import TESTS
 from webhook import start_gate
 from webhook.native_sidecar import NOBODY
 
-BUILD = Path(__file__).parents[1] / "cluster/images/build.sh"
+BUILD = TESTS / "cluster/images/build.sh"
 ARBITRARY_USER = "12345:0"
 """As OpenShift assigns them: a number that no file knows, in group 0"""
 

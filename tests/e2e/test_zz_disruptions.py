@@ -101,7 +101,7 @@ def requests(kube: Kube, namespace: str, pod_name: str) -> list[dict[str, Any]]:
 
 def test_a_job_that_has_its_grant_ends_well_without_the_broker(outage: Outage) -> None:
     """Within the soft life of the grant, five minutes, in which the broker is not asked; the hard life, an
-    hour, is longer than tests should take: the clock of tests/test_grants.py runs through it."""
+    hour, is longer than tests should take: tests/unit/sidecar/grants/test_life.py moves a clock for it."""
     assert outage.served.succeeded, outage.served.log
     assert outage.served.log.endswith("done\n")
     answered = [one for one in sidecar_lines(outage.served.sidecar_log) if one["message"] == "request"]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from support.checkout import ROOT
 from support.registries.kinds import FOLDER, Kind, kinds
 
-ROOT = Path(__file__).resolve().parents[2]
 RULES = range(1, 18)
 
 

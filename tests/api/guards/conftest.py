@@ -6,14 +6,12 @@ function `prepare` makes the objects that they need.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
+from support.checkout import MANIFESTS
 from support.kubernetes import clusters, guards
 from support.kubernetes.kube import Kube
-
-MANIFESTS = Path(__file__).resolve().parents[3] / "manifests"
 
 
 @pytest.fixture(scope="session")

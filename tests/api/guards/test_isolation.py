@@ -4,12 +4,12 @@ import copy
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from support.checkout import MANIFESTS, TESTS
 from support.kubernetes import guards
 from support.kubernetes.guards import (
     AUTHOR,
@@ -26,8 +26,8 @@ from support.kubernetes.kube import Kube
 from webhook.native_sidecar import FORBIDDEN_VARIABLES
 
 GUARD = "pypi-connector-isolation"
-POLICY = Path(__file__).resolve().parents[3] / "manifests" / "policies" / "isolation.yaml"
-CASES = Path(__file__).resolve().parents[2] / "cases"
+POLICY = MANIFESTS / "policies" / "isolation.yaml"
+CASES = TESTS / "cases" / "pods"
 
 Edit = Callable[[Pod], object]
 PROBE = {"exec": {"command": ["sh"]}, "periodSeconds": 10}

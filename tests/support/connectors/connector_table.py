@@ -1,4 +1,4 @@
-"""The table of Connectors, `tests/connectors.yaml`, as values."""
+"""The table of Connectors, `tests/tables/connector_specs.yaml`, as values."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ import yaml
 
 from support.checkout import TESTS
 
-_PATH = TESTS / "connectors.yaml"
+_PATH = TESTS / "tables" / "connector_specs.yaml"
 _LAID_UNDER = {"connectorClassName": "pypi", "address": "https://pypi.example.com"}
 
 

@@ -1,4 +1,4 @@
-"""The table of Pod fields, `tests/pod_fields.yaml`, as values, and how each is put into a Pod."""
+"""The table of Pod fields, `tests/tables/pod_fields.yaml`, as values, and how each is put into a Pod."""
 
 import copy
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import yaml
 from support.checkout import TESTS
 from webhook import names
 
-_PATH = TESTS / "pod_fields.yaml"
+_PATH = TESTS / "tables" / "pod_fields.yaml"
 _PREFIX = "io.k8s.api.core.v1."
 _PLACES: dict[str, tuple[str, ...]] = {
     "Container": (),

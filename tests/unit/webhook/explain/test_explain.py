@@ -6,10 +6,10 @@ What each case prints stands in tests/explanations/NAME.txt; `make cases` rewrit
 import io
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
+from support.checkout import TESTS
 from support.pods.explain_facts import NOW, SERVED, facts, injected, line
 from support.pods.explain_installation_cases import INSTALLATION_CASES
 from support.pods.explain_pod_cases import POD_CASES, creation
@@ -22,7 +22,7 @@ from webhook.explain.facts import Facts, ago, parse_log
 from webhook.explain.sidecar_lines import use_of
 from webhook.explain.workloads import parse_target
 
-FOLDER = Path(__file__).parent / "explanations"
+FOLDER = TESTS / "explanations"
 
 
 CASES: Mapping[str, Callable[[], Facts]] = {**POD_CASES, **SERVICE_CASES, **INSTALLATION_CASES}

@@ -5,14 +5,13 @@ import re
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 
 from sidecar import contract
+from support.checkout import ROOT
 from webhook.native_sidecar import NOBODY
 
-ROOT = Path(__file__).parents[1]
 NAMES = ("sidecar", "webhook")
 TEXTS = {name: (ROOT / f"Dockerfile.{name}").read_text() for name in NAMES}
 FINAL = {name: text.partition("\nFROM scratch\n")[2] for name, text in TEXTS.items()}
@@ -94,9 +93,9 @@ def test_what_the_webhooks_image_leaves_out_is_never_imported() -> None:
     """Each module but the demo's, which needs what the image lacks anyway."""
     program = """
 import importlib, pathlib, sys
-for path in sorted(pathlib.Path("webhook").glob("*.py")):
-    if path.stem != "__main__":
-        importlib.import_module(f"webhook.{path.stem}")
+for path in sorted(pathlib.Path("webhook").rglob("*.py")):
+    if path.stem != "__main__" and "demo" not in path.parts:
+        importlib.import_module(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
 print(*(name for name in sys.modules if name.startswith("kubernetes.")))
 """
     done = subprocess.run(

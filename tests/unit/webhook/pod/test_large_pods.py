@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.test_admission import document, post_now
+from support.components.reviews import document, post_now
 from webhook import annotations, names
 from webhook.annotations import MOST_CONTAINER_NAMES, MOST_GROUP_ANNOTATIONS
 from webhook.decide import MOST_MESSAGE_CHARACTERS, MOST_WARNINGS

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.checkout import ROOT
 from support.connectors.grant_facts import (
     KEY,
     PASSWORD,
@@ -169,7 +170,7 @@ def test_every_reason_of_the_sources_is_in_the_table() -> None:
 
 
 def test_every_reason_is_in_the_documentation() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "reasons.md").read_text()
+    page = (ROOT / "docs" / "reasons.md").read_text()
     assert [reason for reason in REFUSALS if f"`{reason}`" not in page] == []
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.test_admission import SETTINGS, document, find, post_now
+from support.components.reviews import SETTINGS, document, find, post_now
 from webhook import admission
 from webhook.admission import create_app
 from webhook.budgets import Budget

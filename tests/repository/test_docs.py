@@ -2,16 +2,15 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from support.checkout import ROOT, TESTS
 from support.clients.jobs import JOBS
 from webhook.annotations import Request
 from webhook.endpoints import endpoints
 from webhook.variables import groups
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("threat-model.md", "guards.md", "registries.md", "faults.md")
 NAMED = re.compile(r"tests/[\w/]+\.py(?:::\w+)?")
 
@@ -38,15 +37,16 @@ def test_the_threat_model_names_many() -> None:
 
 
 def test_one_that_does_not_exist_is_found() -> None:
-    text = "`tests/test_docs.py::test_nothing`, `tests/test_nowhere.py`, `tests/test_docs.py`"
-    assert missing(text) == ["tests/test_docs.py::test_nothing", "tests/test_nowhere.py"]
+    here = "tests/repository/test_docs.py"
+    text = f"`{here}::test_nothing`, `tests/test_nowhere.py`, `{here}`"
+    assert missing(text) == [f"{here}::test_nothing", "tests/test_nowhere.py"]
 
 
 def test_every_attack_on_the_node_is_in_the_threat_model() -> None:
     """Or in its paragraphs; those without a row of their own are named here."""
     page = (ROOT / "docs" / "threat-model.md").read_text()
     controls = {"test_he_may_do_with_his_own_containers_as_he_likes"}
-    attacks = (ROOT / "tests" / "e2e" / "attacks").glob("test_*.py")
+    attacks = (TESTS / "e2e" / "attacks").glob("test_*.py")
     found = {name for path in attacks for name in re.findall(r"^def (test_\w+)\(", path.read_text(), re.M)}
     assert {name for name in found if name not in page} == controls
 

@@ -1,8 +1,9 @@
-"""Every directory of tests/cases: a whole Pod before, and the whole Pod or the decision after; and the laws.
+"""Every directory of tests/cases/pods: a whole Pod before, the whole Pod or the decision after, and the laws.
 
 `pod.yaml` is what comes in; `after.yaml` what an injected Pod becomes; `decision.yaml` reason, message and
 warnings where there is more to say than "injected". `request.yaml` (namespace, its labels, what its
-quotas bound) and `connectors.yaml` replace the defaults. `make cases` rewrites the expectations.
+quotas bound) and `connectors.yaml` (else `default-connectors.yaml`) replace the defaults. `make cases`
+rewrites the expectations.
 """
 
 import copy
@@ -17,6 +18,7 @@ import pytest
 import yaml
 
 from sidecar import contract
+from support.checkout import TESTS
 from webhook import names
 from webhook.connectors import parse_connector
 from webhook.decide import Decision, Found, decide
@@ -28,7 +30,7 @@ from webhook.pods import containers
 from webhook.reasons import UNCONFINED, Reason
 from webhook.settings import Settings
 
-CASES = Path(__file__).parent / "cases"
+CASES = TESTS / "cases" / "pods"
 SETTINGS = Settings(
     sidecar_image="registry.example/pypi-connector-sidecar:1.0.0",
     allowed_images=(
@@ -82,7 +84,7 @@ def read_case(folder: Path) -> Case:
         namespace=request.get("namespace", "team-a"),
         namespace_labels=request.get("namespaceLabels", {}),
         quotas=frozenset(request.get("quotas", [])),
-        connectors=read_connectors(own if own.exists() else CASES / "connectors.yaml"),
+        connectors=read_connectors(own if own.exists() else CASES / "default-connectors.yaml"),
     )
 
 

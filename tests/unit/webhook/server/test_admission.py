@@ -10,37 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
+from support.components.reviews import CANARY, POD, REQUEST, SETTINGS, document, find, post_now
 from webhook import admission
 from webhook.admission import MOST_BYTES, Place, create_app
-from webhook.connectors import parse_connector
 from webhook.decide import Found
 from webhook.errors import ClusterUnavailable
 from webhook.patch import applied
-from webhook.settings import Settings
-
-SETTINGS = Settings("r.example/s:1", ("r.example/s:1",), ("-----BEGIN CERTIFICATE-----\nMIIB\n",))
-CANARY = "canary-6f2d"
-CONNECTOR = parse_connector(
-    {
-        "metadata": {"name": "pypi", "namespace": "team-a"},
-        "spec": {"connectorClassName": "pypi", "address": "https://pypi.example"},
-    }
-)
-POD: Mapping[str, Any] = {
-    "metadata": {"generateName": "build-", "annotations": {"connectors.alauda.io/connector": "pypi"}},
-    "spec": {"containers": [{"name": "app", "env": [{"name": "PASSWORD", "value": CANARY}]}]},
-}
-REQUEST: Mapping[str, Any] = {
-    "uid": "0e1f",
-    "operation": "CREATE",
-    "namespace": "team-a",
-    "resource": {"group": "", "version": "v1", "resource": "pods"},
-    "object": POD,
-}
-
-
-async def find(key: str) -> Found:
-    return CONNECTOR if key == CONNECTOR.key else None
 
 
 async def fail(_: str) -> Found:
@@ -49,11 +24,6 @@ async def fail(_: str) -> Found:
 
 async def unavailable(_: str) -> Found:
     raise ClusterUnavailable("get connector team-a/pypi: no answer within 1 s")
-
-
-def document(**changes: object) -> dict[str, Any]:
-    request = {key: value for key, value in {**REQUEST, **changes}.items() if value is not None}
-    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
 
 
 def with_pod(**changes: object) -> dict[str, Any]:
@@ -66,23 +36,6 @@ def with_container(**changes: object) -> dict[str, Any]:
 
 def annotated(value: object) -> dict[str, Any]:
     return with_pod(metadata={"annotations": value})
-
-
-async def post(
-    body: object,
-    *,
-    find: Callable[[str], Awaitable[Found]] = find,
-    content_type: str = "application/json",
-    **options: Any,
-) -> httpx.Response:
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    transport = httpx.ASGITransport(create_app(lambda: SETTINGS, find, **options))
-    async with httpx.AsyncClient(transport=transport, base_url="https://webhook") as client:
-        return await client.post("/mutate", content=content, headers={"content-type": content_type})
-
-
-def post_now(body: object, **options: Any) -> httpx.Response:
-    return asyncio.run(post(body, **options))
 
 
 NO_REVIEW = {

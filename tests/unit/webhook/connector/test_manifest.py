@@ -1,19 +1,18 @@
 """What a Connector may say, at run time; tests/api/test_crds.py holds the API server to the same table."""
 
-from pathlib import Path
-
 import pytest
 import yaml
 
 from sidecar.contract import MAX_CONNECTIONS, PackagePolicy
 from sidecar.server import ACTIVE
+from support.checkout import MANIFESTS
 from support.connectors.connector_table import Case, cases
 from webhook.connectors import CONNECTIONS_LIMIT, parse_connector
 from webhook.errors import InvalidConnector
 from webhook.package_patterns import LENGTH_LIMIT
 
 TABLE = cases()
-CRD = Path(__file__).resolve().parents[1] / "manifests" / "crd" / "connectors.yaml"
+CRD = MANIFESTS / "crd" / "connectors.yaml"
 SPEC = {"connectorClassName": "pypi", "address": "https://pypi.example.com"}
 
 

@@ -1,11 +1,11 @@
 """A Connector's status: which patch says what is known, and when there is nothing to say."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from support.checkout import ROOT
 from webhook.controller.conditions import TYPES, Observed, Probe, conditions
 from webhook.controller.status import (
     CONDITIONS_LIMIT,
@@ -21,7 +21,7 @@ from webhook.controller.status import (
 )
 from webhook.errors import Problem
 
-CRD = Path(__file__).resolve().parents[1] / "manifests/crd/connectors.yaml"
+CRD = ROOT / "manifests/crd/connectors.yaml"
 URL = "http://127.0.0.1:28100/simple/"
 OK = Probe("ok", "status code 200")
 REFUSED = Probe("refused", "status code 401")

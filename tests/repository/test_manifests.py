@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
+from support.checkout import MANIFESTS, ROOT
 from webhook import names
 from webhook.connector_class import PYPI
 from webhook.connectors import parse_connector
 from webhook.settings import ProcessSettings, from_environment
 
-ROOT = Path(__file__).resolve().parents[1]
-MANIFESTS = ROOT / "manifests"
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 NOT_INSTALLED = {MANIFESTS / "overlays" / "selected-namespaces" / "rolebinding.yaml"}
 """Files that people apply by hand; those of examples/ besides"""

@@ -1,8 +1,7 @@
 """What is said of every module of the project."""
 
-from pathlib import Path
+from support.checkout import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("benchmarks", "certs", "sidecar", "tests", "webhook")
 LONGEST = 300
 
