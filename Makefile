@@ -31,24 +31,24 @@ fuzz: $(READY) ## Try generated input for FUZZ_SECONDS (600), on the pure parts 
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(WITH_TESTS) -m fuzz
 
 # On a real Kubernetes node, made here, or on the cluster of KUBECONFIG: docs/cluster.md.
-CLUSTER := $(BIN)/python tests/cluster
+NODE_PROGRAM := $(WITH_TESTS) -m node
 e2e: $(READY) ## Run the tests that need a cluster: on a node that is brought up for them, or on KUBECONFIG's
-	@$(CLUSTER) test $(TESTS)
+	@$(NODE_PROGRAM) test $(TESTS)
 
 cluster-build: $(READY) ## Build Kubernetes for the node (once, about 15 minutes; needs Go)
-	@$(CLUSTER) build
+	@$(NODE_PROGRAM) build
 
 cluster-up: $(READY) ## Bring up a node to work with, or load the images that changed; needs root
-	@$(CLUSTER) up
+	@$(NODE_PROGRAM) up
 
 cluster-test: $(READY) ## Run tests on the node that is up: TESTS=tests/e2e/test_life.py
-	@$(CLUSTER) run -- $(BIN)/python -m pytest $(or $(TESTS),tests/api tests/e2e)
+	@$(NODE_PROGRAM) run -- $(BIN)/python -m pytest $(or $(TESTS),tests/api tests/e2e)
 
 cluster-shell: $(READY) ## Open a shell in the node's network, with kubectl: RUN='kubectl get pods -A' for one command
-	@$(CLUSTER) run $(if $(RUN),-- bash -c '$(subst ','\'',$(value RUN))')
+	@$(NODE_PROGRAM) run $(if $(RUN),-- bash -c '$(subst ','\'',$(value RUN))')
 
 cluster-down: $(READY) ## Take the node down; nothing of it stays but images in the cache
-	@$(CLUSTER) down
+	@$(NODE_PROGRAM) down
 
 check: $(READY) ## Lint, format, types, import layers
 	@$(BIN)/ruff check

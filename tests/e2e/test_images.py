@@ -22,7 +22,7 @@ from support.checkout import TESTS
 from webhook import start_gate
 from webhook.native_sidecar import NOBODY
 
-BUILD = TESTS / "cluster/images/build.sh"
+BUILD = TESTS / "node/images/build.sh"
 ARBITRARY_USER = "12345:0"
 """As OpenShift assigns them: a number that no file knows, in group 0"""
 

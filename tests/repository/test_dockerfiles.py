@@ -80,7 +80,7 @@ def test_all_that_is_copied_counts_as_an_input(name: str) -> None:
 
 
 def build_script() -> str:
-    return (ROOT / "tests/cluster/images/build.sh").read_text()
+    return (ROOT / "tests/node/images/build.sh").read_text()
 
 
 def test_only_named_paths_reach_a_builder() -> None:

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import errno
 import json
-import os
 import random
 import signal
 import socket
@@ -25,7 +24,7 @@ from pathlib import Path
 from certs.authority import ServingFiles, issue_leaf
 from certs.store import write_files
 from support.certificates.authority import HOSTS, authority, ca
-from support.checkout import TESTS
+from support.checkout import environment_with_tests
 from support.machine.processes import resident_kib
 
 PATIENCE_SECONDS = 20.0
@@ -127,7 +126,7 @@ def served(component: str) -> Iterator[Served]:
         write_files(Path(folder), ServingFiles(ca(), leaf.certificate, leaf.key))
         with log.open("wb") as file:
             command = [sys.executable, "-m", __name__, component, str(port), folder]
-            process = subprocess.Popen(command, stderr=file, env={**os.environ, "PYTHONPATH": str(TESTS)})
+            process = subprocess.Popen(command, stderr=file, env=environment_with_tests())
         try:
             component_process = Served(port, process, log, _wait_for(token, process, log))
             for _ in range(20):  # imports and first allocations are no part of what is measured

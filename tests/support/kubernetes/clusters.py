@@ -13,9 +13,11 @@ from typing import NoReturn
 
 import pytest
 
+from support.checkout import environment_with_tests
 from support.kubernetes.kube import Kube
 
-PROGRAM = Path(__file__).resolve().parents[1] / "cluster"
+PROGRAM = (sys.executable, "-m", "node")
+"""What makes nodes and API servers; it needs `environment_with_tests`"""
 
 
 def given() -> Kube | None:
@@ -33,9 +35,10 @@ def given() -> Kube | None:
 @contextmanager
 def api_server() -> Iterator[Kube]:
     """An API server without a node, for as long as the context lasts; seconds to start."""
-    command = [sys.executable, str(PROGRAM), "api-server"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+    command, environment, pipe = [*PROGRAM, "api-server"], environment_with_tests(), subprocess.PIPE
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
@@ -57,13 +60,15 @@ class Components:
 
     def restart(self, component: str, held_seconds: float = 0.0) -> None:
         """Kills it (kube-apiserver, kubelet, …); it comes back after `held_seconds`, or after a second."""
-        command = [sys.executable, str(PROGRAM), f"--node={self.node}", "restart", component]
-        result = subprocess.run([*command, f"{held_seconds:g}"], capture_output=True, text=True, check=False)
+        command = [*PROGRAM, f"--node={self.node}", "restart", component, f"{held_seconds:g}"]
+        result = subprocess.run(
+            command, env=environment_with_tests(), capture_output=True, text=True, check=False
+        )
         assert result.returncode == 0, result.stderr
 
 
 NODE_VARIABLE = "PYPI_CONNECTOR_NODE"
-"""Its name, where KUBECONFIG is that of a node that tests/cluster has brought up"""
+"""Its name, where KUBECONFIG is that of a node that tests/node has brought up"""
 
 
 def is_our_node() -> bool:

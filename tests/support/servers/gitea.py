@@ -3,7 +3,6 @@
 import functools
 import secrets
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from certs.authority import issue_leaf
 from support.certificates.authority import HOSTS, authority
+from support.checkout import environment_with_tests
 from support.kubernetes.clusters import PROGRAM, unavailable
 from support.machine.environments import clean
 from support.servers.programs import RegistryServer, running_program, wait_for_answer
@@ -79,7 +79,7 @@ def gitea(folder: Path) -> Iterator[RegistryServer]:
 @functools.cache
 def _program() -> Path:
     done = subprocess.run(
-        [sys.executable, str(PROGRAM), "gitea"], capture_output=True, text=True, check=False
+        [*PROGRAM, "gitea"], env=environment_with_tests(), capture_output=True, text=True, check=False
     )
     if done.returncode:
         unavailable(done.stderr.strip())

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from certificates import Authority, kubeconfig, signing_pair
-from components import SERVICE_IP, ControlPlane
+from node.certificates import Authority, kubeconfig, signing_pair
+from node.components import SERVICE_IP, ControlPlane
 
 CLIENTS = {
     "admin": ("admin", "system:masters"),

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from problems import Broken, Missing
+from node.problems import Broken, Missing
 
 PACKAGES = {
     "containerd": "containerd",

@@ -1,8 +1,8 @@
 """The first process of a node: makes its mounts and its network, starts its components, keeps them alive.
 
-Runs as `python supervisor.py NAME` in fresh mount, process id, network, host name, IPC namespaces. What ends
-is started again after a second, as the kubelet or systemd does on a real node; `held/NAME` in the folder of
-the run holds a component down.
+Runs as `python -m node.supervisor NAME` in fresh mount, process id, network, host name, IPC namespaces. What
+ends is started again after a second, as the kubelet or systemd does on a real node; `held/NAME` in the folder
+of the run holds a component down.
 """
 
 import os
@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from binaries import PAUSE
-from components import Component, with_node
-from images import pause_archive
-from node import ADDRESS, PAUSE_IMAGE, Node
+from node.binaries import PAUSE
+from node.components import Component, with_node
+from node.images import pause_archive
+from node.layout import ADDRESS, PAUSE_IMAGE, Node
 
 BACK_OFF_SECONDS = 1.0  # long enough not to spin, short enough that a test need not wait
 START_SECONDS = 180.0  # takes 8 s; a machine under load may be many times slower

@@ -5,10 +5,9 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-import images
-import lifecycle
-from node import Node
-from suite import Suite
+from node import images, lifecycle
+from node.layout import Node
+from node.suite import Suite
 
 API, E2E = "tests/api", "tests/e2e"
 Say = Callable[[str], None]

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Builds the images that the cluster tests use, each as an archive for `ctr images import`, and prints the archives' paths.
 #
-#   tests/cluster/images/build.sh [NAME…]     all of: python sidecar webhook workload registry
+#   tests/node/images/build.sh [NAME…]     all of: python sidecar webhook workload registry
 #
 # An archive is called NAME-KEY.tar. KEY is a hash of everything that goes into the image, so one that exists is current,
 # and nothing is built twice. Older ones are removed. What each is, and how to load them elsewhere: docs/images.md.
@@ -10,7 +10,7 @@
 # build stages run anything.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-readonly HERE=tests/cluster/images CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/pypi-connector/cluster/images
+readonly HERE=tests/node/images CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/pypi-connector/cluster/images
 readonly BASE=docker.io/library/python:3.13-slim
 VERSION=$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)
 

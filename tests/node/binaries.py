@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from places import CACHE, HERE, keyed
-from problems import Broken, Missing
+from node.places import CACHE, HERE, keyed
+from node.problems import Broken, Missing
 
 COMPONENTS = (
     "etcd",

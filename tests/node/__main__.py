@@ -1,17 +1,12 @@
-"""A real Kubernetes for the tests: `python tests/cluster COMMAND`."""
+"""A real Kubernetes for the tests: `python -m node COMMAND`, with `tests` on the path."""
 
 import argparse
 import os
 import sys
 
-import api_server
-import binaries
-import images
-import lifecycle
-import packages
-import session
-from node import DEFAULT, TESTED, Node
-from problems import Problem
+from node import api_server, binaries, images, lifecycle, packages, session
+from node.layout import DEFAULT, TESTED, Node
+from node.problems import Problem
 
 
 def main() -> int:
@@ -56,7 +51,7 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python tests/cluster", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m node", description=__doc__)
     parser.add_argument("--node", default=os.environ.get("NODE"), help="which, where there are several")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     build = commands.add_parser("build", help="build the programs that are missing in the cache")

@@ -9,9 +9,9 @@ import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from node import Node
-from places import HERE
-from problems import Broken
+from node.layout import Node
+from node.places import HERE
+from node.problems import Broken
 
 BUILD = HERE / "images" / "build.sh"
 """Builds what is missing and prints the path of each archive, one a line"""

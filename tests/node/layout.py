@@ -9,10 +9,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from binaries import COREDNS, KUBERNETES
-from components import Component, ControlPlane
-from places import CACHE
-from problems import Broken
+from node.binaries import COREDNS, KUBERNETES
+from node.components import Component, ControlPlane
+from node.places import CACHE
+from node.problems import Broken
 
 ADDRESS = "10.244.0.1"
 """Of the node, on the bridge that is also the Pods' gateway; nobody outside of its network sees it"""

@@ -15,10 +15,10 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import identities
-from binaries import KUBERNETES
-from components import API_ONLY_CONTROLLERS, Component, ControlPlane
-from problems import Broken, Missing
+from node import identities
+from node.binaries import KUBERNETES
+from node.components import API_ONLY_CONTROLLERS, Component, ControlPlane
+from node.problems import Broken, Missing
 
 READY_SECONDS = 120.0  # takes 4 s; a machine under load may be many times slower
 

@@ -16,13 +16,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from string import Template
 
-import binaries
-import cgroups
-import identities
-import packages
-from node import ADDRESS, PAUSE_IMAGE, POD_NETWORK, Node
-from places import HERE
-from problems import Broken, Missing
+from node import binaries, cgroups, identities, packages
+from node.layout import ADDRESS, PAUSE_IMAGE, POD_NETWORK, Node
+from node.places import HERE
+from node.problems import Broken, Missing
 
 UNSHARE = ("--mount", "--propagation=private", "--pid", "--mount-proc", "--net", "--uts", "--ipc")
 DOWN_SECONDS = 30.0  # takes less than one
@@ -75,7 +72,7 @@ def keep(node: Node) -> None:
     """The keeper: starts the supervisor in its namespaces, and cleans up when it has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cgroups.make(node.cgroup)
-    supervisor = [sys.executable, str(HERE / "supervisor.py"), node.name]
+    supervisor = [sys.executable, "-m", "node.supervisor", node.name]
     # Both links of the chain break it: a killed keeper ends unshare, and that the supervisor.
     command = [
         "setpriv",
@@ -145,10 +142,17 @@ def _write_run(node: Node) -> None:
 
 
 def _start_keeper(node: Node) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, str(HERE), f"--node={node.name}", "keep"]
+    command = [sys.executable, "-m", "node", f"--node={node.name}", "keep"]
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     with (node.log / "node.log").open("wb") as log:
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+            env=environment,
         )
 
 
