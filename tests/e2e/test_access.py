@@ -1,4 +1,4 @@
-"""Scenarios 8 and 9: a Connector of another namespace, and a Pod that may install only."""
+"""A Connector of another namespace, and a Pod that may install only."""
 
 import json
 from collections.abc import Iterator

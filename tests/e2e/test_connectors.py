@@ -1,4 +1,4 @@
-"""Scenarios 6 and 7: an anonymous registry, and the reference system's manifests with an address of ours."""
+"""An anonymous registry, and the reference system's manifests with an address of ours."""
 
 from collections.abc import Iterator
 

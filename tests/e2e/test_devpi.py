@@ -1,4 +1,4 @@
-"""Scenario 4: devpi, whose index has a path of its own and hands out files of another index."""
+"""Devpi, whose index has a path of its own and hands out files of another index."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Scenario 13: clients without HOME, without any variable, as another user and on a read-only root.
+"""Clients without HOME, without any variable, as another user and on a read-only root.
 
 The users are known to the image: pip itself does not start for one without HOME that no file knows. They
 find the connector all the same, and where they do not they fail: none of them asks pypi.org.

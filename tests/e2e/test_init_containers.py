@@ -1,4 +1,4 @@
-"""Scenario 3: what init containers install is there when the main container starts."""
+"""What init containers install is there when the main container starts."""
 
 from typing import Any
 

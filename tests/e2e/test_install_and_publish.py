@@ -1,4 +1,4 @@
-"""Scenarios 1 and 2: a Job installs from a registry with a password, another publishes to it."""
+"""A Job installs from a registry with a password, another publishes to it."""
 
 from support.kubernetes.kube import Kube
 from support.scenarios.scenes import Registry, connector, container_status, job, run_job, unix

@@ -1,4 +1,4 @@
-"""Scenarios 10, 12, 16, 17: Pods that live on: a rotated Secret, rolls, a killed sidecar, deletion."""
+"""Pods that live on: a rotated Secret, rolls, a killed sidecar, deletion."""
 
 import os
 import signal

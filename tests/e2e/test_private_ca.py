@@ -1,4 +1,4 @@
-"""Scenario 5: a registry behind a private CA, with the CA named, and the true cause everywhere without it.
+"""A registry behind a private CA, with the CA named, and the true cause everywhere without it.
 
 The CA and its certificate lack the extensions that strict verification (Python 3.13's default) demands, as
 those of many companies do: what curl takes, the product takes, controller and sidecar alike.

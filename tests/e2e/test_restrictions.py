@@ -1,4 +1,4 @@
-"""Scenario 11: namespaces that restrict: Pod Security, an arbitrary user, a read-only root, quota, limits."""
+"""Namespaces that restrict: Pod Security, an arbitrary user, a read-only root, quota, limits."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The scene of the attacks (scenario 20 of issue 4): one running victim for all of them."""
+"""The scene of the attacks: a running victim, the same for all of them."""
 
 from collections.abc import Iterator
 

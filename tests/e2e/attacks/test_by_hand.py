@@ -1,4 +1,4 @@
-"""Scenario 20: our container written by hand, with and without the webhook, and what the broker says."""
+"""Our container written by hand, with and without the webhook, and what the broker says."""
 
 import json
 from collections.abc import Iterator

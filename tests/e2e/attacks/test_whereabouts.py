@@ -1,4 +1,4 @@
-"""Scenario 20: the password is searched for, everywhere. The name puts this module behind the others."""
+"""The password is searched for, everywhere, after all attacks (tests/e2e/conftest.py)."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Scenario 19: both replicas of admission and of the broker are rolled while Pods come, and none notices.
+"""Both replicas of admission and of the broker are rolled while Pods come, and none notices.
 
 So it is where the sidecar's image is changed, whatever is rolled first.
 """

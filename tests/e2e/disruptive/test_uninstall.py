@@ -1,6 +1,6 @@
-"""Scenario 21: uninstalled as it was installed, nothing is left that blocks, and it installs again at once.
+"""Uninstalled as it was installed, nothing is left that blocks, and it installs again at once.
 
-The last module by its name: while it runs, there is no product.
+The last of all modules (tests/e2e/conftest.py): while it runs, there is no product.
 """
 
 import json

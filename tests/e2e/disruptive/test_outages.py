@@ -1,4 +1,4 @@
-"""Scenarios 14, 15 and 18: without broker, without webhook, without API server, and what comes after."""
+"""Without broker, without webhook, without API server, and what comes after."""
 
 import time
 from collections.abc import Iterator
