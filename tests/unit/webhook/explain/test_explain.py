@@ -1,77 +1,45 @@
-"""`explain`, case by case: facts in, what a person reads out.
+"""`explain` in its parts: targets, ages, log lines, and text of others."""
 
-What each case prints stands in tests/explanations/NAME.txt; `make cases` rewrites them; read the diff.
-"""
-
-import io
-from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from support.checkout import TESTS
-from support.pods.explain_facts import NOW, SERVED, facts, injected, line
-from support.pods.explain_installation_cases import INSTALLATION_CASES
-from support.pods.explain_pod_cases import POD_CASES, creation
-from support.pods.explain_service_cases import SERVICE_CASES
-from webhook.console import Console
+from support.pods.explanations import NOW, facts_of, printed
 from webhook.errors import InputError
-from webhook.explain.command import absence, print_explanation
-from webhook.explain.explanation import Explanation, explain
-from webhook.explain.facts import Facts, ago, parse_log
+from webhook.explain.command import absence
+from webhook.explain.explanation import explain
+from webhook.explain.facts import ago, parse_log
 from webhook.explain.sidecar_lines import use_of
 from webhook.explain.workloads import parse_target
 
-FOLDER = TESTS / "explanations"
+Json = dict[str, Any]
 
 
-CASES: Mapping[str, Callable[[], Facts]] = {**POD_CASES, **SERVICE_CASES, **INSTALLATION_CASES}
-
-
-def printed(explanation: Explanation) -> str:
-    stream = io.StringIO()
-    print_explanation(explanation, Console(stream, is_coloured=False))
-    return stream.getvalue() + f"exit code {0 if explanation.is_served else 1}\n"
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_what_a_person_reads(name: str, request: pytest.FixtureRequest) -> None:
-    text = printed(explain(CASES[name]()))
-    path = FOLDER / f"{name}.txt"
-    if request.config.getoption("--rewrite-cases"):
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-    assert text == path.read_text()
-
-
-def test_every_expectation_belongs_to_a_case() -> None:
-    assert {path.stem for path in FOLDER.glob("*.txt")} == set(CASES)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_whatever_is_wrong_ends_in_exit_1_and_says_what_to_do(name: str) -> None:
-    explanation = explain(CASES[name]())
-    wrong = [one for one in explanation.statements if one.level == "wrong"]
-    assert explanation.is_served == (
-        not wrong and "waiting" not in [one.level for one in explanation.statements]
-    )
-    for one in wrong:
-        assert one.fix or ":" in one.text, "a fix, or a sentence of ours that holds it"
-
-
-# -- the parts
+def line(seconds_ago: float, **fields: Any) -> Json:
+    """The fields of a request's log line that `explain` reads."""
+    time = (NOW - timedelta(seconds=seconds_ago)).isoformat()
+    common = {"message": "request", "connector": "team/pypi", "method": "GET", "status": 200}
+    return {"time": time, **common, "action": "file", **fields}
 
 
 def test_the_terminal_of_the_reader_is_not_the_pods_authors() -> None:
     escape = "\x1b]0;owned\x07\x9b31m"
-    given = facts(injected(), log=[*SERVED, line(4, action="index", package=f"x{escape}", status=404)])
+    served = facts_of("served")
+    given = replace(served, log=[*served.log, line(4, action="index", package=f"x{escape}", status=404)])
     text = printed(explain(given))
     assert "owned" in text
     assert all(character.isprintable() or character == "\n" for character in text)
 
 
 def of_no_pod(*owners: tuple[str, str]) -> str:
-    return str(absence(facts(None, creations=[creation(*owner, "failed") for owner in owners])))
+    """What is said of a Pod that is not there, where these could not create theirs."""
+    creations = [
+        {"reason": "FailedCreate", "involvedObject": {"kind": kind, "name": name}, "message": "failed"}
+        for kind, name in owners
+    ]
+    return str(absence(replace(facts_of("served"), pod=None, creations=creations)))
 
 
 def test_a_pod_that_is_not_there_may_be_one_that_could_not_be_created() -> None:
