@@ -107,6 +107,8 @@ def test_a_running_sidecar_logs_the_same_fields(tmp_path: Path) -> None:
         assert same, line
         for case in same:
             assert (case["level"], list(case)) == (line["level"], list(line))
+            if CONNECTOR not in line.get("detail", ""):
+                assert case.get("detail") == line.get("detail")
 
 
 def test_what_the_sidecar_says_of_broker_and_credential_is_in_its_own_words() -> None:
