@@ -176,7 +176,7 @@ def test_while_a_grant_is_renewed_the_one_before_serves_everybody_else(
 
 
 def test_a_broker_that_hangs_holds_up_nobody_who_has_a_grant(registry: Registry, tmp_path: Path) -> None:
-    """Whoever asks for the next one waits a moment for it; then the one before serves him too."""
+    """Whoever asks for the next one waits a moment for it; then the present grant serves that request too."""
     registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
     with Broker(grant(registry, soft_seconds=0)) as broker, sidecar_of_broker(tmp_path, broker) as sidecar:
         assert sidecar.get(WHEEL).status == 200

@@ -1,4 +1,4 @@
-"""Guard 2, exec and attach: nobody gets into our container, everybody still gets into his own."""
+"""Guard 2, exec and attach: nobody gets into our container, everybody still gets into their own."""
 
 import pytest
 

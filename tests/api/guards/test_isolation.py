@@ -195,7 +195,7 @@ HARMLESS: Mapping[str, Act] = {
     "a mirror of our image": edited(ours(image="mirror.example.test/pypi-connector-sidecar:1")),
     "other capabilities": edited(app(**adding("NET_BIND_SERVICE"))),
     "an own service account token": edited(app(volumeMounts=[{**CONFIG, "readOnly": True}])),
-    "a stranger as he likes": create(
+    "a stranger as they like": create(
         guards.plain_pod("x", hostPID=True, containers=[{"name": "app", "image": "i", **PRIVILEGED}])
     ),
     "a copy without our annotation, which gets no grant": copied(),

@@ -42,7 +42,7 @@ PODS: dict[str, tuple[Manifest, str]] = {
         BELONGS,
     ),
     "Secret for a CSI driver": (with_volume(idle_pod("thief"), csi=CSI), BELONGS),
-    "token in a volume of his own": (
+    "token in a volume of the author's": (
         with_volume(idle_pod("thief"), projected={"sources": [TOKEN]}),
         "a token for audience pypi-connector is projected by volume v: only the injected volume",
     ),
@@ -175,7 +175,7 @@ def test_a_running_pod_is_not_annotated_afterwards(guarded: Scene) -> None:
 
 
 def test_an_author_of_connectors_sends_nobodys_secret_to_their_server(guarded: Scene) -> None:
-    """By a Connector of his own, or by another address for the team's."""
+    """By a Connector of their own, or by another address for the team's."""
     spec = {
         "connectorClassName": names.CONNECTOR_CLASS,
         "address": "https://collector.example",

@@ -117,7 +117,7 @@ def test_over_plain_http_the_author_gets_it(led_astray: Scene, lure: Lure) -> No
 
 
 def test_a_proxy_of_the_authors_is_asked_by_nobody(scene: Scene, lure: Lure) -> None:
-    """Neither his variables on the sidecar, which admission removes, nor those of his own containers."""
+    """Neither by variables on the sidecar, which admission removes, nor by those of other containers."""
     proxies = [
         {"name": name, "value": f"http://{lure.address}:3128"} for name in ("HTTPS_PROXY", "http_proxy")
     ]

@@ -1,4 +1,4 @@
-"""The Pod's author on a node: his rights, the Pod that he attacks, and the search for what he is after."""
+"""The Pod's author on a node: their rights, the Pod that they attack, and the search for a credential."""
 
 import base64
 import json
