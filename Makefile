@@ -70,7 +70,7 @@ bench-crowd: $(READY) ## Measure what 12,200 Connectors take of admission and br
 	@$(WITH_TESTS) -m benchmarks.cluster.crowd
 
 cases: $(READY) ## Rewrite the expectations of tests/cases; the diff is what a reviewer reads
-	@$(BIN)/python -m pytest tests/unit/webhook/pod/test_pod_cases.py tests/unit/webhook/explain/test_explain.py --rewrite-cases
+	@$(BIN)/python -m pytest tests/unit/webhook/pod/test_pod_cases.py tests/unit/webhook/explain/test_explanation_cases.py --rewrite-cases
 
 KUBECTL ?= kubectl
 install-yaml: ## Render manifests/overlays/default into build/install.yaml, for a release
