@@ -10,13 +10,13 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
-import clusters
 import pytest
-from brokers import MANIFESTS, install, kubeconfig_of
-from environments import clean
-from kube import Kube
 
 from certs.authority import create_authority
+from support.components.brokers import MANIFESTS, install, kubeconfig_of
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
+from support.machine.environments import clean
 from webhook import names
 from webhook.connector.manifest import parse_connector
 from webhook.pod.decision import decide
