@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 import yaml
-from command_line import GOOD, POD, call
+
+from support.clients.command_line import GOOD, POD, call
 
 CONNECTOR = "connectors.alauda.io/connector"
 CONFIG_MAP = """\

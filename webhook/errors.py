@@ -8,7 +8,7 @@ ConnectorsError
 ├── Refusal                a refused grant; leaves the broker as a problem document (RFC 9457)
 ├── ClusterUnavailable     the cluster did not answer; no refusal, so a grant in hand serves on
 ├── ClusterRefused         the API server answered with a refusal
-│   ├── Forbidden          401, 403: a right of ours is missing
+│   ├── Forbidden          401, 403: the product lacks a right
 │   ├── NotFound           404, for an object that was to be changed
 │   ├── Conflict           409: it exists already, or it was changed since it was read
 │   └── Gone               410, or an event that cannot be read: the watch cannot go on, list anew

@@ -11,15 +11,24 @@ from webhook.errors import InvalidValue
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
+_NAME_LENGTH = 253
+_UNBOUNDED_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+"""Kubernetes bounds a subdomain as a whole, and not each label of it"""
+
 
 def is_label(text: str) -> bool:
-    """Whether it is a DNS label (RFC 1123): the name of a namespace or a container."""
+    """Whether the text is a DNS label (RFC 1123): the name of a namespace or a container."""
     return _LABEL.fullmatch(text) is not None
 
 
 def is_subdomain(text: str) -> bool:
-    """Whether it is a DNS subdomain (RFC 1123): the name of a Connector, a Pod or a Secret."""
+    """Whether the text is a DNS subdomain (RFC 1123): the name of a Connector, a Pod or a Secret."""
     return _SUBDOMAIN.fullmatch(text) is not None
+
+
+def is_object_name(text: str) -> bool:
+    """Whether the API server takes the text as a name. Stricter than `is_subdomain`: no empty label."""
+    return len(text) <= _NAME_LENGTH and all(_UNBOUNDED_LABEL.fullmatch(label) for label in text.split("."))
 
 
 class ConnectorKey(NamedTuple):

@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 
 from sidecar.contract.words import COMMAND
+from support.checkout import TESTS
 from webhook.pod import start_gate
 from webhook.pod.sidecar import NOBODY
 
-BUILD = Path(__file__).parents[1] / "cluster/images/build.sh"
+BUILD = TESTS / "node/images/build.sh"
 ARBITRARY_USER = "12345:0"
 """As OpenShift assigns them: a number that no file knows, in group 0"""
 

@@ -1,4 +1,4 @@
-"""Loopback ports of connectors: the same in every Pod, so that caches and lock files stay valid. Pure."""
+"""Loopback ports of connectors. Every Pod uses the same ports: caches and lock files stay valid. Pure."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from webhook.identifiers import ConnectorKey
 
 FIRST = 28100
 COUNT = 4000
-"""28100 to 32099 lies below Linux's ephemeral ports (32768), which outgoing connections take at random."""
+"""28100 to 32099. Linux takes the ports of outgoing connections from 32768 on, at random."""
 RANGE = range(FIRST, FIRST + COUNT)
 
 
@@ -20,9 +20,9 @@ def default_port(connector: ConnectorKey) -> int:
 def allocate(
     connectors: Sequence[ConnectorKey], *, taken: Iterable[int] = (), first: int | None = None
 ) -> dict[ConnectorKey, int]:
-    """Connector → port. `first` is the wish for the first connector; `taken` are the Pod's own ports.
+    """Connector → port. `first` is the first connector's port by annotation; `taken` are the Pod's own ports.
 
-    `LookupError` where the range is full, which takes a Pod that declares 4000 ports.
+    `LookupError` if the range is full: the Pod declares 4000 ports.
     """
     used = set(taken)
     ports: dict[ConnectorKey, int] = {}
@@ -33,9 +33,9 @@ def allocate(
     return ports
 
 
-def _next_free(wanted: int, used: set[int]) -> int:
+def _next_free(preferred: int, used: set[int]) -> int:
     for step in range(COUNT):
-        port = FIRST + (wanted - FIRST + step) % COUNT
+        port = FIRST + (preferred - FIRST + step) % COUNT
         if port not in used:
             return port
     raise LookupError(f"no free port from {RANGE[0]} to {RANGE[-1]}")

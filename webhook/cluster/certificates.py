@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from certs import store
-from certs.authority import ServingFiles, service_hosts
+from certs.authority import ServingFiles
 from certs.errors import CertificateError
+from certs.hosts import service_hosts
 from certs.rotate import renew
 from certs.succession import KEYS, Succession, succeed
 from webhook import names

@@ -1,6 +1,6 @@
-"""The contents of the Secrets that a Connector names: credential and CA bundle, or what is wrong. Pure.
+"""Reads credential and CA bundle from the Secrets that a Connector names, or reports their problems. Pure.
 
-No exception is chained here: the causes quote what they could not decode.
+No exception is chained here: the causes quote the text that they could not decode.
 """
 
 import base64

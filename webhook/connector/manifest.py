@@ -58,9 +58,9 @@ MaybeConnector = Connector | InvalidConnector | None
 def parse_connector(
     manifest: Mapping[str, Any], *, default_namespace: str = "default", insecure_allowed: bool = False
 ) -> Connector:
-    """Read a manifest, or raise `InvalidConnector` with everything that is wrong with it.
+    """Read a manifest, or raise `InvalidConnector` with all of its problems.
 
-    `insecure_allowed` lifts the refusal of http with a Secret: on a laptop nobody else writes hostAliases.
+    `insecure_allowed` permits http with a Secret: on a laptop nobody else writes hostAliases.
     """
     metadata = as_mapping(manifest.get("metadata"))
     key = ConnectorKey(str(metadata.get("namespace") or default_namespace), str(metadata.get("name") or ""))
@@ -68,32 +68,22 @@ def parse_connector(
     if not is_subdomain(key.name):
         sentence = f"metadata.name must be a DNS name (RFC 1123), not {key.name!r}"
         problems.add(ConnectorReason.INVALID_NAME, sentence)
-    spec = read_object(manifest.get("spec"), "spec", problems)
-    _check_class(spec.get("connectorClassName"), problems)
-    parameters = parse_parameters(spec.get("params"), problems)
-    address = _read_address(spec.get("address"), "spec.address", problems)
-    extensions = _extensions(spec.get("addressExtensions"), problems)
-    secret_name = _auth(read_object(spec.get("auth"), "spec.auth", problems), key.namespace, problems)
-    ca_reference = spec.get("caCertSecretRef")
-    ca_secret_name = read_reference(ca_reference, "spec.caCertSecretRef", key.namespace, problems)
-    if address and parameters.index_path is None and address.path.rstrip("/").endswith("/simple"):
-        sentence = "spec.address ends in /simple, which is added by itself"
-        problems.add(ConnectorReason.INVALID_ADDRESS, sentence, "leave it out")
-    if secret_name and not insecure_allowed and not parameters.allows_insecure_http:
-        urls = {"spec.address": address, "spec.addressExtensions upload": extensions.get("upload")}
-        _check_secure(urls, problems)
+    spec = _read_spec(manifest.get("spec"), key.namespace, problems)
+    if not insecure_allowed:
+        _check_secure(spec, problems)
     problems.raise_any(InvalidConnector)
-    assert address is not None  # noqa: S101 (else there is a problem)
+    assert spec.address is not None  # noqa: S101 (else there is a problem)
+    parameters = spec.parameters
     return Connector(
         namespace=key.namespace,
         name=key.name,
         generation=_generation(metadata),
-        address=address.geturl(),
-        index_url=_index_url(address, parameters),
-        upload_url=_upload_url(address, extensions.get("upload")),
-        file_origins=_file_origins(address, extensions),
-        secret_name=secret_name,
-        ca_secret_name=ca_secret_name,
+        address=spec.address.geturl(),
+        index_url=_index_url(spec.address, parameters),
+        upload_url=_upload_url(spec.address, spec.upload),
+        file_origins=_file_origins(spec.address, spec.extensions),
+        secret_name=spec.secret_name,
+        ca_secret_name=spec.ca_secret_name,
         access=parameters.access,
         authorization=parameters.authorization,
         probe_package=parameters.probe_package,
@@ -103,11 +93,42 @@ def parse_connector(
 
 
 def find_connector(manifest: Mapping[str, Any] | None) -> MaybeConnector:
-    """The same for a manifest that may be absent; what is wrong with it is returned, not raised."""
+    """The Connector of a manifest that may be absent. `InvalidConnector` is returned, not raised."""
     try:
         return parse_connector(manifest) if manifest else None
     except InvalidConnector as error:
         return error
+
+
+@dataclass(frozen=True, slots=True)
+class _Spec:
+    """The fields of `spec`, each read by itself."""
+
+    parameters: Parameters
+    address: SplitResult | None
+    """None: it is wrong, and there is a problem"""
+    extensions: Mapping[str, SplitResult]
+    secret_name: str | None
+    ca_secret_name: str | None
+
+    @property
+    def upload(self) -> SplitResult | None:
+        return self.extensions.get("upload")
+
+
+def _read_spec(value: object, namespace: str, problems: Problems) -> _Spec:
+    spec = read_object(value, "spec", problems)
+    _check_class(spec.get("connectorClassName"), problems)
+    parameters = parse_parameters(spec.get("params"), problems)
+    address = _read_address(spec.get("address"), "spec.address", problems)
+    extensions = _read_extensions(spec.get("addressExtensions"), problems)
+    secret_name = _read_auth(spec.get("auth"), namespace, problems)
+    ca_reference = spec.get("caCertSecretRef")
+    ca_secret_name = read_reference(ca_reference, "spec.caCertSecretRef", namespace, problems)
+    if address and parameters.index_path is None and address.path.rstrip("/").endswith("/simple"):
+        sentence = "spec.address ends in /simple, which is added by itself"
+        problems.add(ConnectorReason.INVALID_ADDRESS, sentence, "leave it out")
+    return _Spec(parameters, address, extensions, secret_name, ca_secret_name)
 
 
 def _check_class(name: object, problems: Problems) -> None:
@@ -119,8 +140,11 @@ def _check_class(name: object, problems: Problems) -> None:
         problems.add(ConnectorReason.CONNECTOR_CLASS_NOT_FOUND, sentence)
 
 
-def _check_secure(urls: Mapping[str, SplitResult | None], problems: Problems) -> None:
-    for field, url in urls.items():
+def _check_secure(spec: _Spec, problems: Problems) -> None:
+    """A Secret must not cross the network in clear text, unless the manifest allows it."""
+    if spec.secret_name is None or spec.parameters.allows_insecure_http:
+        return
+    for field, url in (("spec.address", spec.address), ("spec.addressExtensions upload", spec.upload)):
         if url and url.scheme == "http":
             problems.add(
                 ConnectorReason.INSECURE_ADDRESS,
@@ -163,7 +187,7 @@ def _read_address(value: object, field: str, problems: Problems) -> SplitResult 
     return problems.read(parse_address, value, place=field, reason=reason, default=None)
 
 
-def _extensions(value: object, problems: Problems) -> dict[str, SplitResult]:
+def _read_extensions(value: object, problems: Problems) -> dict[str, SplitResult]:
     urls: dict[str, SplitResult] = {}
     for name, text in read_pairs(value, "spec.addressExtensions", problems):
         if name != "upload" and not _FILES_EXTENSION.fullmatch(name):
@@ -178,8 +202,9 @@ def _extensions(value: object, problems: Problems) -> dict[str, SplitResult]:
     return urls
 
 
-def _auth(auth: Mapping[str, Any], namespace: str, problems: Problems) -> str | None:
+def _read_auth(value: object, namespace: str, problems: Problems) -> str | None:
     """The name of the Secret; None: anonymous."""
+    auth = read_object(value, "spec.auth", problems)
     name = auth.get("name")
     if name is not None and name != names.AUTH_NAME:
         sentence = f"spec.auth.name must be {names.AUTH_NAME!r}, not {name!r}"

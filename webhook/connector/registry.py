@@ -1,6 +1,6 @@
 """A Connector with the contents of its Secrets, and the grant that follows from both. Pure.
 
-Broker, status and command line read a Connector's Secrets here, each from a source of its own.
+Broker, status and command line read a Connector's Secrets here, each from its own source.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -46,7 +46,7 @@ async def read_secrets(
 ) -> Secrets:
     """Read the Secrets, each once. Answers of the kind `refusals` become problems, others are raised."""
 
-    async def read_one(name: str | None, *, is_ca: bool) -> MaybeSecret:
+    async def read_secret(name: str | None, *, is_ca: bool) -> MaybeSecret:
         if name is None:
             return None
         try:
@@ -54,12 +54,12 @@ async def read_secrets(
         except refusals as error:
             return _refused(connector.namespace, name, error, is_ca=is_ca)
 
-    login = await read_one(connector.secret_name, is_ca=False)
-    return Secrets(login, await read_one(connector.ca_secret_name, is_ca=True))
+    login = await read_secret(connector.secret_name, is_ca=False)
+    return Secrets(login, await read_secret(connector.ca_secret_name, is_ca=True))
 
 
 def parse_access(connector: Connector, secrets: Secrets) -> RegistryAccess:
-    """The Connector with credential and CA, or `InvalidSecret` with all that is wrong with both Secrets."""
+    """The Connector with credential and CA, or `InvalidSecret` with the problems of both Secrets."""
     problems = Problems()
     credential = ca = None
     with problems.collecting():
@@ -79,7 +79,7 @@ def compose_grant(
     hard_seconds: float,
     broker_ca: Sequence[str] = (),
 ) -> Grant:
-    """Everything of a Connector that its sidecar has to know, for a Pod or for a command."""
+    """The grant of a Pod or of a command: all that the sidecar has to know of the Connector."""
     connector = access.connector
     return Grant(
         version=version,
@@ -97,7 +97,7 @@ def compose_grant(
 
 
 def _refused(namespace: str, name: str, error: ClusterRefused, *, is_ca: bool) -> Problem:
-    """The API server refused to show a Secret, which is a fault of the set-up."""
+    """The problem of a Secret that the API server does not show: the installation is at fault."""
     if isinstance(error, Forbidden):
         return secret_forbidden(namespace, name, is_ca=is_ca)
     reason = ConnectorReason.CA_SECRET_UNREADABLE if is_ca else ConnectorReason.SECRET_UNREADABLE

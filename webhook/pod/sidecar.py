@@ -40,7 +40,7 @@ _DEFAULTS: Mapping[str, Callable[[Any], bool]] = {
     "resizePolicy": lambda policies: all(policy.get("restartPolicy") == "NotRequired" for policy in policies),
 }
 """Values that the API server fills in stay, so that a second pass changes nothing. All other foreign fields
-of the container go: `tests/pod_fields.yaml` has a decision on each field."""
+of the container go: `tests/tables/pod_fields.yaml` has a decision on each field."""
 AMOUNTS = ("cpu", "memory", "ephemeral-storage")
 """Resources that are mere amounts. Any other name means a device, whose driver adds variables and mounts to
 the container. A claim does the same."""

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from sidecar.contract.grant import Grant
-from sidecar.contract.words import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, GRANTS_PATH, REGISTRY_UNREACHABLE
+from sidecar.contract.words import GRANTS_PATH, Code
 from webhook.cluster.events import Recorder
 from webhook.errors import ClusterRefused, ClusterUnavailable, Refusal, describe_failure
 from webhook.grant.cluster import Cluster
@@ -37,7 +37,7 @@ DEADLINE_SECONDS = 8.0
 RETRY_SECONDS = 5
 """Arbitrary. An API server elects a leader in less time; a longer wait would only hold up Pods."""
 
-DOUBTFUL = (CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REGISTRY_UNREACHABLE)
+DOUBTFUL = (Code.CREDENTIAL_REFUSED, Code.CREDENTIAL_RESTS, Code.REGISTRY_UNREACHABLE)
 """Causes that concern the Connector, and not only one package"""
 
 _UNAVAILABLE = "the broker cannot ask the API server; the sidecar asks again by itself"

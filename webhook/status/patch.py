@@ -115,7 +115,7 @@ def _merged(stored: Mapping[str, Any], ours: Sequence[Condition], generation: in
         merged[one.type] = {
             "type": one.type,
             "status": one.status,
-            "reason": one.reason,
+            "reason": str(one.reason),  # plain text, as in what the API server answers
             "message": one.message[:MESSAGE_LENGTH],
             "lastTransitionTime": old["lastTransitionTime"] if is_same else now,
             "observedGeneration": generation,
