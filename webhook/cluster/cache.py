@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 Json = dict[str, Any]
 Key = tuple[str, str]
 """Namespace ("" for what has none) and name"""
-OnChange = Callable[[Key, Json | None], None]
-"""Called with each new state of an object, None when it is gone; it must not block"""
+Listener = Callable[[Key, Json | None], None]
+"""Called with each new state of an object, or with None once it is deleted; it must not block"""
 
 PAGE = "100"
 """Objects per page of a list. The API server builds a page as a whole, from objects of up to 1.5 MiB. Ten
@@ -36,19 +36,20 @@ LONGEST_PAUSE_SECONDS = 20.0
 class Cache:
     """Run `run` in a task of its own; everything else may be asked at any time."""
 
-    def __init__(
-        self, api: Api, path: str, trim: Trim, *, on_change: OnChange = lambda _key, _object: None
-    ) -> None:
+    def __init__(self, api: Api, path: str, trim: Trim) -> None:
         """The cache stores what `trim` returns: namespace, name and resourceVersion at least."""
         self._api = api
         self._path = path
         self._trim = trim
-        self.on_change = on_change
+        self._listeners: list[Listener] = []
         self._objects: dict[Key, Json] = {}
         self._version = ""
         self._failures = 0
         self.synced = asyncio.Event()
         """Set once the first list is complete, and ever after"""
+
+    def add_listener(self, listener: Listener) -> None:
+        self._listeners.append(listener)
 
     def get(self, namespace: str, name: str) -> Json | None:
         return self._objects.get((namespace, name))
@@ -108,7 +109,8 @@ class Cache:
             self._objects.pop(key, None)
         else:
             self._objects[key] = one
-        self.on_change(key, one)
+        for listener in self._listeners:
+            listener(key, one)
 
     async def _pause(self, cause: str) -> None:
         part = random.uniform(0.5, 1.0)  # noqa: S311 (spreads load)

@@ -13,7 +13,7 @@ from webhook.connector.manifest import parse_connector
 from webhook.connector.registry import RegistryAccess
 from webhook.connector.secret import SecretManifest
 from webhook.errors import ClusterRefused, Forbidden, InvalidConnector, InvalidSecret, Problem
-from webhook.status.patch import Versions
+from webhook.status.reported import Versions
 
 ReadSecret = Callable[[str, str], Awaitable[SecretManifest | None]]
 """Namespace and name to the Secret, None: there is none"""

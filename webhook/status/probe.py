@@ -35,7 +35,7 @@ from sidecar.contract.destinations import why_forbidden
 from webhook.connector.conditions import Probe
 from webhook.connector.manifest import Connector
 from webhook.connector.registry import RegistryAccess
-from webhook.status.metered import meter
+from webhook.status.read_limit import meter
 
 TIMEOUT_SECONDS = 10.0
 """For all of one look, names and both questions included"""

@@ -98,7 +98,7 @@ async def running(server: Server) -> AsyncIterator[tuple[Cache, list[tuple[Key, 
     changes: list[tuple[Key, Any]] = []
     async with KubernetesApi(Configuration(host=server.registry.origin)) as api:
         cache = Cache(api, PATH, trim.connector)
-        cache.on_change = lambda key, one: changes.append((key, one and one["spec"]))
+        cache.add_listener(lambda key, one: changes.append((key, one and one["spec"])))
         task = asyncio.create_task(cache.run())
         try:
             yield cache, changes
