@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from webhook import names
 from webhook.cluster import paths
 from webhook.cluster.cache import Cache
-from webhook.cluster.certificates import CertificateKeeper
+from webhook.cluster.certificate_keeper import CertificateKeeper
 from webhook.cluster.connector_class import ensure_class
 from webhook.cluster.events import EventRecorder
 from webhook.cluster.image_keeper import ImageKeeper
