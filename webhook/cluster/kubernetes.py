@@ -51,8 +51,9 @@ _PATCHES: Mapping[PatchKind, str] = {
 _FAILURES = (aiohttp.ClientError, ApiException, OSError, TimeoutError, ValueError, RecursionError)
 """Failures of the network, of the library, and of parsing the answer"""
 
-# it logs requests, whose bodies may hold tokens, at DEBUG
+# at DEBUG they log requests and answers, which may hold tokens and Secrets
 logging.getLogger("kubernetes").setLevel(logging.WARNING)
+logging.getLogger("aiohttp").setLevel(logging.WARNING)
 
 
 class KubernetesApi:
