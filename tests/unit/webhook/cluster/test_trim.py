@@ -101,7 +101,7 @@ def test_of_a_pod_everything_that_is_judged_is_kept() -> None:
 
 @pytest.mark.parametrize("cut", [trim.connector, spec_and_status])
 def test_a_large_spec_is_left_out_and_that_is_said(cut: Callable[[Json], Json]) -> None:
-    params = [{"name": "allowPackages", "value": "x " * (trim.KEPT_SPEC_BYTES // 2)}]
+    params = [{"name": "allowPackages", "value": "x " * (trim.SPEC_BYTES_LIMIT // 2)}]
     found = cut(noisy(spec={**SPEC, "params": params}))
     assert trim.is_abridged(found)
     assert "spec" not in found
