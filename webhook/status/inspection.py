@@ -1,6 +1,6 @@
-"""What a Connector of the cluster is worth: itself and the Secrets that it names, read, or what is wrong.
+"""Reads a Connector and the Secrets that it names, and validates them.
 
-Secrets are read by `get` alone, each time: whoever may list or watch them sees those of everybody.
+Secrets are read by `get` only, each time: the right to list or watch them would reveal all Secrets.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,24 +16,24 @@ from webhook.errors import ClusterRefused, Forbidden, InvalidConnector, InvalidS
 from webhook.status.reported import Versions
 
 ReadSecret = Callable[[str, str], Awaitable[SecretManifest | None]]
-"""Namespace and name to the Secret, None: there is none"""
+"""Namespace and name → the Secret, or None if it does not exist"""
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What was found."""
+    """A Connector and its Secrets, or their problems."""
 
     problems: tuple[Problem, ...]
     has_secret: bool | None
-    """Whether one is named; None, as the next: the Connector itself could not be read"""
+    """Whether the Connector names a Secret. None, here and in `has_ca`: the Connector itself is invalid"""
     has_ca: bool | None
     registry: RegistryAccess | None
-    """What can be asked; None if there are problems"""
+    """Access to the registry; None if there are problems"""
     versions: Versions
 
 
 async def inspect(manifest: Mapping[str, Any], read: ReadSecret, *, class_exists: bool) -> Inspection:
-    """`ClusterUnavailable` where no answer was to be had: then nothing is known, and nothing wrong."""
+    """Raises `ClusterUnavailable` if the API server does not answer: that is no problem of the Connector."""
     try:
         connector = parse_connector(manifest)
     except InvalidConnector as error:
@@ -61,7 +61,7 @@ async def inspect(manifest: Mapping[str, Any], read: ReadSecret, *, class_exists
 
 
 async def _read(read: ReadSecret, namespace: str, name: str | None, *, is_ca: bool) -> SecretManifest | None:
-    """A refusal of the API server is a fault of the set-up, told like one of the Secret."""
+    """A refusal of the API server is a fault of the installation, reported as a problem of the Secret."""
     if name is None:
         return None
     try:

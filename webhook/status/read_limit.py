@@ -1,7 +1,7 @@
-"""How much of an answer is read, on the wire: a bound for httpx, which has one for a single head only.
+"""Limits the bytes that httpx reads before an answer's final head; httpx limits only a single head.
 
-A server may announce its answer with `100 Continue` without end. Each such head costs CPU, and httpx reads on
-to the next. Authors of Connectors choose the server, so a bound in time would leave them the broker's CPU.
+A server may send `100 Continue` heads without end. Each costs CPU, and httpx reads on to the next. Authors of
+Connectors choose the server, so a limit in time would leave them the broker's CPU.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,26 +10,27 @@ from typing import Any
 import anyio
 import httpcore
 
-OCTETS = 64 * 1024
-"""Read before the final head, handshake included: certificates and heads of real registries have 4 to 12 KiB.
-Also the length of one piece at most, so that less than twice as much is read"""
-OCTETS_OF_A_PIECE = 64
-"""A shorter piece counts as this many: a drip of single octets is read 1,024 times at most"""
+READ_BYTES_LIMIT = 64 * 1024
+"""Before the final head, handshake included: certificates and heads of real registries have 4 to 12 KiB. A
+single read has this limit too, so less than twice as much is read in all"""
+LEAST_BYTES_OF_A_READ = 64
+"""A shorter read counts as this many bytes: a server that sends single bytes is read 1,024 times at most"""
 
 
-class Metered(anyio.abc.ByteStream):
-    """A connection that ends with an error once the bound is reached."""
+class LimitedStream(anyio.abc.ByteStream):
+    """A connection that raises an error once the limit is reached."""
 
     def __init__(self, inner: anyio.abc.ByteStream) -> None:
         self._inner = inner
-        self._octets = 0
+        self._counted = 0
 
-    async def receive(self, max_bytes: int = OCTETS) -> bytes:
-        if self._octets >= OCTETS:  # before the read: the last piece may hold the head, and a large page
+    async def receive(self, max_bytes: int = READ_BYTES_LIMIT) -> bytes:
+        # checked before the read: the last read may hold the final head and the start of a large page
+        if self._counted >= READ_BYTES_LIMIT:
             raise httpcore.RemoteProtocolError("no final head within the bound")
-        piece = await self._inner.receive(min(max_bytes, OCTETS))
-        self._octets += max(len(piece), OCTETS_OF_A_PIECE)
-        return piece
+        data = await self._inner.receive(min(max_bytes, READ_BYTES_LIMIT))
+        self._counted += max(len(data), LEAST_BYTES_OF_A_READ)
+        return data
 
     async def send(self, item: bytes) -> None:
         await self._inner.send(item)
@@ -45,12 +46,12 @@ class Metered(anyio.abc.ByteStream):
         return self._inner.extra_attributes
 
 
-async def meter(event: str, details: Mapping[str, Any]) -> None:
-    """A `trace` of httpx: meter each connection as soon as it is there, below its TLS.
+async def limit_reads(event: str, details: Mapping[str, Any]) -> None:
+    """A `trace` of httpx that limits each new connection, below its TLS.
 
-    The stream's own `_stream` is replaced: a network backend would see the octets above TLS only, and not
-    what a handshake without end costs.
+    It replaces the stream's private `_stream`. A network backend would see only the bytes above TLS, and not
+    the cost of a handshake without end.
     """
     if event == "connection.connect_tcp.complete":
         stream = details["return_value"]
-        stream._stream = Metered(stream._stream)  # noqa: SLF001 (see above)
+        stream._stream = LimitedStream(stream._stream)  # noqa: SLF001 (see above)

@@ -1,4 +1,4 @@
-"""Writes a Connector's status where it differs from what is known, and an Event when `Ready` changed."""
+"""Writes a Connector's status if it differs from the stored status, and an Event if `Ready` changed."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
