@@ -43,7 +43,7 @@ FIRST_PAUSE_SECONDS = 1.0
 """After a failure, doubled up to `LOOK_SECONDS`. At an install all objects are created within seconds."""
 
 Step = Callable[[], Awaitable[str | None]]
-"""Returns what is missing, or None"""
+"""Returns a sentence if something is missing in the cluster"""
 
 _ATTEMPTS = 10
 """A conflict means that another replica was faster; there are fewer replicas than attempts."""
@@ -217,7 +217,7 @@ class CertificateKeeper:
 
 
 async def _outcome(step: Step) -> str | ClusterRefused | None:
-    """What is missing after the step, or a refusal that would come again at the next attempt."""
+    """The step's own result, or a refusal that would come again at the next attempt."""
     try:
         return await step()
     except (Conflict, NotFound):

@@ -197,29 +197,29 @@ class Controller:
         """Look and write the status. If the registry is due, wait for the probe's turn and do both again.
 
         The second look reads the Secrets again, for the first look drops them before the wait: a CA may have
-        a mebibyte, and thousands may wait.
+        a mebibyte, and thousands may wait. A place is held until the status is written: probes must not be
+        faster than writes.
         """
-        look = await self._look(tracked, turn=None)
-        while look is not None:
-            await self._write(tracked, look)
-            if look.due is None:
-                return
+        due = await self._look_and_write(tracked, turn=None)
+        while due is not None:
             namespace = key_of(tracked.manifest)[0]
-            if look.due == "first" and not await self._prober.wait_for_pace(namespace, tracked.changed):
+            if due == "first" and not await self._prober.wait_for_pace(namespace, tracked.changed):
                 return
             async with self._prober.places.hold(namespace):
-                look = await self._look(tracked, turn=look.due)
+                due = await self._look_and_write(tracked, turn=due)
 
-    async def _look(self, tracked: _Tracked, *, turn: Turn | None) -> Look | None:
-        """Writes nothing."""
+    async def _look_and_write(self, tracked: _Tracked, *, turn: Turn | None) -> Turn | None:
+        """Returns the turn that the registry's probe needs, if `turn` is not enough."""
         assert self._classes is not None  # noqa: S101 (nothing is tracked before)
         class_exists = self._classes.get("", names.CONNECTOR_CLASS) is not None
         look = await self._observer.look(
             tracked.manifest, tracked.last_probe, turn, class_exists=class_exists
         )
-        if look is not None and look.last_probe is not None:
-            tracked.last_probe = look.last_probe
-        return look
+        if look is None:
+            return None
+        tracked.last_probe = look.last_probe or tracked.last_probe
+        await self._write(tracked, look)
+        return look.due
 
     async def _write(self, tracked: _Tracked, look: Look) -> None:
         """Write the status, unless the spec changed since the look: then visit again."""

@@ -3,8 +3,8 @@
 Times are monotonic seconds. The caller draws `spread` from 0 to 1: without it, a thousand Connectors that
 appeared together would be probed together for ever.
 
-This module counts the refusals of one Connector. `shared_probes` counts those of one credential, which
-many Connectors may use: neither can be derived from the other.
+This module counts refusals for each Connector, `shared_probes` for each credential, which many Connectors
+may use. Neither count can be derived from the other.
 """
 
 from dataclasses import dataclass, replace
