@@ -1,4 +1,4 @@
-"""Decides whether a registry is probed now, and remembers the result."""
+"""Decides whether a registry is probed now, and probes it."""
 
 import asyncio
 import logging
@@ -55,7 +55,15 @@ class Prober:
         last: LastProbe | None,
         turn: Turn | None,
     ) -> LastProbe | Turn:
-        """The newest probe, new or known; or the turn that a probe needs, if `turn` is not enough."""
+        """The newest probe, new or known; or the turn that a probe needs, if `turn` is not enough.
+
+        | the last probe                      | a new probe needs               |
+        |-------------------------------------|---------------------------------|
+        | is valid and not due                | nothing: `last` is the answer   |
+        | is valid and due                    | the turn `repeated`, or `first` |
+        | is of another spec or Secret        | the turn `first`                |
+        | does not exist, nor in the status   | the turn `first`                |
+        """
         assert inspection.registry is not None  # noqa: S101
         has_secret = bool(inspection.has_secret)
         # by content: a label on the Secret is no reason to try a wrong password again. `hash` is keyed
