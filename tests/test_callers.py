@@ -9,7 +9,7 @@ from hypothesis import given as example
 from hypothesis import strategies as st
 from made_up_tokens import NOW, made_up, part
 
-from sidecar.grants.store import REFUSED_SECONDS
+from sidecar.grants.life import REFUSED_SECONDS
 from webhook.grant import claims
 from webhook.grant.claims import LEEWAY_SECONDS, doubt, is_bound_to_pod
 from webhook.limits import callers

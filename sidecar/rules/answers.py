@@ -23,7 +23,7 @@ _PHRASE_LIMIT = (
 )
 
 BROKER_RETRY_SECONDS = 5
-"""pip asks six times in all, and each time waits for a grant as well (`grants.PATIENCE_SECONDS`): together
+"""pip asks six times in all, and each time waits for a grant as well (`life.PATIENCE_SECONDS`): together
 that outlasts a minute without a broker"""
 
 
