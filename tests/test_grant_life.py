@@ -6,7 +6,7 @@ import pytest
 from grant_stores import HARD, REFUSED, SOFT, UNREACHABLE, grant
 
 from sidecar.contract.grant import Grant
-from sidecar.contract.words import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REGISTRY_UNREACHABLE
+from sidecar.contract.words import Code
 from sidecar.errors import BrokerError
 from sidecar.grants.life import (
     BACK_OFF_SECONDS,
@@ -70,12 +70,12 @@ def test_each_state_has_its_step_for_a_request(life: Life, request_step: Step, _
 
 @pytest.mark.parametrize(("life", "_", "renewal_step"), TABLE.values(), ids=TABLE)
 def test_each_state_has_its_step_for_a_renewal(life: Life, _: Step, renewal_step: Step) -> None:
-    assert next_renewal(life, NOW, "1", CREDENTIAL_REFUSED) == renewal_step
+    assert next_renewal(life, NOW, "1", Code.CREDENTIAL_REFUSED) == renewal_step
 
 
 @pytest.mark.parametrize("life", [YOUNG, OLD, OVER, AWAY_OLD], ids=["young", "old", "over", "away"])
 def test_a_renewal_of_another_version_uses_the_present_one(life: Life) -> None:
-    assert next_renewal(life, NOW, "an older one", CREDENTIAL_REFUSED) == ONE
+    assert next_renewal(life, NOW, "an older one", Code.CREDENTIAL_REFUSED) == ONE
 
 
 EVENTS: dict[str, Callable[[Life], Life]] = {
@@ -83,7 +83,7 @@ EVENTS: dict[str, Callable[[Life], Life]] = {
     "another grant": lambda life: fetched(life, NOW, TWO),
     "a refusal": lambda life: failed(life, NOW, REFUSED),
     "no answer": lambda life: failed(life, NOW, UNREACHABLE),
-    "no thread": lambda life: unasked(life, "1", CREDENTIAL_REFUSED),
+    "no thread": lambda life: unasked(life, "1", Code.CREDENTIAL_REFUSED),
 }
 
 
@@ -153,7 +153,7 @@ def test_a_wait_for_an_answer_counts_from_the_request_or_from_a_later_question()
 
 @pytest.mark.parametrize(
     ("cause", "pauses"),
-    [(CREDENTIAL_REFUSED, RENEW_SECONDS), (REGISTRY_UNREACHABLE, UNREACHABLE_SECONDS)],
+    [(Code.CREDENTIAL_REFUSED, RENEW_SECONDS), (Code.REGISTRY_UNREACHABLE, UNREACHABLE_SECONDS)],
 )
 def test_the_pauses_between_renewals_of_one_version_grow_to_their_last(
     cause: str, pauses: tuple[float, ...]
@@ -167,35 +167,35 @@ def test_the_pauses_between_renewals_of_one_version_grow_to_their_last(
 
 
 def test_a_registry_that_cannot_be_reached_and_a_refused_credential_have_each_their_pace() -> None:
-    life = fetched(asked(YOUNG, NOW, "1", CREDENTIAL_REFUSED), NOW, ONE)
-    assert next_renewal(life, NOW, "1", CREDENTIAL_RESTS) is None
-    assert next_renewal(life, NOW, "1", REGISTRY_UNREACHABLE) == Ask(None)
-    life = fetched(asked(life, NOW, "1", REGISTRY_UNREACHABLE), NOW, ONE)
-    for cause in (CREDENTIAL_REFUSED, REGISTRY_UNREACHABLE):
+    life = fetched(asked(YOUNG, NOW, "1", Code.CREDENTIAL_REFUSED), NOW, ONE)
+    assert next_renewal(life, NOW, "1", Code.CREDENTIAL_RESTS) is None
+    assert next_renewal(life, NOW, "1", Code.REGISTRY_UNREACHABLE) == Ask(None)
+    life = fetched(asked(life, NOW, "1", Code.REGISTRY_UNREACHABLE), NOW, ONE)
+    for cause in (Code.CREDENTIAL_REFUSED, Code.REGISTRY_UNREACHABLE):
         assert next_renewal(life, NOW, "1", cause) is None
 
 
 def test_another_version_begins_its_pace_anew() -> None:
-    life = fetched(asked(YOUNG, NOW, "1", CREDENTIAL_REFUSED), NOW, TWO)
-    assert next_renewal(life, NOW, "2", CREDENTIAL_REFUSED) == Ask(None)
+    life = fetched(asked(YOUNG, NOW, "1", Code.CREDENTIAL_REFUSED), NOW, TWO)
+    assert next_renewal(life, NOW, "2", Code.CREDENTIAL_REFUSED) == Ask(None)
     assert not life.paces
 
 
 def test_a_question_without_an_answer_does_not_count_for_the_pace() -> None:
-    life = asked(YOUNG, NOW, "1", CREDENTIAL_REFUSED)
-    life = failed(unasked(life, "1", CREDENTIAL_REFUSED), NOW, UNREACHABLE)
-    assert next_renewal(life, NOW, "1", CREDENTIAL_REFUSED) == UNREACHABLE
-    assert next_renewal(life, NOW + BACK_OFF_SECONDS[0], "1", CREDENTIAL_REFUSED) == Ask(None)
+    life = asked(YOUNG, NOW, "1", Code.CREDENTIAL_REFUSED)
+    life = failed(unasked(life, "1", Code.CREDENTIAL_REFUSED), NOW, UNREACHABLE)
+    assert next_renewal(life, NOW, "1", Code.CREDENTIAL_REFUSED) == UNREACHABLE
+    assert next_renewal(life, NOW + BACK_OFF_SECONDS[0], "1", Code.CREDENTIAL_REFUSED) == Ask(None)
 
 
 def test_within_the_pause_a_refused_version_has_nothing_newer_even_where_the_broker_said_no() -> None:
-    life = failed(asked(YOUNG, NOW, "1", CREDENTIAL_REFUSED), NOW, REFUSED)
-    assert next_renewal(life, NOW, "1", CREDENTIAL_REFUSED) is None
-    assert next_renewal(life, NOW + RENEW_SECONDS[0], "1", CREDENTIAL_REFUSED) == REFUSED
+    life = failed(asked(YOUNG, NOW, "1", Code.CREDENTIAL_REFUSED), NOW, REFUSED)
+    assert next_renewal(life, NOW, "1", Code.CREDENTIAL_REFUSED) is None
+    assert next_renewal(life, NOW + RENEW_SECONDS[0], "1", Code.CREDENTIAL_REFUSED) == REFUSED
 
 
 def test_an_event_changes_no_earlier_state() -> None:
     before = YOUNG
-    asked(before, NOW, "1", CREDENTIAL_REFUSED)
+    asked(before, NOW, "1", Code.CREDENTIAL_REFUSED)
     assert before == fetched(ASKING, NOW, ONE)
     assert not before.paces

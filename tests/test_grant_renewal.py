@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from grant_stores import REFUSED, REQUESTS, SOFT, UNREACHABLE, Outcome, Run
 
-from sidecar.contract.words import CREDENTIAL_RESTS, REGISTRY_UNREACHABLE
+from sidecar.contract.words import Code
 from sidecar.errors import BrokerRefused, BrokerUnreachable
 from sidecar.grants.life import BACK_OFF_SECONDS, RENEW_SECONDS
 from sidecar.grants.store import NEWER_SECONDS
@@ -52,10 +52,10 @@ def test_a_registry_that_cannot_be_reached_asks_every_fifteen_seconds_and_holds_
     test = Run("1")
     test.version()
     for _ in range(31):
-        assert test.renewed("1", REGISTRY_UNREACHABLE) is None
+        assert test.renewed("1", Code.REGISTRY_UNREACHABLE) is None
         test.pass_time(1)
-    assert test.renewed("1", CREDENTIAL_RESTS) is None
-    assert test.broker.causes == [None, *[REGISTRY_UNREACHABLE] * 3, CREDENTIAL_RESTS]
+    assert test.renewed("1", Code.CREDENTIAL_RESTS) is None
+    assert test.broker.causes == [None, *[Code.REGISTRY_UNREACHABLE] * 3, Code.CREDENTIAL_RESTS]
 
 
 def test_soon_after_a_question_nobody_waits_for_the_broker() -> None:

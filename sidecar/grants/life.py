@@ -40,7 +40,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from sidecar.contract.grant import Grant
-from sidecar.contract.words import REGISTRY_UNREACHABLE
+from sidecar.contract.words import Code
 from sidecar.errors import BrokerError, BrokerRefused, BrokerUnreachable
 from sidecar.grants.trust import Wait
 
@@ -138,7 +138,7 @@ def asked(life: Life, now: float, refused: str | None = None, cause: str | None 
         return life
     topic = _topic(refused, cause)
     count, _ = life.paces.get(topic, (0, 0.0))
-    pauses = UNREACHABLE_SECONDS if cause == REGISTRY_UNREACHABLE else RENEW_SECONDS
+    pauses = UNREACHABLE_SECONDS if cause == Code.REGISTRY_UNREACHABLE else RENEW_SECONDS
     pace = count + 1, now + pauses[min(count, len(pauses) - 1)]
     return life._replace(paces={**life.paces, topic: pace})
 
@@ -174,4 +174,4 @@ def _failure(failure: BrokerError, retry_at: float, now: float, came: float) -> 
 
 
 def _topic(refused: str, cause: str) -> Topic:
-    return refused, cause != REGISTRY_UNREACHABLE
+    return refused, cause != Code.REGISTRY_UNREACHABLE

@@ -19,12 +19,7 @@ from explain_facts import (
     phase,
 )
 
-from sidecar.contract.words import (
-    CREDENTIAL_REFUSED,
-    CREDENTIAL_RESTS,
-    REGISTRY_UNREACHABLE,
-    REQUEST_REFUSED,
-)
+from sidecar.contract.words import Code
 from sidecar.errors import CredentialRefused
 from webhook.connector.conditions import Probe
 from webhook.errors import Problem
@@ -125,13 +120,13 @@ SERVICE_CASES: Mapping[str, Callable[[], Facts]] = {
                 9,
                 status=403,
                 action="index",
-                reason=CREDENTIAL_REFUSED,
+                reason=Code.CREDENTIAL_REFUSED,
                 detail=str(CredentialRefused("team/pypi")),
             ),
         ],
     ),
-    "credential-rests": lambda: refused_by_registry(CREDENTIAL_RESTS),
-    "request-refused": lambda: refused_by_registry(REQUEST_REFUSED),
+    "credential-rests": lambda: refused_by_registry(Code.CREDENTIAL_RESTS),
+    "request-refused": lambda: refused_by_registry(Code.REQUEST_REFUSED),
     "certificate-not-trusted": lambda: fresh(
         injected(), connectors={"team/pypi": observed(connector(), UNTRUSTED)}
     ),
@@ -150,7 +145,7 @@ SERVICE_CASES: Mapping[str, Callable[[], Facts]] = {
                 status=502,
                 action="index",
                 package="flask",
-                reason=REGISTRY_UNREACHABLE,
+                reason=Code.REGISTRY_UNREACHABLE,
                 detail="cannot speak TLS with https://pypi.example: certificate verify failed: unknown CA",
             ),
         ],

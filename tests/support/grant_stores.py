@@ -7,7 +7,7 @@ from loops import JumpingLoop, run, sleep
 
 from sidecar.contract.grant import Credential, Grant
 from sidecar.contract.secret import Secret
-from sidecar.contract.words import CREDENTIAL_REFUSED
+from sidecar.contract.words import Code
 from sidecar.errors import BrokerRefused, BrokerUnreachable, UpstreamUnreachable
 from sidecar.grants.store import Grants
 from sidecar.sockets.loop import Loop
@@ -129,14 +129,14 @@ class Run:
         return self.grants.get()
 
     def renewal(
-        self, version: str = "1", cause: str = CREDENTIAL_REFUSED, *, is_urgent: bool = False
+        self, version: str = "1", cause: str = Code.CREDENTIAL_REFUSED, *, is_urgent: bool = False
     ) -> Work:
         return lambda: self.grants.renew(grant(version), cause, is_urgent=is_urgent)
 
     def version(self) -> str | None:
         return _version(self.play((0.0, self.get))[0])
 
-    def renewed(self, version: str = "1", cause: str = CREDENTIAL_REFUSED) -> str | None:
+    def renewed(self, version: str = "1", cause: str = Code.CREDENTIAL_REFUSED) -> str | None:
         return _version(self.play((0.0, self.renewal(version, cause)))[0])
 
 

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.grant import Grant
+from sidecar.contract.words import Line
 from webhook.clients.endpoints import Endpoints, index_url, upload_url
 from webhook.clients.files import files
 from webhook.command.loopback import free_port
@@ -183,17 +184,17 @@ class _Watcher:
 
     def _take(self, event: Mapping[str, Any]) -> None:
         message = event.get("message")
-        if message == "listening":
+        if message == Line.LISTENING:
             self._failure = None
             self._settled.set()
-        elif message == "cannot start":
+        elif message == Line.CANNOT_START:
             self._failure = str(event.get("detail"))
-        elif message == "request" and (self._is_verbose or event.get("level") == "warning"):
+        elif message == Line.REQUEST and (self._is_verbose or event.get("level") == "warning"):
             what = event.get("file") or event.get("package") or ""
             parts = [event.get("method"), event.get("action"), what, event.get("status"), event.get("detail")]
             timing = [f"{event.get('bytes')} octets", f"{event.get('ms')} ms"] if self._is_verbose else []
             self._console.line("pypi-connector: " + " ".join(str(one) for one in [*parts, *timing] if one))
-        elif event.get("level") in ("warning", "error") and message != "request":
+        elif event.get("level") in ("warning", "error") and message != Line.REQUEST:
             self._console.line(f"pypi-connector: {event.get('detail') or message}")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from sidecar.contract.words import COMMAND
+from sidecar.contract.words import COMMAND, Line
 from webhook import names
 from webhook.clients.ports import default_port
 from webhook.command.loopback import free_port, is_taken
@@ -125,7 +125,7 @@ def _show_search(outcome: Outcome, console: Console, *, isolate: bool) -> None:
 
 def _show_log(log: Path, console: Console) -> None:
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    requests = [one for one in lines if one["message"] == "request" and one.get("status", 500) < 300]
+    requests = [one for one in lines if one["message"] == Line.REQUEST and one.get("status", 500) < 300]
     _heading(console, "What the sidecar logged")
     for one in requests:
         what = one.get("file") or one.get("package") or ""

@@ -9,28 +9,24 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sidecar.contract.grant import Grant
-from sidecar.contract.words import (
-    CREDENTIAL_REFUSED,
-    CREDENTIAL_RESTS,
-    REGISTRY_FORBIDS,
-    REGISTRY_UNREACHABLE,
-    REQUEST_REFUSED,
-)
+from sidecar.contract.words import Code
 from webhook import names
+
+_BEGIN = "Connector {}: "
 
 GRANTED = "Granted"
 INSTALL, INSTALL_AND_UPLOAD = "install", "install and upload"
 
 TROUBLES: Mapping[str, str] = {
-    CREDENTIAL_REFUSED: "the registry refuses the credential (status 401 or 403), and this Pod was never "
-    "served with it; correct the Secret that the Connector names",
-    CREDENTIAL_RESTS: "the registry refuses the credential (status 401), which it accepted before; it is "
-    "tried again by itself. If the password was changed, correct the Secret that the Connector names",
-    REQUEST_REFUSED: "the registry refuses a request (status 401), and accepted the credential for others; "
-    "the account may lack the right to that package",
-    REGISTRY_FORBIDS: "the registry forbids a request (status 403): user name or password are wrong, or "
+    Code.CREDENTIAL_REFUSED: "the registry refuses the credential (status 401 or 403), and this Pod was "
+    "never served with it; correct the Secret that the Connector names",
+    Code.CREDENTIAL_RESTS: "the registry refuses the credential (status 401), which it accepted before; it "
+    "is tried again by itself. If the password was changed, correct the Secret that the Connector names",
+    Code.REQUEST_REFUSED: "the registry refuses a request (status 401), and accepted the credential for "
+    "others; the account may lack the right to that package",
+    Code.REGISTRY_FORBIDS: "the registry forbids a request (status 403): user name or password are wrong, or "
     "the account may not do this",
-    REGISTRY_UNREACHABLE: "the registry cannot be reached from this Pod; check spec.address of the "
+    Code.REGISTRY_UNREACHABLE: "the registry cannot be reached from this Pod; check spec.address of the "
     "Connector, and NetworkPolicies",
 }
 """Cause for which a sidecar asks for a newer grant → the Event's sentence"""
@@ -100,6 +96,16 @@ class Outcomes:
         return before
 
 
+def message_of(connector: str, text: str) -> str:
+    """An Event's message names the Connector: few tools show an Event's `related`."""
+    return _BEGIN.format(connector) + text
+
+
+def text_of(connector: str, message: str) -> str:
+    """The text of such a message; a message that begins otherwise is all text."""
+    return message.removeprefix(_BEGIN.format(connector))
+
+
 def trouble_reason(cause: str) -> str:
     """The cause as a reason of Kubernetes: `credential-refused` becomes CredentialRefused."""
     return cause.title().replace("-", "")
@@ -115,7 +121,7 @@ def _told(subject: Subject, reason: str, text: str, *, is_warning: bool, once: b
         regarding={**pod, "namespace": subject.namespace, "name": subject.pod, "uid": subject.uid},
         related=connector,
         reason=reason,
-        message=f"Connector {subject.connector}: {text}",
+        message=message_of(subject.connector, text),
         is_warning=is_warning,
         once=once,
     )

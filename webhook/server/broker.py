@@ -20,13 +20,7 @@ from starlette.requests import ClientDisconnect
 
 from sidecar.contract.grant import Grant
 from sidecar.contract.secret import Secret
-from sidecar.contract.words import (
-    CAUSES,
-    CREDENTIAL_REFUSED,
-    CREDENTIAL_RESTS,
-    GRANTS_PATH,
-    REGISTRY_UNREACHABLE,
-)
+from sidecar.contract.words import CAUSES, GRANTS_PATH, Code
 from webhook.cluster.events import Recorder
 from webhook.errors import ClusterRefused, ClusterUnavailable, Refusal
 from webhook.grant.cluster import Cluster
@@ -49,7 +43,7 @@ DEADLINE_SECONDS = 8.0
 RETRY_SECONDS = 5
 """Arbitrary; longer than an API server takes to elect a leader would keep Pods waiting for nothing."""
 
-DOUBTFUL = (CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REGISTRY_UNREACHABLE)
+DOUBTFUL = (Code.CREDENTIAL_REFUSED, Code.CREDENTIAL_RESTS, Code.REGISTRY_UNREACHABLE)
 """Causes that concern the Connector, and not only one package"""
 
 _UNAVAILABLE = "the broker cannot ask the API server; the sidecar asks again by itself"
