@@ -13,6 +13,9 @@ TOKEN_FILE = TOKEN_DIR + "/token"
 TOKEN_AUDIENCE = "pypi-connector"  # noqa: S105 (a name)
 GRANTS_PATH = "/v1/grants"
 
+BROKER_CA_VARIABLE = "SIDECAR_BROKER_CA"
+"""Holds the CAs that a Pod's sidecar trusts; `explain` compares them with the present ones"""
+
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 

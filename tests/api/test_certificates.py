@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import clusters
 import pytest
-from brokers import MANIFESTS, kubeconfig_of
 from cryptography import x509
-from kube import Kube
 
 from certs import store
 from certs.authority import create_authority
 from certs.bundle import split_bundle
 from certs.reload import Reloader
+from support.components.brokers import MANIFESTS, kubeconfig_of
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
 from webhook import names
 from webhook.cluster import paths
 from webhook.cluster.certificates import CertificateKeeper

@@ -10,13 +10,13 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
-import clusters
 import pytest
-from brokers import MANIFESTS, install, kubeconfig_of
-from environments import clean
-from kube import Kube
 
 from certs.authority import create_authority
+from support.components.brokers import MANIFESTS, install, kubeconfig_of
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
+from support.machine.environments import clean
 from webhook import names
 from webhook.connector.manifest import parse_connector
 from webhook.pod.decision import decide
@@ -211,7 +211,7 @@ def test_a_pod_of_an_earlier_installation_is_told_from_one_of_the_present(
     [
         (["absent"], 'pods "absent" not found in namespace'),
         (["job/absent"], 'jobs "absent" not found in namespace'),
-        (["node/n"], "'node' makes no Pods: give one of pod, job"),
+        (["node/n"], "'node' makes no Pods: use one of pod, job"),
         (["--context", "nowhere", "absent"], "no access to a cluster"),
     ],
 )

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from pod_runs import Runner, set_variable
-from servers import RegistryServer
 
+from support.pods.pod_runs import Runner, set_variable
+from support.servers.programs import RegistryServer
 from webhook.demo.containers import IMAGE_PATH, Container, Mount, isolation_works, start
 from webhook.demo.kubelet import GateClosed
 from webhook.demo.stage import Stage, example, set_stage

@@ -1,4 +1,4 @@
-"""Scenario 13: clients without HOME, without any variable, as another user and on a read-only root.
+"""Clients without HOME, without any variable, as another user and on a read-only root.
 
 The users are known to the image: pip itself does not start for one without HOME that no file knows. They
 find the connector all the same, and where they do not they fail: none of them asks pypi.org.
@@ -7,9 +7,9 @@ find the connector all the same, and where they do not they fail: none of them a
 from typing import Any
 
 import pytest
-from kube import Kube
-from scenes import Registry, connector, job, run_job
 
+from support.kubernetes.kube import Kube
+from support.scenarios.scenes import Registry, connector, job, run_job
 from webhook.clients import ports
 
 NOBODY = 65534  # of Debian's own list of users

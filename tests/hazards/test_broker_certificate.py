@@ -7,11 +7,11 @@ import ssl
 from pathlib import Path
 
 import pytest
-from authority import server_context
-from registry import Registry
-from sidecars import Broker, Sidecar, free_port, grant, sidecar_of_broker
 
 from sidecar.contract.words import Code
+from support.certificates.authority import server_context
+from support.servers.registry import Registry
+from support.sidecars.running import Broker, Sidecar, free_port, grant, sidecar_of_broker
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

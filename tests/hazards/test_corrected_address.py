@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from authority import ca
-from registry import Registry
-from sidecars import free_port, grant
-from virtual_proxies import VirtualProxy, virtual_proxy
 
 from sidecar.contract.words import Code
+from support.certificates.authority import ca
+from support.servers.registry import Registry
+from support.sidecars.running import free_port, grant
+from support.sidecars.virtual_proxies import VirtualProxy, virtual_proxy
 
 PAGE, WHEEL = "/simple/foo/", "/files/foo-1.0-py3-none-any.whl"
 

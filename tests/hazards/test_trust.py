@@ -7,12 +7,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from accounts import Account, ColdRegistry, welcome
-from registry import Call, Registry
-from sidecars import Broker, Sidecar, grant, running_sidecar, sidecar_of_broker
-from virtual_proxies import VirtualProxy, virtual_proxy
 
 from sidecar.contract.words import Code
+from support.servers.accounts import Account, ColdRegistry, welcome
+from support.servers.registry import Call, Registry
+from support.sidecars.running import Broker, Sidecar, grant, running_sidecar, sidecar_of_broker
+from support.sidecars.virtual_proxies import VirtualProxy, virtual_proxy
 
 HOUR, QUARTER = 3600.0, 900.0
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
-from octets import tried
 
+from support.sidecars.octets import tried
 from webhook.grant.sidecar_images import MOST, parse_record, render_record, updated
 
 IMAGES = st.integers(0, 60).map("registry.example/sidecar:{}".format)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from certs.bundle import split_bundle
+from sidecar.contract.words import BROKER_CA_VARIABLE
 from webhook import names
 from webhook.explain.facts import Facts, Unread
 from webhook.explain.sidecar import sidecar_of
@@ -34,7 +35,7 @@ def is_of_another_installation(facts: Facts) -> bool | None:
 def _trusted(pod: Mapping[str, Any]) -> set[str]:
     """The CA certificates with which the sidecar verifies the broker."""
     env = (sidecar_of(pod) or {}).get("env") or []
-    texts = [str(entry.get("value") or "") for entry in env if entry.get("name") == "SIDECAR_BROKER_CA"]
+    texts = [str(entry.get("value") or "") for entry in env if entry.get("name") == BROKER_CA_VARIABLE]
     return {block for text in texts for block in split_bundle(text)}
 
 

@@ -11,7 +11,7 @@ PARSED_PER_OBJECT = 200
 """In addition to PARSED_PER_VALUE: a dict with an item has 232 bytes, plus 16 for the garbage collector"""
 PARSED_PER_VALUE = 80
 """A list, text or number, with its slot in the container. All three were fitted to measurements:
-`tests/test_budgets.py` compares."""
+`tests/unit/webhook/limits/test_budgets.py` compares."""
 
 
 class Overfull(Exception):

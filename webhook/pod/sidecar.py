@@ -39,7 +39,7 @@ _DEFAULTS: Mapping[str, Callable[[Any], bool]] = {
     "resizePolicy": lambda policies: all(policy.get("restartPolicy") == "NotRequired" for policy in policies),
 }
 """Values that the API server fills in by itself stay, so that a second pass changes nothing. All other fields
-of the container are removed: `tests/pod_fields.yaml` has a decision on each field."""
+of the container are removed: `tests/tables/pod_fields.yaml` has a decision on each field."""
 AMOUNTS = ("cpu", "memory", "ephemeral-storage")
 """Resources that are mere amounts. Any other name means a device: its driver adds variables and mounts to a
 container that has it, and does the same for a claim."""

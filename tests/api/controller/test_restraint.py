@@ -3,10 +3,9 @@
 import time
 from pathlib import Path
 
-from connector_places import FAST, Place
-from controllers import Replica
-from registry import Registry
-
+from support.components.controllers import Replica
+from support.kubernetes.connector_places import FAST, Place
+from support.servers.registry import Registry
 from webhook import names
 
 
