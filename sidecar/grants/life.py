@@ -1,10 +1,10 @@
-"""The life of one connector's grant, and when the broker is asked for a newer one. Pure: no clock, no task.
+"""The life of a connector's grant, and when the broker is asked for a newer grant. Pure: no clock, no task.
 
 `next_step` decides for a request that needs a grant, and `next_renewal` for a request whose grant the
 registry did not accept. `asked`, `fetched`, `failed` and `unasked` return the state after an event. A
 decision is the grant to use, the error to raise, `Ask`, `Wait`, or None: there is no newer grant.
 
-State    | what it means                        | a request                               | a renewal
+State    | meaning                              | a request                               | a renewal
 -------- | ------------------------------------ | --------------------------------------- | ---------
 empty    | no grant: none was fetched yet, or   | asks                                    | asks
          | its hard life is over                |                                         |

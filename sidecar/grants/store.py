@@ -1,7 +1,8 @@
-"""The grant of one connector: fetched once for all who wait, used for its life, ended by a refusal.
+"""The grant of a connector: fetched once for all requests that wait, used for its life, ended by a refusal.
 
 `life` decides, and this module asks and waits. Everything but the question itself runs in the loop's thread,
-so a state changes only at a wait. The question blocks, and takes a thread; at most one is under way.
+so a state changes only at a wait. A question blocks, and takes a thread. There is never a second question
+under way.
 """
 
 import math
@@ -28,9 +29,9 @@ Fetch = Callable[[str | None, str | None], Grant]
 """Rejected version and its cause, or None twice → grant; raises BrokerRefused or BrokerUnreachable"""
 
 REFRESH_SECONDS = 1.0
-"""A grant whose soft life is over waits this long for the next one, and is used if that takes longer"""
+"""A request with a grant whose soft life is over waits this long for the next grant, and then uses the old"""
 NEWER_SECONDS = 2.0
-"""A request that is refused while its credential rests waits this long for a newer one"""
+"""A request that is refused while its credential rests waits this long for a newer credential"""
 
 
 class _Question:
@@ -71,13 +72,13 @@ class Grants:
     async def get(self) -> Grant:
         """Raises BrokerRefused or BrokerUnreachable.
 
-        A broker that hangs holds up nobody who has a grant to use. Without a usable grant, a request waits
-        for a broker that cannot be reached: it may be rolled.
+        A broker that hangs holds up no request with a usable grant. Without a grant, a request waits for a
+        broker that cannot be reached: it may be rolled.
         """
         return young_grant(self._life, self._now()) or await self._get_or_ask()
 
     async def renew(self, refused: Grant, cause: str, *, is_urgent: bool = False) -> Grant | None:
-        """A grant of another version than `refused`, or None for now. `cause`: one of `contract.CAUSES`.
+        """A grant of another version than `refused`, or None for now. `cause`: a member of `CAUSES`.
 
         Raises BrokerRefused or BrokerUnreachable. `is_urgent`: return None after `NEWER_SECONDS` too.
         """

@@ -4,7 +4,7 @@ Each version of the grant has a `Trust` for each action, install or upload. Befo
 and after it `end` takes the answer; each returns the next state. The rules for users stand in docs/faults.md,
 "How far a 401 is believed".
 
-State   | what it means                      | a request may                        | 401      | accepted
+State   | meaning                            | a request may                        | 401      | accepted
 ------- | ---------------------------------- | ------------------------------------ | -------- | --------
 fresh   | no request was answered yet but    | go alone; the others wait for its    | resting  | good
         | by 403, for 3 packages at most     | answer, 2 s at most                  |          |
