@@ -17,7 +17,7 @@ from sidecar.exchange.upstream import Upstream
 from sidecar.files import write_files
 from sidecar.grants.attempts import Attempts
 from sidecar.grants.broker import BrokerClient
-from sidecar.grants.store import Fetch, Grants, GrantStore
+from sidecar.grants.store import Fetch, Grants
 from sidecar.log import Log
 from sidecar.sockets.loop import Loop
 from sidecar.sockets.threads import Threads
@@ -60,7 +60,7 @@ def main() -> int:
 
 def _make_proxy(listener: Listener, fetch: Fetch, loop: Loop, log: Log) -> Proxy:
     # threads of their own each: a broker that hangs holds up no connection to the registry, nor the other way
-    grants = Grants(GrantStore(fetch), Threads(loop))
+    grants = Grants(fetch, loop, Threads(loop))
     upstream = Upstream(loop, Threads(loop))
     attempts = Attempts(listener.connector, loop, log)
     return Proxy(listener.connector, listener.port, grants, attempts, upstream, log)

@@ -48,7 +48,7 @@ class Refusal(SidecarError):
 
 
 class CredentialRefused(Refusal):
-    """The registry answered 401, or 403 for several packages. The code says how far `trust` believes it."""
+    """The registry answered 401, or 403 for several packages. The code says how far `trust` believes that."""
 
     def __init__(self, connector: str, code: str = Code.CREDENTIAL_REFUSED, seconds: float = 0.0) -> None:
         """`seconds`: the time until a request may try the credential again."""
@@ -70,7 +70,7 @@ def _when(seconds: float) -> str:
 
 
 class CredentialRenewed(Refusal):
-    """The upload's body is spent; sent once more, it goes with the newer credential."""
+    """The upload's body is spent. If the client sends it again, it goes with the newer credential."""
 
     def __init__(self) -> None:
         sentence = "the registry's credential was renewed: send the upload again"
@@ -98,7 +98,7 @@ class RegistryUnreachable(UpstreamUnreachable):
 
 
 class UpstreamBroken(UpstreamError):
-    """A response that ends early or is no HTTP; `started` tells whether bytes of it had come."""
+    """A response that ends early or is no HTTP. `started`: bytes of it had arrived."""
 
     def __init__(self, sentence: str, *, started: bool = True) -> None:
         super().__init__(sentence)
@@ -119,7 +119,7 @@ class BrokerRefused(BrokerError):
 
 
 class BrokerUnreachable(BrokerError):
-    """The broker did not answer, or answered that it cannot tell now."""
+    """The broker did not answer, or could not decide now."""
 
 
 class BrokerUntrusted(BrokerUnreachable):

@@ -108,7 +108,7 @@ class Attempts:
         before = standing.trust
         standing.trust = end(before, go, answer, self._now(), subject)
         self._settle(standing)
-        self._tell(standing, before)
+        self._log_change(standing, before)
         for task in self._waiting:
             self._loop.wake(task)
 
@@ -170,8 +170,8 @@ class Attempts:
     def _now(self) -> float:
         return self._loop.now if self._clock is None else self._clock()
 
-    def _tell(self, standing: Standing, before: Trust) -> None:
-        """One line when a version comes to rest, and one when it is accepted again."""
+    def _log_change(self, standing: Standing, before: Trust) -> None:
+        """Log a line when a version comes to rest, and when it is accepted again."""
         was_resting, is_resting = before.rests(""), standing.trust.rests("")
         if was_resting == is_resting:
             return
@@ -186,7 +186,7 @@ class Attempts:
 
 
 def answer_of_status(status: int) -> Answer:
-    """What the status of a registry's answer says of the credential."""
+    """The meaning of a registry's status for the credential."""
     if status == 401:
         return "refused"
     if status == 403:

@@ -1,4 +1,4 @@
-"""Answers of our own: which error becomes which status, and how the sentence reaches a person. Pure.
+"""Answers of our own: the status of each error, and the places of its sentence. Pure.
 
 The sentence stands in the reason phrase, the body and the log: uv prints the reason phrase, twine the body,
 and pip neither for an index page.
@@ -18,13 +18,12 @@ from sidecar.errors import (
 )
 from sidecar.http.http1 import Headers, render_response
 
-_PHRASE_LIMIT = (
-    400  # a status line stays well below what clients read at most (urllib3: 64 KiB, hyper: 400 KiB)
-)
+_PHRASE_LIMIT = 400
+"""Octets; a status line stays well below the limits of clients (urllib3: 64 KiB, hyper: 400 KiB)"""
 
 BROKER_RETRY_SECONDS = 5
-"""pip asks six times in all, and each time waits for a grant as well (`grants.PATIENCE_SECONDS`): together
-that outlasts a minute without a broker"""
+"""pip asks six times, and each request waits for a grant too (`life.PATIENCE_SECONDS`): together that
+outlasts a minute without a broker"""
 
 
 class Answer(NamedTuple):
@@ -37,10 +36,10 @@ class Answer(NamedTuple):
 
 
 def answer_of(error: SidecarError) -> Answer:
-    """Total over the tree in `errors.py`, save ClientGone, which nobody is left to hear.
+    """Covers all of the tree in `errors.py` but ClientGone, for which there is no client left to answer.
 
-    503 is what pip, uv's installer and twine repeat, with respect for Retry-After; uv publish repeats an
-    upload after no status at all. Never 504, which pip does not repeat.
+    pip, uv's installer and twine repeat a request after a 503, and respect Retry-After. uv publish repeats an
+    upload only after a broken connection. The status is never 504: pip does not repeat a request after it.
     """
     sentence = str(error)
     if isinstance(error, Refusal):

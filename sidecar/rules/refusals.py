@@ -1,6 +1,7 @@
-"""What to say when the registry refuses the credential. Pure.
+"""The refusal for a request whose credential the registry refuses. Pure.
 
-Registries differ: most answer 401 to a wrong password; pypiserver 403, which others mean for one package.
+Registries differ. Most answer 401 to a wrong password. pypiserver answers 403, and others mean a single
+package by that.
 """
 
 from sidecar.contract.grant import Grant

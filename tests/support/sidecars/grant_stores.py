@@ -1,17 +1,21 @@
-"""A store of one grant, a broker that answers by a script, a clock that stands still, and many who wait."""
+"""The grant of one connector, a broker that answers by a script, and a clock that stands still or jumps."""
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine
+from typing import NamedTuple, TypeVar
 
 from sidecar.contract.grant import Credential, Grant
 from sidecar.contract.secret import Secret
 from sidecar.contract.words import Code
-from sidecar.errors import BrokerRefused, BrokerUnreachable
-from sidecar.grants.store import GrantStore
+from sidecar.errors import BrokerRefused, BrokerUnreachable, UpstreamUnreachable
+from sidecar.grants.store import Grants
+from sidecar.sockets.loop import Loop
+from sidecar.sockets.threads import Threads
+from support.sidecars.loops import JumpingLoop, run, sleep
 
 SOFT, HARD = 300.0, 3600.0
-PATIENCE = 10.0  # seconds that a thread of a test may take at most; arbitrary
-THREADS = 50  # what uv opens
+REQUESTS = 50  # what uv opens
+
+Result = TypeVar("Result")
 
 
 def grant(version: str) -> Grant:
@@ -33,7 +37,7 @@ UNREACHABLE = BrokerUnreachable("the broker cannot be reached")
 
 
 class Clock:
-    """Monotonic seconds that stand still until told."""
+    """Monotonic seconds that stand still until a test moves them."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -43,7 +47,7 @@ class Clock:
 
 
 class Broker:
-    """Answers what its script says, the last line for ever; keeps which versions were called rejected."""
+    """Answers by its script, the last line for ever. It remembers the rejected versions and their causes."""
 
     def __init__(self, *script: str | Exception) -> None:
         self.script = list(script)
@@ -59,72 +63,83 @@ class Broker:
         return grant(answer)
 
 
-class Slow(Broker):
-    """Answers only when told to."""
+class SlowThreads(Threads):
+    """No threads: a call lasts for `seconds` of the loop's time, and happens at their end."""
 
-    def __init__(self, *script: str | Exception) -> None:
-        super().__init__(*script)
-        self.entered = threading.Event()
-        self.may_answer = threading.Event()
+    def __init__(self, loop: Loop) -> None:
+        super().__init__(loop)
+        self.loop = loop
+        self.seconds = 0.0
+        self.shortage: UpstreamUnreachable | None = None
+        """The error that a real one raises if it can start no thread"""
 
-    def __call__(self, rejected: str | None, cause: str | None) -> Grant:
-        self.entered.set()
-        assert self.may_answer.wait(PATIENCE)
-        return super().__call__(rejected, cause)
+    async def run(self, function: Callable[[], Result]) -> Result:
+        if self.shortage is not None:
+            raise self.shortage
+        await sleep(self.loop, self.seconds)
+        return function()
+
+
+class Outcome(NamedTuple):
+    result: str | Exception | None
+    """The grant's version"""
+    seconds: float
+    """How long the request waited"""
+
+
+Work = Callable[[], Coroutine[None, None, Grant | None]]
 
 
 class Run:
-    """Store, broker and clock of one test."""
+    """Grants, broker and loop of one test. Hours pass in a moment."""
 
-    def __init__(self, broker: Broker, patience_seconds: float = 0.0) -> None:
-        self.clock = Clock()
-        self.broker = broker
-        self.store = GrantStore(broker, self.clock, patience_seconds=patience_seconds)
+    def __init__(self, *script: str | Exception) -> None:
+        self.loop = JumpingLoop()
+        self.threads = SlowThreads(self.loop)
+        self.broker = Broker(*script)
+        self.grants = Grants(self.broker, self.loop, self.threads)
 
-    def version(self) -> str:
-        return self.store.get().version
+    @property
+    def now(self) -> float:
+        return self.loop.now
 
-    def renewed(self, version: str, cause: str = Code.CREDENTIAL_REFUSED) -> str | None:
-        found = self.store.renew(grant(version), cause)
-        return found and found.version
+    def pass_time(self, seconds: float) -> None:
+        run(self.loop, sleep(self.loop, seconds))
 
+    def play(self, *requests: tuple[float, Work]) -> list[Outcome]:
+        """Each request comes after so many seconds. Their outcomes in the same order, when all have ended."""
+        outcomes: dict[int, Outcome] = {}
 
-def run(*script: str | Exception) -> Run:
-    return Run(Broker(*script))
+        async def request(number: int, after: float, work: Work) -> None:
+            await sleep(self.loop, after)
+            came = self.loop.now
+            result: str | Exception | None
+            try:
+                given = await work()
+                result = given and given.version
+            except Exception as error:  # noqa: BLE001 (an outcome like any other)
+                result = error
+            outcomes[number] = Outcome(result, self.loop.now - came)
 
+        run(self.loop, *[request(number, *planned) for number, planned in enumerate(requests)])
+        return [outcomes[number] for number in range(len(requests))]
 
-def in_threads(count: int, work: Callable[[], object]) -> Iterator[list[object]]:
-    """Start threads; yield their results, which are complete when the generator goes on. Exceptions count."""
-    results: list[object] = []
+    def get(self) -> Coroutine[None, None, Grant]:
+        return self.grants.get()
 
-    def call() -> None:
-        try:
-            results.append(work())
-        except Exception as error:  # noqa: BLE001 (a result like any other)
-            results.append(error)
+    def renewal(
+        self, version: str = "1", cause: str = Code.CREDENTIAL_REFUSED, *, is_urgent: bool = False
+    ) -> Work:
+        return lambda: self.grants.renew(grant(version), cause, is_urgent=is_urgent)
 
-    threads = [threading.Thread(target=call, daemon=True) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    yield results
-    for thread in threads:
-        thread.join(PATIENCE)
-    assert not any(thread.is_alive() for thread in threads), "somebody still waits"
-    yield results
+    def version(self) -> str | None:
+        return _version(self.play((0.0, self.get))[0])
 
-
-def all_waiting(store: GrantStore, count: int) -> None:
-    """Until so many threads wait for the fetch of another one."""
-    deadline = threading.Event()
-    for _ in range(int(PATIENCE / 0.01)):
-        with store._changed:
-            if len(store._changed._waiters) >= count:  # type: ignore[attr-defined]
-                return
-        deadline.wait(0.01)
-    raise AssertionError("the threads do not wait")
+    def renewed(self, version: str = "1", cause: str = Code.CREDENTIAL_REFUSED) -> str | None:
+        return _version(self.play((0.0, self.renewal(version, cause)))[0])
 
 
-def pass_time(test: Run, seconds: float) -> None:
-    with test.store._changed:
-        test.clock.now += seconds
-        test.store._changed.notify_all()
+def _version(outcome: Outcome) -> str | None:
+    if isinstance(outcome.result, Exception):
+        raise outcome.result
+    return outcome.result

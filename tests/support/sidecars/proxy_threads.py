@@ -11,7 +11,7 @@ from sidecar.exchange.proxy import Proxy
 from sidecar.exchange.server import Server, listen
 from sidecar.exchange.upstream import Upstream
 from sidecar.grants.attempts import Attempts
-from sidecar.grants.store import Grants, GrantStore
+from sidecar.grants.store import Grants
 from sidecar.log import Log
 from sidecar.sockets.loop import Loop
 from sidecar.sockets.threads import Threads
@@ -34,7 +34,7 @@ def serving(
     sock = listener or listen(Listener(CONNECTOR, free_port()))
     port = sock.getsockname()[1]
     document = grant(registry, ca=None)
-    grants = Grants(GrantStore(lambda rejected, cause: document), Threads(loop))
+    grants = Grants(lambda rejected, cause: document, loop, Threads(loop))
     log = log or Log("error")
     attempts = Attempts(CONNECTOR, loop, log)
     proxy = kind(CONNECTOR, port, grants, attempts, Upstream(loop, Threads(loop)), log)

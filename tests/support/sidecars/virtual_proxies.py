@@ -12,7 +12,7 @@ from sidecar.exchange.proxy import Proxy
 from sidecar.exchange.server import Server, listen
 from sidecar.exchange.upstream import Upstream
 from sidecar.grants.attempts import Attempts
-from sidecar.grants.store import Grants, GrantStore
+from sidecar.grants.store import Grants
 from sidecar.log import Log
 from sidecar.sockets.loop import Loop
 from sidecar.sockets.threads import Threads
@@ -50,7 +50,7 @@ def virtual_proxy(registry: Registry, **changes: object) -> Iterator[VirtualProx
         found.asked.append((rejected, cause))
         return found.grants[-1]
 
-    grants = Grants(GrantStore(fetch, clock), Threads(loop))
+    grants = Grants(fetch, loop, Threads(loop), clock)
     attempts = Attempts(CONNECTOR, loop, log, clock)
     proxy = Proxy(CONNECTOR, found.port, grants, attempts, Upstream(loop, Threads(loop)), log)
     Server(loop, log, None).add_listener(sock, proxy)

@@ -1,244 +1,201 @@
-"""The life of a grant: fetched once for all who wait, renewed on use, ended by a refusal, never hammered."""
+"""The life of a grant as a table: the step of a request and of a renewal in each state, and each event."""
 
-import threading
+from collections.abc import Callable
 
 import pytest
 
-from sidecar.errors import BrokerRefused, BrokerUnreachable
-from sidecar.grants.store import BACK_OFF_SECONDS, PATIENCE_SECONDS, REFUSED_SECONDS, WAIT_SECONDS
-from support.sidecars.grant_stores import (
-    HARD,
-    PATIENCE,
-    REFUSED,
-    SOFT,
-    THREADS,
-    UNREACHABLE,
-    Broker,
-    Run,
-    Slow,
-    all_waiting,
-    in_threads,
-    pass_time,
-    run,
+from sidecar.contract.grant import Grant
+from sidecar.contract.words import Code
+from sidecar.errors import BrokerError
+from sidecar.grants.life import (
+    BACK_OFF_SECONDS,
+    PATIENCE_SECONDS,
+    REFUSED_SECONDS,
+    RENEW_SECONDS,
+    UNREACHABLE_SECONDS,
+    WAIT_SECONDS,
+    Ask,
+    Life,
+    asked,
+    failed,
+    fetched,
+    next_renewal,
+    next_step,
+    unasked,
+    young_grant,
 )
+from sidecar.grants.trust import Wait
+from support.sidecars.grant_stores import HARD, REFUSED, SOFT, UNREACHABLE, grant
+
+NOW = 1000.0
+ONE, TWO = grant("1"), grant("2")
+WHENEVER = Wait(float("inf"))
+
+EMPTY = Life()
+ASKING = asked(EMPTY, NOW)
+YOUNG = fetched(ASKING, NOW, ONE)
+OLD = fetched(ASKING, NOW - SOFT, ONE)
+OVER = fetched(ASKING, NOW - HARD, ONE)
+OLD_ASKING, OVER_ASKING = asked(OLD, NOW), asked(OVER, NOW)
+AWAY = failed(ASKING, NOW, UNREACHABLE)
+AWAY_YOUNG = failed(asked(YOUNG, NOW), NOW, UNREACHABLE)
+AWAY_OLD, AWAY_OVER = failed(OLD_ASKING, NOW, UNREACHABLE), failed(OVER_ASKING, NOW, UNREACHABLE)
+NO = failed(OLD_ASKING, NOW, REFUSED)
+
+Step = Grant | Ask | Wait | BrokerError | None
+
+TABLE: dict[str, tuple[Life, Step, Step]] = {
+    # the state at NOW, for a request that comes now, for a renewal of version 1
+    "empty": (EMPTY, Ask(None), Ask(None)),
+    "asking": (ASKING, Wait(NOW + WAIT_SECONDS), WHENEVER),
+    "young": (YOUNG, ONE, Ask(None)),
+    "young, and asking": (asked(YOUNG, NOW), ONE, WHENEVER),
+    "young, and away": (AWAY_YOUNG, ONE, UNREACHABLE),
+    "old": (OLD, Ask(ONE), Ask(None)),
+    "old, and asking": (OLD_ASKING, ONE, WHENEVER),
+    "old, and away": (AWAY_OLD, ONE, UNREACHABLE),
+    "over": (OVER, Ask(None), Ask(None)),
+    "over, and asking": (OVER_ASKING, Wait(NOW + WAIT_SECONDS), WHENEVER),
+    "over, and away": (AWAY_OVER, Wait(NOW + BACK_OFF_SECONDS[0]), UNREACHABLE),
+    "away": (AWAY, Wait(NOW + BACK_OFF_SECONDS[0]), UNREACHABLE),
+    "refused": (NO, REFUSED, REFUSED),
+}
 
 
-def test_a_young_grant_is_used_without_asking() -> None:
-    test = run("1", "2")
-    assert test.version() == "1"
-    test.clock.now += SOFT - 0.1
-    assert test.version() == "1"
-    assert test.broker.asked == [None]
+@pytest.mark.parametrize(("life", "request_step", "_"), TABLE.values(), ids=TABLE)
+def test_each_state_has_its_step_for_a_request(life: Life, request_step: Step, _: Step) -> None:
+    assert next_step(life, NOW, NOW) == request_step
+    assert young_grant(life, NOW) == (ONE if life in (YOUNG, AWAY_YOUNG, asked(YOUNG, NOW)) else None)
 
 
-def test_after_its_soft_life_the_next_use_asks() -> None:
-    test = run("1", "2")
-    test.version()
-    test.clock.now += SOFT
-    assert (test.version(), test.version()) == ("2", "2")
-    assert test.broker.asked == [None, None]
+@pytest.mark.parametrize(("life", "_", "renewal_step"), TABLE.values(), ids=TABLE)
+def test_each_state_has_its_step_for_a_renewal(life: Life, _: Step, renewal_step: Step) -> None:
+    assert next_renewal(life, NOW, "1", Code.CREDENTIAL_REFUSED) == renewal_step
 
 
-def test_the_same_version_fetched_again_is_young_again() -> None:
-    test = run("1")
-    test.version()
-    for _ in range(3):
-        test.clock.now += SOFT
-        assert (test.version(), test.version()) == ("1", "1")
-    assert test.broker.asked == [None] * 4
+@pytest.mark.parametrize("life", [YOUNG, OLD, OVER, AWAY_OLD], ids=["young", "old", "over", "away"])
+def test_a_renewal_of_another_version_uses_the_present_one(life: Life) -> None:
+    assert next_renewal(life, NOW, "an older one", Code.CREDENTIAL_REFUSED) == ONE
 
 
-def test_while_the_broker_is_away_a_grant_serves_until_its_hard_life_ends() -> None:
-    test = run("1", UNREACHABLE)
-    test.version()
-    test.clock.now += SOFT
-    assert test.version() == "1"
-    test.clock.now += HARD - SOFT - 0.1
-    assert test.version() == "1"
-    test.clock.now += 0.1
-    with pytest.raises(BrokerUnreachable):
-        test.version()
+EVENTS: dict[str, Callable[[Life], Life]] = {
+    "a grant": lambda life: fetched(life, NOW, ONE),
+    "another grant": lambda life: fetched(life, NOW, TWO),
+    "a refusal": lambda life: failed(life, NOW, REFUSED),
+    "no answer": lambda life: failed(life, NOW, UNREACHABLE),
+    "no thread": lambda life: unasked(life, "1", Code.CREDENTIAL_REFUSED),
+}
 
 
-def test_the_hard_life_counts_from_the_last_grant_not_from_the_first() -> None:
-    test = run("1", "1", UNREACHABLE)
-    test.version()
-    test.clock.now += SOFT
-    test.version()
-    test.clock.now += HARD - 1
-    assert test.version() == "1"
+@pytest.mark.parametrize(
+    ("event", "step"),
+    [
+        ("a grant", ONE),
+        ("another grant", TWO),
+        ("a refusal", REFUSED),
+        ("no answer", ONE),
+        ("no thread", Ask(ONE)),
+    ],
+)
+def test_each_event_ends_the_question_and_leads_an_old_grant_to_its_next_state(
+    event: str, step: Step
+) -> None:
+    after = EVENTS[event](OLD_ASKING)
+    assert after.asked_at is None
+    assert next_step(after, NOW, NOW) == step
 
 
-def test_a_refusal_ends_the_grant_at_once() -> None:
-    test = run("1", REFUSED)
-    test.version()
-    test.clock.now += SOFT
-    for _ in range(2):
-        with pytest.raises(BrokerRefused, match="may not use"):
-            test.version()
-    assert test.broker.asked == [None, None]
+def test_the_soft_and_the_hard_life_end_at_their_second() -> None:
+    assert next_step(YOUNG, NOW + SOFT - 0.1, NOW) == ONE
+    assert next_step(YOUNG, NOW + SOFT, NOW) == Ask(ONE)
+    assert next_step(YOUNG, NOW + HARD - 0.1, NOW) == Ask(ONE)
+    assert next_step(YOUNG, NOW + HARD, NOW) == Ask(None)
 
 
-def test_a_refusal_stands_for_a_while_and_then_the_broker_is_asked_again() -> None:
-    test = run(REFUSED, "1")
-    for step in (0.0, REFUSED_SECONDS - 0.1):
-        test.clock.now += step
-        with pytest.raises(BrokerRefused):
-            test.version()
-    assert len(test.broker.asked) == 1
-    test.clock.now += 0.1
-    assert test.version() == "1"
-
-
-def test_a_broker_that_comes_back_after_a_refusal_does_not_bring_the_old_grant_back() -> None:
-    test = run("1", REFUSED, UNREACHABLE)
-    test.version()
-    test.clock.now += SOFT
-    with pytest.raises(BrokerRefused):
-        test.version()
-    test.clock.now += REFUSED_SECONDS
-    with pytest.raises(BrokerUnreachable):
-        test.version()
-
-
-@pytest.mark.parametrize("has_grant", [True, False], ids=["with an old grant", "without one"])
-def test_the_pauses_between_fetches_grow_while_the_broker_is_away(has_grant: bool) -> None:
-    test = run(*(["1"] if has_grant else []), UNREACHABLE)
-    if has_grant:
-        test.version()
-        test.clock.now += SOFT
-
-    def use() -> None:
-        try:
-            assert test.version() == "1"
-            assert has_grant
-        except BrokerUnreachable:
-            assert not has_grant
-
-    asked = len(test.broker.asked)
+@pytest.mark.parametrize("life", [OLD, EMPTY], ids=["with an old grant", "without one"])
+def test_the_pauses_between_questions_grow_while_the_broker_is_away(life: Life) -> None:
+    now = NOW
+    usable = life.grant
     for pause in (*BACK_OFF_SECONDS, BACK_OFF_SECONDS[-1], BACK_OFF_SECONDS[-1]):
-        use()
-        asked += 1
-        assert len(test.broker.asked) == asked
-        test.clock.now += pause - 0.01
-        use()
-        assert len(test.broker.asked) == asked, f"asked again before {pause} s"
-        test.clock.now += 0.01
-
-
-def test_a_request_without_a_grant_waits_for_a_broker_that_comes_back() -> None:
-    """Regression: pip repeats a 503 five times, and had given up after six seconds."""
-    test = Run(Broker(UNREACHABLE, UNREACHABLE, "1"), PATIENCE_SECONDS)
-    threads = in_threads(THREADS, test.version)
-    next(threads)
-    for pause in BACK_OFF_SECONDS[:2]:
-        all_waiting(test.store, THREADS)
-        pass_time(test, pause)
-    assert next(threads) == ["1"] * THREADS
-    assert test.broker.asked == [None] * 3
-
-
-def test_its_patience_has_an_end() -> None:
-    test = Run(Broker(UNREACHABLE), PATIENCE_SECONDS)
-    threads = in_threads(1, test.version)
-    next(threads)
-    all_waiting(test.store, 1)
-    pass_time(test, PATIENCE_SECONDS)
-    assert next(threads) == [UNREACHABLE]
-
-
-def test_nobody_waits_for_a_broker_that_says_no() -> None:
-    test = Run(Broker(REFUSED), PATIENCE_SECONDS)
-    with pytest.raises(BrokerRefused):
-        test.version()
-
-
-def test_nobody_who_has_a_grant_waits_for_a_broker_that_is_away() -> None:
-    test = Run(Broker("1", UNREACHABLE), PATIENCE_SECONDS)
-    test.version()
-    test.clock.now += SOFT
-    assert [test.version() for _ in range(3)] == ["1"] * 3
+        assert next_step(life, now, now) == Ask(usable)
+        life = failed(asked(life, now), now, UNREACHABLE)
+        assert next_step(life, now, now) == (usable or Wait(now + pause))
+        assert next_step(life, now + pause - 0.01, NOW - PATIENCE_SECONDS) == (usable or UNREACHABLE)
+        now += pause
+    assert next_step(life, now, now) == Ask(usable)
 
 
 def test_an_answer_ends_the_back_off() -> None:
-    test = run(UNREACHABLE, UNREACHABLE, "1", UNREACHABLE, "2")
-    for pause in BACK_OFF_SECONDS[:2]:
-        with pytest.raises(BrokerUnreachable):
-            test.version()
-        test.clock.now += pause
-    assert test.version() == "1"
-    test.clock.now += SOFT
-    assert test.version() == "1"
-    test.clock.now += BACK_OFF_SECONDS[0]
-    assert test.version() == "2"
+    for _ in range(3):
+        life = failed(asked(AWAY, NOW), NOW, UNREACHABLE)
+    life = fetched(life, NOW, ONE)
+    assert failed(asked(life, NOW), NOW, UNREACHABLE).retry_at == NOW + BACK_OFF_SECONDS[0]
 
 
-def test_many_who_wait_for_the_first_grant_share_one_fetch() -> None:
-    test = Run(slow := Slow("1"))
-    threads = in_threads(THREADS, test.version)
-    next(threads)
-    all_waiting(test.store, THREADS - 1)
-    slow.may_answer.set()
-    assert next(threads) == ["1"] * THREADS
-    assert test.broker.asked == [None]
+def test_a_request_without_a_grant_waits_for_the_next_question_but_not_beyond_its_patience() -> None:
+    assert next_step(AWAY, NOW, NOW) == Wait(NOW + BACK_OFF_SECONDS[0])
+    came = NOW + 0.25 - PATIENCE_SECONDS
+    assert next_step(AWAY, NOW, came) == Wait(NOW + 0.25)
+    assert next_step(AWAY, NOW + 0.25, came) == UNREACHABLE
 
 
-@pytest.mark.parametrize("failure", [REFUSED, UNREACHABLE], ids=["refused", "unreachable"])
-def test_many_who_wait_are_woken_by_a_failure_and_none_asks_again(failure: Exception) -> None:
-    test = Run(slow := Slow(failure))
-    threads = in_threads(THREADS, test.version)
-    next(threads)
-    all_waiting(test.store, THREADS - 1)
-    slow.may_answer.set()
-    assert next(threads) == [failure] * THREADS
-    assert test.broker.asked == [None]
+def test_a_refusal_stands_for_its_time() -> None:
+    assert next_step(NO, NOW + REFUSED_SECONDS - 0.1, NOW) == REFUSED
+    assert next_step(NO, NOW + REFUSED_SECONDS, NOW) == Ask(None)
 
 
-def test_a_fault_in_the_brokers_client_wakes_who_waits_too() -> None:
-    test = Run(slow := Slow(ZeroDivisionError()))
-    threads = in_threads(5, test.version)
-    next(threads)
-    all_waiting(test.store, 4)
-    slow.may_answer.set()
-    kinds = sorted(type(result).__name__ for result in next(threads))
-    assert kinds == ["BrokerUnreachable"] * 4 + ["ZeroDivisionError"]
+def test_a_wait_for_an_answer_counts_from_the_request_or_from_a_later_question() -> None:
+    assert next_step(ASKING, NOW + 5, NOW + 5) == Wait(NOW + 5 + WAIT_SECONDS)
+    assert next_step(ASKING, NOW + 5, NOW - 5) == Wait(NOW + WAIT_SECONDS)
+    late = next_step(ASKING, NOW + WAIT_SECONDS, NOW)
+    assert str(late) == "the broker has not answered yet"
 
 
-def test_nobody_waits_for_a_refresh_while_the_old_grant_serves() -> None:
-    test = Run(slow := Slow("1", "2"))
-    slow.may_answer.set()
-    test.version()
-    slow.may_answer.clear()
-    slow.entered.clear()
-    test.clock.now += SOFT
-    threads = in_threads(1, test.version)
-    next(threads)
-    assert slow.entered.wait(PATIENCE)
-    assert [test.version() for _ in range(5)] == ["1"] * 5
-    slow.may_answer.set()
-    assert next(threads) == ["2"]
-    assert len(test.broker.asked) == 2
+@pytest.mark.parametrize(
+    ("cause", "pauses"),
+    [(Code.CREDENTIAL_REFUSED, RENEW_SECONDS), (Code.REGISTRY_UNREACHABLE, UNREACHABLE_SECONDS)],
+)
+def test_the_pauses_between_renewals_of_one_version_grow_to_their_last(
+    cause: str, pauses: tuple[float, ...]
+) -> None:
+    life, now = YOUNG, NOW
+    for pause in (*pauses, pauses[-1], pauses[-1]):
+        assert next_renewal(life, now, "1", cause) == Ask(None)
+        life = fetched(asked(life, now, "1", cause), now, ONE)
+        assert next_renewal(life, now + pause - 0.1, "1", cause) is None
+        now += pause
 
 
-def test_a_wait_for_the_first_grant_has_an_end() -> None:
-    test = Run(slow := Slow("1"))
-    threads = in_threads(2, test.version)
-    results = next(threads)
-    all_waiting(test.store, 1)
-    test.clock.now += WAIT_SECONDS
-    with test.store._changed:
-        test.store._changed.notify_all()
-    for _ in range(1000):
-        if results:
-            break
-        threading.Event().wait(0.01)
-    assert [str(result) for result in results] == ["the broker has not answered yet"]
-    slow.may_answer.set()
-    assert "1" in next(threads)
+def test_a_registry_that_cannot_be_reached_and_a_refused_credential_have_each_their_pace() -> None:
+    life = fetched(asked(YOUNG, NOW, "1", Code.CREDENTIAL_REFUSED), NOW, ONE)
+    assert next_renewal(life, NOW, "1", Code.CREDENTIAL_RESTS) is None
+    assert next_renewal(life, NOW, "1", Code.REGISTRY_UNREACHABLE) == Ask(None)
+    life = fetched(asked(life, NOW, "1", Code.REGISTRY_UNREACHABLE), NOW, ONE)
+    for cause in (Code.CREDENTIAL_REFUSED, Code.REGISTRY_UNREACHABLE):
+        assert next_renewal(life, NOW, "1", cause) is None
 
 
-def test_a_grant_of_the_store_shows_no_credential() -> None:
-    found = run("canary-3f9a").store.get()
-    assert found.credential is not None
-    assert found.credential.password.reveal() == "canary-3f9a"
-    assert "canary-3f9a" not in repr(found.credential)
+def test_another_version_begins_its_pace_anew() -> None:
+    life = fetched(asked(YOUNG, NOW, "1", Code.CREDENTIAL_REFUSED), NOW, TWO)
+    assert next_renewal(life, NOW, "2", Code.CREDENTIAL_REFUSED) == Ask(None)
+    assert not life.paces
+
+
+def test_a_question_without_an_answer_does_not_count_for_the_pace() -> None:
+    life = asked(YOUNG, NOW, "1", Code.CREDENTIAL_REFUSED)
+    life = failed(unasked(life, "1", Code.CREDENTIAL_REFUSED), NOW, UNREACHABLE)
+    assert next_renewal(life, NOW, "1", Code.CREDENTIAL_REFUSED) == UNREACHABLE
+    assert next_renewal(life, NOW + BACK_OFF_SECONDS[0], "1", Code.CREDENTIAL_REFUSED) == Ask(None)
+
+
+def test_within_the_pause_a_refused_version_has_nothing_newer_even_where_the_broker_said_no() -> None:
+    life = failed(asked(YOUNG, NOW, "1", Code.CREDENTIAL_REFUSED), NOW, REFUSED)
+    assert next_renewal(life, NOW, "1", Code.CREDENTIAL_REFUSED) is None
+    assert next_renewal(life, NOW + RENEW_SECONDS[0], "1", Code.CREDENTIAL_REFUSED) == REFUSED
+
+
+def test_an_event_changes_no_earlier_state() -> None:
+    before = YOUNG
+    asked(before, NOW, "1", Code.CREDENTIAL_REFUSED)
+    assert before == fetched(ASKING, NOW, ONE)
+    assert not before.paces

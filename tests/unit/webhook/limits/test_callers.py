@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given as example
 from hypothesis import strategies as st
 
-from sidecar.grants.store import REFUSED_SECONDS
+from sidecar.grants.life import REFUSED_SECONDS
 from support.components.broker_requests import AUDIENCE
 from support.components.made_up_tokens import NOW, made_up, part
 from webhook.grant import claims
