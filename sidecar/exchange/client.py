@@ -6,6 +6,7 @@ import struct
 import time
 
 from sidecar.errors import ClientGone, Refusal
+from sidecar.exchange.states import RequestState, ResponseState, next_of_request, next_of_response
 from sidecar.http.http1 import (
     CHUNKED,
     Headers,
@@ -43,7 +44,21 @@ def host_names(port: int) -> frozenset[bytes]:
 
 
 class Exchange:
-    """One request and its response. `status` and `sent` are for the log."""
+    """One request and its response, each with a state (`states.py`). `status` and `sent` are for the log."""
+
+    __slots__ = (
+        "_body",
+        "_closes",
+        "_is_chunked",
+        "_remaining",
+        "_request",
+        "_response",
+        "buffer",
+        "head",
+        "sent",
+        "status",
+        "wire",
+    )
 
     def __init__(self, wire: Wire, head: RequestHead, buffer: memoryview) -> None:
         self.wire = wire
@@ -52,18 +67,23 @@ class Exchange:
         self.status = 0
         self.sent = 0
         """Octets of body"""
-        self.code: str | None = None
-        self.sentence: str | None = None
-        self.is_started = False
-        """Whether octets of the response have been sent"""
-        self.closes = head.wants_close or head.length == CHUNKED
+        self._request: RequestState = _first_state(head)
+        self._response: ResponseState = "pending"
+        self._closes = head.wants_close or head.length == CHUNKED
+        """Whether the connection ends with this exchange; the response's head tells the client"""
         self._body: Body | None = None
-        self._is_body_read = head.length == 0
-        self._is_body_lost = False
         self._is_chunked = False
         self._remaining = head.length
-        # a client of HTTP/1.0 would take it for the answer (RFC 9110 §10.1.1)
-        self._continues = head.version == "1.1" and has_token(head.headers, b"expect", b"100-continue")
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether an answer of our own may still take the place of the response."""
+        return self._response in ("pending", "begun")
+
+    @property
+    def keeps_connection(self) -> bool:
+        """Whether the client may send its next request on the same connection."""
+        return self._response == "complete" and not self._closes
 
     @property
     def repeats_broken_only(self) -> bool:
@@ -95,24 +115,23 @@ class Exchange:
             self._body = Body(
                 self.wire, self.head.length, self.buffer, BODY_SECONDS, watched=watched, is_request=True
             )
-        if self._continues:
-            self._continues = False
+        if self._request == "expecting":
+            self._request = next_of_request("expecting", "invite")
             await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
             view = await self._body.read()
         except WireClosed as error:
             raise ClientGone from error
         except WireTimeout as error:
-            self.closes = True
             raise Refusal(
                 408, "slow-request", f"no more of the upload came for {BODY_SECONDS:.0f} s"
             ) from error
         except MalformedHead as error:
-            self.closes = True
-            self._is_body_lost = True
+            self._request = next_of_request(self._request, "lose")
             raise Refusal(400, "bad-request", f"the upload's body is malformed: {error}") from error
         self._remaining -= len(view)
-        self._is_body_read = not view or self._remaining == 0
+        if self._request != "received" and (not view or self._remaining == 0):
+            self._request = next_of_request(self._request, "end")
         return view
 
     def start(
@@ -122,6 +141,7 @@ class Exchange:
 
         `length` None: not known before; chunked, or for an HTTP/1.0 client until the end of the connection.
         """
+        self._response = next_of_response(self._response, "begin")
         self.status = status
         fields = list(headers)
         if length is not None:
@@ -132,15 +152,15 @@ class Exchange:
             self._is_chunked = True
             fields.append((b"transfer-encoding", b"chunked"))
         else:
-            self.closes = True
-        self.closes = self.closes or not self._is_body_read
-        if self.closes:
+            self._closes = True
+        if self._must_close():
             fields.append((b"connection", b"close"))
         return render_response(status, reason, fields)
 
     async def send(self, head: bytes, view: memoryview | bytes) -> None:
         """Send octets of the body, with the head in front the first time."""
-        self.is_started = True
+        if self._response != "sending":
+            self._response = next_of_response(self._response, "send")
         self.sent += len(view)
         if view and self._is_chunked:
             await self._send(b"".join((head, b"%x\r\n" % len(view), view, b"\r\n")))
@@ -150,6 +170,8 @@ class Exchange:
             await self._send(head)
 
     async def finish(self) -> None:
+        """End the response; a response that has no end of its own ends with the connection."""
+        self._response = next_of_response(self._response, "finish")
         if self._is_chunked:
             await self._send(b"0\r\n\r\n")
 
@@ -159,18 +181,23 @@ class Exchange:
         A reset drops what our side still holds, 4 MiB at most: pip, which goes on where it was, would ask for
         it once more, and never come to the end of a file that always breaks off there.
         """
-        self.closes = True
+        self.abandon()
         await self.wire.until_taken(TAKE_SECONDS)
         with contextlib.suppress(OSError):  # closed meanwhile
             self.wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    async def answer(self, answer: Answer, extra: Headers | None = None) -> None:
-        """An answer of our own in place of a response."""
-        self.status, self.code, self.sentence = answer.status, answer.code, answer.sentence
-        self.closes = self.closes or not self._is_body_read
+    def abandon(self) -> None:
+        """Send nothing more: the client is gone, or nobody can tell where in its stream it is."""
+        self._response = next_of_response(self._response, "break")
+
+    async def answer(self, answer: Answer, extra: Headers | None = None, *, closes: bool = False) -> None:
+        """An answer of our own in place of a response. `closes`: the connection ends with it."""
+        self._response = next_of_response(self._response, "answer")
+        self.status = answer.status
+        self._closes = self._closes or closes
         is_head = self.head.method == "HEAD"
-        self.is_started = True
-        await self._send(render_answer(answer, is_head=is_head, closes=self.closes, extra=extra))
+        await self._send(render_answer(answer, is_head=is_head, closes=self._must_close(), extra=extra))
+        self._response = next_of_response("sending", "finish")
 
     async def drain(self) -> None:
         """Take the rest of a body that nobody wants, so that the client comes to read the answer.
@@ -178,7 +205,7 @@ class Exchange:
         Closing with unread octets resets the connection (RFC 9112 §9.6), and the answer is lost: twine and uv
         read it only after they have sent everything.
         """
-        if self._is_body_read or self._is_body_lost or self._continues:
+        if self._request != "arriving":
             return
         until = time.monotonic() + DRAIN_SECONDS_IN_ALL
         try:
@@ -195,8 +222,21 @@ class Exchange:
         except (WireClosed, WireTimeout):
             return
 
+    def _must_close(self) -> bool:
+        """Decide it for good: octets of a body that nobody read would pass for the next request."""
+        self._closes = self._closes or self._request != "received"
+        return self._closes
+
     async def _send(self, data: bytes | memoryview) -> None:
         try:
             await self.wire.send(data, SEND_SECONDS)
         except (WireClosed, WireTimeout) as error:
             raise ClientGone from error
+
+
+def _first_state(head: RequestHead) -> RequestState:
+    if head.length == 0:
+        return "received"
+    # a client of HTTP/1.0 would take a 100 for the answer (RFC 9110 §10.1.1)
+    expects = head.version == "1.1" and has_token(head.headers, b"expect", b"100-continue")
+    return "expecting" if expects else "arriving"

@@ -1,7 +1,9 @@
 """One connector's proxy: a request in, the registry's response out, one log line about it."""
 
 import time
+from typing import NamedTuple
 
+from sidecar.contract.grant import Grant
 from sidecar.errors import ClientGone, CredentialRenewed, SidecarError
 from sidecar.exchange.client import Exchange, host_names
 from sidecar.exchange.pages import relay_page
@@ -16,7 +18,18 @@ from sidecar.rules.answers import Answer, answer_of
 from sidecar.rules.routes import Route, route
 from sidecar.sockets.connections import closing_on_error
 
+_REDIRECT = Answer(302, "redirect", "the index is at the registry's own path")
 _PAGE_STATUSES = (200, 203)  # 203: something between the registry and us has changed it (RFC 9110 §15.3.4)
+
+
+class Outcome(NamedTuple):
+    """How a request ended, for its log line."""
+
+    route: Route | None
+    """None: the request was refused before it had a route"""
+    code: str | None = None
+    sentence: str | None = None
+    """Of an answer of our own"""
 
 
 class Proxy:
@@ -35,40 +48,44 @@ class Proxy:
         self._log = log
 
     async def serve(self, exchange: Exchange) -> None:
-        """Answer one request, whatever happens on the way. Never raises but for faults of our own."""
+        """Answer one request, whatever happens on the way, and log it. Raises only for faults of our own."""
         started = time.monotonic()
-        found: list[Route] = []
+        outcome = await self._handle(exchange)
+        self._note(exchange, outcome, time.monotonic() - started)
+
+    async def _handle(self, exchange: Exchange) -> Outcome:
+        chosen: Route | None = None
+        answer: Answer | None = None
         try:
             exchange.check(self._host_names)
-            await self._handle(exchange, found)
+            target = self._target_of(await self._grants.get())
+            chosen = route(exchange.head.method, exchange.head.target, target.layout)
+            if chosen.action == "redirect":
+                answer = _REDIRECT
+                await exchange.answer(answer, [(b"location", chosen.url.encode("ascii"))])
+            elif chosen.action == "upload":
+                await self._visits.upload(exchange, chosen, target)
+            else:
+                await self._download(exchange, chosen, target)
             await exchange.drain()
         except ClientGone:
-            exchange.closes = True
-            exchange.code = "client-gone"
+            exchange.abandon()
+            return Outcome(chosen, "client-gone", answer and answer.sentence)
         except SidecarError as error:
+            answer = answer_of(error)
             is_broken = isinstance(error, CredentialRenewed) and exchange.repeats_broken_only
-            await self._refuse(exchange, answer_of(error), is_broken=is_broken)
+            await self._refuse(exchange, answer, is_broken=is_broken)
         except Exception as error:  # noqa: BLE001 (an edge: the client is to hear of our own faults too)
             self._log.write("error", "internal error", error=type(error).__name__)
-            await self._refuse(exchange, answer_of(SidecarError()))
-        finally:
-            self._note(exchange, found[0] if found else None, time.monotonic() - started)
+            answer = answer_of(SidecarError())
+            await self._refuse(exchange, answer)
+        return Outcome(chosen, answer.code, answer.sentence) if answer else Outcome(chosen)
 
-    async def _handle(self, exchange: Exchange, found: list[Route]) -> None:
-        grant = await self._grants.get()
-        target = self._target
-        if target is None or target.grant is not grant:  # once per grant: a tenth of a small request
-            target = self._target = Target.of(grant)
-        chosen = route(exchange.head.method, exchange.head.target, target.layout)
-        found.append(chosen)
-        if chosen.action == "redirect":
-            sentence = "the index is at the registry's own path"
-            extra = [(b"location", chosen.url.encode("ascii"))]
-            await exchange.answer(Answer(302, "redirect", sentence), extra)
-        elif chosen.action == "upload":
-            await self._visits.upload(exchange, chosen, target)
-        else:
-            await self._download(exchange, chosen, target)
+    def _target_of(self, grant: Grant) -> Target:
+        """Made once per grant: it takes a tenth of a small request."""
+        if self._target is None or self._target.grant is not grant:
+            self._target = Target.of(grant)
+        return self._target
 
     async def _download(self, exchange: Exchange, wanted: Route, wanted_of: Target) -> None:
         response, chosen, target = await self._visits.fetch(exchange, wanted, wanted_of)
@@ -85,18 +102,18 @@ class Proxy:
             self._visits.leave(chosen, target)
 
     async def _refuse(self, exchange: Exchange, answer: Answer, *, is_broken: bool = False) -> None:
-        if is_broken or exchange.is_started:  # all that is left is to break it
+        if is_broken or not exchange.can_answer:  # all that is left is to break it
             await exchange.break_off()
-            exchange.code, exchange.sentence = answer.code, answer.sentence
             return
         try:
             await exchange.answer(answer)
             await exchange.drain()
         except ClientGone:
-            exchange.closes = True
+            exchange.abandon()
 
-    def _note(self, exchange: Exchange, chosen: Route | None, seconds: float) -> None:
-        is_refused = exchange.code not in (None, "redirect", "client-gone") or exchange.status >= 500
+    def _note(self, exchange: Exchange, outcome: Outcome, seconds: float) -> None:
+        chosen = outcome.route
+        is_refused = outcome.code not in (None, "redirect", "client-gone") or exchange.status >= 500
         self._log.write(
             "warning" if is_refused else "info",
             "request",
@@ -108,6 +125,6 @@ class Proxy:
             status=exchange.status or None,
             bytes=exchange.sent,
             ms=round(seconds * 1000, 1),
-            reason=exchange.code,
-            detail=exchange.sentence,
+            reason=outcome.code,
+            detail=outcome.sentence,
         )

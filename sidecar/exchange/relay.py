@@ -102,6 +102,7 @@ async def _replace_error(exchange: Exchange, response: Response, upstream: Upstr
     headers = [(b"content-type", b"text/plain; charset=utf-8"), *plain_fields(response.head.headers)]
     head = exchange.start(status, phrase, headers, len(phrase) + 1, has_body=not is_head)
     await exchange.send(head, b"" if is_head else phrase + b"\n")
+    await exchange.finish()
     await upstream.discard_body(response)
 
 
@@ -123,6 +124,7 @@ async def _relay_error(
     )
     head = exchange.start(status, reason, headers, len(body))
     await exchange.send(head, body)
+    await exchange.finish()
     if is_whole:
         upstream.release(response)
     else:

@@ -135,8 +135,7 @@ class Server:
                 exchange = Exchange(wire, head, self._buffer)
                 if self._active >= ACTIVE:
                     self._log.write("warning", "request", status=_BUSY.status, reason=_BUSY.code)
-                    exchange.closes = True
-                    await exchange.answer(_BUSY)
+                    await exchange.answer(_BUSY, closes=True)
                     await exchange.drain()
                     return
                 self._active += 1
@@ -144,7 +143,7 @@ class Server:
                     await proxy.serve(exchange)
                 finally:
                     self._active -= 1
-                if exchange.closes:
+                if not exchange.keeps_connection:
                     return
                 self._resting[wire] = None
                 await wire.pause()  # who sends requests without pause must not be served without pause
