@@ -12,7 +12,8 @@ from loops import PATIENCE_SECONDS, run, wire_of
 
 from sidecar.sockets import connections
 from sidecar.sockets.loop import Loop
-from sidecar.sockets.wire import WatchedClosed, Wire, WireClosed, WireTimeout
+from sidecar.sockets.readiness import WaitEnded, WireTimeout
+from sidecar.sockets.wire import Wire, WireClosed
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_a_wait_ends_when_the_watched_connection_does(
         if is_before:
             other.close()
             await loop.pause()
-        with pytest.raises(WatchedClosed):
+        with pytest.raises(WaitEnded):
             await wait(wire, seen)
 
     async def closes() -> None:
@@ -202,7 +203,7 @@ def test_a_connection_with_octets_that_nobody_asked_for_is_not_used_again(
         assert await wire.receive_bytes(loop.now + PATIENCE_SECONDS) == b"answer"
         pool.put("key", wire)
         there.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        assert pool.take("key") is None
+        assert pool.take("key", loop.current) is None
         await loop.pause()  # the pool's own task begins
 
     run(loop, keeps())
@@ -250,7 +251,7 @@ def test_tls_that_has_sent_what_it_must_is_read_again(
                 pass
         await wire.until_movable(PATIENCE_SECONDS / 2, wire)
         assert wire.has_arrived()
-        assert wire.ahead == b"answer"
+        assert wire.take_ahead() == b"answer"
 
     run(loop, uploads())
 
@@ -273,3 +274,53 @@ def test_an_urgent_octet_is_one_like_all_others(loop: Loop) -> None:
             assert found == b"before!behind"
 
         run(loop, receives())
+
+
+def test_octets_that_are_given_back_are_read_before_all_others(
+    loop: Loop, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    here, there = pair
+
+    async def reads() -> None:
+        wire = wire_of(loop, here)
+        there.sendall(b"early late")
+        assert wire.has_arrived()
+        assert wire.has_ahead
+        assert wire.take_ahead() == b"early late"
+        assert not wire.has_ahead
+        assert wire.take_ahead() == b""
+        wire.give_back(b"late")
+        wire.give_back(b"early ")
+        buffer = memoryview(bytearray(8))
+        assert bytes(buffer[: await wire.receive(buffer, PATIENCE_SECONDS)]) == b"early la"
+        assert await wire.receive_bytes(loop.now + PATIENCE_SECONDS) == b"te"
+
+    run(loop, reads())
+
+
+def test_events_wake_the_task_that_a_connection_was_handed_to(
+    loop: Loop, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """A connection of the pool has no owner; the next request's task takes it."""
+    here, there = pair
+    pool = connections.Pool(loop)
+
+    async def keeps() -> None:
+        pool.put("key", wire_of(loop, here))
+        loop.spawn(uses())
+
+    async def uses() -> None:
+        wire = pool.take("key", loop.current)
+        assert wire is not None
+        seen.append(await wire.receive_bytes(loop.now + PATIENCE_SECONDS))
+
+    async def answers() -> None:
+        for _ in range(5):
+            await loop.pause()
+        there.sendall(b"answer")
+        for _ in range(5):
+            await loop.pause()
+        assert seen == [b"answer"], "its event woke nobody"
+
+    seen: list[bytes] = []
+    run(loop, keeps(), answers())

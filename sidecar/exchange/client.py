@@ -18,7 +18,8 @@ from sidecar.http.http1 import (
 )
 from sidecar.rules.answers import Answer, render_answer
 from sidecar.sockets.bodies import Body
-from sidecar.sockets.wire import Watched, Wire, WireClosed, WireTimeout
+from sidecar.sockets.readiness import Watched, WireTimeout
+from sidecar.sockets.wire import Wire, WireClosed
 
 SEND_SECONDS = 300.0
 """A client that reads slowly is busy unpacking what it has: uv pauses a download while it writes wheels"""
@@ -109,7 +110,7 @@ class Exchange:
     async def read_body(self, watched: Watched) -> memoryview:
         """The next piece of the request's body, empty at its end.
 
-        Raises ClientGone if it ends early, Refusal if it breaks its coding, WatchedClosed.
+        Raises ClientGone if it ends early, Refusal if it breaks its coding, WaitEnded.
         """
         if self._body is None:
             self._body = Body(

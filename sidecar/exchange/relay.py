@@ -8,7 +8,8 @@ from sidecar.exchange.upstream import BODY_SECONDS, Response, Upstream
 from sidecar.http.headers import plain_fields, to_client
 from sidecar.http.http1 import MalformedHead, find
 from sidecar.sockets.bodies import Body
-from sidecar.sockets.wire import WatchedClosed, WireClosed, WireTimeout
+from sidecar.sockets.readiness import WaitEnded, WireTimeout
+from sidecar.sockets.wire import WireClosed
 
 ERROR_LIMIT = 64 * 1024
 """Octets of an error's body that are shown: enough for any sentence, few enough to look through"""
@@ -71,7 +72,7 @@ class ResponseBody:
         """The next piece, empty at the end. Raises ClientGone or UpstreamBroken when either breaks off."""
         try:
             return await self._body.read()
-        except WatchedClosed as error:
+        except WaitEnded as error:
             raise ClientGone from error
         except WireTimeout as error:
             raise UpstreamBroken(f"the registry sent nothing more for {BODY_SECONDS:.0f} s") from error

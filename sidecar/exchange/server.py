@@ -15,7 +15,8 @@ from sidecar.log import Log
 from sidecar.rules.answers import Answer, render_answer
 from sidecar.sockets.bodies import BUFFER_SIZE
 from sidecar.sockets.loop import Loop
-from sidecar.sockets.wire import Wire, WireClosed, WireTimeout
+from sidecar.sockets.readiness import WireTimeout
+from sidecar.sockets.wire import Wire, WireClosed
 
 ADDRESS = "127.0.0.1"
 BACKLOG = 128
@@ -98,7 +99,7 @@ class Server:
             sock.close()
             return
         self._resting[wire] = None
-        wire.owner = self._loop.spawn(self._serve(wire, proxy))
+        wire.hand_over(self._loop.spawn(self._serve(wire, proxy)))
 
     def _is_served(self, sock: socket.socket, peer: tuple[str, int]) -> bool:
         if self._peer_uid is None:
@@ -162,7 +163,7 @@ class Server:
             first = await wire.receive_bytes(self._loop.now + REST_SECONDS)
             if not first or first[0] == _TLS_HELLO:  # uv tries TLS before it publishes: let it see no server
                 return None
-            wire.ahead = first
+            wire.give_back(first)
             head = (await wire.read_head(RequestReader(), HEAD_SECONDS)).head()
         except (WireClosed, WireTimeout):
             return None

@@ -15,7 +15,8 @@ from sidecar.http.http1 import (
     ResponseReader,
     find,
 )
-from sidecar.sockets.wire import WatchedClosed, Wire, WireClosed, WireTimeout
+from sidecar.sockets.readiness import WaitEnded, WireTimeout
+from sidecar.sockets.wire import Wire, WireClosed
 
 ANSWER_SECONDS = 300.0
 """From the last octet to the answer: registries scan and index before they say yes; uv waits 900 s"""
@@ -35,23 +36,23 @@ def length_header(length: int) -> tuple[bytes, bytes]:
 
 
 async def _stream(exchange: Exchange, wire: Wire, *, is_chunked: bool) -> None:
-    """Send the body until its end, or until the registry answers early (it has seen enough, or too much)."""
-    answer = _Answer(wire)
+    """Send the body until its end, or until the registry responds early (it has seen enough, or too much)."""
+    response = _EarlyResponse(wire)
     try:
-        while view := await exchange.read_body(answer):
+        while view := await exchange.read_body(response):
             data = b"".join((b"%x\r\n" % len(view), view, b"\r\n")) if is_chunked else view
-            if not await _send_unless_answered(wire, memoryview(data), exchange.wire, answer):
+            if not await _send_unless_answered(wire, memoryview(data), exchange.wire, response):
                 return
         if is_chunked:
-            await _send_unless_answered(wire, memoryview(b"0\r\n\r\n"), exchange.wire, answer)
-    except WatchedClosed:  # the client paused, and the registry did not wait for it
+            await _send_unless_answered(wire, memoryview(b"0\r\n\r\n"), exchange.wire, response)
+    except WaitEnded:  # the client paused, and the registry did not wait for it
         return
     finally:
-        answer.give_back()
+        response.give_back()
 
 
-class _Answer:
-    """A registry's answer, or its leaving, before the end of an upload."""
+class _EarlyResponse:
+    """A registry's response, or the end of its connection, before the end of an upload."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
@@ -61,10 +62,14 @@ class _Answer:
         self._has_come = False
 
     @property
-    def is_gone(self) -> bool:
-        """Whether it has come. Interim answers (RFC 9110 §15.2) are passed over, with room for one head."""
+    def ends_wait(self) -> bool:
+        """As `Watched`: a client that pauses is not waited for once the response has come."""
+        return self.has_come()
+
+    def has_come(self) -> bool:
+        """Look at what has arrived. Skips interim responses (RFC 9110 §15.2) within one head's size."""
         while not self._has_come and self._wire.has_arrived():
-            data, self._wire.ahead = self._wire.ahead, b""
+            data = self._wire.take_ahead()
             self._begun += data
             self._has_come = not data or self._is_final()
         if self._has_come:
@@ -72,8 +77,8 @@ class _Answer:
         return self._has_come
 
     def give_back(self) -> None:
-        """Have what has come read once more, by whoever reads the answer."""
-        self._wire.ahead = self._begun + self._wire.ahead
+        """Have what has come read once more, by the reader of the response."""
+        self._wire.give_back(self._begun)
         self._begun = b""
 
     def _is_final(self) -> bool:
@@ -92,11 +97,11 @@ class _Answer:
         return False
 
 
-async def _send_unless_answered(wire: Wire, view: memoryview, client: Wire, answer: _Answer) -> bool:
-    """Send all of the view; False if an answer, or the end, comes first."""
+async def _send_unless_answered(wire: Wire, view: memoryview, client: Wire, response: _EarlyResponse) -> bool:
+    """Send all of the view; False if a response, or the end, comes first."""
     is_ours = False
     try:
-        while not answer.is_gone:
+        while not response.has_come():
             sent = wire.send_some(view)
             if sent == len(view):
                 return True
@@ -108,7 +113,7 @@ async def _send_unless_answered(wire: Wire, view: memoryview, client: Wire, answ
         raise UpstreamUnreachable(
             f"the registry takes no more of the upload for {SEND_SECONDS:.0f} s"
         ) from error
-    except WatchedClosed as error:
+    except WaitEnded as error:
         raise ClientGone from error
     except WireClosed:
         pass  # it may have said why before it closed

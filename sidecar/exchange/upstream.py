@@ -25,8 +25,9 @@ from sidecar.rules.routes import Layout, check_redirect, route
 from sidecar.sockets.bodies import Body
 from sidecar.sockets.connections import Pool, closing_on_error, connect, make_tls_context
 from sidecar.sockets.loop import Loop
+from sidecar.sockets.readiness import WaitEnded, Watched, WireTimeout
 from sidecar.sockets.threads import Threads
-from sidecar.sockets.wire import Watched, WatchedClosed, Wire, WireClosed, WireTimeout
+from sidecar.sockets.wire import Wire, WireClosed
 
 SEND_SECONDS = 60.0
 """For a registry that takes nothing more: nginx's own default towards clients"""
@@ -140,7 +141,7 @@ class Upstream:
 
     def release(self, response: Response) -> None:
         """Give back the connection of a response that was read to its end; close an upload's (no key)."""
-        if response.key is not None and response.head.keeps_connection and not response.wire.ahead:
+        if response.key is not None and response.head.keeps_connection and not response.wire.has_ahead:
             self._pool.put(response.key, response.wire)
         else:
             response.wire.close()
@@ -182,14 +183,13 @@ class Upstream:
         is_own = origin == target.layout.origin
         is_declared = target.layout.trusts(origin)
         key = (origin, target.grant.ca, is_own, is_declared)  # how the other end was verified belongs to it
-        reused = self._pool.take(key)
+        reused = self._pool.take(key, self._loop.current)
         if reused is not None:
-            reused.owner = self._loop.current
             with contextlib.suppress(UpstreamBroken):
-                return Response(await _exchange(reused, method, request, client), url, reused, key)
+                return Response(await _round_trip(reused, method, request, client), url, reused, key)
             # the registry closed it in this very moment: a GET is sent again, once, on a new one
         wire = await self._connect(origin, target.grant.ca, is_own=is_own, is_declared=is_declared)
-        return Response(await _exchange(wire, method, request, client), url, wire, key)
+        return Response(await _round_trip(wire, method, request, client), url, wire, key)
 
     async def _connect(self, origin: Origin, ca: str | None, *, is_own: bool, is_declared: bool) -> Wire:
         def block() -> socket.socket:
@@ -234,7 +234,7 @@ async def read_response_head(wire: Wire, method: str, seconds: float, client: Wa
         raise MalformedHead("interim answers without end")
     except WireTimeout as error:
         raise UpstreamUnreachable(f"the registry did not answer within {seconds:.0f} s") from error
-    except WatchedClosed as error:
+    except WaitEnded as error:
         raise ClientGone from error
     except WireClosed as error:
         raise UpstreamBroken(f"the registry broke off: {error}", started=error.started) from error
@@ -242,7 +242,7 @@ async def read_response_head(wire: Wire, method: str, seconds: float, client: Wa
         raise UpstreamBroken(f"the registry's answer is no HTTP: {error}") from error
 
 
-async def _exchange(wire: Wire, method: str, request: bytes, client: Watched | None) -> ResponseHead:
+async def _round_trip(wire: Wire, method: str, request: bytes, client: Watched | None) -> ResponseHead:
     with closing_on_error(wire):
         await _send_head(wire, request)
         return await read_response_head(wire, method, RESPONSE_SECONDS, client)

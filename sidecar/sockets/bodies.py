@@ -5,7 +5,8 @@ the other side too, so that nobody takes it for complete.
 """
 
 from sidecar.http.http1 import CHUNKED, ChunkedReader
-from sidecar.sockets.wire import Watched, Wire, WireClosed
+from sidecar.sockets.readiness import Watched
+from sidecar.sockets.wire import Wire, WireClosed
 
 BUFFER_SIZE = 256 * 1024
 """Octets of the buffer, one for all. 1 GiB takes a tenth less time than with 128 KiB; more gains nothing"""

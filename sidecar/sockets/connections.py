@@ -9,7 +9,7 @@ from types import TracebackType
 from sidecar.contract.destinations import why_forbidden
 from sidecar.errors import UpstreamUnreachable
 from sidecar.http.origins import Origin
-from sidecar.sockets.loop import Loop
+from sidecar.sockets.loop import Loop, Task
 from sidecar.sockets.wire import Wire
 
 CONNECT_SECONDS = 10.0
@@ -81,20 +81,21 @@ class Pool:
         self._idle: dict[object, list[tuple[float, Wire]]] = {}
         self._is_reaping = False
 
-    def take(self, key: object) -> Wire | None:
-        """A connection that was alive a moment ago, or None. A dead one is noticed here, as a rule."""
+    def take(self, key: object, task: Task) -> Wire | None:
+        """A connection for this task that was alive a moment ago, or None. It notices most dead ones."""
         kept = self._idle.get(key)
         while kept:
             since, wire = kept.pop()
             # also that nobody answered what was not asked: it would pass for the next answer
             if time.monotonic() - since < IDLE_SECONDS and not wire.has_arrived(is_certain=True):
+                wire.hand_over(task)
                 return wire
             wire.close()
         return None
 
     def put(self, key: object, wire: Wire) -> None:
         """Keep a connection whose last response was read to its end."""
-        wire.owner = None
+        wire.hand_over(None)
         kept = self._idle.setdefault(key, [])
         kept.append((time.monotonic(), wire))
         if len(kept) > IDLE_CONNECTIONS:
