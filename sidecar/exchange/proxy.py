@@ -8,7 +8,7 @@ from sidecar.errors import ClientGone, CredentialRenewed, SidecarError
 from sidecar.exchange.client import Exchange, host_names
 from sidecar.exchange.pages import relay_page
 from sidecar.exchange.relay import relay
-from sidecar.exchange.upstream import Target, Upstream
+from sidecar.exchange.upstream import GrantedRegistry, Upstream
 from sidecar.exchange.visits import Visits
 from sidecar.grants.attempts import Attempts
 from sidecar.grants.store import Grants
@@ -44,7 +44,7 @@ class Proxy:
         self._grants = grants
         self._visits = Visits(connector, grants, attempts, upstream)
         self._upstream = upstream
-        self._target: Target | None = None
+        self._registry: GrantedRegistry | None = None
         self._log = log
 
     async def serve(self, exchange: Exchange) -> None:
@@ -58,15 +58,15 @@ class Proxy:
         answer: Answer | None = None
         try:
             exchange.check(self._host_names)
-            target = self._target_of(await self._grants.get())
-            chosen = route(exchange.head.method, exchange.head.target, target.layout)
+            registry = self._registry_of(await self._grants.get())
+            chosen = route(exchange.head.method, exchange.head.target, registry.layout)
             if chosen.action == "redirect":
                 answer = _REDIRECT
                 await exchange.answer(answer, [(b"location", chosen.url.encode("ascii"))])
             elif chosen.action == "upload":
-                await self._visits.upload(exchange, chosen, target)
+                await self._visits.upload(exchange, chosen, registry)
             else:
-                await self._download(exchange, chosen, target)
+                await self._download(exchange, chosen, registry)
             await exchange.drain()
         except ClientGone:
             exchange.abandon()
@@ -81,25 +81,25 @@ class Proxy:
             await self._refuse(exchange, answer)
         return Outcome(chosen, answer.code, answer.sentence) if answer else Outcome(chosen)
 
-    def _target_of(self, grant: Grant) -> Target:
+    def _registry_of(self, grant: Grant) -> GrantedRegistry:
         """Made once per grant: it takes a tenth of a small request."""
-        if self._target is None or self._target.grant is not grant:
-            self._target = Target.of(grant)
-        return self._target
+        if self._registry is None or self._registry.grant is not grant:
+            self._registry = GrantedRegistry.of(grant)
+        return self._registry
 
-    async def _download(self, exchange: Exchange, wanted: Route, wanted_of: Target) -> None:
-        response, chosen, target = await self._visits.fetch(exchange, wanted, wanted_of)
+    async def _download(self, exchange: Exchange, wanted: Route, wanted_of: GrantedRegistry) -> None:
+        response, chosen, registry = await self._visits.fetch(exchange, wanted, wanted_of)
         try:
             with closing_on_error(response.wire):
                 is_page = chosen.action == "index"
                 if is_page and response.head.status in _PAGE_STATUSES:
-                    links = PageLinks(target.layout, chosen.url, response.url, self._local)
-                    await relay_page(exchange, response, self._upstream, links, target.grant.credential)
+                    links = PageLinks(registry.layout, chosen.url, response.url, self._local)
+                    await relay_page(exchange, response, self._upstream, links, registry.grant.credential)
                 else:
-                    page_mark = target.layout.mark if is_page else None
-                    await relay(exchange, response, self._upstream, target.grant.credential, page_mark)
+                    page_mark = registry.layout.mark if is_page else None
+                    await relay(exchange, response, self._upstream, registry.grant.credential, page_mark)
         finally:
-            self._visits.leave(chosen, target)
+            self._visits.leave(chosen, registry)
 
     async def _refuse(self, exchange: Exchange, answer: Answer, *, is_broken: bool = False) -> None:
         if is_broken or not exchange.can_answer:  # all that is left is to break it

@@ -44,7 +44,7 @@ _SMALL_BODY = 64 * 1024  # a body worth reading to its end for the sake of its c
 _DISCARD_SECONDS = 1.0  # and for as long as another connection takes to be made
 
 
-class Target(NamedTuple):
+class GrantedRegistry(NamedTuple):
     """One registry as a grant describes it."""
 
     grant: Grant
@@ -55,11 +55,11 @@ class Target(NamedTuple):
     """The registry's origin and a slash"""
 
     @classmethod
-    def of(cls, grant: Grant) -> "Target":
+    def of(cls, grant: Grant) -> "GrantedRegistry":
         layout = Layout.of(grant)
         return cls(grant, layout, basic_authorization(grant.credential), f"{layout.origin}/")
 
-    def place(self, url: str) -> tuple[Origin, str]:
+    def locate(self, url: str) -> tuple[Origin, str]:
         """Origin and request target of a URL."""
         if url.startswith(self.prefix):  # nearly all: a tenth of the time that parsing takes
             return self.layout.origin, url[len(self.prefix) - 1 :]
@@ -103,25 +103,25 @@ class Upstream:
         method: str,
         url: str,
         headers: Headers,
-        target: Target,
+        registry: GrantedRegistry,
         *,
         is_page: bool,
         client: Watched | None,
     ) -> Response:
         """GET or HEAD, redirects followed. If the client leaves, the request ends; with None it goes on."""
-        is_authorized = target.place(url)[0] == target.layout.origin
+        is_authorized = registry.locate(url)[0] == registry.layout.origin
         for _ in range(REDIRECTS + 1):
-            authorization = target.authorization if is_authorized else None
+            authorization = registry.authorization if is_authorized else None
             response = await self._ask(
-                method, url, headers, target, authorization, is_page=is_page, client=client
+                method, url, headers, registry, authorization, is_page=is_page, client=client
             )
             location = find(response.head.headers, b"location")
             if response.head.status not in _REDIRECTED or location is None:
                 return response
             await self.discard_body(response)
-            url = _redirected(response.url, location, target.layout, is_page=is_page)
-            check_redirect(url, target.layout, is_page=is_page)
-            is_authorized = target.is_authorized(url)
+            url = _redirected(response.url, location, registry.layout, is_page=is_page)
+            check_redirect(url, registry.layout, is_page=is_page)
+            is_authorized = registry.is_authorized(url)
         raise UpstreamBroken(f"the registry redirects more than {REDIRECTS} times")
 
     async def open_upload(
@@ -170,25 +170,25 @@ class Upstream:
         method: str,
         url: str,
         headers: Headers,
-        target: Target,
+        registry: GrantedRegistry,
         authorization: bytes | None,
         *,
         is_page: bool,
         client: Watched | None,
     ) -> Response:
-        origin, path = target.place(url)
-        page_mark = target.layout.mark if is_page else None
+        origin, path = registry.locate(url)
+        page_mark = registry.layout.mark if is_page else None
         fields = to_registry(headers, host=origin.netloc, authorization=authorization, page_mark=page_mark)
         request = render_request(method, path, fields)
-        is_own = origin == target.layout.origin
-        is_declared = target.layout.trusts(origin)
-        key = (origin, target.grant.ca, is_own, is_declared)  # how the other end was verified belongs to it
+        is_own = origin == registry.layout.origin
+        is_declared = registry.layout.trusts(origin)
+        key = (origin, registry.grant.ca, is_own, is_declared)  # how the other end was verified belongs to it
         reused = self._pool.take(key, self._loop.current)
         if reused is not None:
             with contextlib.suppress(UpstreamBroken):
                 return Response(await _round_trip(reused, method, request, client), url, reused, key)
             # the registry closed it in this very moment: a GET is sent again, once, on a new one
-        wire = await self._connect(origin, target.grant.ca, is_own=is_own, is_declared=is_declared)
+        wire = await self._connect(origin, registry.grant.ca, is_own=is_own, is_declared=is_declared)
         return Response(await _round_trip(wire, method, request, client), url, wire, key)
 
     async def _connect(self, origin: Origin, ca: str | None, *, is_own: bool, is_declared: bool) -> Wire:

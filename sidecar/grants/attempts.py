@@ -10,7 +10,7 @@ from collections.abc import Callable
 from sidecar.contract.grant import Grant
 from sidecar.contract.words import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REQUEST_REFUSED
 from sidecar.errors import ClientGone, CredentialRefused, Refusal
-from sidecar.grants.trust import GOOD, Answer, Go, Rest, Trust, ask, end, may_try_again
+from sidecar.grants.trust import GOOD, Go, Rest, Trust, Verdict, ask, end, may_try_again
 from sidecar.log import Log
 from sidecar.sockets.loop import Loop, Task
 from sidecar.sockets.places import RETRY_SECONDS, WAIT_SECONDS, Places
@@ -98,15 +98,15 @@ class Attempts:
         """Give back the place: the answer has been read, or will never come."""
         self._places.leave()
 
-    def judge(self, standing: Standing, go: Go, answer: Answer, subject: str) -> None:
+    def judge(self, standing: Standing, go: Go, verdict: Verdict, subject: str) -> None:
         """Report how the request was answered; once for each request."""
         standing.unanswered -= 1
-        if answer == "accepted" and standing.go is not None and not go.is_lone:
+        if verdict == "accepted" and standing.go is not None and not go.is_lone:
             return
         if standing.is_anonymous:
             return
         before = standing.trust
-        standing.trust = end(before, go, answer, self._now(), subject)
+        standing.trust = end(before, go, verdict, self._now(), subject)
         self._settle(standing)
         self._tell(standing, before)
         for task in self._waiting:
@@ -190,7 +190,7 @@ ACCEPTED_AGAIN = "credential accepted again"
 """The message of a log line"""
 
 
-def answer_of_status(status: int) -> Answer:
+def verdict_of(status: int) -> Verdict:
     """What the status of a registry's answer says of the credential."""
     if status == 401:
         return "refused"
