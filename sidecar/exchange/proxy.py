@@ -1,7 +1,6 @@
 """One connector's proxy: a request in, the registry's response out, one log line about it."""
 
 import time
-from typing import NamedTuple
 
 from sidecar.contract.grant import Grant
 from sidecar.errors import ClientGone, CredentialRenewed, SidecarError
@@ -22,14 +21,8 @@ _REDIRECT = Answer(302, "redirect", "the index is at the registry's own path")
 _PAGE_STATUSES = (200, 203)  # 203: something between the registry and us has changed it (RFC 9110 §15.3.4)
 
 
-class Outcome(NamedTuple):
-    """How a request ended, for its log line."""
-
-    route: Route | None
-    """None: the request was refused before it had a route"""
-    code: str | None = None
-    sentence: str | None = None
-    """Of an answer of our own"""
+Outcome = tuple[Route | None, str | None, str | None]
+"""Of a request, for its log line: its route, if it got one; code and sentence of an answer of our own"""
 
 
 class Proxy:
@@ -70,7 +63,7 @@ class Proxy:
             await exchange.drain()
         except ClientGone:
             exchange.abandon()
-            return Outcome(chosen, "client-gone", answer and answer.sentence)
+            return chosen, "client-gone", answer.sentence if answer else None
         except SidecarError as error:
             answer = answer_of(error)
             is_broken = isinstance(error, CredentialRenewed) and exchange.repeats_broken_only
@@ -79,7 +72,7 @@ class Proxy:
             self._log.write("error", "internal error", error=type(error).__name__)
             answer = answer_of(SidecarError())
             await self._refuse(exchange, answer)
-        return Outcome(chosen, answer.code, answer.sentence) if answer else Outcome(chosen)
+        return (chosen, answer.code, answer.sentence) if answer else (chosen, None, None)
 
     def _registry_of(self, grant: Grant) -> GrantedRegistry:
         """Made once per grant: it takes a tenth of a small request."""
@@ -112,8 +105,8 @@ class Proxy:
             exchange.abandon()
 
     def _note(self, exchange: Exchange, outcome: Outcome, seconds: float) -> None:
-        chosen = outcome.route
-        is_refused = outcome.code not in (None, "redirect", "client-gone") or exchange.status >= 500
+        chosen, code, sentence = outcome
+        is_refused = code not in (None, "redirect", "client-gone") or exchange.status >= 500
         self._log.write(
             "warning" if is_refused else "info",
             "request",
@@ -125,6 +118,6 @@ class Proxy:
             status=exchange.status or None,
             bytes=exchange.sent,
             ms=round(seconds * 1000, 1),
-            reason=outcome.code,
-            detail=outcome.sentence,
+            reason=code,
+            detail=sentence,
         )

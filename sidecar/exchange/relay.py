@@ -41,8 +41,8 @@ async def relay(
         else:
             await _replace_error(exchange, response, upstream)
         return
-    length = max(response.head.length, 0) if response.head.length >= 0 else None
-    has_body = response.head.length != 0
+    length = response.head.length if response.head.length >= 0 else None
+    has_body = length != 0
     if not has_body:
         length = _announced_length(response)
     reason, headers = redact_head(
