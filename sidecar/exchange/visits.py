@@ -4,8 +4,6 @@ The second try takes a newer grant, or goes alone. A GET or HEAD may be sent aga
 of it was sent.
 """
 
-from typing import NamedTuple
-
 from sidecar.contract.grant import Grant
 from sidecar.contract.words import REGISTRY_FORBIDS, REGISTRY_UNREACHABLE
 from sidecar.errors import (
@@ -31,16 +29,26 @@ from sidecar.sockets.connections import closing_on_error
 from sidecar.sockets.wire import Wire
 
 
-class Failed(NamedTuple):
-    """The grant did not serve."""
+class Failed:
+    """The grant did not serve. No NamedTuple: to make that class takes 0.3 ms of the start."""
 
-    cause: str
-    """A member of `contract.CAUSES`"""
-    error: Refusal | UpstreamUnreachable
-    may_try_again: bool = False
-    """The request may be sent once more with the same grant, alone"""
-    is_urgent: bool = True
-    """Do not wait long for the broker: most likely there is no newer grant"""
+    __slots__ = ("cause", "error", "is_urgent", "may_try_again")
+
+    def __init__(
+        self,
+        cause: str,
+        error: Refusal | UpstreamUnreachable,
+        *,
+        may_try_again: bool = False,
+        is_urgent: bool = True,
+    ) -> None:
+        self.cause = cause
+        """A member of `contract.words.CAUSES`"""
+        self.error = error
+        self.may_try_again = may_try_again
+        """The request may be sent once more with the same grant, alone"""
+        self.is_urgent = is_urgent
+        """Do not wait long for the broker: most likely there is no newer grant"""
 
 
 class Visits:
@@ -162,7 +170,7 @@ class Visits:
             return Failed(REGISTRY_FORBIDS, refusal_of(status, grant, self._connector), is_urgent=False)
         error = self._attempts.refusal(standing, subject)
         may_try_again = self._attempts.may_try_again(standing, go, subject)
-        return Failed(error.code, error, may_try_again, is_urgent=may_try_again)
+        return Failed(error.code, error, may_try_again=may_try_again, is_urgent=may_try_again)
 
     async def _open_upload(
         self, exchange: Exchange, chosen: Route, registry: GrantedRegistry

@@ -14,7 +14,7 @@ from sidecar.grants.trust import GOOD, Go, Rest, Trust, Verdict, ask, end, may_t
 from sidecar.log import Log
 from sidecar.sockets.loop import Loop, Task
 from sidecar.sockets.places import RETRY_SECONDS, WAIT_SECONDS, Places
-from sidecar.sockets.readiness import Peer
+from sidecar.sockets.wire import Wire
 
 SECOND_SECONDS = (0.25, 0.75)
 """Shortest and longest pause before a refused request is tried once more: requests that were refused together
@@ -74,7 +74,7 @@ class Attempts:
         return go
 
     async def begin(
-        self, standing: Standing, limit: int, subject: str, client: Peer, *, is_second: bool = False
+        self, standing: Standing, limit: int, subject: str, client: Wire, *, is_second: bool = False
     ) -> Go:
         """Wait for place and permission. Raises CredentialRefused, ClientGone, or a 503 after a long wait.
 
@@ -121,7 +121,7 @@ class Attempts:
     def may_try_again(self, standing: Standing, go: Go, subject: str) -> bool:
         return may_try_again(standing.trust, go, subject)
 
-    async def pause(self, client: Peer) -> None:
+    async def pause(self, client: Wire) -> None:
         """Wait for a random time before a second try. Raises ClientGone."""
         shortest, longest = SECOND_SECONDS
         share = os.urandom(1)[0] / 255  # importing `random` takes 5 ms
@@ -131,7 +131,7 @@ class Attempts:
                 raise ClientGone
             await self._loop.suspend(until)
 
-    async def _admit(self, standing: Standing, subject: str, client: Peer, *, is_second: bool) -> Go:
+    async def _admit(self, standing: Standing, subject: str, client: Wire, *, is_second: bool) -> Go:
         if standing.is_anonymous:
             standing.unanswered += 1
             return GOOD
@@ -152,7 +152,7 @@ class Attempts:
                 raise Refusal(503, "registry-busy", _AHEAD, retry_after=RETRY_SECONDS)
             await self._wait(step.until, client, deadline)
 
-    async def _wait(self, until: float, client: Peer, deadline: float) -> None:
+    async def _wait(self, until: float, client: Wire, deadline: float) -> None:
         if client.is_gone:
             raise ClientGone
         task = self._loop.current

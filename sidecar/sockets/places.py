@@ -4,7 +4,7 @@ from collections import deque
 
 from sidecar.errors import ClientGone, Refusal
 from sidecar.sockets.loop import Loop, Task
-from sidecar.sockets.readiness import Peer
+from sidecar.sockets.wire import Wire
 
 WAIT_SECONDS = 20.0
 """Longest wait for a place. pip and uv give up after 30 s of silence; below that they read our sentence and
@@ -39,7 +39,7 @@ class Places:
         self._taken += 1
         return True
 
-    async def take(self, client: Peer) -> None:
+    async def take(self, client: Wire) -> None:
         """Wait for a place. Raises ClientGone, or a 503 after `WAIT_SECONDS`: without a place to leave."""
         waiter = _Waiter(self._loop.current)
         self._line.append(waiter)

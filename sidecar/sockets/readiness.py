@@ -33,13 +33,6 @@ class Watched(Protocol):
     def ends_wait(self) -> bool: ...
 
 
-class Peer(Protocol):
-    """The other end of a connection."""
-
-    @property
-    def is_gone(self) -> bool: ...
-
-
 class Readiness:
     """A non-blocking socket of one task at a time, its owner, which every event wakes."""
 
