@@ -1,4 +1,4 @@
-"""The workload's side of one exchange: its request, its body, and the response as it goes out."""
+"""The client's side of one exchange: its request, the request's body, and the response that it gets."""
 
 import contextlib
 import socket
@@ -22,30 +22,30 @@ from sidecar.sockets.readiness import Watched, WireTimeout
 from sidecar.sockets.wire import Wire, WireClosed
 
 SEND_SECONDS = 300.0
-"""A client that reads slowly is busy unpacking what it has: uv pauses a download while it writes wheels"""
+"""A slow reader may be busy: uv pauses a download while it writes wheels"""
 BODY_SECONDS = 60.0
-"""Between two pieces of an upload: it comes from a file on the same machine"""
+"""Between two pieces of an upload, which comes from a file on the same machine"""
 TAKE_SECONDS = 1.0
-"""For the 4 MiB that a socket holds: pip reads a hundred times as fast"""
+"""To take the 4 MiB that a socket holds; pip reads a hundred times as fast"""
 DRAIN_SECONDS = 5.0
 DRAIN_SECONDS_IN_ALL = 60.0
-"""A GiB from the same machine takes a few; whoever takes longer holds a place that others need"""
+"""A GiB from the same machine takes a few; a slower client holds a place that other requests need"""
 
 _LOOPBACK_HOSTS = (b"127.0.0.1", b"localhost")
-"""A listener has IPv4's loopback address only, so `[::1]` never names it"""
+"""A listener has the loopback address of IPv4 only, so `[::1]` never names it"""
 
 
 def host_names(port: int) -> frozenset[bytes]:
     """All values of `Host` that the listener of this port accepts, in lower case.
 
-    The set is closed: nothing is parsed that another program might read differently. A name without a port is
+    The set is closed: a parsed value could mean something else to another program. A name without a port is
     accepted, because it names no other listener and people write it by hand.
     """
     return frozenset(name + end for name in _LOOPBACK_HOSTS for end in (b"", b":%d" % port))
 
 
 class Exchange:
-    """One request and its response, each with a state (`states.py`). `status` and `sent` are for the log."""
+    """One request and its response, each with a state (`states.py`). The log shows `status` and `sent`."""
 
     __slots__ = (
         "_body",
@@ -67,7 +67,7 @@ class Exchange:
         self.buffer = buffer
         self.status = 0
         self.sent = 0
-        """Octets of body"""
+        """Bytes of the response's body"""
         self._request: RequestState = _first_state(head)
         self._response: ResponseState = "pending"
         self._closes = head.wants_close or head.length == CHUNKED
@@ -88,21 +88,21 @@ class Exchange:
 
     @property
     def repeats_broken_only(self) -> bool:
-        """Whether its client sends an upload again after a broken connection, but after no status.
+        """Whether the client repeats an upload after a broken connection, but after no status.
 
-        So does uv publish (0.13.9 was tried with 500, 502, 503, 504 and 429, each with Retry-After).
+        uv publish does (0.13.9 was tried with 500, 502, 503, 504 and 429, each with Retry-After).
         """
         return (find(self.head.headers, b"user-agent") or b"").startswith(b"uv/")
 
     def check(self, host_names: frozenset[bytes]) -> None:
-        """Refuse what no package client sends: another host's name, or a web page's request."""
+        """Refuse another host's name and requests of web pages: no package client sends them."""
         hosts = []
         for name, value in self.head.headers:
             if name == b"host":
                 hosts.append(value)
             elif name == b"origin" or name.startswith(b"sec-fetch-"):
                 raise Refusal(403, "browser-refused", "requests of web pages are not served")
-        # blanks after a value are not part of it (RFC 9112 §5.1), but llhttp leaves them there
+        # llhttp leaves the blanks after a value, which do not belong to it (RFC 9112 §5.1)
         if len(hosts) != 1 or hosts[0].rstrip(b" \t").lower() not in host_names:
             sentence = "this listener answers to 127.0.0.1 and localhost only, at its own port"
             raise Refusal(421, "wrong-host", sentence)
@@ -110,7 +110,7 @@ class Exchange:
     async def read_body(self, watched: Watched) -> memoryview:
         """The next piece of the request's body, empty at its end.
 
-        Raises ClientGone if it ends early, Refusal if it breaks its coding, WaitEnded.
+        Raises ClientGone if the body ends early, Refusal if it breaks its coding, and WaitEnded.
         """
         if self._body is None:
             self._body = Body(
@@ -138,9 +138,9 @@ class Exchange:
     def start(
         self, status: int, reason: bytes, headers: Headers, length: int | None, *, has_body: bool = True
     ) -> bytes:
-        """The response's head, not sent yet so that the first octets of the body can go with it.
+        """Compose the response's head. The caller sends it together with the first bytes of the body.
 
-        `length` None: not known before; chunked, or for an HTTP/1.0 client until the end of the connection.
+        `length` None: unknown. The body is chunked, or for HTTP/1.0 ends with the connection.
         """
         self._response = next_of_response(self._response, "begin")
         self.status = status
@@ -159,7 +159,7 @@ class Exchange:
         return render_response(status, reason, fields)
 
     async def send(self, head: bytes, view: memoryview | bytes) -> None:
-        """Send octets of the body, with the head in front the first time."""
+        """Send bytes of the body, with the head in front the first time."""
         if self._response != "sending":
             self._response = next_of_response(self._response, "send")
         self.sent += len(view)
@@ -171,16 +171,16 @@ class Exchange:
             await self._send(head)
 
     async def finish(self) -> None:
-        """End the response; a response that has no end of its own ends with the connection."""
+        """End the response. Without length and chunks it ends with the connection."""
         self._response = next_of_response(self._response, "finish")
         if self._is_chunked:
             await self._send(b"0\r\n\r\n")
 
     async def break_off(self) -> None:
-        """Reset the connection, so that no client takes what it has for the whole.
+        """Reset the connection, so that no client takes a part for the whole.
 
-        A reset drops what our side still holds, 4 MiB at most: pip, which goes on where it was, would ask for
-        it once more, and never come to the end of a file that always breaks off there.
+        A reset drops the bytes that our socket still holds, 4 MiB at most, so the client may take them first.
+        Otherwise pip, which resumes, would never get past a place where a file always breaks off.
         """
         self.abandon()
         await self.wire.until_taken(TAKE_SECONDS)
@@ -188,11 +188,11 @@ class Exchange:
             self.wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def abandon(self) -> None:
-        """Send nothing more: the client is gone, or nobody can tell where in its stream it is."""
+        """Send nothing more: the client is gone, or its stream is in an unknown state."""
         self._response = next_of_response(self._response, "break")
 
     async def answer(self, answer: Answer, extra: Headers | None = None, *, closes: bool = False) -> None:
-        """An answer of our own in place of a response. `closes`: the connection ends with it."""
+        """Send an answer of our own in place of a response. `closes`: the connection ends with it."""
         self._response = next_of_response(self._response, "answer")
         self.status = answer.status
         self._closes = self._closes or closes
@@ -201,9 +201,9 @@ class Exchange:
         self._response = next_of_response("sending", "finish")
 
     async def drain(self) -> None:
-        """Take the rest of a body that nobody wants, so that the client comes to read the answer.
+        """Read and drop the rest of the body, so that the client comes to read the answer.
 
-        Closing with unread octets resets the connection (RFC 9112 §9.6), and the answer is lost: twine and uv
+        To close with unread bytes resets the connection (RFC 9112 §9.6), and the answer is lost: twine and uv
         read it only after they have sent everything.
         """
         if self._request != "arriving":
@@ -224,7 +224,7 @@ class Exchange:
             return
 
     def _must_close(self) -> bool:
-        """Decide it for good: octets of a body that nobody read would pass for the next request."""
+        """Decide it for good. Unread bytes of a body would pass for the next request."""
         self._closes = self._closes or self._request != "received"
         return self._closes
 

@@ -1,4 +1,4 @@
-"""One connector's proxy: a request in, the registry's response out, one log line about it."""
+"""The proxy of one connector: takes a request, answers with the registry's response, writes a log line."""
 
 import time
 
@@ -18,15 +18,15 @@ from sidecar.rules.routes import Route, route
 from sidecar.sockets.connections import closing_on_error
 
 _REDIRECT = Answer(302, "redirect", "the index is at the registry's own path")
-_PAGE_STATUSES = (200, 203)  # 203: something between the registry and us has changed it (RFC 9110 §15.3.4)
+_PAGE_STATUSES = (200, 203)  # 203: a proxy before us changed the page (RFC 9110 §15.3.4)
 
 
 Outcome = tuple[Route | None, str | None, str | None]
-"""Of a request, for its log line: its route, if it got one; code and sentence of an answer of our own"""
+"""For the log line of a request: its route, if it has any; code and sentence of an answer of our own"""
 
 
 class Proxy:
-    """Holds nothing of one request."""
+    """Serves all requests of one connector. It holds no state of a single request."""
 
     def __init__(
         self, connector: str, port: int, grants: Grants, attempts: Attempts, upstream: Upstream, log: Log
@@ -68,20 +68,20 @@ class Proxy:
             answer = answer_of(error)
             is_broken = isinstance(error, CredentialRenewed) and exchange.repeats_broken_only
             await self._refuse(exchange, answer, is_broken=is_broken)
-        except Exception as error:  # noqa: BLE001 (an edge: the client is to hear of our own faults too)
+        except Exception as error:  # noqa: BLE001 (an edge: the client must hear of our own faults too)
             self._log.write("error", "internal error", error=type(error).__name__)
             answer = answer_of(SidecarError())
             await self._refuse(exchange, answer)
         return (chosen, answer.code, answer.sentence) if answer else (chosen, None, None)
 
     def _registry_of(self, grant: Grant) -> GrantedRegistry:
-        """Made once per grant: it takes a tenth of a small request."""
+        """The registry of a grant, made once per grant: it takes a tenth of a small request."""
         if self._registry is None or self._registry.grant is not grant:
             self._registry = GrantedRegistry.of(grant)
         return self._registry
 
-    async def _download(self, exchange: Exchange, wanted: Route, wanted_of: GrantedRegistry) -> None:
-        response, chosen, registry = await self._visits.fetch(exchange, wanted, wanted_of)
+    async def _download(self, exchange: Exchange, wanted: Route, granted: GrantedRegistry) -> None:
+        response, chosen, registry = await self._visits.fetch(exchange, wanted, granted)
         try:
             with closing_on_error(response.wire):
                 is_page = chosen.action == "index"
@@ -95,7 +95,7 @@ class Proxy:
             self._visits.leave(chosen, registry)
 
     async def _refuse(self, exchange: Exchange, answer: Answer, *, is_broken: bool = False) -> None:
-        if is_broken or not exchange.can_answer:  # all that is left is to break it
+        if is_broken or not exchange.can_answer:
             await exchange.break_off()
             return
         try:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 # in quotes: each `Literal` that is evaluated takes 0.1 ms of the start
 RequestState: TypeAlias = 'Literal["expecting", "arriving", "received", "lost"]'
-"""Of the body. `expecting`: the client waits for a 100 before it sends it; `lost`: nobody can tell its end"""
+"""Of the body. `expecting`: the client waits for a 100 before it sends; `lost`: where it ends is unknown"""
 RequestEvent: TypeAlias = 'Literal["invite", "end", "lose"]'
 
 REQUEST: Mapping[tuple[RequestState, RequestEvent], RequestState] = {
@@ -19,20 +19,20 @@ REQUEST: Mapping[tuple[RequestState, RequestEvent], RequestState] = {
 }
 
 ResponseState: TypeAlias = 'Literal["pending", "begun", "sending", "complete", "broken"]'
-"""`begun`: the head is composed, and no octet has been sent"""
+"""`begun`: the head is composed, and no byte has been sent"""
 ResponseEvent: TypeAlias = 'Literal["begin", "send", "answer", "finish", "break"]'
 
 RESPONSE: Mapping[tuple[ResponseState, ResponseEvent], ResponseState] = {
     ("pending", "begin"): "begun",  # a registry's response comes
     ("begun", "send"): "sending",
     ("pending", "answer"): "sending",  # an answer of our own
-    ("begun", "answer"): "sending",  # in place of the registry's: its body failed before the first octet
+    ("begun", "answer"): "sending",  # in place of the registry's, whose body failed before its first byte
     ("sending", "finish"): "complete",
-    # the client left, or must not take what it has for the whole
+    # the client left, or must not take a part for the whole
     ("pending", "break"): "broken",
     ("begun", "break"): "broken",
     ("sending", "break"): "broken",
-    ("complete", "break"): "broken",  # a fault of ours behind the last octet
+    ("complete", "break"): "broken",  # a fault of ours after the last byte
 }
 
 

@@ -19,24 +19,24 @@ from sidecar.sockets.readiness import WaitEnded, WireTimeout
 from sidecar.sockets.wire import Wire, WireClosed
 
 ANSWER_SECONDS = 300.0
-"""From the last octet to the answer: registries scan and index before they say yes; uv waits 900 s"""
+"""From the last byte to the response: registries scan and index before they accept; uv waits 900 s"""
 
 
 async def send_upload(exchange: Exchange, wire: Wire, length: int) -> ResponseHead:
-    """Stream one upload over the connection that took its head. Returns the head of the registry's answer."""
+    """Stream an upload over the connection that took its head. Returns the head of the response."""
     await _stream(exchange, wire, is_chunked=length == CHUNKED)
     return await read_response_head(wire, "POST", ANSWER_SECONDS, exchange.wire)
 
 
 def length_header(length: int) -> tuple[bytes, bytes]:
-    """The header for the length of an upload, as its client declared it."""
+    """The header for the length of an upload, as declared by the client."""
     if length == CHUNKED:
         return b"transfer-encoding", b"chunked"
     return b"content-length", b"%d" % length
 
 
 async def _stream(exchange: Exchange, wire: Wire, *, is_chunked: bool) -> None:
-    """Send the body until its end, or until the registry responds early (it has seen enough, or too much)."""
+    """Send the body until its end, or until the registry responds early, for instance with a 413."""
     response = _EarlyResponse(wire)
     try:
         while view := await exchange.read_body(response):
@@ -45,7 +45,7 @@ async def _stream(exchange: Exchange, wire: Wire, *, is_chunked: bool) -> None:
                 return
         if is_chunked:
             await _send_unless_answered(wire, memoryview(b"0\r\n\r\n"), exchange.wire, response)
-    except WaitEnded:  # the client paused, and the registry did not wait for it
+    except WaitEnded:  # the registry responded while the client paused
         return
     finally:
         response.give_back()
@@ -57,17 +57,17 @@ class _EarlyResponse:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._begun = b""
-        """Of a head that has not come whole"""
+        """The part of a head that has come"""
         self._room = HEAD_LIMIT
         self._has_come = False
 
     @property
     def ends_wait(self) -> bool:
-        """As `Watched`: a client that pauses is not waited for once the response has come."""
+        """As `Watched`: once the response has come, no wait for the client goes on."""
         return self.has_come()
 
     def has_come(self) -> bool:
-        """Look at what has arrived. Skips interim responses (RFC 9110 §15.2) within one head's size."""
+        """Look for a final response. Interim ones (RFC 9110 §15.2) are skipped, up to the limit of a head."""
         while not self._has_come and self._wire.has_arrived():
             data = self._wire.take_ahead()
             self._begun += data
@@ -77,7 +77,7 @@ class _EarlyResponse:
         return self._has_come
 
     def give_back(self) -> None:
-        """Have what has come read once more, by the reader of the response."""
+        """Give the bytes back to the connection, for the reader of the response."""
         self._wire.give_back(self._begun)
         self._begun = b""
 
@@ -106,7 +106,7 @@ async def _send_unless_answered(wire: Wire, view: memoryview, client: Wire, resp
             if sent == len(view):
                 return True
             view = view[sent:]
-            if not is_ours:  # the buffer that it lies in belongs to all tasks
+            if not is_ours:  # all tasks share the buffer that it lies in
                 view, is_ours = memoryview(bytes(view)), True
             await wire.until_movable(SEND_SECONDS, client)
     except WireTimeout as error:
@@ -116,12 +116,12 @@ async def _send_unless_answered(wire: Wire, view: memoryview, client: Wire, resp
     except WaitEnded as error:
         raise ClientGone from error
     except WireClosed:
-        pass  # it may have said why before it closed
+        pass  # a response may have come before the end
     return False
 
 
 def refuse_redirect(head: ResponseHead, credential: Credential | None) -> NoReturn:
-    """Raises UpstreamBroken: an upload is never sent twice, so it follows no redirect."""
+    """Raises UpstreamBroken. No upload is sent twice, so it follows no redirect."""
     location = redact(find(head.headers, b"location") or b"elsewhere", credential).decode("latin-1")
     raise UpstreamBroken(
         f"the registry redirects the upload to {location.partition('?')[0]}: name that address in the "

@@ -1,4 +1,4 @@
-"""Requests to one registry: credential to its own origin only, redirects followed, connections reused."""
+"""Requests to a registry: follows redirects, reuses connections, sends the credential to its origin only."""
 
 import contextlib
 import socket
@@ -33,19 +33,19 @@ SEND_SECONDS = 60.0
 """For a registry that takes nothing more: nginx's own default towards clients"""
 RESPONSE_SECONDS = 120.0
 """To a response's head: a cold Nexus or Artifactory remote first fetches the file itself. Clients with less
-patience (pip 30 s, uv 30 s) leave earlier, and their leaving is seen at once"""
+patience (pip 30 s, uv 30 s) leave earlier, which ends the request at once"""
 BODY_SECONDS = 60.0
 """Between two pieces of a body"""
-REDIRECTS = 5
-"""Registry → storage → signed address is two; a loop ends here"""
+REDIRECT_LIMIT = 5
+"""Registry → storage → signed address takes two; the limit ends loops"""
 
 _REDIRECTED = (301, 302, 303, 307, 308)
-_SMALL_BODY = 64 * 1024  # a body worth reading to its end for the sake of its connection
-_DISCARD_SECONDS = 1.0  # and for as long as another connection takes to be made
+_SMALL_BODY = 64 * 1024  # to read so much is cheaper than a new connection
+_DISCARD_SECONDS = 1.0  # about the time that a new connection takes
 
 
 class GrantedRegistry(NamedTuple):
-    """One registry as a grant describes it."""
+    """A registry as a grant describes it."""
 
     grant: Grant
     layout: Layout
@@ -61,15 +61,15 @@ class GrantedRegistry(NamedTuple):
 
     def locate(self, url: str) -> tuple[Origin, str]:
         """Origin and request target of a URL."""
-        if url.startswith(self.prefix):  # nearly all: a tenth of the time that parsing takes
+        if url.startswith(self.prefix):  # nearly always, and ten times as fast as parsing
             return self.layout.origin, url[len(self.prefix) - 1 :]
         return origin_of(url), target_of(url)
 
     def is_authorized(self, url: str) -> bool:
-        """Whether a redirect to this URL takes the credential along: to a path that a client may ask for.
+        """Whether a request that follows a redirect to this URL carries the credential.
 
-        The registry's origin alone is not enough: through an open redirect (Pulp has one by design) a Pod
-        would read the registry's API.
+        Only if a client could ask for the URL's path itself. The origin alone is not enough: through an open
+        redirect (Pulp has one by design) a Pod would read the registry's API.
         """
         if origin_of(url) != self.layout.origin:
             return False
@@ -85,11 +85,11 @@ class Response(NamedTuple):
     """Final URL, after redirects"""
     wire: Wire
     key: object
-    """Of the pool; None: used once"""
+    """Of the pool; None: the connection is used once"""
 
 
 class Upstream:
-    """Each `Response` belongs to the task that asked for it, which releases it."""
+    """The registry's side of all exchanges of a connector. A task releases each `Response` that it got."""
 
     def __init__(self, loop: Loop, threads: Threads) -> None:
         self._loop = loop
@@ -108,9 +108,9 @@ class Upstream:
         is_page: bool,
         client: Watched | None,
     ) -> Response:
-        """GET or HEAD, redirects followed. If the client leaves, the request ends; with None it goes on."""
+        """GET or HEAD; follows redirects. The request ends if the client leaves; with None it goes on."""
         is_authorized = registry.locate(url)[0] == registry.layout.origin
-        for _ in range(REDIRECTS + 1):
+        for _ in range(REDIRECT_LIMIT + 1):
             authorization = registry.authorization if is_authorized else None
             response = await self._ask(
                 method, url, headers, registry, authorization, is_page=is_page, client=client
@@ -122,12 +122,12 @@ class Upstream:
             url = _redirected(response.url, location, registry.layout, is_page=is_page)
             check_redirect(url, registry.layout, is_page=is_page)
             is_authorized = registry.is_authorized(url)
-        raise UpstreamBroken(f"the registry redirects more than {REDIRECTS} times")
+        raise UpstreamBroken(f"the registry redirects more than {REDIRECT_LIMIT} times")
 
     async def open_upload(
         self, url: str, headers: Headers, grant: Grant, length_header: tuple[bytes, bytes]
     ) -> Wire:
-        """A connection on which the head of an upload is sent; a new one, for no upload can be sent twice."""
+        """Open a connection, send an upload's head. A reused one may fail, and no upload is sent twice."""
         origin = origin_of(url)
         wire = await self._connect(origin, grant.ca, is_own=True, is_declared=True)
         with closing_on_error(wire):
@@ -140,14 +140,14 @@ class Upstream:
             return wire
 
     def release(self, response: Response) -> None:
-        """Give back the connection of a response that was read to its end; close an upload's (no key)."""
+        """Return the connection of a response that was read to its end; close it after an upload (no key)."""
         if response.key is not None and response.head.keeps_connection and not response.wire.has_ahead:
             self._pool.put(response.key, response.wire)
         else:
             response.wire.close()
 
     async def discard_body(self, response: Response) -> None:
-        """Read a short body that nobody wants, so that the connection can be used again; or close it."""
+        """Drop a body: read a short one, so that the connection can be used again; or close it."""
         if response.head.length == UNTIL_CLOSE or response.head.length > _SMALL_BODY:
             response.wire.close()
             return
@@ -182,13 +182,18 @@ class Upstream:
         request = render_request(method, path, fields)
         is_own = origin == registry.layout.origin
         is_declared = registry.layout.trusts(origin)
-        key = (origin, registry.grant.ca, is_own, is_declared)  # how the other end was verified belongs to it
+        key = (
+            origin,
+            registry.grant.ca,
+            is_own,
+            is_declared,
+        )  # how its end was verified
         reused = self._pool.take(key, self._loop.current)
         if reused is not None:
-            try:  # not `suppress`, which is three more calls in every request
+            try:  # `suppress` would take three more calls in every request
                 return Response(await _round_trip(reused, method, request, client), url, reused, key)
             except UpstreamBroken:
-                pass  # the registry closed it in this very moment: a GET is sent again, once, on a new one
+                pass  # the registry closed it in this moment: send the request once more, on a new connection
         wire = await self._connect(origin, registry.grant.ca, is_own=is_own, is_declared=is_declared)
         return Response(await _round_trip(wire, method, request, client), url, wire, key)
 
@@ -209,11 +214,11 @@ class Upstream:
             raise UpstreamUnreachable(f"no room for a connection to {origin}: {error.strerror}") from error
 
     def _tls(self, origin: Origin, ca: str | None, *, is_own: bool) -> ssl.SSLContext | None:
-        """The registry is verified with the Connector's CA alone; storage elsewhere may have a public one."""
+        """Only the Connector's CA verifies the registry; storage elsewhere may have a public CA too."""
         if origin.scheme == "http":
             return None
         key = (ca, is_own or ca is None)
-        with self._lock:  # loading the system's bundle takes 5 to 20 ms: once, not once per connection
+        with self._lock:  # the system's bundle takes 5 to 20 ms to load, so it is loaded once
             context = self._contexts.get(key)
             if context is None:
                 context = self._contexts[key] = make_tls_context(ca)
@@ -223,7 +228,7 @@ class Upstream:
 
 
 async def read_response_head(wire: Wire, method: str, seconds: float, client: Watched | None) -> ResponseHead:
-    """The final response's head; interim ones (RFC 9110 §15.2) are passed over, with room for one head."""
+    """The final response's head. Skips interim responses (RFC 9110 §15.2), up to the limit of a head."""
     room = HEAD_LIMIT
     try:
         while room > 0:
@@ -259,16 +264,16 @@ async def _send_head(wire: Wire, request: bytes) -> None:
 
 
 def _redirected(url: str, location: bytes, layout: Layout, *, is_page: bool) -> str:
-    """The next URL, or the refusal to go there."""
+    """The URL that a redirect leads to. Raises Refusal or UpstreamBroken if it must not be followed."""
     try:
-        # some write a Location as a person would; a space in it would end our own request's target
-        found = urljoin(url, quote(location, safe="!#$%&'()*+,/:;=?@[]"))
-        origin = origin_of(found)
+        # some registries send a Location with spaces, and a space would end the target of our request
+        next_url = urljoin(url, quote(location, safe="!#$%&'()*+,/:;=?@[]"))
+        origin = origin_of(next_url)
         here = origin_of(url)
     except ValueError as error:
         raise UpstreamBroken("the registry redirects to no http or https URL") from error
     if is_page and not layout.trusts(origin):
-        # GitLab, pypiserver and pypicloud send misses to pypi.org, where anybody may own a private name
+        # GitLab, pypiserver and pypicloud send misses to pypi.org, where a stranger may own a private name
         raise Refusal(
             404,
             "redirect-not-followed",
@@ -277,4 +282,4 @@ def _redirected(url: str, location: bytes, layout: Layout, *, is_page: bool) -> 
         )
     if origin.scheme == "http" and (here.scheme == "https" or not layout.trusts(origin)):
         raise UpstreamBroken(f"the registry redirects to {origin}, without TLS; not followed")
-    return urlsplit(found)._replace(fragment="").geturl()
+    return urlsplit(next_url)._replace(fragment="").geturl()

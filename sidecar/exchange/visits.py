@@ -1,4 +1,4 @@
-"""A request's way to the registry, with a second try where the credential does not serve.
+"""A request's way to the registry, with a second try where the credential fails.
 
 The second try takes a newer grant, or goes alone. A GET or HEAD may be sent again; an upload only if nothing
 of it was sent.
@@ -30,7 +30,7 @@ from sidecar.sockets.wire import Wire
 
 
 class Failed:
-    """The grant did not serve. No NamedTuple: to make that class takes 0.3 ms of the start."""
+    """A try that failed for the grant. No NamedTuple: to make such a class takes 0.3 ms of the start."""
 
     __slots__ = ("cause", "error", "is_urgent", "may_try_again")
 
@@ -48,11 +48,11 @@ class Failed:
         self.may_try_again = may_try_again
         """The request may be sent once more with the same grant, alone"""
         self.is_urgent = is_urgent
-        """Do not wait long for the broker: most likely there is no newer grant"""
+        """Do not wait long for the broker, which most likely has no newer grant"""
 
 
 class Visits:
-    """The visits of one connector."""
+    """The requests of one connector to its registry."""
 
     def __init__(self, connector: str, grants: Grants, attempts: Attempts, upstream: Upstream) -> None:
         self._connector = connector
@@ -75,7 +75,7 @@ class Visits:
             newer = None if is_renewed else await self._newer(registry.grant, outcome)
             if newer is not None:
                 is_renewed, is_second = True, False
-                registry, chosen = _led_by(newer, exchange)
+                registry, chosen = _route_with(newer, exchange)
             elif outcome.may_try_again:
                 is_second = True
                 await self._attempts.pause(exchange.wire)
@@ -83,7 +83,7 @@ class Visits:
                 raise outcome.error
 
     def leave(self, chosen: Route, registry: GrantedRegistry) -> None:
-        """Give back the place: the answer has ended, or nobody reads it."""
+        """Give back the place: the answer has ended, or is not read."""
         if _is_at_registry(chosen, registry):
             self._attempts.leave()
 
@@ -97,8 +97,8 @@ class Visits:
                     head = await send_upload(exchange, wire, exchange.head.length)
                     verdict = verdict_of(head.status)
                 except (ClientGone, Refusal):
-                    # The registry has the credential, and an answer to half a body never comes. Where it
-                    # was never accepted, this counts as a refusal after `trust.UNHEARD` of them.
+                    # The registry has the credential, and answers no half body. If it never accepted the
+                    # credential, this counts as a refusal after `trust.UNHEARD` such uploads.
                     is_doubtful = go.is_awaited and not standing.trust.is_accepted
                     verdict = "refused" if is_doubtful else "left"
                     raise
@@ -124,12 +124,12 @@ class Visits:
             except CredentialRefused as error:
                 return Failed(error.code, error)
         verdict: Verdict = "unjudged"
-        is_kept = False
+        holds_place = False
         try:
             response = await self._ask(exchange, chosen, registry, None if go.is_awaited else exchange.wire)
             status = _own_status(response, registry)
             verdict = verdict_of(status)
-            is_kept = True
+            holds_place = True
         except ClientGone:
             verdict = "left"
             raise
@@ -137,7 +137,7 @@ class Visits:
             return Failed(REGISTRY_UNREACHABLE, error)
         finally:
             self._attempts.judge(standing, go, verdict, _subject(chosen))
-            if not is_kept:
+            if not holds_place:
                 self._attempts.leave()
         if status not in (401, 403):
             return response
@@ -148,7 +148,7 @@ class Visits:
         return self._failed(status, standing, go, registry.grant, _subject(chosen))
 
     def _of(self, grant: Grant) -> Standing:
-        """The standing for installs; looked up once per grant."""
+        """The standing of a grant for installs, looked up once per grant."""
         if self._standing is None or self._standing_of is not grant:
             self._standing, self._standing_of = self._attempts.standing("install", grant), grant
         return self._standing
@@ -185,7 +185,7 @@ class Visits:
             if newer is None:
                 raise outcome.error
             is_renewed = True
-            registry, chosen = _led_by(newer, exchange)
+            registry, chosen = _route_with(newer, exchange)
 
     async def _try_upload(
         self, exchange: Exchange, url: str, grant: Grant
@@ -208,9 +208,9 @@ class Visits:
                 self._attempts.leave()
 
     async def _check_upload(self, head: ResponseHead, standing: Standing, grant: Grant) -> None:
-        """Raises the error that replaces the answer. A 403 without a newer grant passes unchanged."""
+        """Raise the error that replaces the answer, if any. A 403 without a newer grant passes unchanged."""
         if head.status in (401, 403):
-            # the credential may have been rotated; the body is gone, so the client must send it again
+            # the credential may have been rotated; the body is spent, so the client must send it again
             refusal = refusal_of(head.status, grant, self._connector)
             if head.status == 401 and not standing.is_anonymous:
                 refusal = self._attempts.refusal(standing, "")
@@ -230,19 +230,19 @@ class Visits:
             raise
 
 
-def _led_by(grant: Grant, exchange: Exchange) -> tuple[GrantedRegistry, Route]:
+def _route_with(grant: Grant, exchange: Exchange) -> tuple[GrantedRegistry, Route]:
     """Registry and route of the request with another grant. Raises the refusal of `route`."""
     registry = GrantedRegistry.of(grant)
     return registry, route(exchange.head.method, exchange.head.target, registry.layout)
 
 
 def _is_at_registry(chosen: Route, registry: GrantedRegistry) -> bool:
-    """Whether it leads to the registry; files of another origin are fetched without the credential."""
+    """Whether the route leads to the registry: files of other origins are fetched without the credential."""
     return chosen.url.startswith(registry.prefix)
 
 
 def _own_status(response: Response, registry: GrantedRegistry) -> int:
-    """The registry's own status. If storage refuses, the registry had accepted and redirected the request."""
+    """The registry's own status: 200 if it redirected the request to storage, and storage refuses."""
     status = response.head.status
     return 200 if status in (401, 403) and not registry.is_authorized(response.url) else status
 

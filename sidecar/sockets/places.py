@@ -1,4 +1,4 @@
-"""Places at the registry: as many requests at once as the Connector allows. The others wait in a queue."""
+"""Places at the registry: as many requests at once as the Connector allows. Others wait in a queue."""
 
 from collections import deque
 
@@ -7,8 +7,8 @@ from sidecar.sockets.loop import Loop, Task
 from sidecar.sockets.wire import Wire
 
 WAIT_SECONDS = 20.0
-"""Longest wait for a place. pip and uv give up after 30 s of silence; below that they read our sentence and
-try again"""
+"""Longest wait for a place. pip and uv give up after 30 s of silence; earlier they read our sentence and try
+again"""
 RETRY_SECONDS = 2
 """For Retry-After; arbitrary. A request that comes again joins the end of the queue"""
 
@@ -22,7 +22,7 @@ class _Waiter:
 
 
 class Places:
-    """The places of one connector. A caller that took a place leaves it, whatever happens."""
+    """The places of one connector. A caller that took a place must leave it, whatever happens."""
 
     def __init__(self, loop: Loop, wait_seconds: float = WAIT_SECONDS) -> None:
         self._loop = loop

@@ -1,6 +1,6 @@
-"""Whether a socket can be read and written, by its last event or attempt, and waits for that with a limit.
+"""Whether a socket can be read and written, by its last event or attempt; waits for that, with a limit.
 
-A wait for one connection can watch another one: a client that leaves ends the wait for the registry.
+A wait can watch another connection: a client that leaves ends the wait for the registry.
 """
 
 import fcntl
@@ -15,7 +15,7 @@ from sidecar.sockets.loop import Loop, Task
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _READABLE = select.EPOLLIN | _GONE
 _WRITABLE = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
-_LOOK_SECONDS = 0.01  # between two looks at what no event reports; arbitrary
+_LOOK_SECONDS = 0.01  # between two looks at a queue that no event reports; arbitrary
 
 
 class WireTimeout(Exception):
@@ -40,7 +40,7 @@ class Readiness:
 
     def __init__(self, sock: socket.socket, loop: Loop, owner: Task | None) -> None:
         sock.setblocking(False)
-        # a read that ends before an urgent octet (RFC 9293 §3.8.5) would look as if no more had come
+        # a read stops before an urgent byte (RFC 9293 §3.8.5), which would look as if no more had come
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         self.sock = sock
         self.is_gone = False
@@ -48,7 +48,7 @@ class Readiness:
         self._owner = owner
         self._loop = loop
         self._is_plain = not isinstance(sock, ssl.SSLSocket)
-        # by the last event or attempt; a fresh socket is simply tried
+        # a fresh socket is simply tried
         self._is_readable = True
         self._is_writable = True
         self._number = sock.fileno()
@@ -56,11 +56,11 @@ class Readiness:
 
     @property
     def ends_wait(self) -> bool:
-        """As `Watched`: a wait on behalf of an end that is gone serves nobody."""
+        """As `Watched`: once this end is gone, no wait on its behalf goes on."""
         return self.is_gone
 
     def hand_over(self, task: Task | None) -> None:
-        """Have events wake this task from now on; with None, nobody."""
+        """Have events wake this task from now on; with None, no task."""
         self._owner = task
 
     def on_events(self, mask: int) -> None:
@@ -92,7 +92,7 @@ class Readiness:
             self._loop.wake(owner)
 
     async def give_way(self) -> None:
-        """Let others have their turn."""
+        """Let other tasks have their turn."""
         await self._loop.pause()
 
     async def until_movable(self, seconds: float, watched: Watched) -> None:
@@ -111,7 +111,7 @@ class Readiness:
         return self._number >= 0 and any(fcntl.ioctl(self._number, termios.TIOCOUTQ, bytes(4)))
 
     def _note_short(self) -> None:
-        """Less came than was asked for: then nothing is left, says epoll(7), save with TLS in between."""
+        """A short read: nothing is left then, says epoll(7). With TLS in between, something may be left."""
         if self._is_plain and not self.is_gone:
             self._is_readable = False
 

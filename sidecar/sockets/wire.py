@@ -1,4 +1,4 @@
-"""One connection: octets in and out, each wait with a limit, and what was read beyond the last head."""
+"""A connection: sends and receives bytes, with a limit for each wait."""
 
 import select
 import socket
@@ -16,7 +16,7 @@ Reader = TypeVar("Reader", bound=HeadReader)
 
 
 class WireClosed(Exception):
-    """The other end closed; `started` tells whether something of the message had come."""
+    """The other end closed. `started`: a part of the message had come."""
 
     def __init__(self, text: str = "connection closed", *, started: bool = False) -> None:
         super().__init__(text)
@@ -24,7 +24,7 @@ class WireClosed(Exception):
 
 
 class Wire(Readiness):
-    """A connection with the octets that were received beyond the last head. They are read first."""
+    """A connection, with the bytes received beyond the last head. The next read returns them first."""
 
     __slots__ = ("_ahead", "_failure", "_poll")
 
@@ -32,28 +32,28 @@ class Wire(Readiness):
         super().__init__(sock, loop, owner)
         self._ahead = b""
         self._failure: OSError | None = None
-        """An error that came behind octets: they are returned first, and the kernel reports it only once"""
+        """An error that came behind bytes, which are returned first. The kernel reports it only once"""
         self._poll = select.poll()
         self._poll.register(self._number, select.POLLIN)
 
     @property
     def has_ahead(self) -> bool:
-        """Whether octets beyond the last head wait to be read."""
+        """Whether there are bytes beyond the last head."""
         return bool(self._ahead)
 
     def take_ahead(self) -> bytes:
-        """Take the octets beyond the last head, perhaps none."""
+        """Take the bytes beyond the last head; may be empty."""
         ahead, self._ahead = self._ahead, b""
         return ahead
 
     def give_back(self, data: bytes) -> None:
-        """Have octets that were taken read once more, before all others."""
+        """Return bytes that were taken, to be read again before all others."""
         self._ahead = data + self._ahead
 
     async def receive(self, view: memoryview, seconds: float, watched: Watched | None = None) -> int:
-        """Read what is there, at least one octet, at most the view; 0 at the end of the stream.
+        """Fill the view with what has come, at least a byte; return its length, 0 at the end of the stream.
 
-        Reads until the socket would block rather than once: fewer, larger sends follow.
+        Reads until the socket would block, not just once, so that fewer and larger sends follow.
         """
         size = len(view)
         filled = self._receive_ahead(view) if self._ahead else 0
@@ -141,14 +141,14 @@ class Wire(Readiness):
         sent = self.send_some(data)
         if sent == len(data):
             return
-        # a copy, for the buffer that it may lie in belongs to all tasks
+        # a copy: other tasks use the buffer that it may lie in
         rest = memoryview(bytes(memoryview(data)[sent:]))
         while rest:
             await self._until_writable(self._loop.now + seconds, None)
             rest = rest[self.send_some(rest) :]
 
     def send_some(self, data: bytes | memoryview) -> int:
-        """Send what the socket takes now, perhaps nothing."""
+        """Send as much as the socket takes now; return its length, perhaps 0."""
         try:
             return self.sock.send(data)
         except (ssl.SSLWantWriteError, ssl.SSLWantReadError, BlockingIOError):
@@ -158,9 +158,9 @@ class Wire(Readiness):
             raise WireClosed(_cause(error)) from error
 
     def has_arrived(self, *, is_certain: bool = False) -> bool:
-        """Whether data or the end has come, without waiting; what came is kept for the next read.
+        """Whether data or the end has come. Does not wait, and leaves the data to the next read.
 
-        `is_certain`: the kernel is asked, whatever its last event was.
+        `is_certain`: ask the kernel, whatever its last event was.
 
         An event is not enough: TLS 1.3 session tickets make a socket readable without any data.
         """
@@ -171,7 +171,7 @@ class Wire(Readiness):
         if not (self._is_readable or is_certain):
             return False
         if not self._poll.poll(0) and not self._has_pending():
-            self._is_readable = False  # as the attempt below would tell, by an exception that takes 4 µs
+            self._is_readable = False  # the attempt below would show it too, by an exception that takes 4 µs
             return False
         try:
             self._ahead = self.sock.recv(_RECEIVE_SIZE)
@@ -179,18 +179,18 @@ class Wire(Readiness):
             self._is_readable = False
             return False
         except ssl.SSLWantWriteError:
-            self._is_readable = self._is_writable = False  # until what TLS has to say first can be sent
+            self._is_readable = self._is_writable = False  # until TLS can send its own message
             return False
         except OSError:
             return True
         return True
 
     def _has_pending(self) -> bool:
-        """Whether TLS holds octets that the socket no longer shows."""
+        """Whether TLS holds bytes that the socket no longer shows."""
         return isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
 
     async def pause(self) -> None:
-        """Let others have their turn, if there is more to read at once; else reading itself will wait."""
+        """Let other tasks have their turn, if more can be read at once; otherwise the read itself waits."""
         if self._is_readable or self._ahead:
             await self.give_way()
 

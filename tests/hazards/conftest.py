@@ -8,7 +8,7 @@ from authority import server_context
 from registry import Registry
 from sidecars import Sidecar, grant, running_sidecar
 
-from sidecar.exchange.server import ACTIVE
+from sidecar.exchange.server import ACTIVE_LIMIT
 
 
 @pytest.fixture
@@ -33,6 +33,6 @@ def sidecar(registry: Registry, tmp_path: Path) -> Iterator[Sidecar]:
 @pytest.fixture
 def roomy(registry: Registry, tmp_path: Path) -> Iterator[Sidecar]:
     """Its credential has been accepted, and its Connector allows more connections than it has places."""
-    with running_sidecar(tmp_path, grant(registry, max_connections=ACTIVE)) as found:
+    with running_sidecar(tmp_path, grant(registry, max_connections=ACTIVE_LIMIT)) as found:
         found.get("/simple/warm/")
         yield found

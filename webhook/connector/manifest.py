@@ -38,7 +38,7 @@ _PARAMETERS: Mapping[str, tuple[str, ...] | None] = {
 """Name of a parameter → its allowed values, None where any text is."""
 
 CONNECTIONS_LIMIT = 192
-"""A sidecar serves so many requests at once (`sidecar.exchange.server.ACTIVE`): more would have no effect"""
+"""The most requests that a sidecar serves at once (`sidecar.exchange.server.ACTIVE_LIMIT`)"""
 
 
 @dataclass(frozen=True, slots=True)
