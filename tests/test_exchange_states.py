@@ -96,7 +96,7 @@ class Scene:
         return bytes(await self.exchange.read_body(self.wire))
 
     def begin(self) -> bytes:
-        return self.exchange.start(200, b"OK", [], 5)
+        return self.exchange.begin(200, b"OK", [], 5)
 
     async def send(self, data: bytes = b"hello") -> None:
         await self.exchange.send(b"", data)

@@ -135,7 +135,7 @@ class Exchange:
             self._request = next_of_request(self._request, "end")
         return view
 
-    def start(
+    def begin(
         self, status: int, reason: bytes, headers: Headers, length: int | None, *, has_body: bool = True
     ) -> bytes:
         """Compose the response's head. The caller sends it together with the first bytes of the body.

@@ -33,7 +33,7 @@ async def relay_page(
         to_client(response.head.headers, is_rewritten=True, page_mark=links.layout.mark),
         credential,
     )
-    head = exchange.start(response.head.status, reason, headers, None, has_body=not is_head)
+    head = exchange.begin(response.head.status, reason, headers, None, has_body=not is_head)
     rewriter = PageRewriter(links, is_json=kind == "json") if kind else None
     decoder = _decoder(find(response.head.headers, b"content-encoding"))
     body = ResponseBody(exchange, response, _PIECE)

@@ -20,7 +20,6 @@ from sidecar.sockets.connections import closing_on_error
 _REDIRECT = Answer(302, "redirect", "the index is at the registry's own path")
 _PAGE_STATUSES = (200, 203)  # 203: a proxy before us changed the page (RFC 9110 §15.3.4)
 
-
 Outcome = tuple[Route | None, str | None, str | None]
 """For the log line of a request: its route, if it has any; code and sentence of an answer of our own"""
 

@@ -50,7 +50,7 @@ async def relay(
         to_client(response.head.headers, is_rewritten=False, page_mark=page_mark),
         credential,
     )
-    head = exchange.start(response.head.status, reason, headers, length, has_body=has_body)
+    head = exchange.begin(response.head.status, reason, headers, length, has_body=has_body)
     body = ResponseBody(exchange, response)
     while view := await body.read():
         await exchange.send(head, view)
@@ -101,7 +101,7 @@ async def _replace_error(exchange: Exchange, response: Response, upstream: Upstr
     status = _STATUSES.get(response.head.status, response.head.status)
     phrase = b"the registry answers %d" % response.head.status
     headers = [(b"content-type", b"text/plain; charset=utf-8"), *plain_fields(response.head.headers)]
-    head = exchange.start(status, phrase, headers, len(phrase) + 1, has_body=not is_head)
+    head = exchange.begin(status, phrase, headers, len(phrase) + 1, has_body=not is_head)
     await exchange.send(head, b"" if is_head else phrase + b"\n")
     await exchange.finish()
     await upstream.discard_body(response)
@@ -123,7 +123,7 @@ async def _relay_error(
     reason, headers = redact_head(
         response.head.reason, to_client(response.head.headers, is_rewritten=True), credential
     )
-    head = exchange.start(status, reason, headers, len(body))
+    head = exchange.begin(status, reason, headers, len(body))
     await exchange.send(head, body)
     await exchange.finish()
     if is_whole:

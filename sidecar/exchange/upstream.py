@@ -182,12 +182,8 @@ class Upstream:
         request = render_request(method, path, fields)
         is_own = origin == registry.layout.origin
         is_declared = registry.layout.trusts(origin)
-        key = (
-            origin,
-            registry.grant.ca,
-            is_own,
-            is_declared,
-        )  # how its end was verified
+        # the other end was verified by the last three
+        key = (origin, registry.grant.ca, is_own, is_declared)
         reused = self._pool.take(key, self._loop.current)
         if reused is not None:
             try:  # `suppress` would take three more calls in every request
