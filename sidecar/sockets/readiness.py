@@ -1,5 +1,14 @@
 """Whether a socket can be read and written, by its last event or attempt; waits for that, with a limit.
 
+epoll(7) is edge-triggered here, so it reports a change once, and two flags remember it:
+
+Flag         | set by                                 | cleared by
+------------ | -------------------------------------- | ------------------------------------------------
+_is_readable | data or an end; TLS: room to send too  | a read that blocks; a short read, without TLS
+_is_writable | room to send                           | a send that blocks; TLS that must send to read on
+
+A flag that is set too often costs an attempt. A flag that is cleared too often hangs its task to the limit.
+
 A wait can watch another connection: a client that leaves ends the wait for the registry.
 """
 

@@ -1,4 +1,9 @@
-"""Threads for calls that block: name look-ups, TLS handshakes, questions to the broker."""
+"""Threads for calls that block: name look-ups, TLS handshakes, questions to the broker.
+
+A task queues a call and waits. A thread takes the call, runs it, and wakes the task through the loop. Threads
+and the loop share the queue and two counts, under `_changed`. A call needs no lock: its thread writes it, and
+the loop reads it only once `is_done` is set, as the last thing.
+"""
 
 import math
 import threading
