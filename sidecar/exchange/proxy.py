@@ -5,9 +5,10 @@ import time
 from sidecar.contract.grant import Grant
 from sidecar.errors import ClientGone, CredentialRenewed, SidecarError
 from sidecar.exchange.client import Exchange, host_names
+from sidecar.exchange.granted import GrantedRegistry
 from sidecar.exchange.pages import relay_page
 from sidecar.exchange.relay import relay
-from sidecar.exchange.upstream import GrantedRegistry, Upstream
+from sidecar.exchange.upstream import Upstream
 from sidecar.exchange.visits import Visits
 from sidecar.grants.attempts import Attempts
 from sidecar.grants.store import Grants
@@ -76,7 +77,7 @@ class Proxy:
     def _registry_of(self, grant: Grant) -> GrantedRegistry:
         """The registry of a grant, made once per grant: it takes a tenth of a small request."""
         if self._registry is None or self._registry.grant is not grant:
-            self._registry = GrantedRegistry.of(grant)
+            self._registry = GrantedRegistry(grant)
         return self._registry
 
     async def _download(self, exchange: Exchange, wanted: Route, granted: GrantedRegistry) -> None:

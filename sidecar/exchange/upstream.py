@@ -9,6 +9,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from sidecar.contract.grant import Grant
 from sidecar.errors import ClientGone, Refusal, RegistryUnreachable, UpstreamBroken, UpstreamUnreachable
+from sidecar.exchange.granted import GrantedRegistry
 from sidecar.http.headers import basic_authorization, to_registry
 from sidecar.http.http1 import (
     HEAD_LIMIT,
@@ -21,7 +22,7 @@ from sidecar.http.http1 import (
     render_request,
 )
 from sidecar.http.origins import Origin, origin_of, target_of
-from sidecar.rules.routes import Layout, check_redirect, route
+from sidecar.rules.routes import Layout, check_redirect
 from sidecar.sockets.bodies import Body
 from sidecar.sockets.connections import Pool, closing_on_error, connect, make_tls_context
 from sidecar.sockets.loop import Loop
@@ -42,41 +43,6 @@ REDIRECT_LIMIT = 5
 _REDIRECTED = (301, 302, 303, 307, 308)
 _SMALL_BODY = 64 * 1024  # to read so much is cheaper than a new connection
 _DISCARD_SECONDS = 1.0  # about the time that a new connection takes
-
-
-class GrantedRegistry(NamedTuple):
-    """A registry as a grant describes it."""
-
-    grant: Grant
-    layout: Layout
-    authorization: bytes | None
-    """For the registry's own origin"""
-    prefix: str
-    """The registry's origin and a slash"""
-
-    @classmethod
-    def of(cls, grant: Grant) -> "GrantedRegistry":
-        layout = Layout.of(grant)
-        return cls(grant, layout, basic_authorization(grant.credential), f"{layout.origin}/")
-
-    def locate(self, url: str) -> tuple[Origin, str]:
-        """Origin and request target of a URL."""
-        if url.startswith(self.prefix):  # nearly always, and ten times as fast as parsing
-            return self.layout.origin, url[len(self.prefix) - 1 :]
-        return origin_of(url), target_of(url)
-
-    def is_authorized(self, url: str) -> bool:
-        """Whether a request that follows a redirect to this URL carries the credential.
-
-        Only if a client could ask for the URL's path itself. The origin alone is not enough: through an open
-        redirect (Pulp has one by design) a Pod would read the registry's API.
-        """
-        if origin_of(url) != self.layout.origin:
-            return False
-        try:
-            return route("GET", target_of(url), self.layout).action in ("index", "file")
-        except Refusal:
-            return False
 
 
 class Response(NamedTuple):

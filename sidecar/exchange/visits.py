@@ -16,9 +16,10 @@ from sidecar.errors import (
     UpstreamUnreachable,
 )
 from sidecar.exchange.client import Exchange
+from sidecar.exchange.granted import GrantedRegistry
 from sidecar.exchange.relay import relay
 from sidecar.exchange.uploads import length_header, refuse_redirect, send_upload
-from sidecar.exchange.upstream import GrantedRegistry, Response, Upstream
+from sidecar.exchange.upstream import Response, Upstream
 from sidecar.grants.attempts import Attempts, Standing, verdict_of
 from sidecar.grants.store import Grants
 from sidecar.grants.trust import Go, Verdict
@@ -232,7 +233,7 @@ class Visits:
 
 def _route_with(grant: Grant, exchange: Exchange) -> tuple[GrantedRegistry, Route]:
     """Registry and route of the request with another grant. Raises the refusal of `route`."""
-    registry = GrantedRegistry.of(grant)
+    registry = GrantedRegistry(grant)
     return registry, route(exchange.head.method, exchange.head.target, registry.layout)
 
 
