@@ -21,7 +21,8 @@ ContractError      an environment or a grant document that cannot be read
 MalformedHead      a head that breaks RFC 9112
 WireTimeout        nothing moved on a connection within the limit of its phase
 WireClosed         the other end closed the connection
-WatchedClosed      the watched connection closed during a wait for another one
+WaitEnded          the watched thing, such as a client that closes, ended a wait
+IllegalEvent       a fault of ours: an event that the table of an exchange's states does not allow
 
 How each one meets the client stands in `answers.py`, the only place where they become statuses.
 """

@@ -110,7 +110,7 @@ class Proxy:
         is_refused = code not in (None, Code.REDIRECT, Code.CLIENT_GONE) or exchange.status >= 500
         self._log.write(
             "warning" if is_refused else "info",
-            "request",
+            Line.REQUEST,
             connector=self._connector,
             method=exchange.head.method,
             action=chosen.action if chosen else None,

@@ -208,12 +208,13 @@ class Controller:
         """Returns the turn that the registry's probe needs, if `turn` is not enough."""
         assert self._classes is not None  # noqa: S101 (nothing is tracked before)
         class_exists = self._classes.get("", names.CONNECTOR_CLASS) is not None
-        look = await self._observer.look(
-            tracked.manifest, tracked.last_probe, turn, class_exists=class_exists
-        )
+        known = tracked.last_probe
+        look = await self._observer.look(tracked.manifest, known, turn, class_exists=class_exists)
         if look is None:
             return None
-        tracked.last_probe = look.last_probe or tracked.last_probe
+        # a look that learned nothing must not undo a `doubt` that came in the meantime
+        if look.last_probe is not None and look.last_probe is not known:
+            tracked.last_probe = look.last_probe
         await self._write(tracked, look)
         return look.due
 

@@ -94,5 +94,6 @@ class Prober:
     def _log(self, registry: RegistryAccess, probe: Probe, last: LastProbe | None) -> None:
         """Log the cause, which the status leaves out: authors of Connectors read the status."""
         if probe.cause and (last is None or last.probe.cause != probe.cause):
-            key = f"{registry.connector.namespace}/{registry.connector.name}"
-            logger.info("registry not reached", extra={"connector": key, "cause": probe.cause})
+            logger.info(
+                "registry not reached", extra={"connector": str(registry.connector.key), "cause": probe.cause}
+            )

@@ -4,10 +4,10 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from loops import PATIENCE_SECONDS, run, wire_of
 
 from sidecar.sockets import connections
 from sidecar.sockets.loop import Loop
+from support.sidecars.loops import PATIENCE_SECONDS, run, wire_of
 
 
 @pytest.fixture

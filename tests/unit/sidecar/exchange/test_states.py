@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from itertools import product
 
 import pytest
-from loops import PATIENCE_SECONDS, run, wire_of
 
 from sidecar.errors import ClientGone, Refusal
 from sidecar.exchange.client import Exchange
@@ -24,6 +23,7 @@ from sidecar.exchange.states import (
 from sidecar.http.http1 import CHUNKED, Headers, RequestHead
 from sidecar.rules.answers import Answer
 from sidecar.sockets.loop import Loop
+from support.sidecars.loops import PATIENCE_SECONDS, run, wire_of
 
 BUSY = Answer(503, "too-busy", "try again")
 REQUEST_STATES: tuple[RequestState, ...] = ("expecting", "arriving", "received", "lost")
