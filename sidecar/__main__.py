@@ -9,6 +9,7 @@ import threading
 from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.errors import ContractError
 from sidecar.contract.grant import Grant
+from sidecar.contract.words import Line
 from sidecar.errors import SidecarError
 from sidecar.exchange.proxy import Proxy
 from sidecar.exchange.server import Server, listen
@@ -30,7 +31,7 @@ def main() -> int:
     try:
         environment = Environment.parse(os.environ)
     except ContractError as error:
-        Log().write("error", "cannot start", detail=str(error))
+        Log().write("error", Line.CANNOT_START, detail=str(error))
         return 2
     log = Log(environment.log_level)
     threading.stack_size(_STACK_BYTES)
@@ -48,12 +49,12 @@ def main() -> int:
         write_files(environment.config_dir, environment.files)
         for listener, fetch in zip(environment.listeners, fetches, strict=True):
             server.add_listener(listen(listener), _make_proxy(listener, fetch, loop, log))
-            log.write("info", "listening", connector=listener.connector, port=listener.port)
+            log.write("info", Line.LISTENING, connector=listener.connector, port=listener.port)
     except (SidecarError, ValueError, OSError) as error:  # a ContractError is a ValueError
-        log.write("error", "cannot start", detail=str(error))
+        log.write("error", Line.CANNOT_START, detail=str(error))
         return 2
     loop.run()
-    log.write("info", "stopped")
+    log.write("info", Line.STOPPED)
     return 0
 
 

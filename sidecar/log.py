@@ -6,10 +6,11 @@ import select
 import time
 from collections.abc import Mapping
 
+from sidecar.contract.words import Line
+
 _encode = json.JSONEncoder().encode  # quick for a string; of a whole line it would be half of the cost
 
 _NUMBERS = (int, float)
-_LOST = "log lines were lost: nobody read them"
 _LONGEST = 4000  # below PIPE_BUF: a pipe that has room at all has so much
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -34,7 +35,7 @@ class Log:
         """`level` is a key of `LEVELS`; fields are JSON values, None is left out."""
         if LEVELS[level] < self._threshold:
             return
-        if self._lost and self._put(self._line("warning", _LOST, {"count": self._lost})):
+        if self._lost and self._put(self._line("warning", Line.LINES_LOST, {"count": self._lost})):
             self._lost = 0
         if not self._put(self._line(level, message, fields)):
             self._lost += 1

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from sidecar.contract.errors import ContractError
-from sidecar.contract.words import CONFIG_DIR, LOG_LEVELS, SHAPE, TOKEN_FILE
+from sidecar.contract.words import BROKER_CA_VARIABLE, CONFIG_DIR, LOG_LEVELS, SHAPE, TOKEN_FILE
 
 
 class Listener(NamedTuple):
@@ -50,7 +50,7 @@ class Environment(NamedTuple):
         }
         if self.broker_url is not None:
             found["SIDECAR_BROKER_URL"] = self.broker_url
-            found["SIDECAR_BROKER_CA"] = self.broker_ca
+            found[BROKER_CA_VARIABLE] = self.broker_ca
             found["SIDECAR_TOKEN_FILE"] = self.token_file
         numbers = {"SIDECAR_GRANT_FD": self.grant_fd, "SIDECAR_PEER_UID": self.peer_uid}
         return found | {name: str(number) for name, number in numbers.items() if number is not None}
@@ -82,9 +82,9 @@ class Environment(NamedTuple):
         if level not in LOG_LEVELS:
             problems.append(f"SIDECAR_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, not {level!r}")
         url = None if grant_fd is not None else read("BROKER_URL")
-        if url and not variables.get("SIDECAR_BROKER_CA", "").strip():
+        if url and not variables.get(BROKER_CA_VARIABLE, "").strip():
             # the system's authorities would be asked instead, and any of them could vouch for a broker
-            problems.append("SIDECAR_BROKER_CA holds no certificate")
+            problems.append(f"{BROKER_CA_VARIABLE} holds no certificate")
         if url and not url.startswith("https://"):
             problems.append(f"SIDECAR_BROKER_URL must begin with https://, not {url!r}")
         found = cls(

@@ -5,6 +5,7 @@ import socket
 import struct
 import time
 
+from sidecar.contract.words import Code
 from sidecar.errors import ClientGone, Refusal
 from sidecar.http.http1 import (
     CHUNKED,
@@ -80,11 +81,11 @@ class Exchange:
             if name == b"host":
                 hosts.append(value)
             elif name == b"origin" or name.startswith(b"sec-fetch-"):
-                raise Refusal(403, "browser-refused", "requests of web pages are not served")
+                raise Refusal(403, Code.BROWSER_REFUSED, "requests of web pages are not served")
         # blanks after a value are not part of it (RFC 9112 §5.1), but llhttp leaves them there
         if len(hosts) != 1 or hosts[0].rstrip(b" \t").lower() not in host_names:
             sentence = "this listener answers to 127.0.0.1 and localhost only, at its own port"
-            raise Refusal(421, "wrong-host", sentence)
+            raise Refusal(421, Code.WRONG_HOST, sentence)
 
     async def read_body(self, watched: Watched) -> memoryview:
         """The next piece of the request's body, empty at its end.
@@ -105,12 +106,12 @@ class Exchange:
         except WireTimeout as error:
             self.closes = True
             raise Refusal(
-                408, "slow-request", f"no more of the upload came for {BODY_SECONDS:.0f} s"
+                408, Code.SLOW_REQUEST, f"no more of the upload came for {BODY_SECONDS:.0f} s"
             ) from error
         except MalformedHead as error:
             self.closes = True
             self._is_body_lost = True
-            raise Refusal(400, "bad-request", f"the upload's body is malformed: {error}") from error
+            raise Refusal(400, Code.BAD_REQUEST, f"the upload's body is malformed: {error}") from error
         self._remaining -= len(view)
         self._is_body_read = not view or self._remaining == 0
         return view

@@ -2,6 +2,7 @@
 
 import time
 
+from sidecar.contract.words import Code, Line
 from sidecar.errors import ClientGone, CredentialRenewed, SidecarError
 from sidecar.exchange.client import Exchange, host_names
 from sidecar.exchange.pages import relay_page
@@ -44,12 +45,12 @@ class Proxy:
             await exchange.drain()
         except ClientGone:
             exchange.closes = True
-            exchange.code = "client-gone"
+            exchange.code = Code.CLIENT_GONE
         except SidecarError as error:
             is_broken = isinstance(error, CredentialRenewed) and exchange.repeats_broken_only
             await self._refuse(exchange, answer_of(error), is_broken=is_broken)
         except Exception as error:  # noqa: BLE001 (an edge: the client is to hear of our own faults too)
-            self._log.write("error", "internal error", error=type(error).__name__)
+            self._log.write("error", Line.INTERNAL_ERROR, error=type(error).__name__)
             await self._refuse(exchange, answer_of(SidecarError()))
         finally:
             self._note(exchange, found[0] if found else None, time.monotonic() - started)
@@ -64,7 +65,7 @@ class Proxy:
         if chosen.action == "redirect":
             sentence = "the index is at the registry's own path"
             extra = [(b"location", chosen.url.encode("ascii"))]
-            await exchange.answer(Answer(302, "redirect", sentence), extra)
+            await exchange.answer(Answer(302, Code.REDIRECT, sentence), extra)
         elif chosen.action == "upload":
             await self._visits.upload(exchange, chosen, target)
         else:
@@ -96,10 +97,10 @@ class Proxy:
             exchange.closes = True
 
     def _note(self, exchange: Exchange, chosen: Route | None, seconds: float) -> None:
-        is_refused = exchange.code not in (None, "redirect", "client-gone") or exchange.status >= 500
+        is_refused = exchange.code not in (None, Code.REDIRECT, Code.CLIENT_GONE) or exchange.status >= 500
         self._log.write(
             "warning" if is_refused else "info",
-            "request",
+            Line.REQUEST,
             connector=self._connector,
             method=exchange.head.method,
             action=chosen.action if chosen else None,

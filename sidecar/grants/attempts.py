@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 
 from sidecar.contract.grant import Grant
-from sidecar.contract.words import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REQUEST_REFUSED
+from sidecar.contract.words import Code, Line
 from sidecar.errors import ClientGone, CredentialRefused, Refusal
 from sidecar.grants.trust import GOOD, Answer, Go, Rest, Trust, ask, end, may_try_again
 from sidecar.log import Log
@@ -149,7 +149,7 @@ class Attempts:
             if isinstance(step, Rest):
                 raise self.refusal(standing, subject)
             if self._loop.now >= deadline:
-                raise Refusal(503, "registry-busy", _AHEAD, retry_after=RETRY_SECONDS)
+                raise Refusal(503, Code.REGISTRY_BUSY, _AHEAD, retry_after=RETRY_SECONDS)
             await self._wait(step.until, client, deadline)
 
     async def _wait(self, until: float, client: Watched, deadline: float) -> None:
@@ -175,19 +175,14 @@ class Attempts:
         was_resting, is_resting = before.rests(""), standing.trust.rests("")
         if was_resting == is_resting:
             return
-        message, level = (_code(standing.trust), "warning") if is_resting else (ACCEPTED_AGAIN, "info")
         self._log.write(
-            level,
-            message,
+            "warning" if is_resting else "info",
+            _code(standing.trust) if is_resting else Line.CREDENTIAL_ACCEPTED,
             connector=self._connector,
             action=standing.action,
             version=standing.version,
             detail=str(self.refusal(standing, "")) if is_resting else None,
         )
-
-
-ACCEPTED_AGAIN = "credential accepted again"
-"""The message of a log line"""
 
 
 def answer_of_status(status: int) -> Answer:
@@ -201,5 +196,5 @@ def answer_of_status(status: int) -> Answer:
 
 def _code(trust: Trust) -> str:
     if not trust.is_accepted:
-        return CREDENTIAL_REFUSED
-    return CREDENTIAL_RESTS if trust.rests("") else REQUEST_REFUSED
+        return Code.CREDENTIAL_REFUSED
+    return Code.CREDENTIAL_RESTS if trust.rests("") else Code.REQUEST_REFUSED

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from sidecar.contract.grant import Grant
-from sidecar.contract.words import REGISTRY_UNREACHABLE
+from sidecar.contract.words import Code
 from sidecar.errors import BrokerRefused, BrokerUnreachable
 from sidecar.sockets.threads import Threads
 
@@ -114,7 +114,7 @@ class GrantStore:
                 return None
             if self._failure is not None and now < self._retry_at:
                 raise self._failure.with_traceback(None)
-            pauses = UNREACHABLE_SECONDS if cause == REGISTRY_UNREACHABLE else RENEW_SECONDS
+            pauses = UNREACHABLE_SECONDS if cause == Code.REGISTRY_UNREACHABLE else RENEW_SECONDS
             self._asked[key] = (count + 1, now + pauses[min(count, len(pauses) - 1)])
             self._is_fetching = True
         try:
@@ -187,7 +187,7 @@ class GrantStore:
 
 
 def _pace(version: str, cause: str) -> tuple[str, bool]:
-    return version, cause != REGISTRY_UNREACHABLE
+    return version, cause != Code.REGISTRY_UNREACHABLE
 
 
 class Grants:

@@ -6,7 +6,7 @@ and pip neither for an index page.
 
 from typing import NamedTuple
 
-from sidecar.contract.words import BROKER_UNREACHABLE, BROKER_UNTRUSTED, REGISTRY_UNREACHABLE
+from sidecar.contract.words import NO_GRANT, NO_GRANT_YET, Code
 from sidecar.errors import (
     BrokerRefused,
     BrokerUnreachable,
@@ -46,16 +46,16 @@ def answer_of(error: SidecarError) -> Answer:
     if isinstance(error, Refusal):
         return Answer(error.status, error.code, sentence, error.retry_after)
     if isinstance(error, BrokerRefused):
-        return Answer(403, error.reason, f"no grant: {sentence}")
+        return Answer(403, error.reason, NO_GRANT + sentence)
     if isinstance(error, BrokerUntrusted):
-        return Answer(503, BROKER_UNTRUSTED, f"no grant: {sentence}", retry_after=BROKER_RETRY_SECONDS)
+        return Answer(503, Code.BROKER_UNTRUSTED, NO_GRANT + sentence, retry_after=BROKER_RETRY_SECONDS)
     if isinstance(error, BrokerUnreachable):
-        return Answer(503, BROKER_UNREACHABLE, f"no grant yet: {sentence}", retry_after=BROKER_RETRY_SECONDS)
+        return Answer(503, Code.BROKER_UNREACHABLE, NO_GRANT_YET + sentence, retry_after=BROKER_RETRY_SECONDS)
     if isinstance(error, UpstreamUnreachable):
-        return Answer(502, REGISTRY_UNREACHABLE, f"{sentence}; {error.hint}" if error.hint else sentence)
+        return Answer(502, Code.REGISTRY_UNREACHABLE, f"{sentence}; {error.hint}" if error.hint else sentence)
     if isinstance(error, UpstreamBroken):
-        return Answer(502, "registry-broke-off", sentence)
-    return Answer(500, "internal-error", "the proxy failed; its log tells more")
+        return Answer(502, Code.REGISTRY_BROKE_OFF, sentence)
+    return Answer(500, Code.INTERNAL_ERROR, "the proxy failed; its log tells more")
 
 
 def render_answer(answer: Answer, *, is_head: bool, closes: bool, extra: Headers | None = None) -> bytes:

@@ -8,6 +8,7 @@ regular expression, a pattern with many stars takes time that grows with the pow
 from collections.abc import Sequence
 
 from sidecar.contract.grant import PackagePolicy
+from sidecar.contract.words import Code
 from sidecar.errors import Refusal
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
@@ -78,7 +79,7 @@ class Policy:
 
     def _refuse(self, project: str, verb: str, rule: str) -> None:
         sentence = f'package "{project}" is {verb} by connector {self._rules.connector} ({rule})'
-        raise Refusal(403, "package-denied", sentence)
+        raise Refusal(403, Code.PACKAGE_DENIED, sentence)
 
 
 def _shortened(patterns: Sequence[str]) -> str:

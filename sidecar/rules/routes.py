@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from sidecar.contract.grant import Grant
+from sidecar.contract.words import Code
 from sidecar.errors import Refusal
 from sidecar.http.origins import Origin, origin_of
 from sidecar.rules.filenames import (
@@ -103,7 +104,7 @@ def route(method: str, target: str, layout: Layout) -> Route:
         return _upload(path, layout)
     if method not in ("GET", "HEAD"):
         raise Refusal(
-            405, "method-not-allowed", f"{method} is not passed on: GET, HEAD and uploads by POST are"
+            405, Code.METHOD_NOT_ALLOWED, f"{method} is not passed on: GET, HEAD and uploads by POST are"
         )
     query = question + query
     if path.startswith(FOREIGN):
@@ -125,12 +126,12 @@ def _odd(index_path: str) -> str:
 def check_target(path: str, query: str) -> None:
     """Refuse what servers are known to read in more than one way."""
     if len(path) + len(query) > _LONGEST:
-        raise Refusal(414, "target-too-long", f"the address is longer than {_LONGEST} octets")
+        raise Refusal(414, Code.TARGET_TOO_LONG, f"the address is longer than {_LONGEST} octets")
     is_plain = _PATH.fullmatch(path) and (not query or _QUERY.fullmatch(query))
     if not is_plain or ("%" in path and not _is_utf8(path)):
         raise Refusal(
             400,
-            "bad-target",
+            Code.BAD_TARGET,
             "the address must be a plain path: no host, dot segments, empty segments or encoded separators",
         )
 
@@ -167,11 +168,11 @@ def check_redirect(url: str, layout: Layout, *, is_page: bool) -> None:
 
 def _upload(path: str, layout: Layout) -> Route:
     if path not in UPLOADS:
-        raise Refusal(405, "method-not-allowed", "uploads go to / or /legacy/, not to this path")
+        raise Refusal(405, Code.METHOD_NOT_ALLOWED, "uploads go to / or /legacy/, not to this path")
     if layout.upload_url is None:
         raise Refusal(
             403,
-            "upload-not-granted",
+            Code.UPLOAD_NOT_GRANTED,
             "this Pod may not upload: that needs the configuration pypirc, a Connector with access "
             "readwrite, and permission for the Pod's ServiceAccount",
         )
@@ -183,7 +184,7 @@ def _foreign_file(path: str, query: str, layout: Layout) -> Route:
     origin = layout.foreign.get(unquote(host).lower())  # pip writes the colon before a port as %3A
     distribution = _distribution(rest)
     if origin is None or distribution is None:
-        raise Refusal(404, "path-not-served", "the Connector declares no such origin of files")
+        raise Refusal(404, Code.PATH_NOT_SERVED, "the Connector declares no such origin of files")
     return Route("file", f"{origin}/{rest}{query}", *distribution)
 
 
@@ -192,7 +193,7 @@ def _own_file(path: str, query: str, layout: Layout) -> Route:
     if distribution is None:
         raise Refusal(
             404,
-            "path-not-served",
+            Code.PATH_NOT_SERVED,
             f"this is a package proxy: the index is at {ALIAS}, and only index pages and files of "
             "distributions are served",
         )

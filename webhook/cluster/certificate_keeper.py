@@ -14,7 +14,6 @@ import asyncio
 import base64
 import logging
 import random
-import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -22,14 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from certs import store
-from certs.authority import ServingFiles, service_hosts
+from certs.authority import ServingFiles
 from certs.errors import CertificateError
+from certs.hosts import service_hosts
 from certs.rotate import renew
 from certs.succession import KEYS, Succession, succeed
 from webhook import names
 from webhook.cluster import paths
 from webhook.cluster.api import Api
-from webhook.errors import ClusterRefused, Conflict, ConnectorsError, NotFound
+from webhook.errors import ClusterRefused, Conflict, ConnectorsError, NotFound, describe_failure
 
 logger = logging.getLogger(__name__)
 
@@ -200,7 +200,8 @@ class CertificateKeeper:
         except OSError as error:
             cause = f"{error.filename} cannot be written: {error.strerror}"
         except Exception as error:  # noqa: BLE001 (an edge: a fault of ours must not end in an expired leaf)
-            cause = f"unexpected {type(error).__name__} {_place(error)}"
+            failure = describe_failure(error)
+            cause = f"unexpected {failure['error']} at {failure['place']}"
         if cause and cause != self._cause:
             logger.warning("certificates not kept", extra={"cause": cause})
         if self._cause and not cause:
@@ -224,9 +225,3 @@ async def _outcome(step: Step) -> str | ClusterRefused | None:
         raise
     except ClusterRefused as error:
         return error
-
-
-def _place(error: BaseException) -> str:
-    """Where it was raised. Its text is not logged: it might quote a key."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

@@ -26,7 +26,14 @@ from typing import Any
 from webhook import names
 from webhook.cluster import paths
 from webhook.cluster.api import Api
-from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, ConnectorsError, NotFound
+from webhook.errors import (
+    ClusterRefused,
+    ClusterUnavailable,
+    Conflict,
+    ConnectorsError,
+    NotFound,
+    describe_failure,
+)
 from webhook.grant.sidecar_images import (
     KEY,
     Record,
@@ -82,7 +89,8 @@ class ImageKeeper:
             except ConnectorsError as error:
                 self._note(str(error))
             except Exception as error:  # noqa: BLE001 (an edge: a fault of ours must not end the broker)
-                self._note(f"unexpected {type(error).__name__}")
+                failure = describe_failure(error)
+                self._note(f"unexpected {failure['error']} at {failure['place']}")
             await self._sleep(LOOK_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 (replicas drift apart)
 
     async def look(self) -> Sequence[str]:

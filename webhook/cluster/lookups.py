@@ -14,9 +14,8 @@ from webhook.cluster import paths, trim
 from webhook.cluster.api import Api
 from webhook.cluster.cache import Cache
 from webhook.cluster.image_keeper import ImageKeeper
-from webhook.connector.manifest import MaybeConnector, parse_connector
+from webhook.connector.manifest import MaybeConnector, find_connector
 from webhook.connector.secret import SecretManifest, parse_secret
-from webhook.errors import InvalidConnector
 from webhook.grant.cluster import (
     PROXY_RESOURCE,
     TokenIdentity,
@@ -24,6 +23,7 @@ from webhook.grant.cluster import (
     Verb,
     parse_token_review,
 )
+from webhook.identifiers import ConnectorKey
 from webhook.pod.namespace import NamespaceFacts
 
 LIVE_SECONDS = 1.0
@@ -51,16 +51,16 @@ class KubernetesCluster:
     async def pod(self, namespace: str, name: str) -> Mapping[str, Any] | None:
         return await self._api.get(paths.pod(namespace, name), trim=trim.pod)
 
-    async def is_allowed(self, who: TokenIdentity, verb: Verb, namespace: str, connector: str) -> bool:
+    async def is_allowed(self, identity: TokenIdentity, verb: Verb, namespace: str, connector: str) -> bool:
         resource, subresource = PROXY_RESOURCE
         body = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SubjectAccessReview",
             "spec": {
-                "user": who.username,
-                "uid": who.uid,
-                "groups": list(who.groups),
-                "extra": {key: list(values) for key, values in who.extra.items()},
+                "user": identity.username,
+                "uid": identity.uid,
+                "groups": list(identity.groups),
+                "extra": {key: list(values) for key, values in identity.extra.items()},
                 "resourceAttributes": {
                     "group": names.GROUP,
                     "version": names.API_VERSION.rpartition("/")[2],
@@ -98,16 +98,12 @@ class AdmissionView:
         self._namespaces = namespaces
         self._quotas = quotas
 
-    async def connector(self, key: str) -> MaybeConnector:
-        namespace, _, name = key.partition("/")
-        manifest = self._connectors.get(namespace, name)
+    async def connector(self, key: ConnectorKey) -> MaybeConnector:
+        manifest = self._connectors.get(*key)
         # it may have been created together with the Pod, a moment ago, or be too large for the cache
         if manifest is None or trim.is_abridged(manifest):
-            manifest = await self._api.get(paths.connector(namespace, name), seconds=LIVE_SECONDS)
-        try:
-            return parse_connector(manifest) if manifest else None
-        except InvalidConnector as error:
-            return error
+            manifest = await self._api.get(paths.connector(*key), seconds=LIVE_SECONDS)
+        return find_connector(manifest)
 
     async def place(self, name: str) -> NamespaceFacts:
         namespace = self._namespaces.get("", name)

@@ -15,10 +15,11 @@ from typing import IO, Any
 
 from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.grant import Grant
+from sidecar.contract.words import Line
 from webhook.clients.endpoints import Endpoints, index_url, upload_url
 from webhook.clients.files import files
 from webhook.command.loopback import free_port
-from webhook.connector.registry import RegistryAccess
+from webhook.connector.registry import RegistryAccess, compose_grant
 from webhook.console import Console
 from webhook.errors import ConnectorsError
 
@@ -90,19 +91,12 @@ def _endpoints(registry: RegistryAccess, port: int) -> Endpoints:
 
 
 def _grant(registry: RegistryAccess) -> Grant:
-    connector = registry.connector
-    return Grant(
+    return compose_grant(
+        registry,
         version="file",
-        index_url=connector.index_url,
-        upload_url=connector.upload_url if connector.access == "readwrite" else None,
-        file_origins=connector.file_origins,
-        ca=registry.ca,
-        credential=registry.credential,
+        may_upload=registry.connector.access == "readwrite",
         soft_seconds=_FOREVER,
         hard_seconds=_FOREVER,
-        broker_ca=(),
-        packages=connector.packages,
-        max_connections=connector.max_connections,
     )
 
 
@@ -118,7 +112,7 @@ def _start(
 ) -> tuple["subprocess.Popen[str]", int, "_Watcher"]:
     reading, lifeline = os.pipe()
     settings = Environment(
-        listeners=(Listener(registry.connector.key, port),),
+        listeners=(Listener(str(registry.connector.key), port),),
         files=files(endpoints),
         config_dir=str(folder),
         grant_fd=reading,
@@ -183,17 +177,17 @@ class _Watcher:
 
     def _take(self, event: Mapping[str, Any]) -> None:
         message = event.get("message")
-        if message == "listening":
+        if message == Line.LISTENING:
             self._failure = None
             self._settled.set()
-        elif message == "cannot start":
+        elif message == Line.CANNOT_START:
             self._failure = str(event.get("detail"))
-        elif message == "request" and (self._is_verbose or event.get("level") == "warning"):
+        elif message == Line.REQUEST and (self._is_verbose or event.get("level") == "warning"):
             what = event.get("file") or event.get("package") or ""
             parts = [event.get("method"), event.get("action"), what, event.get("status"), event.get("detail")]
             timing = [f"{event.get('bytes')} octets", f"{event.get('ms')} ms"] if self._is_verbose else []
             self._console.line("pypi-connector: " + " ".join(str(one) for one in [*parts, *timing] if one))
-        elif event.get("level") in ("warning", "error") and message != "request":
+        elif event.get("level") in ("warning", "error") and message != Line.REQUEST:
             self._console.line(f"pypi-connector: {event.get('detail') or message}")
 
 

@@ -3,95 +3,62 @@
 The same files that `kubectl apply` takes: any number of documents, in any number of files, in any order.
 """
 
-import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from secrets import token_bytes
 from typing import Any
 
-import yaml
-
-from sidecar.contract.grant import Credential
 from webhook import names
-from webhook.connector.credentials import parse_ca, parse_credential
+from webhook.command.yaml_files import label, read_yaml
+from webhook.connector.credentials import MaybeSecret
 from webhook.connector.manifest import Connector, parse_connector
-from webhook.connector.registry import RegistryAccess
+from webhook.connector.reasons import ConnectorReason
+from webhook.connector.registry import RegistryAccess, Secrets, parse_access
 from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.errors import InputError, InvalidConnector, Problem
+from webhook.identifiers import ConnectorKey
+from webhook.problems import Problems
 
-STDIN = "-"
 DEFAULT_NAMESPACE = "default"
-_QUOTED = re.compile(r"'(?!<)[^']{3,}'")
-"""What the library quotes in its problems may be a password; single characters and its <names> are not"""
 _DIGEST_KEY = token_bytes(32)
 _KINDS = ("Connector", "ConnectorClass", "Secret")
 
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """What the files hold, by kind. Keys are namespace and name."""
+    """What the files hold, by kind."""
 
-    connectors: Mapping[tuple[str, str], Mapping[str, Any]]
+    connectors: Mapping[ConnectorKey, Mapping[str, Any]]
     secrets: Mapping[tuple[str, str], SecretManifest]
+    """By namespace and name"""
     default_namespace: str = DEFAULT_NAMESPACE
-
-
-def read_yaml(source: str) -> list[Any]:
-    """The documents of one file, or of standard input for `-`. `InputError` tells line and column."""
-    name = _label(source)
-    try:
-        text = sys.stdin.read() if source == STDIN else Path(source).read_text("utf-8")
-    except OSError as error:
-        cause = (error.strerror or type(error).__name__).lower()
-        raise InputError.of("FileUnreadable", f"{name} cannot be read: {cause}") from error
-    except UnicodeDecodeError as error:
-        raise InputError.of("FileUnreadable", f"{name} is not UTF-8 text") from error
-    try:
-        return [document for document in yaml.safe_load_all(text) if document is not None]
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "an unknown place"
-        what = _QUOTED.sub("…", getattr(error, "problem", None) or "it is no YAML")
-        raise InputError.of("InvalidYAML", f"{name}: {where}: {what}") from None
-    except (
-        ValueError,
-        TypeError,
-        AttributeError,
-    ):  # a value that looks like a date or has a tag, and is none
-        sentence = f"{name} holds a value that YAML cannot read as what it looks like: put it into quotes"
-        raise InputError.of("InvalidYAML", sentence) from None
 
 
 def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) -> Documents:
     """Read all files; every problem of every file is reported together."""
-    problems: list[Problem] = []
-    connectors: dict[tuple[str, str], Mapping[str, Any]] = {}
+    problems = Problems()
+    connectors: dict[ConnectorKey, Mapping[str, Any]] = {}
     secrets: dict[tuple[str, str], SecretManifest] = {}
     for source in sources:
-        try:
+        documents: list[Any] = []
+        with problems.collecting():
             documents = list(_flatten(read_yaml(source)))
-        except InputError as error:
-            problems += error.problems
-            continue
         for number, document in enumerate(documents, start=1):
-            found = _identify(document, f"{_label(source)}: document {number}", default_namespace)
+            found = _identify(document, f"{label(source)}: document {number}", default_namespace)
             if isinstance(found, Problem):
-                problems.append(found)
+                problems.extend([found])
             elif document["kind"] == "Connector":
-                connectors[found] = document
+                connectors[ConnectorKey(*found)] = document
             elif document["kind"] == "Secret":
                 secrets[found] = parse_secret(document, digest_key=_DIGEST_KEY)
-    if problems:
-        raise InputError(problems)
+    problems.raise_any()
     return Documents(connectors, secrets, default_namespace)
 
 
-def choose(documents: Documents, wanted: str | None) -> tuple[str, str]:
+def choose(documents: Documents, wanted: str | None) -> ConnectorKey:
     """The key of the one Connector, or of the one called `name` or `namespace/name`."""
     keys = sorted(documents.connectors)
-    listed = ", ".join("/".join(key) for key in keys)
+    listed = ", ".join(map(str, keys))
     if not keys:
         raise InputError.of("ConnectorNotFound", "the files hold no Connector: add one with -f")
     if wanted is None:
@@ -99,35 +66,28 @@ def choose(documents: Documents, wanted: str | None) -> tuple[str, str]:
             sentence = f"the files hold several Connectors: choose one with --connector ({listed})"
             raise InputError.of("ConnectorAmbiguous", sentence)
         return keys[0]
-    found = [key for key in keys if wanted in (key[1], "/".join(key))]
+    found = [key for key in keys if wanted in (key.name, str(key))]
     if len(found) != 1:
         how = "several Connectors are" if found else "no Connector is"
         raise InputError.of("ConnectorNotFound", f"{how} called {wanted!r}; the files hold {listed}")
     return found[0]
 
 
-def resolve(documents: Documents, key: tuple[str, str], *, insecure_allowed: bool = False) -> RegistryAccess:
+def resolve(documents: Documents, key: ConnectorKey, *, insecure_allowed: bool = False) -> RegistryAccess:
     """The Connector with credential and CA; `InputError` with all that is wrong in the three documents."""
     manifest, default = documents.connectors[key], documents.default_namespace
-    problems: list[Problem] = []
+    problems = Problems()
     try:
         connector = parse_connector(manifest, default_namespace=default, insecure_allowed=insecure_allowed)
     except InvalidConnector as error:
-        problems += error.problems
+        problems.extend(error.problems)
         connector = _with_its_secrets_only(manifest, default, error)
-    credential: Credential | None = None
-    ca: str | None = None
-    try:
-        credential = parse_credential(connector, _secret(documents, connector, connector.secret_name))
-    except InputError as error:
-        problems += error.problems
-    try:
-        ca = parse_ca(connector, _secret(documents, connector, connector.ca_secret_name))
-    except InputError as error:
-        problems += error.problems
-    if problems:
-        raise InputError(problems)
-    return RegistryAccess(connector, credential, ca)
+    login = _secret(documents, connector, connector.secret_name)
+    secrets = Secrets(login, _secret(documents, connector, connector.ca_secret_name))
+    with problems.collecting():
+        access = parse_access(connector, secrets)
+    problems.raise_any()
+    return access
 
 
 def _with_its_secrets_only(
@@ -147,22 +107,19 @@ def _with_its_secrets_only(
         raise error from None
 
 
-def _secret(documents: Documents, connector: Connector, name: str | None) -> SecretManifest | None:
+def _secret(documents: Documents, connector: Connector, name: str | None) -> MaybeSecret:
     if name is None:
         return None
     found = documents.secrets.get((connector.namespace, name))
     elsewhere = [namespace for namespace, other in documents.secrets if other == name]
     if found is None and elsewhere:
-        raise InputError.of(
-            "SecretNotFound",
+        return Problem(
+            ConnectorReason.SECRET_NOT_FOUND,
             f'secret "{name}" lies in namespace "{elsewhere[0]}", and Connector {connector.key} needs it in '
-            f'its own, "{connector.namespace}": move one of them',
+            f'its own, "{connector.namespace}"',
+            "move one of them",
         )
     return found
-
-
-def _label(source: str) -> str:
-    return "standard input" if source == STDIN else source
 
 
 def _flatten(documents: Iterable[Any]) -> Iterable[Any]:

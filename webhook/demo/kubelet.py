@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sidecar.contract.secret import Secret
+from sidecar.contract.words import Line
 from webhook import names
 from webhook.demo.containers import IMAGE_PATH, Container, Mount, start
 
@@ -72,7 +73,7 @@ class PodProcesses:
             if process.poll() is not None:
                 raise GateClosed("the sidecar ended without a word")
             time.sleep(0.01)
-        if lines[0]["message"] != "listening":
+        if lines[0]["message"] != Line.LISTENING:
             raise GateClosed(str(lines[0].get("detail")))
 
     def start_workload(

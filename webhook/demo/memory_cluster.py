@@ -88,8 +88,8 @@ class MemoryCluster:
     async def pod(self, namespace: str, name: str) -> Mapping[str, Any] | None:
         return self._objects.get(("Pod", namespace, name))
 
-    async def is_allowed(self, who: TokenIdentity, verb: Verb, namespace: str, connector: str) -> bool:
-        return rbac.is_allowed(self._objects.values(), who, verb, namespace, connector)
+    async def is_allowed(self, identity: TokenIdentity, verb: Verb, namespace: str, connector: str) -> bool:
+        return rbac.is_allowed(self._objects.values(), identity, verb, namespace, connector)
 
     async def secret(self, namespace: str, name: str) -> SecretManifest | None:
         found = self._objects.get(("Secret", namespace, name))

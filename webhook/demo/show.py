@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from webhook.command.inject import dump
+from webhook.command.yaml_files import dump
 from webhook.console import Console
 
 _LONG = 90

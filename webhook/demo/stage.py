@@ -17,14 +17,16 @@ from certs.bundle import split_bundle
 from sidecar.contract.secret import Secret
 from sidecar.contract.words import TOKEN_AUDIENCE
 from webhook import names
-from webhook.command.manifests import read_yaml
-from webhook.connector.manifest import MaybeConnector, parse_connector
+from webhook.command.yaml_files import read_yaml
+from webhook.connector.manifest import MaybeConnector, find_connector
 from webhook.demo import services
 from webhook.demo.memory_cluster import MemoryCluster
 from webhook.demo.packages import make_wheel
-from webhook.errors import InputError, InvalidConnector
+from webhook.errors import InputError
+from webhook.identifiers import ConnectorKey
 from webhook.pod.settings import Settings
 from webhook.server import admission, broker
+from webhook.server.reviewer import ConnectorLookup
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
 USERNAME = "ci-robot"
@@ -119,13 +121,8 @@ def _filled(
     yield {"kind": "Secret", "metadata": metadata, "stringData": {"ca.crt": authority.certificate}}
 
 
-def _lookup(cluster: MemoryCluster) -> admission.Connectors:
-    async def lookup(key: str) -> MaybeConnector:
-        namespace, _, name = key.partition("/")
-        manifest = await cluster.connector(namespace, name)
-        try:
-            return parse_connector(manifest) if manifest else None
-        except InvalidConnector as error:
-            return error
+def _lookup(cluster: MemoryCluster) -> ConnectorLookup:
+    async def lookup(key: ConnectorKey) -> MaybeConnector:
+        return find_connector(await cluster.connector(*key))
 
     return lookup

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from sidecar.contract.words import COMMAND
+from sidecar.contract.words import COMMAND, Line
 from webhook import names
 from webhook.clients.ports import default_port
 from webhook.command.loopback import free_port, is_taken
@@ -21,9 +21,10 @@ from webhook.demo.show import show_after, show_before
 from webhook.demo.stage import Stage, example, set_stage
 from webhook.demo.workload import Outcome, run_and_search
 from webhook.errors import ConnectorsError
+from webhook.identifiers import ConnectorKey
 
 _WORKLOAD = "build"
-_CONNECTOR = "team-a/team-pypi"
+_CONNECTOR = ConnectorKey("team-a", "team-pypi")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -125,7 +126,7 @@ def _show_search(outcome: Outcome, console: Console, *, isolate: bool) -> None:
 
 def _show_log(log: Path, console: Console) -> None:
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    requests = [one for one in lines if one["message"] == "request" and one.get("status", 500) < 300]
+    requests = [one for one in lines if one["message"] == Line.REQUEST and one.get("status", 500) < 300]
     _heading(console, "What the sidecar logged")
     for one in requests:
         what = one.get("file") or one.get("package") or ""

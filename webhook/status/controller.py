@@ -10,7 +10,6 @@ import asyncio
 import logging
 import random
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +20,8 @@ from webhook.cluster import paths, trim
 from webhook.cluster.api import Api
 from webhook.cluster.cache import Cache, Key
 from webhook.cluster.events import Recorder
-from webhook.errors import ClusterRefused, ClusterUnavailable
+from webhook.errors import ClusterRefused, ClusterUnavailable, describe_failure
+from webhook.identifiers import ConnectorKey
 from webhook.limits.fair_slots import FairSlots
 from webhook.status import schedule
 from webhook.status.lease import Lease
@@ -97,10 +97,9 @@ class Controller:
         """Until cancelled; the Lease is released then."""
         await self._lease.run(self._lead)
 
-    def doubt(self, connector: str) -> None:
+    def doubt(self, connector: ConnectorKey) -> None:
         """Pods report that this Connector's registry does not serve them. Only the leading replica acts."""
-        namespace, _, name = connector.partition("/")
-        tracked = self._tracked.get((namespace, name))
+        tracked = self._tracked.get(connector)
         if tracked is None or tracked.last_probe is None:
             return
         doubted = schedule.doubted(tracked.last_probe, self._clock())
@@ -148,11 +147,11 @@ class Controller:
                 self._in_namespace.clear()
 
     def _track_all(self, group: asyncio.TaskGroup) -> None:
-        in_namespace = Counter(key_of(manifest)[0] for manifest in self._connectors)
+        in_namespace = Counter(key_of(manifest).namespace for manifest in self._connectors)
         for manifest in self._connectors:
             key = key_of(manifest)
             # a status that another replica has just written is checked in its turn, not with all others
-            longest = schedule.look_period(self._period_seconds, in_namespace[key[0]])
+            longest = schedule.look_period(self._period_seconds, in_namespace[key.namespace])
             pause = random.uniform(0, longest) if is_current(manifest) else 0.0  # noqa: S311
             self._track(group, key, manifest, pause)
 
@@ -179,15 +178,12 @@ class Controller:
                 self._log(logging.WARNING, "connector not looked at", tracked, cause=str(error))
             except Exception as error:  # noqa: BLE001 (an edge: one Connector must not end the others)
                 tracked.failures += 1
-                frame = traceback.extract_tb(error.__traceback__)[-1]
-                place = f"{frame.filename}:{frame.lineno}"
-                kind = type(error).__name__
-                self._log(logging.ERROR, "internal error", tracked, error=kind, place=place)
+                self._log(logging.ERROR, "internal error", tracked, **describe_failure(error))
             pause = max(0.0, begun + self._next_visit(tracked) - self._clock())
 
     def _next_visit(self, tracked: _Tracked) -> float:
         """Seconds. Soon after a failure of the cluster, for a change may be waiting."""
-        in_namespace = self._in_namespace[key_of(tracked.manifest)[0]]
+        in_namespace = self._in_namespace[key_of(tracked.manifest).namespace]
         longest = schedule.look_period(self._period_seconds, in_namespace)
         if tracked.failures:
             longest = min(longest, 2.0 ** min(tracked.failures, 16))
@@ -202,7 +198,7 @@ class Controller:
         """
         due = await self._look_and_write(tracked, turn=None)
         while due is not None:
-            namespace = key_of(tracked.manifest)[0]
+            namespace = key_of(tracked.manifest).namespace
             if due == "first" and not await self._prober.wait_for_pace(namespace, tracked.changed):
                 return
             async with self._prober.places.hold(namespace):
@@ -232,7 +228,7 @@ class Controller:
             tracked.changed.set()
 
     def _log(self, level: int, message: str, tracked: _Tracked, **fields: object) -> None:
-        logger.log(level, message, extra={"connector": "/".join(key_of(tracked.manifest)), **fields})
+        logger.log(level, message, extra={"connector": str(key_of(tracked.manifest)), **fields})
 
 
 async def _wait(changed: asyncio.Event, seconds: float) -> None:

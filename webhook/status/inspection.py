@@ -3,20 +3,17 @@
 Secrets are read by `get` only, each time: the right to list or watch them would reveal all Secrets.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from webhook import names
-from webhook.connector.credentials import parse_ca, parse_credential, secret_forbidden
 from webhook.connector.manifest import parse_connector
-from webhook.connector.registry import RegistryAccess
-from webhook.connector.secret import SecretManifest
-from webhook.errors import ClusterRefused, Forbidden, InvalidConnector, InvalidSecret, Problem
+from webhook.connector.reasons import ConnectorReason
+from webhook.connector.registry import ReadSecret, RegistryAccess, parse_access, read_secrets
+from webhook.errors import ClusterRefused, InvalidConnector, Problem
+from webhook.problems import Problems
 from webhook.status.reported import Versions
-
-ReadSecret = Callable[[str, str], Awaitable[SecretManifest | None]]
-"""Namespace and name → the Secret, or None if it does not exist"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,46 +35,18 @@ async def inspect(manifest: Mapping[str, Any], read: ReadSecret, *, class_exists
         connector = parse_connector(manifest)
     except InvalidConnector as error:
         return Inspection(tuple(error.problems), None, None, None, Versions())
-    problems: list[Problem] = [] if class_exists else [_class_not_found()]
-
-    secret = ca_secret = credential = ca = None
-    try:
-        secret = await _read(read, connector.namespace, connector.secret_name, is_ca=False)
-        credential = parse_credential(connector, secret)
-    except InvalidSecret as error:
-        problems += error.problems
-    try:
-        ca_secret = await _read(read, connector.namespace, connector.ca_secret_name, is_ca=True)
-        ca = parse_ca(connector, ca_secret)
-    except InvalidSecret as error:
-        problems += error.problems
+    problems = Problems()
+    if not class_exists:
+        sentence = f'connectorclasses.{names.GROUP} "{names.CONNECTOR_CLASS}" not found'
+        problems.add(ConnectorReason.CONNECTOR_CLASS_NOT_FOUND, sentence, "a start of the broker creates it")
+    secrets = await read_secrets(connector, read, refusals=ClusterRefused)
+    registry = None
+    with problems.collecting():
+        registry = parse_access(connector, secrets)
     return Inspection(
         problems=tuple(problems),
         has_secret=connector.secret_name is not None,
         has_ca=connector.ca_secret_name is not None,
-        registry=None if problems else RegistryAccess(connector, credential, ca),
-        versions=Versions(_revision(secret), _revision(ca_secret)),
+        registry=None if problems else registry,
+        versions=Versions(*secrets.revisions),
     )
-
-
-async def _read(read: ReadSecret, namespace: str, name: str | None, *, is_ca: bool) -> SecretManifest | None:
-    """A refusal of the API server is a fault of the installation, reported as a problem of the Secret."""
-    if name is None:
-        return None
-    try:
-        return await read(namespace, name)
-    except Forbidden as error:
-        raise InvalidSecret([secret_forbidden(namespace, name, is_ca=is_ca)]) from error
-    except ClusterRefused as error:
-        reason = "CASecretUnreadable" if is_ca else "SecretUnreadable"
-        raise InvalidSecret.of(reason, f'secret "{name}" cannot be read: {error}') from error
-
-
-def _revision(secret: SecretManifest | None) -> str:
-    return secret.revision if secret else ""
-
-
-def _class_not_found() -> Problem:
-    name = names.CONNECTOR_CLASS
-    sentence = f'connectorclasses.{names.GROUP} "{name}" not found: a start of the broker creates it'
-    return Problem("ConnectorClassNotFound", sentence)

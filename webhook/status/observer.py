@@ -8,10 +8,10 @@ from webhook.clients.endpoints import index_url
 from webhook.clients.ports import default_port
 from webhook.cluster import paths, trim
 from webhook.cluster.api import Api
-from webhook.cluster.cache import Key
 from webhook.cluster.trim import is_abridged, without_texts
 from webhook.connector.conditions import TYPES, Observed, Probe, conditions
 from webhook.connector.secret import SecretManifest, parse_secret
+from webhook.identifiers import ConnectorKey
 from webhook.limits.fair_slots import FairSlots
 from webhook.status.inspection import Inspection, inspect
 from webhook.status.prober import Prober, Turn
@@ -54,7 +54,7 @@ class Observer:
         if manifest["metadata"].get("deletionTimestamp"):
             return None
         # reading takes time of this loop: even a thousand new Connectors are read in turn
-        async with self._calls.hold(key_of(manifest)[0]):
+        async with self._calls.hold(key_of(manifest).namespace):
             whole = await self._whole(manifest)
             if whole is None:
                 return None
@@ -80,11 +80,11 @@ class Observer:
         return parse_secret(manifest) if manifest else None
 
 
-def key_of(manifest: Mapping[str, Any]) -> Key:
-    return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+def key_of(manifest: Mapping[str, Any]) -> ConnectorKey:
+    return ConnectorKey(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
 
 
 def _report(manifest: Json, inspection: Inspection, probe: Probe | None) -> Report:
-    url = index_url(default_port("/".join(key_of(manifest))))
+    url = index_url(default_port(key_of(manifest)))
     observed = Observed(inspection.problems, inspection.has_secret, inspection.has_ca, probe, url)
     return Report(conditions(observed), url, inspection.versions)

@@ -94,5 +94,5 @@ class Prober:
     def _log(self, registry: RegistryAccess, probe: Probe, last: LastProbe | None) -> None:
         """Log the cause, which the status leaves out: authors of Connectors read the status."""
         if probe.cause and (last is None or last.probe.cause != probe.cause):
-            key = f"{registry.connector.namespace}/{registry.connector.name}"
+            key = str(registry.connector.key)
             logger.info("registry not reached", extra={"connector": key, "cause": probe.cause})

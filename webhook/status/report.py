@@ -61,7 +61,7 @@ def _merged(stored: Mapping[str, Any], ours: Sequence[Condition], generation: in
         merged[condition.type] = {
             "type": condition.type,
             "status": condition.status,
-            "reason": condition.reason,
+            "reason": str(condition.reason),  # plain text, as in the API server's answer
             "message": condition.message[:MESSAGE_LIMIT],
             "lastTransitionTime": old["lastTransitionTime"] if is_same else now,
             "observedGeneration": generation,

@@ -6,12 +6,11 @@ from typing import Any
 
 from webhook.connector.conditions import (
     AUTH,
-    AUTHENTICATION_FAILED,
-    CONNECTION_FAILED,
     LIVENESS,
     TYPES,
     Probe,
 )
+from webhook.connector.reasons import ConditionReason
 
 Json = dict[str, Any]
 
@@ -68,9 +67,9 @@ def reported_probe(manifest: Mapping[str, Any]) -> Probe | None:
         return None
     conditions = by_type(mapping(manifest.get("status")))
     liveness, auth = conditions[LIVENESS], conditions[AUTH]
-    if liveness.get("reason") == CONNECTION_FAILED:
+    if liveness.get("reason") == ConditionReason.CONNECTION_FAILED:
         return Probe("unreachable", str(liveness.get("message")))
-    if auth.get("reason") == AUTHENTICATION_FAILED:
+    if auth.get("reason") == ConditionReason.AUTHENTICATION_FAILED:
         return Probe("refused", str(auth.get("message")))
     if liveness.get("status") == auth.get("status") == "True":
         return Probe("ok", str(liveness.get("message")))

@@ -100,5 +100,5 @@ def assert_told_why(kube: Kube, namespace: str, *, reason: str, cause: str) -> N
     explained = product.explain(kube, namespace, "from-before")
     assert explained.returncode == 1
     assert cause in explained.stdout
-    assert "delete the Pod and create it anew" in explained.stdout
+    assert "delete the Pod and create it" in explained.stdout
     assert "NetworkPolicies" not in explained.stdout

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from sidecar.contract.grant import Credential, Grant
 from sidecar.contract.secret import Secret
-from sidecar.contract.words import CREDENTIAL_REFUSED
+from sidecar.contract.words import Code
 from sidecar.errors import BrokerRefused, BrokerUnreachable
 from sidecar.grants.store import GrantStore
 
@@ -84,7 +84,7 @@ class Run:
     def version(self) -> str:
         return self.store.get().version
 
-    def renewed(self, version: str, cause: str = CREDENTIAL_REFUSED) -> str | None:
+    def renewed(self, version: str, cause: str = Code.CREDENTIAL_REFUSED) -> str | None:
         found = self.store.renew(grant(version), cause)
         return found and found.version
 

@@ -7,15 +7,15 @@ import pytest
 
 from sidecar.contract.errors import ContractError
 from sidecar.contract.grant import MAX_CONNECTIONS, Grant, grant_request
-from sidecar.contract.words import CAUSES, CREDENTIAL_RESTS
+from sidecar.contract.words import CAUSES, Code
 from support.sidecars.grant_stores import grant
 
 GRANT = grant("canary-skew")
 
 
 def test_a_sidecar_says_why_it_asks_for_a_newer_grant() -> None:
-    assert grant_request("team/pypi", "v1", CREDENTIAL_RESTS)["cause"] == CREDENTIAL_RESTS
-    assert CREDENTIAL_RESTS in CAUSES
+    assert grant_request("team/pypi", "v1", Code.CREDENTIAL_RESTS)["cause"] == Code.CREDENTIAL_RESTS
+    assert Code.CREDENTIAL_RESTS in CAUSES
 
 
 def test_without_a_cause_it_asks_as_an_earlier_release_asked() -> None:

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from sidecar.contract.words import CREDENTIAL_RESTS, REGISTRY_UNREACHABLE
+from sidecar.contract.words import Code
 from sidecar.errors import BrokerRefused, BrokerUnreachable
 from sidecar.grants.store import BACK_OFF_SECONDS, RENEW_SECONDS
 from support.sidecars.grant_stores import (
@@ -62,22 +62,22 @@ def test_a_registry_that_cannot_be_reached_asks_every_fifteen_seconds_and_holds_
     test = run("1")
     test.version()
     for _ in range(31):
-        assert test.renewed("1", REGISTRY_UNREACHABLE) is None
+        assert test.renewed("1", Code.REGISTRY_UNREACHABLE) is None
         test.clock.now += 1
-    assert test.renewed("1", CREDENTIAL_RESTS) is None
-    assert test.broker.causes == [None, *[REGISTRY_UNREACHABLE] * 3, CREDENTIAL_RESTS]
+    assert test.renewed("1", Code.CREDENTIAL_RESTS) is None
+    assert test.broker.causes == [None, *[Code.REGISTRY_UNREACHABLE] * 3, Code.CREDENTIAL_RESTS]
 
 
 def test_whether_a_question_is_worth_a_thread_is_known_without_one() -> None:
     test = run("1")
     test.version()
-    assert test.store.may_renew(grant("1"), CREDENTIAL_RESTS)
+    assert test.store.may_renew(grant("1"), Code.CREDENTIAL_RESTS)
     test.renewed("1")
-    assert not test.store.may_renew(grant("1"), CREDENTIAL_RESTS)
-    assert test.store.may_renew(grant("1"), REGISTRY_UNREACHABLE)
-    assert test.store.may_renew(grant("an older one"), CREDENTIAL_RESTS)
+    assert not test.store.may_renew(grant("1"), Code.CREDENTIAL_RESTS)
+    assert test.store.may_renew(grant("1"), Code.REGISTRY_UNREACHABLE)
+    assert test.store.may_renew(grant("an older one"), Code.CREDENTIAL_RESTS)
     test.clock.now += RENEW_SECONDS[0]
-    assert test.store.may_renew(grant("1"), CREDENTIAL_RESTS)
+    assert test.store.may_renew(grant("1"), Code.CREDENTIAL_RESTS)
 
 
 def test_a_second_refused_version_is_asked_about_at_once() -> None:

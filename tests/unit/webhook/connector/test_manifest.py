@@ -7,8 +7,9 @@ from sidecar.contract.grant import MAX_CONNECTIONS, PackagePolicy
 from sidecar.exchange.server import ACTIVE
 from support.checkout import MANIFESTS
 from support.connectors.connector_table import Case, cases
-from webhook.connector.manifest import CONNECTIONS_LIMIT, parse_connector
+from webhook.connector.manifest import parse_connector
 from webhook.connector.packages import LENGTH_LIMIT
+from webhook.connector.parameters import CONNECTIONS_LIMIT
 from webhook.errors import InvalidConnector
 
 TABLE = cases()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sidecar.contract.grant import PackagePolicy
-from sidecar.contract.words import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REQUEST_REFUSED
+from sidecar.contract.words import Code
 from sidecar.errors import BrokerUntrusted, CredentialRefused
 from sidecar.grants.broker import _REINSTALLED
 from sidecar.log import Log
@@ -115,8 +115,11 @@ def test_a_running_sidecar_logs_the_same_fields(tmp_path: Path) -> None:
 def test_what_the_sidecar_says_of_broker_and_credential_is_in_its_own_words() -> None:
     errors = [
         BrokerUntrusted(_REINSTALLED),
-        CredentialRefused("team/pypi", CREDENTIAL_REFUSED),
-        *(CredentialRefused("team/pypi", code, 9.5) for code in (CREDENTIAL_RESTS, REQUEST_REFUSED)),
+        CredentialRefused("team/pypi", Code.CREDENTIAL_REFUSED),
+        *(
+            CredentialRefused("team/pypi", code, 9.5)
+            for code in (Code.CREDENTIAL_RESTS, Code.REQUEST_REFUSED)
+        ),
     ]
     answers = {answer.code: answer for answer in map(answer_of, errors)}
     found = [line for line in map(json.loads, log_lines()) if line.get("reason") in answers]

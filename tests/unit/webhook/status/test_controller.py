@@ -24,6 +24,7 @@ from support.kubernetes.apistore import ApiStore
 from webhook.cluster.trim import is_abridged
 from webhook.connector.conditions import TYPES, Probe
 from webhook.connector.registry import RegistryAccess
+from webhook.identifiers import ConnectorKey
 from webhook.status.prober import PROBES_LIMIT
 from webhook.status.reported import condition
 from webhook.status.schedule import DOUBT_SECONDS, JITTER, REFUSED_ONCE_SECONDS
@@ -199,15 +200,15 @@ def test_a_connector_whose_pods_are_not_served_is_looked_at_at_once(store: ApiSt
     async def story() -> None:
         async with running(store, Probes(answer), clock=lambda: now[0], period_seconds=FAST) as controller:
             await until(lambda: ready(store, path)[0] == "True")
-            controller.doubt("team/pypi")
-            controller.doubt("team/another")
+            controller.doubt(ConnectorKey("team", "pypi"))
+            controller.doubt(ConnectorKey("team", "another"))
             await asyncio.sleep(3 * FAST)
             assert len(answers) == 2  # it was asked a moment ago
             now[0] += DOUBT_SECONDS
-            controller.doubt("team/pypi")
+            controller.doubt(ConnectorKey("team", "pypi"))
             await until(lambda: ready(store, path) == ("False", "AuthenticationFailed"))
             for _ in range(10):
-                controller.doubt("team/pypi")
+                controller.doubt(ConnectorKey("team", "pypi"))
                 now[0] += 1
             assert len(answers) == 1  # more tries would only lock the account
             now[0] += REFUSED_ONCE_SECONDS * (1 + JITTER)

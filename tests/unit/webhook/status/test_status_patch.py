@@ -7,6 +7,7 @@ import yaml
 
 from support.checkout import ROOT
 from webhook.connector.conditions import TYPES, Observed, Probe, conditions
+from webhook.connector.reasons import ConnectorReason
 from webhook.errors import Problem
 from webhook.status.report import (
     CONDITIONS_LIMIT,
@@ -55,6 +56,14 @@ def test_the_first_status_tells_every_condition_in_order() -> None:
     assert found["observedGeneration"] == 1
     assert found["proxy"] == {"httpAddress": {"url": URL}}
     assert condition({"status": found}, "Ready")["status"] == "Unknown"
+
+
+def test_a_patch_holds_plain_texts() -> None:
+    """A cache shares the texts that it sees, and `sys.intern` refuses a member of an enumeration."""
+    problem = Problem(ConnectorReason.SECRET_NOT_FOUND, "gone")
+    for found in (told(), told(None), told(REFUSED), told(None, problem)):
+        texts = {type(text) for one in found["status"]["conditions"] for text in one.values()}
+        assert texts == {str, int}
 
 
 def test_nothing_is_written_where_nothing_changed() -> None:
