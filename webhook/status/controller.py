@@ -147,11 +147,11 @@ class Controller:
                 self._in_namespace.clear()
 
     def _track_all(self, group: asyncio.TaskGroup) -> None:
-        in_namespace = Counter(key_of(manifest)[0] for manifest in self._connectors)
+        in_namespace = Counter(key_of(manifest).namespace for manifest in self._connectors)
         for manifest in self._connectors:
             key = key_of(manifest)
             # a status that another replica has just written is checked in its turn, not with all others
-            longest = schedule.look_period(self._period_seconds, in_namespace[key[0]])
+            longest = schedule.look_period(self._period_seconds, in_namespace[key.namespace])
             pause = random.uniform(0, longest) if is_current(manifest) else 0.0  # noqa: S311
             self._track(group, key, manifest, pause)
 
@@ -183,7 +183,7 @@ class Controller:
 
     def _next_visit(self, tracked: _Tracked) -> float:
         """Seconds. Soon after a failure of the cluster, for a change may be waiting."""
-        in_namespace = self._in_namespace[key_of(tracked.manifest)[0]]
+        in_namespace = self._in_namespace[key_of(tracked.manifest).namespace]
         longest = schedule.look_period(self._period_seconds, in_namespace)
         if tracked.failures:
             longest = min(longest, 2.0 ** min(tracked.failures, 16))
@@ -198,7 +198,7 @@ class Controller:
         """
         due = await self._look_and_write(tracked, turn=None)
         while due is not None:
-            namespace = key_of(tracked.manifest)[0]
+            namespace = key_of(tracked.manifest).namespace
             if due == "first" and not await self._prober.wait_for_pace(namespace, tracked.changed):
                 return
             async with self._prober.places.hold(namespace):

@@ -54,7 +54,7 @@ class Observer:
         if manifest["metadata"].get("deletionTimestamp"):
             return None
         # reading takes time of this loop: even a thousand new Connectors are read in turn
-        async with self._calls.hold(key_of(manifest)[0]):
+        async with self._calls.hold(key_of(manifest).namespace):
             whole = await self._whole(manifest)
             if whole is None:
                 return None
