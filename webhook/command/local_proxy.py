@@ -188,10 +188,10 @@ class _Watcher:
         elif message == Line.CANNOT_START:
             self._failure = str(event.get("detail"))
         elif message == Line.REQUEST and (self._is_verbose or event.get("level") == "warning"):
-            what = event.get("file") or event.get("package") or ""
-            parts = [event.get("method"), event.get("action"), what, event.get("status"), event.get("detail")]
+            name = event.get("file") or event.get("package") or ""
+            parts = [event.get("method"), event.get("action"), name, event.get("status"), event.get("detail")]
             timing = [f"{event.get('bytes')} octets", f"{event.get('ms')} ms"] if self._is_verbose else []
-            self._console.line("pypi-connector: " + " ".join(str(one) for one in [*parts, *timing] if one))
+            self._console.line("pypi-connector: " + " ".join(str(part) for part in [*parts, *timing] if part))
         elif event.get("level") in ("warning", "error") and message != Line.REQUEST:
             self._console.line(f"pypi-connector: {event.get('detail') or message}")
 

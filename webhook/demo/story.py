@@ -126,13 +126,12 @@ def _show_search(outcome: Outcome, console: Console, *, isolate: bool) -> None:
 
 def _show_log(log: Path, console: Console) -> None:
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    requests = [one for one in lines if one["message"] == Line.REQUEST and one.get("status", 500) < 300]
+    requests = [line for line in lines if line["message"] == Line.REQUEST and line.get("status", 500) < 300]
     _heading(console, "What the sidecar logged")
-    for one in requests:
-        what = one.get("file") or one.get("package") or ""
-        console.line(
-            f"  {one['method']:5}{one['action']:8}{what:42}{one['status']}  {one['ms']:6.1f} ms", "dim"
-        )
+    for request in requests:
+        name = request.get("file") or request.get("package") or ""
+        result = f"{request['status']}  {request['ms']:6.1f} ms"
+        console.line(f"  {request['method']:5}{request['action']:8}{name:42}{result}", "dim")
 
 
 def _heading(console: Console, text: str) -> None:
