@@ -48,7 +48,6 @@ def set_up(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # the lines of these libraries would double ours, and at DEBUG they quote requests
+    # clients of other servers are quieted where they are imported: they may quote requests in any process
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # it warns of every malformed request
-    for name in ("asyncio", "httpx", "httpcore", "aiohttp", "kubernetes"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)

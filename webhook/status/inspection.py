@@ -1,6 +1,6 @@
-"""What a Connector of the cluster is worth: itself and the Secrets that it names, read, or what is wrong.
+"""Reads a Connector and the Secrets that it names, and validates them.
 
-Secrets are read by `get` alone, each time: whoever may list or watch them sees those of everybody.
+Secrets are read by `get` only, each time: the right to list or watch them would reveal all Secrets.
 """
 
 from collections.abc import Mapping
@@ -13,24 +13,24 @@ from webhook.connector.reasons import ConnectorReason
 from webhook.connector.registry import ReadSecret, RegistryAccess, parse_access, read_secrets
 from webhook.errors import ClusterRefused, InvalidConnector, Problem
 from webhook.problems import Problems
-from webhook.status.patch import Versions
+from webhook.status.reported import Versions
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What was found."""
+    """A Connector and its Secrets, or their problems."""
 
     problems: tuple[Problem, ...]
     has_secret: bool | None
-    """Whether one is named; None, as the next: the Connector itself could not be read"""
+    """Whether the Connector names a Secret. None, here and in `has_ca`: the Connector itself is invalid"""
     has_ca: bool | None
     registry: RegistryAccess | None
-    """What can be asked; None if there are problems"""
+    """Access to the registry; None if there are problems"""
     versions: Versions
 
 
 async def inspect(manifest: Mapping[str, Any], read: ReadSecret, *, class_exists: bool) -> Inspection:
-    """`ClusterUnavailable` where no answer was to be had: then nothing is known, and nothing wrong."""
+    """Raises `ClusterUnavailable` if the API server does not answer: that is no problem of the Connector."""
     try:
         connector = parse_connector(manifest)
     except InvalidConnector as error:
