@@ -1,4 +1,4 @@
-"""The command line: it runs one command and returns the exit code. 2 means that the input cannot be used."""
+"""The command line: it runs a command and returns the exit code. 2 means that the input cannot be used."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -48,15 +48,15 @@ def _run(options: argparse.Namespace, environment: Mapping[str, str], errors: Co
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:
         raise InputError.of("CommandMissing", "give a command after --, such as: -- pip install flask")
-    documents = load(options.files)
-    registry = resolve(documents, choose(documents, options.connector), insecure_allowed=True)
+    manifests = load(options.files)
+    registry = resolve(manifests, choose(manifests, options.connector), insecure_allowed=True)
     return run_command(command, registry, environment, errors, port=options.port, is_verbose=options.verbose)
 
 
 def _inject(options: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
-    connectors = load(options.files, default_namespace=options.namespace or DEFAULT_NAMESPACE)
+    manifests = load(options.files, default_namespace=options.namespace or DEFAULT_NAMESPACE)
     settings = offline_settings(options.image)
-    documents = inject_files(options.pods, connectors, settings, namespace=options.namespace)
+    documents = inject_files(options.pods, manifests, settings, namespace=options.namespace)
     print_decisions(documents, errors)
     refused = [
         decision.reason
@@ -72,15 +72,15 @@ def _inject(options: argparse.Namespace, environment: Mapping[str, str], errors:
 
 
 def _check(options: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
-    documents = load(options.files)
-    keys = [choose(documents, options.connector)] if options.connector else sorted(documents.connectors)
+    manifests = load(options.files)
+    keys = [choose(manifests, options.connector)] if options.connector else sorted(manifests.connectors)
     if not keys:
-        choose(documents, None)
+        choose(manifests, None)
     registries: list[RegistryAccess] = []
     problems = Problems()
     for key in keys:
         with problems.collecting():
-            registries.append(resolve(documents, key, insecure_allowed=True))
+            registries.append(resolve(manifests, key, insecure_allowed=True))
     problems.raise_any()
     out = standard_output(environment)
     ready = [check(registry, out) for registry in registries]
@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--no-isolation", action="store_true", help="no user namespaces, prefixed paths")
     demo.set_defaults(handler=_demo)
 
-    # what the images run; settings come from WEBHOOK_* (docs/install.md)
+    # the images run these; settings come from WEBHOOK_* (docs/install.md)
     admission = commands.add_parser("admission", help="serve the admission webhook")
     admission.set_defaults(handler=_admission)
     broker = commands.add_parser("broker", help="serve grants, keep certificates and status")

@@ -1,7 +1,7 @@
 """`pypi-connector inject`: manifests with the Pods that admission would make, without a cluster.
 
-What goes to standard output is the input with its Pods and Pod templates injected, for `kubectl apply -f -`.
-Nothing goes there if any of them is refused.
+Standard output gets the input with its Pods and Pod templates injected, for `kubectl apply -f -`. If any of
+them is refused, standard output stays empty.
 """
 
 import difflib
@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from webhook import names
-from webhook.command.manifests import Documents
+from webhook.command.manifests import Manifests
 from webhook.command.pod_manifests import PodManifest, find_pods
 from webhook.command.yaml_files import Document, dump, label, read_documents
 from webhook.connector.manifest import MaybeConnector, parse_connector
@@ -25,7 +25,7 @@ from webhook.pod.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class InjectedDocument:
-    """A document with the decisions on its Pods; most documents hold one Pod or none."""
+    """A document with the decisions on its Pods; most documents hold a single Pod or none."""
 
     document: Document
     decisions: tuple[tuple[PodManifest, Decision], ...]
@@ -44,23 +44,23 @@ class InjectedDocument:
 
 
 def offline_settings(image: str | None) -> Settings:
-    """The broker's CA is the cluster's secret to make; its place stays empty."""
+    """Settings without the broker's CA, which only the cluster has."""
     sidecar_image = image or f"{names.SIDECAR_IMAGE}:{version('pypi-connector')}"
     return Settings(sidecar_image=sidecar_image, allowed_images=(sidecar_image,), broker_ca=())
 
 
 def inject_files(
-    sources: Sequence[str], connectors: Documents, settings: Settings, *, namespace: str | None
+    sources: Sequence[str], manifests: Manifests, settings: Settings, *, namespace: str | None
 ) -> list[InjectedDocument]:
-    """Decide on all Pods in the files. `InputError` if there are none.
+    """Decide on all Pods in the files. `InputError` if no file has any.
 
-    A Pod is created in `namespace`, else in the namespace of its manifest, else in the default one.
+    The Pods' namespace is `namespace`, else the manifest's, else the default.
     """
     result = []
     for source in sources:
         for document in read_documents(source):
             pods = tuple(find_pods(document.value))
-            decisions = tuple((pod, _decide(pod, connectors, settings, namespace)) for pod in pods)
+            decisions = tuple((pod, _decide(pod, manifests, settings, namespace)) for pod in pods)
             result.append(InjectedDocument(document, decisions))
     if not any(document.decisions for document in result):
         raise _no_pod(sources, result)
@@ -68,23 +68,23 @@ def inject_files(
 
 
 def _no_pod(sources: Sequence[str], documents: Sequence[InjectedDocument]) -> InputError:
-    place = ", ".join(map(label, sources))
+    files = ", ".join(map(label, sources))
     values = [injected.document.value for injected in documents]
     kinds = [value.get("kind") if isinstance(value, Mapping) else None for value in values]
     listed = ", ".join(dict.fromkeys(str(kind or "no kind") for kind in kinds)) or "nothing"
-    found = f"is of kind {listed}" if len(kinds) == 1 else f"holds {listed}"
-    sentence = f"{place} {found}; inject takes a Pod, or an object with a Pod template"
+    contents = f"is of kind {listed}" if len(kinds) == 1 else f"holds {listed}"
+    sentence = f"{files} {contents}; inject takes a Pod, or an object with a Pod template"
     return InputError.of("UnexpectedKind", sentence)
 
 
 def _decide(
-    manifest: PodManifest, documents: Documents, settings: Settings, namespace: str | None
+    manifest: PodManifest, manifests: Manifests, settings: Settings, namespace: str | None
 ) -> Decision:
-    """As admission does, but for an address without TLS: that is how registries on a laptop are reached."""
+    """Decide as admission does, but allow an address without TLS: registries on a laptop have none."""
     warnings: list[str] = []
 
     def lookup(key: ConnectorKey) -> MaybeConnector:
-        connector = documents.connectors.get(key)
+        connector = manifests.connectors.get(key)
         if connector is None:
             return None
         try:
@@ -92,18 +92,20 @@ def _decide(
         except InvalidConnector as error:
             if any(problem.reason != ConnectorReason.INSECURE_ADDRESS for problem in error.problems):
                 return error
-            warnings.extend(f"a cluster would refuse this Connector: {one.message}" for one in error.problems)
+            warnings.extend(
+                f"a cluster would refuse this Connector: {problem.message}" for problem in error.problems
+            )
             return parse_connector(connector, default_namespace=key.namespace, insecure_allowed=True)
 
-    chosen = namespace or manifest.namespace or documents.default_namespace
+    chosen = namespace or manifest.namespace or manifests.default_namespace
     decision = decide(manifest.pod, namespace=chosen, lookup=lookup, settings=settings)
     misplaced = [_misplaced(name, manifest) for name in manifest.misplaced_annotations()]
     return replace(decision, warnings=(*decision.warnings, *misplaced, *dict.fromkeys(warnings)))
 
 
 def _misplaced(annotation: str, manifest: PodManifest) -> str:
-    place = ".".join(map(str, (*manifest.template_path, "metadata", "annotations")))
-    fix = f"move it to {place}"
+    field = ".".join(map(str, (*manifest.template_path, "metadata", "annotations")))
+    fix = f"move it to {field}"
     return f"annotation {annotation} stands on {manifest.title} itself, where nobody reads it: {fix}"
 
 
@@ -121,7 +123,7 @@ def print_decisions(documents: Sequence[InjectedDocument], console: Console) -> 
 
 
 def print_stream(documents: Sequence[InjectedDocument], console: Console) -> None:
-    """All documents in their order. Those that do not change stay as they were written."""
+    """All documents in their order. A document that does not change is printed as it was written."""
     for injected in documents:
         if len(documents) > 1:
             console.line("---")
@@ -131,7 +133,7 @@ def print_stream(documents: Sequence[InjectedDocument], console: Console) -> Non
 
 
 def print_diff(documents: Sequence[InjectedDocument], console: Console) -> None:
-    """What changes, a diff for each document."""
+    """The changes, as a diff for each document."""
     for injected in documents:
         if injected.is_changed:
             console.diff(list(_diff(injected, is_alone=len(documents) == 1)))

@@ -1,6 +1,6 @@
-"""Manifest files of the command line: YAML documents in, Connectors with their Secrets out, or the problems.
+"""Manifest files of the command line: YAML documents in, Connectors with their Secrets or problems out.
 
-The same files that `kubectl apply` takes: any number of documents, in any number of files, in any order.
+`kubectl apply` takes the same files: any number of documents, in any number of files, in any order.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,8 +25,8 @@ _KINDS = ("Connector", "ConnectorClass", "Secret")
 
 
 @dataclass(frozen=True, slots=True)
-class Documents:
-    """What the files hold, by kind."""
+class Manifests:
+    """The manifests in the files, by kind."""
 
     connectors: Mapping[ConnectorKey, Mapping[str, Any]]
     secrets: Mapping[tuple[str, str], SecretManifest]
@@ -34,56 +34,56 @@ class Documents:
     default_namespace: str = DEFAULT_NAMESPACE
 
 
-def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) -> Documents:
-    """Read all files; every problem of every file is reported together."""
+def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) -> Manifests:
+    """Read all files. `InputError` has the problems of all of them."""
     problems = Problems()
     connectors: dict[ConnectorKey, Mapping[str, Any]] = {}
     secrets: dict[tuple[str, str], SecretManifest] = {}
     for source in sources:
         documents: list[Any] = []
         with problems.collecting():
-            documents = list(_flatten(read_yaml(source)))
+            documents += _flatten(read_yaml(source))
         for number, document in enumerate(documents, start=1):
-            found = _identify(document, f"{label(source)}: document {number}", default_namespace)
-            if isinstance(found, Problem):
-                problems.extend([found])
+            identity = _identify(document, f"{label(source)}: document {number}", default_namespace)
+            if isinstance(identity, Problem):
+                problems.extend([identity])
             elif document["kind"] == "Connector":
-                connectors[ConnectorKey(*found)] = document
+                connectors[ConnectorKey(*identity)] = document
             elif document["kind"] == "Secret":
-                secrets[found] = parse_secret(document, digest_key=_DIGEST_KEY)
+                secrets[identity] = parse_secret(document, digest_key=_DIGEST_KEY)
     problems.raise_any()
-    return Documents(connectors, secrets, default_namespace)
+    return Manifests(connectors, secrets, default_namespace)
 
 
-def choose(documents: Documents, wanted: str | None) -> ConnectorKey:
-    """The key of the one Connector, or of the one called `name` or `namespace/name`."""
-    keys = sorted(documents.connectors)
+def choose(manifests: Manifests, name: str | None) -> ConnectorKey:
+    """The key of the only Connector, or of the Connector called `name` or `namespace/name`."""
+    keys = sorted(manifests.connectors)
     listed = ", ".join(map(str, keys))
     if not keys:
         raise InputError.of("ConnectorNotFound", "the files hold no Connector: add one with -f")
-    if wanted is None:
+    if name is None:
         if len(keys) > 1:
             sentence = f"the files hold several Connectors: choose one with --connector ({listed})"
             raise InputError.of("ConnectorAmbiguous", sentence)
         return keys[0]
-    found = [key for key in keys if wanted in (key.name, str(key))]
-    if len(found) != 1:
-        how = "several Connectors are" if found else "no Connector is"
-        raise InputError.of("ConnectorNotFound", f"{how} called {wanted!r}; the files hold {listed}")
-    return found[0]
+    matching = [key for key in keys if name in (key.name, str(key))]
+    if len(matching) != 1:
+        how = "several Connectors are" if matching else "no Connector is"
+        raise InputError.of("ConnectorNotFound", f"{how} called {name!r}; the files hold {listed}")
+    return matching[0]
 
 
-def resolve(documents: Documents, key: ConnectorKey, *, insecure_allowed: bool = False) -> RegistryAccess:
-    """The Connector with credential and CA; `InputError` with all that is wrong in the three documents."""
-    manifest, default = documents.connectors[key], documents.default_namespace
+def resolve(manifests: Manifests, key: ConnectorKey, *, insecure_allowed: bool = False) -> RegistryAccess:
+    """The Connector with credential and CA. `InputError` has the problems of all three manifests."""
+    manifest, default = manifests.connectors[key], manifests.default_namespace
     problems = Problems()
     try:
         connector = parse_connector(manifest, default_namespace=default, insecure_allowed=insecure_allowed)
     except InvalidConnector as error:
         problems.extend(error.problems)
         connector = _with_its_secrets_only(manifest, default, error)
-    login = _secret(documents, connector, connector.secret_name)
-    secrets = Secrets(login, _secret(documents, connector, connector.ca_secret_name))
+    login = _secret(manifests, connector, connector.secret_name)
+    secrets = Secrets(login, _secret(manifests, connector, connector.ca_secret_name))
     with problems.collecting():
         access = parse_access(connector, secrets)
     problems.raise_any()
@@ -93,33 +93,31 @@ def resolve(documents: Documents, key: ConnectorKey, *, insecure_allowed: bool =
 def _with_its_secrets_only(
     manifest: Mapping[str, Any], default_namespace: str, error: InvalidConnector
 ) -> Connector:
-    """A stand-in for a broken Connector, by which its Secrets can be looked at all the same."""
+    """A stand-in for an invalid Connector: through it, its Secrets can still be checked."""
     spec = manifest.get("spec")
-    kept = (
-        {key: spec[key] for key in ("auth", "caCertSecretRef") if key in spec}
-        if isinstance(spec, dict)
-        else {}
-    )
-    stand_in = {"connectorClassName": names.CONNECTOR_CLASS, "address": "https://registry.invalid", **kept}
+    fields = spec if isinstance(spec, dict) else {}
+    references = {key: fields[key] for key in ("auth", "caCertSecretRef") if key in fields}
+    required = {"connectorClassName": names.CONNECTOR_CLASS, "address": "https://registry.invalid"}
+    stand_in = {**required, **references}
     try:
         return parse_connector({**manifest, "spec": stand_in}, default_namespace=default_namespace)
     except InvalidConnector:
         raise error from None
 
 
-def _secret(documents: Documents, connector: Connector, name: str | None) -> MaybeSecret:
+def _secret(manifests: Manifests, connector: Connector, name: str | None) -> MaybeSecret:
     if name is None:
         return None
-    found = documents.secrets.get((connector.namespace, name))
-    elsewhere = [namespace for namespace, other in documents.secrets if other == name]
-    if found is None and elsewhere:
+    secret = manifests.secrets.get((connector.namespace, name))
+    elsewhere = [namespace for namespace, secret_name in manifests.secrets if secret_name == name]
+    if secret is None and elsewhere:
         return Problem(
             ConnectorReason.SECRET_NOT_FOUND,
             f'secret "{name}" lies in namespace "{elsewhere[0]}", and Connector {connector.key} needs it in '
             f'its own, "{connector.namespace}"',
             "move one of them",
         )
-    return found
+    return secret
 
 
 def _flatten(documents: Iterable[Any]) -> Iterable[Any]:

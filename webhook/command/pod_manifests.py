@@ -48,7 +48,7 @@ class PodManifest:
         return None
 
     def put_into(self, document: Json, pod: Mapping[str, Any]) -> Json:
-        """A new document that has this Pod in the place of the present one."""
+        """A new document, in which this Pod replaces the present Pod."""
         present = _at(self.owner, self.template_path)
         added = {"apiVersion", "kind"} - present.keys()
         template = {key: value for key, value in pod.items() if key not in added}
@@ -57,14 +57,14 @@ class PodManifest:
 
     def misplaced_annotations(self) -> list[str]:
         """The annotations of ours that lie above the template, where admission does not see them."""
-        places = (self.template_path[:length] for length in range(len(self.template_path)))
-        found = [_at(self.owner, (*place, "metadata", "annotations")) for place in places]
-        present = [annotations for annotations in found if isinstance(annotations, Mapping)]
-        return [name for name in names.AUTHOR_ANNOTATIONS if any(name in each for each in present)]
+        above = (self.template_path[:length] for length in range(len(self.template_path)))
+        fields = [_at(self.owner, (*path, "metadata", "annotations")) for path in above]
+        present = {name for annotations in fields if isinstance(annotations, Mapping) for name in annotations}
+        return [name for name in names.AUTHOR_ANNOTATIONS if name in present]
 
 
 def find_pods(document: object, path: Path = ()) -> Iterator[PodManifest]:
-    """The Pods of a document, those in the items of a List included; none where it makes no Pods."""
+    """The Pods of a document, also in the items of a List. None if it makes no Pods."""
     if not isinstance(document, Mapping) or not isinstance(document.get("kind"), str):
         return
     items = document.get("items")
@@ -82,7 +82,7 @@ def find_pods(document: object, path: Path = ()) -> Iterator[PodManifest]:
 
 
 def _at(value: Any, path: Path) -> Any:
-    """What lies there; None where nothing does."""
+    """The value at the path, or None."""
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value

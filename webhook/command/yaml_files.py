@@ -16,7 +16,7 @@ from webhook.plain_text import plain
 STDIN = "-"
 
 _QUOTED = re.compile(r"'(?!<)[^']{3,}'")
-"""What the library quotes in its problems may be a password; single characters and its <names> are not"""
+"""Quotes in the library's messages, which may hold a password; single characters and its <names> may stay"""
 _BEGIN = re.compile(r"\A((?:[ \t]*(?:#[^\n]*)?\n)*)---[ \t]*(?:#[^\n]*)?\n")
 """The line `---` that begins a document, and the comments above it"""
 
@@ -62,8 +62,8 @@ def read_documents(source: str) -> list[Document]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "an unknown place"
-        what = _QUOTED.sub("…", getattr(error, "problem", None) or "it is no YAML")
-        raise InputError.of("InvalidYAML", f"{name}: {where}: {what}") from None
+        problem = _QUOTED.sub("…", getattr(error, "problem", None) or "it is no YAML")
+        raise InputError.of("InvalidYAML", f"{name}: {where}: {problem}") from None
     except (
         ValueError,
         TypeError,
@@ -89,9 +89,9 @@ def _split(text: str) -> Iterator[Document]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Texts of several lines as blocks: files and certificates are to be read.
+    """Writes texts of several lines as blocks, so that people can read files and certificates.
 
-    Characters that a console does not print as they are stand in quotes, where YAML reads their spelling.
+    A text with characters that a console does not print stands in quotes, where YAML reads their escapes.
     """
 
 

@@ -1,4 +1,4 @@
-"""What is there before the Pod comes: registry, cluster in memory, admission and broker over TLS."""
+"""The stage before the Pod: registry, cluster in memory, admission and broker over TLS."""
 
 import base64
 import contextlib
@@ -36,9 +36,9 @@ _IMAGE = f"{names.SIDECAR_IMAGE}:demo"
 @dataclass(frozen=True, slots=True)
 class Stage:
     folder: Path
-    """Temporary; goes with the stage"""
+    """Temporary; removed with the stage"""
     packages: Path
-    """What the registry holds"""
+    """The packages of the registry"""
     address: str
     admission_url: str
     broker_url: str
@@ -47,12 +47,12 @@ class Stage:
     password: Secret
 
     def needles(self) -> list[bytes]:
-        """What must be in nobody's reach: the password, plain and as basic auth writes it."""
+        """Texts that the workload must not reach: the password, plain and as basic auth writes it."""
         pair = f"{USERNAME}:{self.password.reveal()}".encode()
         return [self.password.reveal().encode(), base64.b64encode(pair)]
 
     def create_pod(self, pod: Mapping[str, Any]) -> Secret:
-        """Create the reviewed Pod in the cluster; the token that the kubelet would project into it."""
+        """Create the reviewed Pod in the cluster. Returns the token that the kubelet would project."""
         metadata = pod["metadata"]
         self.cluster.apply({**pod, "metadata": {**metadata, "uid": str(uuid.uuid4())}})
         return self.cluster.issue_token(metadata["namespace"], metadata["name"], TOKEN_AUDIENCE)
@@ -60,7 +60,7 @@ class Stage:
 
 @contextlib.contextmanager
 def set_stage() -> Iterator[Stage]:
-    """Ended and removed with the block, however it ends. `InputError` if its programs are not installed."""
+    """The block's stage; its end removes all of it. `InputError` if the programs are not installed."""
     missing = [name for name in ("pypiserver", "twine", "uv") if find_spec(name) is None]
     if missing:
         sentence = f"the demo needs {', '.join(missing)}: `make demo` in a checkout installs them"

@@ -1,4 +1,4 @@
-"""The decision on one Pod: what it asks for, whether it can be had, and the Pod that results. Pure.
+"""The decision on a Pod: its request, whether it can be served, and the Pod that results. Pure.
 
 In two steps, so that a caller can fetch the Connectors between them: `parse_pod`, then `decide_request`.
 """
@@ -97,7 +97,7 @@ def decide(
 
 
 def parse_pod(pod: Mapping[str, Any], *, namespace: str) -> Request | Decision:
-    """The first step: what the Pod asks for, or the decision where no Connector matters to it.
+    """The first step: the Pod's request, or the decision where no Connector matters to it.
 
     `namespace` is the admission request's: a Pod with a generated name may not carry its own yet.
     """
@@ -118,7 +118,7 @@ def parse_pod(pod: Mapping[str, Any], *, namespace: str) -> Request | Decision:
 def decide_request(
     pod: Mapping[str, Any], request: Request, *, lookup: Lookup, settings: Settings, facts: NamespaceFacts
 ) -> Decision:
-    """The second step. `request` is what `parse_pod` read from this Pod; `lookup` has its Connectors."""
+    """The second step. `request` is the result of `parse_pod` for this Pod; `lookup` has its Connectors."""
     is_unconfined_allowed = facts.labels.get(names.ALLOW_UNCONFINED) == "true"
     lifted = UNCONFINED if is_unconfined_allowed else frozenset()
     in_the_way = obstacles(pod, request)

@@ -1,7 +1,7 @@
 """The injected Pod: sidecar first, volumes, and the workload's mounts and variables. Pure.
 
-Two laws. Injection never alters what is not ours. Each pass writes our own parts in canonical form, so a
-second pass changes nothing: Kubernetes may call a webhook several times.
+Two laws. Injection never alters foreign parts of a Pod. Each pass writes our own parts in canonical form, so
+a second pass changes nothing: Kubernetes may call a webhook several times.
 """
 
 import copy
@@ -132,12 +132,12 @@ _VOLUMES = frozenset(volume["name"] for volume in sidecar_volumes())
 
 
 def _put_volumes(pod: Json) -> None:
-    """Ours replace volumes of the same names in their places; the missing ones come last."""
+    """Our volumes replace volumes of the same names in their places. Missing volumes come last."""
     missing = {volume["name"]: volume for volume in sidecar_volumes()}
     present = pod["spec"].get("volumes") or []
     replaced = [
         missing.pop(volume["name"], None) if volume.get("name") in _VOLUMES else volume for volume in present
-    ]  # the second volume of one name becomes None
+    ]  # a second volume of the same name becomes None
     pod["spec"]["volumes"] = [volume for volume in replaced if volume is not None] + list(missing.values())
 
 

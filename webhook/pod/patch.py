@@ -1,4 +1,4 @@
-"""RFC 6902 operations from one Pod to another.
+"""RFC 6902 operations that turn a Pod into another.
 
 jsonpatch compares lists by position. A sidecar in front of containers that change as well would come out as a
 rewrite of all of them. So there are two steps: first the list gets its new members, then each member gets its

@@ -47,7 +47,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a Pod asks for."""
+    """The request of a Pod."""
 
     connectors: tuple[ConnectorKey, ...] = ()
     """The first is the index. Empty: the Pod asks for nothing"""
@@ -119,7 +119,7 @@ def parse_annotations(annotations: Mapping[str, str], *, namespace: str, warns: 
 
 
 class _Reader:
-    """Reads one annotation after another and collects the problems of all."""
+    """Reads the annotations and collects the problems of all of them."""
 
     def __init__(self, annotations: Mapping[str, str], namespace: str) -> None:
         self._annotations = annotations

@@ -102,7 +102,7 @@ def sidecar_volumes() -> list[Json]:
 
 
 def repaired(canonical: Json, present: Mapping[str, Any], settings: Settings) -> Json:
-    """The canonical container with those additions to the present container that may stay."""
+    """The canonical container, with the additions to the present container that may stay."""
     result = {**canonical}
     result["image"] = _image(canonical["image"], present.get("image"), settings)
     result["env"] = canonical["env"] + [

@@ -32,7 +32,7 @@ BODY_LIMIT = 7 * 1024 * 1024
 object as well. 1 MiB is left for the envelope."""
 
 BODY_SECONDS = 5.0
-"""The API server waits this long for the whole answer, and sends head and body in one go."""
+"""The API server waits this long for the whole answer, and sends head and body at once."""
 
 HELD_LIMIT = 96 * 1024 * 1024
 """Bytes of all reviews together, as text and parsed: a Pod of 30 kB counts as 350 kB. Process and caches take

@@ -1,4 +1,4 @@
-"""The answer to one admission request: not ours, not usable, or what `pod.decision` decides."""
+"""The answer to an admission request: not ours, not usable, or the decision of `pod.decision`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,7 +15,7 @@ from webhook.pod.settings import Settings
 from webhook.server import review
 
 ConnectorLookup = Callable[[ConnectorKey], Awaitable[MaybeConnector]]
-"""From a cache, or by one question with a limit of its own"""
+"""Reads a cache, or asks the API server within a time limit"""
 
 NamespaceLookup = Callable[[str], Awaitable[NamespaceFacts]]
 
@@ -27,7 +27,7 @@ async def find_no_namespace(namespace: str) -> NamespaceFacts:
 
 @dataclass(frozen=True, slots=True)
 class Reviewer:
-    """Answers requests with what the three sources say at that moment."""
+    """Answers requests. It reads its three sources anew for each."""
 
     settings: Callable[[], Settings]
     connectors: ConnectorLookup
