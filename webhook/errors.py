@@ -25,7 +25,7 @@ TokenRejected  a token that the cluster in memory does not accept
 GateClosed     a start gate of `demo` that did not open
 
 A `Problem` is a single fault of an input. An `InputError` carries all faults, so that its author can correct
-them together. tests/test_error_trees.py holds this drawing against the classes.
+them together. tests/repository/test_error_trees.py holds this drawing against the classes.
 """
 
 import traceback

@@ -5,11 +5,11 @@ import builtins
 import importlib
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from support.checkout import ROOT
+
 PACKAGES = ("certs", "sidecar", "webhook")
 
 _LINE = re.compile(r"(?P<indent>(?:[│ ] {3})*)(?:[├└]── )?(?P<name>[A-Z]\w+)(?: {2,}.*)?")

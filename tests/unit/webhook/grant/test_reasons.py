@@ -1,12 +1,11 @@
 """Reasons of the broker and their statuses: a closed set, each with a status and a place in the docs."""
 
-from pathlib import Path
-
 import pytest
 
+from support.checkout import ROOT
 from webhook.grant.reasons import STATUSES, BrokerReason, ViolationReason, status_of
 
-PAGE = Path(__file__).parents[1] / "docs" / "reasons.md"
+PAGE = ROOT / "docs" / "reasons.md"
 
 
 def test_every_reason_of_the_broker_has_a_status() -> None:
