@@ -186,7 +186,7 @@ class Attempts:
 
 
 def answer_of_status(status: int) -> Answer:
-    """The meaning of a registry's status for the credential."""
+    """What the status of a registry's answer says of the credential."""
     if status == 401:
         return "refused"
     if status == 403:
