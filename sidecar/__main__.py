@@ -1,4 +1,7 @@
-"""Environment → files, listeners, proxies; signals → exit 0. Started as `python3 -I -m sidecar`."""
+"""Starts files, listeners and proxies as the environment says; ends on a signal.
+
+Run as `python3 -I -m sidecar`.
+"""
 
 import os
 import signal
@@ -22,8 +25,8 @@ from sidecar.log import Log
 from sidecar.sockets.loop import Loop
 from sidecar.sockets.threads import Threads
 
-_STACK_BYTES = 256 * 1024  # the default reserves 8 MiB of address space per thread; the deepest use is 60 KiB
-_DOCUMENT_BYTES = 1024 * 1024
+_STACK_BYTES = 256 * 1024  # the default reserves 8 MiB of address space; the deepest use is 60 KiB
+_DOCUMENT_LIMIT = 1024 * 1024  # bytes of all grant documents
 
 
 def main() -> int:
@@ -59,7 +62,7 @@ def main() -> int:
 
 
 def _make_proxy(listener: Listener, fetch: Fetch, loop: Loop, log: Log) -> Proxy:
-    # threads of their own each: a broker that hangs holds up no connection to the registry, nor the other way
+    # two sets of threads: a broker that hangs holds up no connection to the registry, and vice versa
     grants = Grants(fetch, loop, Threads(loop))
     upstream = Upstream(loop, Threads(loop))
     attempts = Attempts(listener.connector, loop, log)
@@ -67,7 +70,7 @@ def _make_proxy(listener: Listener, fetch: Fetch, loop: Loop, log: Log) -> Proxy
 
 
 def _make_fetches(environment: Environment, server: Server) -> list[Fetch]:
-    """One source of grants for each listener: the broker, or documents handed down by a parent."""
+    """A source of grants for each listener: the broker, or the documents of a parent process."""
     if environment.grant_fd is None:
         return [_from_broker(environment, listener) for listener in environment.listeners]
     documents = _read_lines(environment.grant_fd, len(environment.listeners))
@@ -85,17 +88,17 @@ def _constant(grant: Grant) -> Fetch:
 
 
 def _read_lines(descriptor: int, count: int) -> list[bytes]:
-    found = b""
-    while found.count(b"\n") < count:
+    document = b""
+    while document.count(b"\n") < count:
         piece = os.read(descriptor, 65536)
-        found += piece
-        if not piece or len(found) > _DOCUMENT_BYTES:
+        document += piece
+        if not piece or len(document) > _DOCUMENT_LIMIT:
             raise ContractError("the inherited descriptor holds too few grant documents")
-    return found.split(b"\n")[:count]
+    return document.split(b"\n")[:count]
 
 
 if __name__ == "__main__":
     code = main()
-    # threads may still relay, and waiting for them could take minutes: the Pod is ending
+    # the Pod is ending, and a wait for busy threads could take minutes
     sys.stderr.flush()
     os._exit(code)

@@ -9,10 +9,19 @@ SidecarError
 │   ├── UpstreamUnreachable  no connection: address, time-out, TLS
 │   │   └── RegistryUnreachable  no connection to the Connector's own address; nothing was sent
 │   └── UpstreamBroken       a response that breaks off or breaks RFC 9112
-└── BrokerError        no grant
-    ├── BrokerRefused      the broker said no, with a reason
-    └── BrokerUnreachable  no answer; it may come back
-        └── BrokerUntrusted  a certificate that cannot be verified: nothing was asked
+├── BrokerError        no grant
+│   ├── BrokerRefused      the broker said no, with a reason
+│   └── BrokerUnreachable  no answer; it may come back
+│       └── BrokerUntrusted  a certificate that cannot be verified: nothing was asked
+└── PortTaken          another process of the Pod listens on a port of ours; the sidecar ends
+
+The lower rooms raise errors of their own. The rooms above turn them into errors of the tree:
+
+ContractError      an environment or a grant document that cannot be read
+MalformedHead      a head that breaks RFC 9112
+WireTimeout        nothing moved on a connection within the limit of its phase
+WireClosed         the other end closed the connection
+WatchedClosed      the watched connection closed during a wait for another one
 
 How each one meets the client stands in `answers.py`, the only place where they become statuses.
 """

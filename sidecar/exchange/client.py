@@ -1,4 +1,4 @@
-"""The workload's side of one exchange: its request, its body, and the response as it goes out."""
+"""The client's side of one exchange: its request, the request's body, and the response that it gets."""
 
 import contextlib
 import socket
@@ -7,6 +7,7 @@ import time
 
 from sidecar.contract.words import Code
 from sidecar.errors import ClientGone, Refusal
+from sidecar.exchange.states import RequestState, ResponseState, next_of_request, next_of_response
 from sidecar.http.http1 import (
     CHUNKED,
     Headers,
@@ -18,33 +19,48 @@ from sidecar.http.http1 import (
 )
 from sidecar.rules.answers import Answer, render_answer
 from sidecar.sockets.bodies import Body
-from sidecar.sockets.wire import Watched, Wire, WireClosed, WireTimeout
+from sidecar.sockets.readiness import Watched, WireTimeout
+from sidecar.sockets.wire import Wire, WireClosed
 
 SEND_SECONDS = 300.0
-"""A client that reads slowly is busy unpacking what it has: uv pauses a download while it writes wheels"""
+"""A slow reader may be busy: uv pauses a download while it writes wheels"""
 BODY_SECONDS = 60.0
-"""Between two pieces of an upload: it comes from a file on the same machine"""
+"""Between two pieces of an upload, which comes from a file on the same machine"""
 TAKE_SECONDS = 1.0
-"""For the 4 MiB that a socket holds: pip reads a hundred times as fast"""
+"""To take the 4 MiB that a socket holds; pip reads a hundred times as fast"""
 DRAIN_SECONDS = 5.0
 DRAIN_SECONDS_IN_ALL = 60.0
-"""A GiB from the same machine takes a few; whoever takes longer holds a place that others need"""
+"""A GiB from the same machine takes a few; a slower client holds a place that other requests need"""
 
 _LOOPBACK_HOSTS = (b"127.0.0.1", b"localhost")
-"""A listener has IPv4's loopback address only, so `[::1]` never names it"""
+"""A listener has the loopback address of IPv4 only, so `[::1]` never names it"""
 
 
 def host_names(port: int) -> frozenset[bytes]:
     """All values of `Host` that the listener of this port accepts, in lower case.
 
-    The set is closed: nothing is parsed that another program might read differently. A name without a port is
+    The set is closed: a parsed value could mean something else to another program. A name without a port is
     accepted, because it names no other listener and people write it by hand.
     """
     return frozenset(name + end for name in _LOOPBACK_HOSTS for end in (b"", b":%d" % port))
 
 
 class Exchange:
-    """One request and its response. `status` and `sent` are for the log."""
+    """One request and its response, each with a state (`states.py`). The log shows `status` and `sent`."""
+
+    __slots__ = (
+        "_body",
+        "_closes",
+        "_is_chunked",
+        "_remaining",
+        "_request",
+        "_response",
+        "buffer",
+        "head",
+        "sent",
+        "status",
+        "wire",
+    )
 
     def __init__(self, wire: Wire, head: RequestHead, buffer: memoryview) -> None:
         self.wire = wire
@@ -52,37 +68,42 @@ class Exchange:
         self.buffer = buffer
         self.status = 0
         self.sent = 0
-        """Octets of body"""
-        self.code: str | None = None
-        self.sentence: str | None = None
-        self.is_started = False
-        """Whether octets of the response have been sent"""
-        self.closes = head.wants_close or head.length == CHUNKED
+        """Bytes of the response's body"""
+        self._request: RequestState = _first_state(head)
+        self._response: ResponseState = "pending"
+        self._closes = head.wants_close or head.length == CHUNKED
+        """Whether the connection ends with this exchange; the response's head tells the client"""
         self._body: Body | None = None
-        self._is_body_read = head.length == 0
-        self._is_body_lost = False
         self._is_chunked = False
         self._remaining = head.length
-        # a client of HTTP/1.0 would take it for the answer (RFC 9110 §10.1.1)
-        self._continues = head.version == "1.1" and has_token(head.headers, b"expect", b"100-continue")
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether an answer of our own may still take the place of the response."""
+        return self._response in ("pending", "begun")
+
+    @property
+    def keeps_connection(self) -> bool:
+        """Whether the client may send its next request on the same connection."""
+        return self._response == "complete" and not self._closes
 
     @property
     def repeats_broken_only(self) -> bool:
-        """Whether its client sends an upload again after a broken connection, but after no status.
+        """Whether the client repeats an upload after a broken connection, but after no status.
 
-        So does uv publish (0.13.9 was tried with 500, 502, 503, 504 and 429, each with Retry-After).
+        uv publish does (0.13.9 was tried with 500, 502, 503, 504 and 429, each with Retry-After).
         """
         return (find(self.head.headers, b"user-agent") or b"").startswith(b"uv/")
 
     def check(self, host_names: frozenset[bytes]) -> None:
-        """Refuse what no package client sends: another host's name, or a web page's request."""
+        """Refuse another host's name and requests of web pages: no package client sends them."""
         hosts = []
         for name, value in self.head.headers:
             if name == b"host":
                 hosts.append(value)
             elif name == b"origin" or name.startswith(b"sec-fetch-"):
                 raise Refusal(403, Code.BROWSER_REFUSED, "requests of web pages are not served")
-        # blanks after a value are not part of it (RFC 9112 §5.1), but llhttp leaves them there
+        # llhttp leaves the blanks after a value, which do not belong to it (RFC 9112 §5.1)
         if len(hosts) != 1 or hosts[0].rstrip(b" \t").lower() not in host_names:
             sentence = "this listener answers to 127.0.0.1 and localhost only, at its own port"
             raise Refusal(421, Code.WRONG_HOST, sentence)
@@ -90,39 +111,39 @@ class Exchange:
     async def read_body(self, watched: Watched) -> memoryview:
         """The next piece of the request's body, empty at its end.
 
-        Raises ClientGone if it ends early, Refusal if it breaks its coding, WatchedClosed.
+        Raises ClientGone if the body ends early, Refusal if it breaks its coding, and WaitEnded.
         """
         if self._body is None:
             self._body = Body(
                 self.wire, self.head.length, self.buffer, BODY_SECONDS, watched=watched, is_request=True
             )
-        if self._continues:
-            self._continues = False
+        if self._request == "expecting":
+            self._request = next_of_request("expecting", "invite")
             await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
             view = await self._body.read()
         except WireClosed as error:
             raise ClientGone from error
         except WireTimeout as error:
-            self.closes = True
             raise Refusal(
                 408, Code.SLOW_REQUEST, f"no more of the upload came for {BODY_SECONDS:.0f} s"
             ) from error
         except MalformedHead as error:
-            self.closes = True
-            self._is_body_lost = True
+            self._request = next_of_request(self._request, "lose")
             raise Refusal(400, Code.BAD_REQUEST, f"the upload's body is malformed: {error}") from error
         self._remaining -= len(view)
-        self._is_body_read = not view or self._remaining == 0
+        if self._request != "received" and (not view or self._remaining == 0):
+            self._request = next_of_request(self._request, "end")
         return view
 
-    def start(
+    def begin(
         self, status: int, reason: bytes, headers: Headers, length: int | None, *, has_body: bool = True
     ) -> bytes:
-        """The response's head, not sent yet so that the first octets of the body can go with it.
+        """Compose the response's head. The caller sends it together with the first bytes of the body.
 
-        `length` None: not known before; chunked, or for an HTTP/1.0 client until the end of the connection.
+        `length` None: unknown. The body is chunked, or for HTTP/1.0 ends with the connection.
         """
+        self._response = next_of_response(self._response, "begin")
         self.status = status
         fields = list(headers)
         if length is not None:
@@ -133,15 +154,15 @@ class Exchange:
             self._is_chunked = True
             fields.append((b"transfer-encoding", b"chunked"))
         else:
-            self.closes = True
-        self.closes = self.closes or not self._is_body_read
-        if self.closes:
+            self._closes = True
+        if self._must_close():
             fields.append((b"connection", b"close"))
         return render_response(status, reason, fields)
 
     async def send(self, head: bytes, view: memoryview | bytes) -> None:
-        """Send octets of the body, with the head in front the first time."""
-        self.is_started = True
+        """Send bytes of the body, with the head in front the first time."""
+        if self._response != "sending":
+            self._response = next_of_response(self._response, "send")
         self.sent += len(view)
         if view and self._is_chunked:
             await self._send(b"".join((head, b"%x\r\n" % len(view), view, b"\r\n")))
@@ -151,35 +172,42 @@ class Exchange:
             await self._send(head)
 
     async def finish(self) -> None:
+        """End the response. Without length and chunks it ends with the connection."""
+        self._response = next_of_response(self._response, "finish")
         if self._is_chunked:
             await self._send(b"0\r\n\r\n")
 
     async def break_off(self) -> None:
-        """Reset the connection, so that no client takes what it has for the whole.
+        """Reset the connection, so that no client takes a part for the whole.
 
-        A reset drops what our side still holds, 4 MiB at most: pip, which goes on where it was, would ask for
-        it once more, and never come to the end of a file that always breaks off there.
+        A reset drops the bytes that our socket still holds, 4 MiB at most, so the client may take them first.
+        Otherwise pip, which resumes, would never get past a place where a file always breaks off.
         """
-        self.closes = True
+        self.abandon()
         await self.wire.until_taken(TAKE_SECONDS)
         with contextlib.suppress(OSError):  # closed meanwhile
             self.wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    async def answer(self, answer: Answer, extra: Headers | None = None) -> None:
-        """An answer of our own in place of a response."""
-        self.status, self.code, self.sentence = answer.status, answer.code, answer.sentence
-        self.closes = self.closes or not self._is_body_read
+    def abandon(self) -> None:
+        """Send nothing more: the client is gone, or its stream is in an unknown state."""
+        self._response = next_of_response(self._response, "break")
+
+    async def answer(self, answer: Answer, extra: Headers | None = None, *, closes: bool = False) -> None:
+        """Send an answer of our own in place of a response. `closes`: the connection ends with it."""
+        self._response = next_of_response(self._response, "answer")
+        self.status = answer.status
+        self._closes = self._closes or closes
         is_head = self.head.method == "HEAD"
-        self.is_started = True
-        await self._send(render_answer(answer, is_head=is_head, closes=self.closes, extra=extra))
+        await self._send(render_answer(answer, is_head=is_head, closes=self._must_close(), extra=extra))
+        self._response = next_of_response("sending", "finish")
 
     async def drain(self) -> None:
-        """Take the rest of a body that nobody wants, so that the client comes to read the answer.
+        """Read and drop the rest of the body, so that the client comes to read the answer.
 
-        Closing with unread octets resets the connection (RFC 9112 §9.6), and the answer is lost: twine and uv
+        To close with unread bytes resets the connection (RFC 9112 §9.6), and the answer is lost: twine and uv
         read it only after they have sent everything.
         """
-        if self._is_body_read or self._is_body_lost or self._continues:
+        if self._request != "arriving":
             return
         until = time.monotonic() + DRAIN_SECONDS_IN_ALL
         try:
@@ -196,8 +224,21 @@ class Exchange:
         except (WireClosed, WireTimeout):
             return
 
+    def _must_close(self) -> bool:
+        """Decide it for good. Unread bytes of a body would pass for the next request."""
+        self._closes = self._closes or self._request != "received"
+        return self._closes
+
     async def _send(self, data: bytes | memoryview) -> None:
         try:
             await self.wire.send(data, SEND_SECONDS)
         except (WireClosed, WireTimeout) as error:
             raise ClientGone from error
+
+
+def _first_state(head: RequestHead) -> RequestState:
+    if head.length == 0:
+        return "received"
+    # a client of HTTP/1.0 would take a 100 for the answer (RFC 9110 §10.1.1)
+    expects = head.version == "1.1" and has_token(head.headers, b"expect", b"100-continue")
+    return "expecting" if expects else "arriving"

@@ -1,4 +1,4 @@
-"""Index pages on their way to the client: decoded, their links led back here, all while streaming."""
+"""Relays index pages to the client: decodes them and rewrites their links, all while streaming."""
 
 import zlib
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from sidecar.http.http1 import find
 from sidecar.links.rewriting import PageLinks, PageRewriter, page_kind
 
 _PIECE = 64 * 1024
-"""Octets of a page that are read, or decompressed, in one step: a bomb costs time, not memory, and many pages
-whose readers pause fit into the sidecar's limit"""
+"""Bytes of a page that are read, or decompressed, in a step. So a zip bomb costs time, not memory, and many
+pages with slow readers fit into the sidecar's limit"""
 
 
 async def relay_page(
@@ -25,7 +25,7 @@ async def relay_page(
     links: PageLinks,
     credential: Credential | None,
 ) -> None:
-    """Send a successful page on. What is no simple index passes unchanged, decoded."""
+    """Relay a successful page. A page that is no simple index passes decoded, otherwise unchanged."""
     kind = page_kind(find(response.head.headers, b"content-type"))
     is_head = exchange.head.method == "HEAD"
     reason, headers = redact_head(
@@ -33,18 +33,18 @@ async def relay_page(
         to_client(response.head.headers, is_rewritten=True, page_mark=links.layout.mark),
         credential,
     )
-    head = exchange.start(response.head.status, reason, headers, None, has_body=not is_head)
+    head = exchange.begin(response.head.status, reason, headers, None, has_body=not is_head)
     rewriter = PageRewriter(links, is_json=kind == "json") if kind else None
     decoder = _decoder(find(response.head.headers, b"content-encoding"))
     body = ResponseBody(exchange, response, _PIECE)
     while view := await body.read():
-        # a copy, for the decoder goes on after others had their turn with the buffer
+        # a copy: other tasks use the buffer before the decoder is done with it
         for piece in decoder.feed(bytes(view)):
             out = rewriter.feed(piece) if rewriter else piece
             if out:
                 await exchange.send(head, out)
                 head = b""
-            await exchange.wire.give_way()  # what packs well is much to send, and empty members much to read
+            await exchange.wire.give_way()  # a small piece may unpack to much, or hold many empty members
     if not is_head:
         decoder.finish()
     await exchange.send(head, rewriter.finish() if rewriter else b"")
@@ -59,31 +59,31 @@ class _Identity:
         yield piece
 
     def finish(self) -> None:
-        """It ends where its body does."""
+        """Nothing to check: the page ends with its body."""
 
 
 class _Gunzip:
-    """A page that came as gzip, which is asked for."""
+    """A page in gzip, the coding that we ask for."""
 
     def __init__(self) -> None:
         self._decoder = zlib.decompressobj(wbits=31)
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """Decompressed octets, at most `_PIECE` at a time. Raises UpstreamBroken if they are no gzip."""
+        """Decompressed bytes, at most `_PIECE` at a time. Raises UpstreamBroken if the piece is no gzip."""
         try:
             while piece:
-                if self._decoder.eof:  # RFC 1952 §2.2: members follow one another
-                    piece = piece.lstrip(b"\0")  # and gzip(1) takes zeros behind them for padding
+                if self._decoder.eof:  # RFC 1952 §2.2: another member may follow
+                    piece = piece.lstrip(b"\0")  # gzip(1) takes zeros after a member for padding
                     if not piece:
                         return
                     self._decoder = zlib.decompressobj(wbits=31)
-                yield self._decoder.decompress(piece, _PIECE)  # perhaps nothing: members may be empty
+                yield self._decoder.decompress(piece, _PIECE)  # may be empty, as members may be
                 piece = self._decoder.unconsumed_tail or self._decoder.unused_data
         except zlib.error as error:
             raise UpstreamBroken("the registry's index page is no valid gzip") from error
 
     def finish(self) -> None:
-        """Raises UpstreamBroken if the last member is not complete."""
+        """Raises UpstreamBroken if the last member is incomplete."""
         if not self._decoder.eof:
             raise UpstreamBroken("the registry's index page ends early")
 

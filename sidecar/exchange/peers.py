@@ -1,7 +1,7 @@
-"""Whose connection it is: on a machine with several users the loopback interface belongs to all of them.
+"""Finds the user of a connection: the loopback interface belongs to all users of a machine.
 
-Linux tells in /proc/net/tcp (proc_pid_net(5)): a line per socket with its addresses in hexadecimal, its user
-and its inode. A closed socket shows user 0 and no inode, so one without an inode proves nothing.
+Linux lists sockets in /proc/net/tcp (proc_pid_net(5)): addresses in hexadecimal, user and inode. A closed
+socket shows user 0 and no inode, so a line without an inode proves nothing.
 """
 
 import struct
@@ -17,7 +17,7 @@ def is_allowed_peer(peer: tuple[str, int], local: tuple[str, int], uid: int) -> 
 
 
 def find_owner(lines: Iterable[str], peer: tuple[str, int], local: tuple[str, int]) -> int | None:
-    """The user of the socket that is `peer` seen from here, `local` seen from there. Pure."""
+    """The user of the socket with local address `peer` and remote address `local`. Pure."""
     wanted = [_hexadecimal(peer), _hexadecimal(local)]
     for line in lines:
         fields = line.split()
@@ -27,6 +27,6 @@ def find_owner(lines: Iterable[str], peer: tuple[str, int], local: tuple[str, in
 
 
 def _hexadecimal(address: tuple[str, int]) -> str:
-    octets = bytes(int(part) for part in address[0].split("."))
-    (number,) = struct.unpack("=I", octets)  # in the machine's own byte order, as the kernel prints it
+    packed = bytes(int(part) for part in address[0].split("."))
+    (number,) = struct.unpack("=I", packed)  # the kernel prints it in the machine's own byte order
     return f"{number:08X}:{address[1]:04X}"

@@ -1,4 +1,4 @@
-"""Keeps the credential out of what a registry says back: some quote the request in an error. Pure."""
+"""Hides the credential in a registry's answers: some registries quote the request in an error. Pure."""
 
 import re
 import zlib
@@ -18,7 +18,7 @@ _PUBLIC: Mapping[bytes, bytes] = {
     b"content-type": rb"(text/(html|plain)|application/(octet-stream|zip|gzip|x-gzip|x-tar|json|"
     rb"vnd\.pypi\.(simple|integrity)\.v1\+(html|json)))(; ?charset=utf-8)?",
 }
-"""Header → values that reveal nothing of any credential"""
+"""Header → values that reveal no credential"""
 
 _JSON_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 
@@ -29,11 +29,11 @@ def redact(text: bytes, credential: Credential | None) -> bytes:
 
 
 def redact_head(reason: bytes, headers: Headers, credential: Credential | None) -> tuple[bytes, Headers]:
-    """Reason phrase and headers of an answer of any status, without headers that hold the credential."""
+    """Reason phrase and headers of an answer, without those that hold the credential."""
     lines = [reason]
     for header in headers:
         lines += header
-    if not _holds(b"\n".join(lines), credential):  # the usual case: one search for all of them
+    if not _holds(b"\n".join(lines), credential):  # the usual case takes a single search
         return reason, headers
     safe = [
         (name, value)
@@ -44,16 +44,16 @@ def redact_head(reason: bytes, headers: Headers, credential: Credential | None) 
 
 
 def _is_public(name: bytes, value: bytes) -> bool:
-    """Whether a client needs this value for the body: a password may be equal to it."""
+    """Whether this value is public though it may equal a password: a client needs it for the body."""
     pattern = _PUBLIC.get(name)
     return pattern is not None and re.fullmatch(pattern, value, re.IGNORECASE) is not None
 
 
 def _holds(text: bytes, credential: Credential | None) -> bool:
-    """Whether the text holds the password, plain or as in Authorization.
+    """Whether the text holds the password, plain, as in Authorization, or escaped.
 
-    Error pages escape their quotations for HTML, JSON, a URL or a form: these forms count too. Without a
-    password the user name is the secret: some registries take a token there.
+    Error pages escape their quotations for HTML, JSON, a URL or a form. Without a password the user name is
+    the secret: some registries take a token there.
     """
     authorization = basic_authorization(credential)
     if credential is None or authorization is None:
@@ -67,7 +67,7 @@ def _holds(text: bytes, credential: Credential | None) -> bool:
 
 
 def decode(body: bytes, coding: bytes | None, limit: int) -> bytes:
-    """An error's body without its coding, which `redact` could not look through; `limit` in octets."""
+    """An error's body without its coding, which `redact` could not search; `limit` in bytes."""
     if coding is None or coding.lower() == b"identity" or not body:
         return body
     if coding.lower() not in (b"gzip", b"x-gzip"):
@@ -79,7 +79,7 @@ def decode(body: bytes, coding: bytes | None, limit: int) -> bytes:
 
 
 def _unescaped(text: bytes, secret: bytes) -> list[bytes]:
-    """The text, once for each kind of escapes in it, without these escapes."""
+    """The text unescaped, once for each kind of escape that it holds."""
     readings = []
     if b"+" in text and b" " in secret:  # a form's escapes
         readings.append(unquote_to_bytes(text.replace(b"+", b" ")))
@@ -90,7 +90,7 @@ def _unescaped(text: bytes, secret: bytes) -> list[bytes]:
         escaped = _JSON_ESCAPE.sub(lambda at: chr(int(at[1], 16)) if at[1] else at[2], plain)
         readings.append(escaped.encode("utf-8", "replace"))
     if b"&" in text:
-        import html  # half a MiB for its table of entities, and hardly any answer needs it
+        import html  # its table of entities takes half a MiB, and few answers need it
 
         readings.append(html.unescape(text.decode("utf-8", "replace")).encode())
     return readings

@@ -1,4 +1,4 @@
-"""A registry's response on its way to the client: files unchanged, heads and errors without credential."""
+"""Relays a registry's response to the client: files unchanged, heads and errors without the credential."""
 
 from sidecar.contract.grant import Credential
 from sidecar.errors import ClientGone, UpstreamBroken
@@ -8,18 +8,19 @@ from sidecar.exchange.upstream import BODY_SECONDS, Response, Upstream
 from sidecar.http.headers import plain_fields, to_client
 from sidecar.http.http1 import MalformedHead, find
 from sidecar.sockets.bodies import Body
-from sidecar.sockets.wire import WatchedClosed, WireClosed, WireTimeout
+from sidecar.sockets.readiness import WaitEnded, WireTimeout
+from sidecar.sockets.wire import WireClosed
 
 ERROR_LIMIT = 64 * 1024
-"""Octets of an error's body that are shown: enough for any sentence, few enough to look through"""
+"""Bytes shown of an error's body: enough for any sentence, few enough to search"""
 
-_SEARCHED_BEYOND = 16 * 1024
-"""Octets looked through behind those: a credential that the cut would halve, however it is escaped"""
+_SEARCH_MARGIN = 16 * 1024
+"""Further bytes that are searched: the cut could halve a credential, in any of its escaped forms"""
 
 _STATUSES = {
-    401: 403,  # of storage that a redirect led to; a 401 would make pip ask for a password
+    401: 403,  # from storage behind a redirect; a 401 would make pip ask for a password
     407: 502,
-    504: 503,  # pip repeats the one and not the other
+    504: 503,  # pip repeats a request after 503, not after 504
 }
 
 
@@ -32,7 +33,7 @@ async def relay(
 ) -> None:
     """Forward the response: status and body unchanged, headers without the credential.
 
-    It returns the connection to the pool, or closes it.
+    The connection returns to the pool, or is closed.
     """
     if response.head.status >= 400:
         if exchange.head.method == "POST":
@@ -40,8 +41,8 @@ async def relay(
         else:
             await _replace_error(exchange, response, upstream)
         return
-    length = max(response.head.length, 0) if response.head.length >= 0 else None
-    has_body = response.head.length != 0
+    length = response.head.length if response.head.length >= 0 else None
+    has_body = length != 0
     if not has_body:
         length = _announced_length(response)
     reason, headers = redact_head(
@@ -49,7 +50,7 @@ async def relay(
         to_client(response.head.headers, is_rewritten=False, page_mark=page_mark),
         credential,
     )
-    head = exchange.start(response.head.status, reason, headers, length, has_body=has_body)
+    head = exchange.begin(response.head.status, reason, headers, length, has_body=has_body)
     body = ResponseBody(exchange, response)
     while view := await body.read():
         await exchange.send(head, view)
@@ -63,15 +64,15 @@ class ResponseBody:
     """A registry's response body on its way to the client that asked for it."""
 
     def __init__(self, exchange: Exchange, response: Response, piece: int | None = None) -> None:
-        """`piece`: octets of one read at most."""
+        """`piece`: the most bytes of a read."""
         buffer = exchange.buffer[:piece]
         self._body = Body(response.wire, response.head.length, buffer, BODY_SECONDS, watched=exchange.wire)
 
     async def read(self) -> memoryview:
-        """The next piece, empty at the end. Raises ClientGone or UpstreamBroken when either breaks off."""
+        """The next piece, empty at the end. Raises ClientGone or UpstreamBroken if a side breaks off."""
         try:
             return await self._body.read()
-        except WatchedClosed as error:
+        except WaitEnded as error:
             raise ClientGone from error
         except WireTimeout as error:
             raise UpstreamBroken(f"the registry sent nothing more for {BODY_SECONDS:.0f} s") from error
@@ -80,9 +81,9 @@ class ResponseBody:
 
 
 def _announced_length(response: Response) -> int | None:
-    """Content-Length of a response without a body: 0, or after HEAD how long a GET's body would be.
+    """Content-Length of a response without a body: 0, or after HEAD the length of a GET's body.
 
-    Without it the client of a kept connection waits for the end: Gitea says 201 and nothing to an upload.
+    Without it the client waits for the end of a persistent connection: Gitea answers uploads with a bare 201.
     """
     if response.head.status in (204, 304):  # these end with their head (RFC 9112 §6.3)
         return None
@@ -91,27 +92,28 @@ def _announced_length(response: Response) -> int | None:
 
 
 async def _replace_error(exchange: Exchange, response: Response, upstream: Upstream) -> None:
-    """Answer GET or HEAD with the error's status, and with nothing else that the registry chose.
+    """Answer GET or HEAD with the error's status, and with nothing else of the registry's.
 
-    Many error pages quote the request. Were a page hidden because it holds the credential, a client that puts
-    guesses into its requests would learn which is right. No client shows these pages.
+    Many error pages quote the request. If a page were hidden because it holds the credential, a client could
+    put guesses into its requests and learn which is right. No package client shows these pages.
     """
     is_head = exchange.head.method == "HEAD"
     status = _STATUSES.get(response.head.status, response.head.status)
     phrase = b"the registry answers %d" % response.head.status
     headers = [(b"content-type", b"text/plain; charset=utf-8"), *plain_fields(response.head.headers)]
-    head = exchange.start(status, phrase, headers, len(phrase) + 1, has_body=not is_head)
+    head = exchange.begin(status, phrase, headers, len(phrase) + 1, has_body=not is_head)
     await exchange.send(head, b"" if is_head else phrase + b"\n")
+    await exchange.finish()
     await upstream.discard_body(response)
 
 
 async def _relay_error(
     exchange: Exchange, response: Response, upstream: Upstream, credential: Credential | None
 ) -> None:
-    """Show what the registry says about an upload, as people need it, unless it repeats the credential."""
+    """Show the registry's words about an upload, which people need, unless they repeat the credential."""
     body = b""
     pieces = ResponseBody(exchange, response)
-    limit = ERROR_LIMIT + _SEARCHED_BEYOND
+    limit = ERROR_LIMIT + _SEARCH_MARGIN
     while len(body) <= limit and (view := await pieces.read()):
         body += view
     is_whole = len(body) <= limit
@@ -121,8 +123,9 @@ async def _relay_error(
     reason, headers = redact_head(
         response.head.reason, to_client(response.head.headers, is_rewritten=True), credential
     )
-    head = exchange.start(status, reason, headers, len(body))
+    head = exchange.begin(status, reason, headers, len(body))
     await exchange.send(head, body)
+    await exchange.finish()
     if is_whole:
         upstream.release(response)
     else:

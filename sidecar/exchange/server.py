@@ -1,4 +1,4 @@
-"""The loopback listeners, and a client connection's life: requests one after the other, rest in between."""
+"""The loopback listeners and the client connections: one request after the other, idle in between."""
 
 import contextlib
 import errno
@@ -16,29 +16,30 @@ from sidecar.log import Log
 from sidecar.rules.answers import Answer, render_answer
 from sidecar.sockets.bodies import BUFFER_SIZE
 from sidecar.sockets.loop import Loop
-from sidecar.sockets.wire import Wire, WireClosed, WireTimeout
+from sidecar.sockets.readiness import WireTimeout
+from sidecar.sockets.wire import Wire, WireClosed
 
 ADDRESS = "127.0.0.1"
 BACKLOG = 128
-REST_SECONDS = 75.0
-"""An idle connection is closed after this; longer than clients keep theirs, so that they close first"""
-RESTING = 512
+KEEP_ALIVE_SECONDS = 75.0
+"""An idle connection is closed after this. Clients close theirs earlier, so that no request is lost"""
+IDLE_LIMIT = 512
 """Connections without a request; 3 KiB each"""
-ACTIVE = 192
+ACTIVE_LIMIT = 192
 """Requests under way, each with up to two descriptors and 256 KiB for a client that reads slowly. uv opens up
 to 50 connections"""
 PAUSE_SECONDS = 0.2
-"""Until connections are accepted again, after there was no descriptor left for one; arbitrary"""
+"""Until the next accept, after the descriptors ran out; arbitrary"""
 HEAD_SECONDS = 10.0
 """For a whole request head: it comes from the same machine, in one packet"""
 _TLS_HELLO = 0x16
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
-_BUSY = Answer(503, Code.TOO_BUSY, f"{ACTIVE} requests are under way: try again", retry_after=1)
+_BUSY = Answer(503, Code.TOO_BUSY, f"{ACTIVE_LIMIT} requests are under way: try again", retry_after=1)
 
 
 class PortTaken(SidecarError):
-    """Another process of the Pod listens there."""
+    """Another process of the Pod listens on this port."""
 
 
 def listen(listener: Listener) -> socket.socket:
@@ -59,7 +60,7 @@ def listen(listener: Listener) -> socket.socket:
 
 
 class Server:
-    """What accepts connections and serves them. Something to read at a `stop` descriptor ends the loop."""
+    """Accepts connections and serves them."""
 
     def __init__(self, loop: Loop, log: Log, peer_uid: int | None) -> None:
         self._loop = loop
@@ -67,21 +68,21 @@ class Server:
         self._peer_uid = peer_uid
         self._buffer = memoryview(bytearray(BUFFER_SIZE))
         self._active = 0
-        self._resting: dict[Wire, None] = {}
-        """Those without a request, oldest first"""
+        self._idle: dict[Wire, None] = {}
+        """Connections without a request, oldest first"""
 
     def add_listener(self, sock: socket.socket, proxy: Proxy) -> None:
         self._loop.register(sock.fileno(), _Acceptor(self, sock, proxy), select.EPOLLIN)
 
     def add_stop(self, descriptor: int) -> None:
-        """Something to read here, or its end, ends the loop: a signal, or the parent's end."""
+        """End the loop once this is readable or at its end: after a signal, or when the parent is gone."""
         self._loop.register(descriptor, _Stop(self._loop), select.EPOLLIN)
 
     def accept(self, listener: socket.socket, proxy: Proxy) -> None:
         try:
             sock, peer = listener.accept()
         except OSError as error:
-            # gone again, or out of descriptors: then those at rest must give way
+            # the client is gone again, or descriptors ran out: then idle connections must give way
             if error.errno in _NO_ROOM and not self._evict(1):
                 self._loop.spawn(self._pause(listener, proxy))
             return
@@ -90,28 +91,28 @@ class Server:
             sock.close()
             return
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if len(self._resting) >= RESTING:
-            self._evict(RESTING // 8)
+        if len(self._idle) >= IDLE_LIMIT:
+            self._evict(IDLE_LIMIT // 8)
         try:
             wire = Wire(sock, self._loop, None)
         except OSError as error:
             self._log.write("warning", Line.CONNECTION_REFUSED, detail=str(error))
             sock.close()
             return
-        self._resting[wire] = None
-        wire.owner = self._loop.spawn(self._serve(wire, proxy))
+        self._idle[wire] = None
+        wire.hand_over(self._loop.spawn(self._serve(wire, proxy)))
 
     def _is_served(self, sock: socket.socket, peer: tuple[str, int]) -> bool:
         if self._peer_uid is None:
             return True
         for _ in range(2):
-            with contextlib.suppress(OSError):  # the look-up takes a descriptor too, perhaps the last one
+            with contextlib.suppress(OSError):  # the look-up needs a descriptor too, and may find none
                 return is_allowed_peer(peer, sock.getsockname(), self._peer_uid)
             self._evict(1)
         return False
 
     async def _pause(self, listener: socket.socket, proxy: Proxy) -> None:
-        """Those that knock must wait: to look at them again and again would take all of the time."""
+        """Let new connections wait. The listener stays readable, so the loop would do nothing but retry."""
         self._loop.unregister(listener.fileno())
         is_listening = False
         while not is_listening:
@@ -123,10 +124,10 @@ class Server:
                 is_listening = True
 
     def _evict(self, count: int) -> int:
-        """Close those that have rested longest; each one's task finds its connection closed. How many."""
-        oldest = list(self._resting)[:count]
+        """Close the longest idle connections, whose tasks find them closed. Returns the number."""
+        oldest = list(self._idle)[:count]
         for wire in oldest:
-            del self._resting[wire]
+            del self._idle[wire]
             wire.evict()
         return len(oldest)
 
@@ -134,10 +135,9 @@ class Server:
         try:
             while (head := await self._next_request(wire)) is not None:
                 exchange = Exchange(wire, head, self._buffer)
-                if self._active >= ACTIVE:
+                if self._active >= ACTIVE_LIMIT:
                     self._log.write("warning", Line.REQUEST, status=_BUSY.status, reason=_BUSY.code)
-                    exchange.closes = True
-                    await exchange.answer(_BUSY)
+                    await exchange.answer(_BUSY, closes=True)
                     await exchange.drain()
                     return
                 self._active += 1
@@ -145,36 +145,36 @@ class Server:
                     await proxy.serve(exchange)
                 finally:
                     self._active -= 1
-                if exchange.closes:
+                if not exchange.keeps_connection:
                     return
-                self._resting[wire] = None
-                await wire.pause()  # who sends requests without pause must not be served without pause
+                self._idle[wire] = None
+                await wire.pause()  # a client with many requests at once must not keep others from their turn
         except ClientGone:
             return
-        except Exception as error:  # noqa: BLE001 (the edge: one connection's fault must not end others)
-            # the type only: a message could quote what went through
+        except Exception as error:  # noqa: BLE001 (the edge: a fault in a connection must not end others)
+            # the type only: a message could quote a header or a body
             self._log.write("error", Line.INTERNAL_ERROR, error=type(error).__name__)
         finally:
-            self._resting.pop(wire, None)
+            self._idle.pop(wire, None)
             wire.close()
 
     async def _next_request(self, wire: Wire) -> RequestHead | None:
-        """The next request, or None if there is none any more; what is malformed has been answered."""
+        """The next request, or None at the end. A malformed request has got its answer by then."""
         try:
-            first = await wire.receive_bytes(self._loop.now + REST_SECONDS)
-            if not first or first[0] == _TLS_HELLO:  # uv tries TLS before it publishes: let it see no server
+            first = await wire.receive_bytes(self._loop.now + KEEP_ALIVE_SECONDS)
+            if not first or first[0] == _TLS_HELLO:  # uv tries TLS first, and must see no server
                 return None
-            wire.ahead = first
+            wire.give_back(first)
             head = (await wire.read_head(RequestReader(), HEAD_SECONDS)).head()
         except (WireClosed, WireTimeout):
             return None
         except MalformedHead as error:
             status = 431 if error.is_too_long else 400
-            sentence = f"longer than {HEAD_LIMIT} octets" if error.is_too_long else str(error).lower()
+            sentence = f"longer than {HEAD_LIMIT} bytes" if error.is_too_long else str(error).lower()
             answer = Answer(status, Code.BAD_REQUEST, f"the request's head is malformed: {sentence}")
             await self._refuse(wire, answer)
             return None
-        self._resting.pop(wire, None)
+        self._idle.pop(wire, None)
         return head
 
     async def _refuse(self, wire: Wire, answer: Answer) -> None:
@@ -197,7 +197,7 @@ class _Acceptor:
 
 
 class _Stop:
-    """Events of a descriptor that says that it is time to go."""
+    """Events of a descriptor that ends the loop."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop

@@ -15,56 +15,61 @@ from sidecar.http.http1 import (
     ResponseReader,
     find,
 )
-from sidecar.sockets.wire import WatchedClosed, Wire, WireClosed, WireTimeout
+from sidecar.sockets.readiness import WaitEnded, WireTimeout
+from sidecar.sockets.wire import Wire, WireClosed
 
 ANSWER_SECONDS = 300.0
-"""From the last octet to the answer: registries scan and index before they say yes; uv waits 900 s"""
+"""From the last byte to the response: registries scan and index before they accept; uv waits 900 s"""
 
 
 async def send_upload(exchange: Exchange, wire: Wire, length: int) -> ResponseHead:
-    """Stream one upload over the connection that took its head. Returns the head of the registry's answer."""
+    """Stream an upload over the connection that took its head. Returns the head of the response."""
     await _stream(exchange, wire, is_chunked=length == CHUNKED)
     return await read_response_head(wire, "POST", ANSWER_SECONDS, exchange.wire)
 
 
 def length_header(length: int) -> tuple[bytes, bytes]:
-    """The header for the length of an upload, as its client declared it."""
+    """The header for the length of an upload, as declared by the client."""
     if length == CHUNKED:
         return b"transfer-encoding", b"chunked"
     return b"content-length", b"%d" % length
 
 
 async def _stream(exchange: Exchange, wire: Wire, *, is_chunked: bool) -> None:
-    """Send the body until its end, or until the registry answers early (it has seen enough, or too much)."""
-    answer = _Answer(wire)
+    """Send the body until its end, or until the registry responds early, for instance with a 413."""
+    response = _EarlyResponse(wire)
     try:
-        while view := await exchange.read_body(answer):
+        while view := await exchange.read_body(response):
             data = b"".join((b"%x\r\n" % len(view), view, b"\r\n")) if is_chunked else view
-            if not await _send_unless_answered(wire, memoryview(data), exchange.wire, answer):
+            if not await _send_unless_answered(wire, memoryview(data), exchange.wire, response):
                 return
         if is_chunked:
-            await _send_unless_answered(wire, memoryview(b"0\r\n\r\n"), exchange.wire, answer)
-    except WatchedClosed:  # the client paused, and the registry did not wait for it
+            await _send_unless_answered(wire, memoryview(b"0\r\n\r\n"), exchange.wire, response)
+    except WaitEnded:  # the registry responded while the client paused
         return
     finally:
-        answer.give_back()
+        response.give_back()
 
 
-class _Answer:
-    """A registry's answer, or its leaving, before the end of an upload."""
+class _EarlyResponse:
+    """A registry's response, or the end of its connection, before the end of an upload."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._begun = b""
-        """Of a head that has not come whole"""
+        """The part of a head that has come"""
         self._room = HEAD_LIMIT
         self._has_come = False
 
     @property
-    def is_gone(self) -> bool:
-        """Whether it has come. Interim answers (RFC 9110 §15.2) are passed over, with room for one head."""
+    def ends_wait(self) -> bool:
+        """As `Watched`: once the response has come, no wait for the client goes on."""
+        return self.has_come()
+
+    def has_come(self) -> bool:
+        """Look for a final response. Interim ones (RFC 9110 §15.2) are skipped, up to the limit of a head."""
         while not self._has_come and self._wire.has_arrived():
-            data, self._wire.ahead = self._wire.ahead, b""
+            data = self._wire.take_ahead()
             self._begun += data
             self._has_come = not data or self._is_final()
         if self._has_come:
@@ -72,8 +77,8 @@ class _Answer:
         return self._has_come
 
     def give_back(self) -> None:
-        """Have what has come read once more, by whoever reads the answer."""
-        self._wire.ahead = self._begun + self._wire.ahead
+        """Give the bytes back to the connection, for the reader of the response."""
+        self._wire.give_back(self._begun)
         self._begun = b""
 
     def _is_final(self) -> bool:
@@ -92,31 +97,31 @@ class _Answer:
         return False
 
 
-async def _send_unless_answered(wire: Wire, view: memoryview, client: Wire, answer: _Answer) -> bool:
-    """Send all of the view; False if an answer, or the end, comes first."""
+async def _send_unless_answered(wire: Wire, view: memoryview, client: Wire, response: _EarlyResponse) -> bool:
+    """Send all of the view; False if a response, or the end, comes first."""
     is_ours = False
     try:
-        while not answer.is_gone:
+        while not response.has_come():
             sent = wire.send_some(view)
             if sent == len(view):
                 return True
             view = view[sent:]
-            if not is_ours:  # the buffer that it lies in belongs to all tasks
+            if not is_ours:  # all tasks share the buffer that it lies in
                 view, is_ours = memoryview(bytes(view)), True
             await wire.until_movable(SEND_SECONDS, client)
     except WireTimeout as error:
         raise UpstreamUnreachable(
             f"the registry takes no more of the upload for {SEND_SECONDS:.0f} s"
         ) from error
-    except WatchedClosed as error:
+    except WaitEnded as error:
         raise ClientGone from error
     except WireClosed:
-        pass  # it may have said why before it closed
+        pass  # a response may have come before the end
     return False
 
 
 def refuse_redirect(head: ResponseHead, credential: Credential | None) -> NoReturn:
-    """Raises UpstreamBroken: an upload is never sent twice, so it follows no redirect."""
+    """Raises UpstreamBroken. No upload is sent twice, so it follows no redirect."""
     location = redact(find(head.headers, b"location") or b"elsewhere", credential).decode("latin-1")
     raise UpstreamBroken(
         f"the registry redirects the upload to {location.partition('?')[0]}: name that address in the "

@@ -1,4 +1,4 @@
-"""Requests to one registry: credential to its own origin only, redirects followed, connections reused."""
+"""Requests to a registry: follows redirects, reuses connections, sends the credential to its origin only."""
 
 import contextlib
 import socket
@@ -10,6 +10,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from sidecar.contract.grant import Grant
 from sidecar.contract.words import Code
 from sidecar.errors import ClientGone, Refusal, RegistryUnreachable, UpstreamBroken, UpstreamUnreachable
+from sidecar.exchange.granted import GrantedRegistry
 from sidecar.http.headers import basic_authorization, to_registry
 from sidecar.http.http1 import (
     HEAD_LIMIT,
@@ -22,61 +23,27 @@ from sidecar.http.http1 import (
     render_request,
 )
 from sidecar.http.origins import Origin, origin_of, target_of
-from sidecar.rules.routes import Layout, check_redirect, route
+from sidecar.rules.routes import Layout, check_redirect
 from sidecar.sockets.bodies import Body
 from sidecar.sockets.connections import Pool, closing_on_error, connect, make_tls_context
 from sidecar.sockets.loop import Loop
+from sidecar.sockets.readiness import WaitEnded, Watched, WireTimeout
 from sidecar.sockets.threads import Threads
-from sidecar.sockets.wire import Watched, WatchedClosed, Wire, WireClosed, WireTimeout
+from sidecar.sockets.wire import Wire, WireClosed
 
 SEND_SECONDS = 60.0
 """For a registry that takes nothing more: nginx's own default towards clients"""
 RESPONSE_SECONDS = 120.0
 """To a response's head: a cold Nexus or Artifactory remote first fetches the file itself. Clients with less
-patience (pip 30 s, uv 30 s) leave earlier, and their leaving is seen at once"""
+patience (pip 30 s, uv 30 s) leave earlier, which ends the request at once"""
 BODY_SECONDS = 60.0
 """Between two pieces of a body"""
-REDIRECTS = 5
-"""Registry → storage → signed address is two; a loop ends here"""
+REDIRECT_LIMIT = 5
+"""Registry → storage → signed address takes two; the limit ends loops"""
 
 _REDIRECTED = (301, 302, 303, 307, 308)
-_SMALL_BODY = 64 * 1024  # a body worth reading to its end for the sake of its connection
-_DISCARD_SECONDS = 1.0  # and for as long as another connection takes to be made
-
-
-class Target(NamedTuple):
-    """One registry as a grant describes it."""
-
-    grant: Grant
-    layout: Layout
-    authorization: bytes | None
-    """For the registry's own origin"""
-    prefix: str
-    """The registry's origin and a slash"""
-
-    @classmethod
-    def of(cls, grant: Grant) -> "Target":
-        layout = Layout.of(grant)
-        return cls(grant, layout, basic_authorization(grant.credential), f"{layout.origin}/")
-
-    def place(self, url: str) -> tuple[Origin, str]:
-        """Origin and request target of a URL."""
-        if url.startswith(self.prefix):  # nearly all: a tenth of the time that parsing takes
-            return self.layout.origin, url[len(self.prefix) - 1 :]
-        return origin_of(url), target_of(url)
-
-    def is_authorized(self, url: str) -> bool:
-        """Whether a redirect to this URL takes the credential along: to a path that a client may ask for.
-
-        The registry's origin alone is not enough: through an open redirect (Pulp has one by design) a Pod
-        would read the registry's API.
-        """
-        if origin_of(url) != self.layout.origin:
-            return False
-        try:
-            return route("GET", target_of(url), self.layout).action in ("index", "file")
-        except Refusal:
-            return False
+_SMALL_BODY = 64 * 1024  # to read so much is cheaper than a new connection
+_DISCARD_SECONDS = 1.0  # about the time that a new connection takes
 
 
 class Response(NamedTuple):
@@ -85,11 +52,11 @@ class Response(NamedTuple):
     """Final URL, after redirects"""
     wire: Wire
     key: object
-    """Of the pool; None: used once"""
+    """Of the pool; None: the connection is used once"""
 
 
 class Upstream:
-    """Each `Response` belongs to the task that asked for it, which releases it."""
+    """The registry's side of all exchanges of a connector. A task releases each `Response` that it got."""
 
     def __init__(self, loop: Loop, threads: Threads) -> None:
         self._loop = loop
@@ -103,31 +70,31 @@ class Upstream:
         method: str,
         url: str,
         headers: Headers,
-        target: Target,
+        registry: GrantedRegistry,
         *,
         is_page: bool,
         client: Watched | None,
     ) -> Response:
-        """GET or HEAD, redirects followed. If the client leaves, the request ends; with None it goes on."""
-        is_authorized = target.place(url)[0] == target.layout.origin
-        for _ in range(REDIRECTS + 1):
-            authorization = target.authorization if is_authorized else None
+        """GET or HEAD; follows redirects. The request ends if the client leaves; with None it goes on."""
+        is_authorized = registry.locate(url)[0] == registry.layout.origin
+        for _ in range(REDIRECT_LIMIT + 1):
+            authorization = registry.authorization if is_authorized else None
             response = await self._ask(
-                method, url, headers, target, authorization, is_page=is_page, client=client
+                method, url, headers, registry, authorization, is_page=is_page, client=client
             )
             location = find(response.head.headers, b"location")
             if response.head.status not in _REDIRECTED or location is None:
                 return response
             await self.discard_body(response)
-            url = _redirected(response.url, location, target.layout, is_page=is_page)
-            check_redirect(url, target.layout, is_page=is_page)
-            is_authorized = target.is_authorized(url)
-        raise UpstreamBroken(f"the registry redirects more than {REDIRECTS} times")
+            url = _redirected(response.url, location, registry.layout, is_page=is_page)
+            check_redirect(url, registry.layout, is_page=is_page)
+            is_authorized = registry.is_authorized(url)
+        raise UpstreamBroken(f"the registry redirects more than {REDIRECT_LIMIT} times")
 
     async def open_upload(
         self, url: str, headers: Headers, grant: Grant, length_header: tuple[bytes, bytes]
     ) -> Wire:
-        """A connection on which the head of an upload is sent; a new one, for no upload can be sent twice."""
+        """Open a connection, send an upload's head. A reused one may fail, and no upload is sent twice."""
         origin = origin_of(url)
         wire = await self._connect(origin, grant.ca, is_own=True, is_declared=True)
         with closing_on_error(wire):
@@ -140,14 +107,14 @@ class Upstream:
             return wire
 
     def release(self, response: Response) -> None:
-        """Give back the connection of a response that was read to its end; close an upload's (no key)."""
-        if response.key is not None and response.head.keeps_connection and not response.wire.ahead:
+        """Return the connection of a response that was read to its end; close it after an upload (no key)."""
+        if response.key is not None and response.head.keeps_connection and not response.wire.has_ahead:
             self._pool.put(response.key, response.wire)
         else:
             response.wire.close()
 
     async def discard_body(self, response: Response) -> None:
-        """Read a short body that nobody wants, so that the connection can be used again; or close it."""
+        """Drop a body: read a short one, so that the connection can be used again; or close it."""
         if response.head.length == UNTIL_CLOSE or response.head.length > _SMALL_BODY:
             response.wire.close()
             return
@@ -170,27 +137,28 @@ class Upstream:
         method: str,
         url: str,
         headers: Headers,
-        target: Target,
+        registry: GrantedRegistry,
         authorization: bytes | None,
         *,
         is_page: bool,
         client: Watched | None,
     ) -> Response:
-        origin, path = target.place(url)
-        page_mark = target.layout.mark if is_page else None
+        origin, path = registry.locate(url)
+        page_mark = registry.layout.mark if is_page else None
         fields = to_registry(headers, host=origin.netloc, authorization=authorization, page_mark=page_mark)
         request = render_request(method, path, fields)
-        is_own = origin == target.layout.origin
-        is_declared = target.layout.trusts(origin)
-        key = (origin, target.grant.ca, is_own, is_declared)  # how the other end was verified belongs to it
-        reused = self._pool.take(key)
+        is_own = origin == registry.layout.origin
+        is_declared = registry.layout.trusts(origin)
+        # the other end was verified by the last three
+        key = (origin, registry.grant.ca, is_own, is_declared)
+        reused = self._pool.take(key, self._loop.current)
         if reused is not None:
-            reused.owner = self._loop.current
-            with contextlib.suppress(UpstreamBroken):
-                return Response(await _exchange(reused, method, request, client), url, reused, key)
-            # the registry closed it in this very moment: a GET is sent again, once, on a new one
-        wire = await self._connect(origin, target.grant.ca, is_own=is_own, is_declared=is_declared)
-        return Response(await _exchange(wire, method, request, client), url, wire, key)
+            try:  # `suppress` would take three more calls in every request
+                return Response(await _round_trip(reused, method, request, client), url, reused, key)
+            except UpstreamBroken:
+                pass  # the registry closed it in this moment: send the request once more, on a new connection
+        wire = await self._connect(origin, registry.grant.ca, is_own=is_own, is_declared=is_declared)
+        return Response(await _round_trip(wire, method, request, client), url, wire, key)
 
     async def _connect(self, origin: Origin, ca: str | None, *, is_own: bool, is_declared: bool) -> Wire:
         def block() -> socket.socket:
@@ -209,11 +177,11 @@ class Upstream:
             raise UpstreamUnreachable(f"no room for a connection to {origin}: {error.strerror}") from error
 
     def _tls(self, origin: Origin, ca: str | None, *, is_own: bool) -> ssl.SSLContext | None:
-        """The registry is verified with the Connector's CA alone; storage elsewhere may have a public one."""
+        """Only the Connector's CA verifies the registry; storage elsewhere may have a public CA too."""
         if origin.scheme == "http":
             return None
         key = (ca, is_own or ca is None)
-        with self._lock:  # loading the system's bundle takes 5 to 20 ms: once, not once per connection
+        with self._lock:  # the system's bundle takes 5 to 20 ms to load, so it is loaded once
             context = self._contexts.get(key)
             if context is None:
                 context = self._contexts[key] = make_tls_context(ca)
@@ -223,7 +191,7 @@ class Upstream:
 
 
 async def read_response_head(wire: Wire, method: str, seconds: float, client: Watched | None) -> ResponseHead:
-    """The final response's head; interim ones (RFC 9110 §15.2) are passed over, with room for one head."""
+    """The final response's head. Skips interim responses (RFC 9110 §15.2), up to the limit of a head."""
     room = HEAD_LIMIT
     try:
         while room > 0:
@@ -235,7 +203,7 @@ async def read_response_head(wire: Wire, method: str, seconds: float, client: Wa
         raise MalformedHead("interim answers without end")
     except WireTimeout as error:
         raise UpstreamUnreachable(f"the registry did not answer within {seconds:.0f} s") from error
-    except WatchedClosed as error:
+    except WaitEnded as error:
         raise ClientGone from error
     except WireClosed as error:
         raise UpstreamBroken(f"the registry broke off: {error}", started=error.started) from error
@@ -243,7 +211,7 @@ async def read_response_head(wire: Wire, method: str, seconds: float, client: Wa
         raise UpstreamBroken(f"the registry's answer is no HTTP: {error}") from error
 
 
-async def _exchange(wire: Wire, method: str, request: bytes, client: Watched | None) -> ResponseHead:
+async def _round_trip(wire: Wire, method: str, request: bytes, client: Watched | None) -> ResponseHead:
     with closing_on_error(wire):
         await _send_head(wire, request)
         return await read_response_head(wire, method, RESPONSE_SECONDS, client)
@@ -259,16 +227,16 @@ async def _send_head(wire: Wire, request: bytes) -> None:
 
 
 def _redirected(url: str, location: bytes, layout: Layout, *, is_page: bool) -> str:
-    """The next URL, or the refusal to go there."""
+    """The URL that a redirect leads to. Raises Refusal or UpstreamBroken if it must not be followed."""
     try:
-        # some write a Location as a person would; a space in it would end our own request's target
-        found = urljoin(url, quote(location, safe="!#$%&'()*+,/:;=?@[]"))
-        origin = origin_of(found)
+        # some registries send a Location with spaces, and a space would end the target of our request
+        next_url = urljoin(url, quote(location, safe="!#$%&'()*+,/:;=?@[]"))
+        origin = origin_of(next_url)
         here = origin_of(url)
     except ValueError as error:
         raise UpstreamBroken("the registry redirects to no http or https URL") from error
     if is_page and not layout.trusts(origin):
-        # GitLab, pypiserver and pypicloud send misses to pypi.org, where anybody may own a private name
+        # GitLab, pypiserver and pypicloud send misses to pypi.org, where a stranger may own a private name
         raise Refusal(
             404,
             Code.REDIRECT_NOT_FOLLOWED,
@@ -277,4 +245,4 @@ def _redirected(url: str, location: bytes, layout: Layout, *, is_page: bool) -> 
         )
     if origin.scheme == "http" and (here.scheme == "https" or not layout.trusts(origin)):
         raise UpstreamBroken(f"the registry redirects to {origin}, without TLS; not followed")
-    return urlsplit(found)._replace(fragment="").geturl()
+    return urlsplit(next_url)._replace(fragment="").geturl()

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from sidecar.contract.grant import Grant
 from sidecar.contract.words import Code, Line
 from sidecar.errors import ClientGone, CredentialRefused, Refusal
-from sidecar.grants.trust import GOOD, Answer, Go, Rest, Trust, ask, end, may_try_again
+from sidecar.grants.trust import GOOD, Go, Rest, Trust, Verdict, ask, end, may_try_again
 from sidecar.log import Log
 from sidecar.sockets.loop import Loop, Task
 from sidecar.sockets.places import RETRY_SECONDS, WAIT_SECONDS, Places
-from sidecar.sockets.wire import Watched
+from sidecar.sockets.wire import Wire
 
 SECOND_SECONDS = (0.25, 0.75)
 """Shortest and longest pause before a refused request is tried once more: requests that were refused together
@@ -74,7 +74,7 @@ class Attempts:
         return go
 
     async def begin(
-        self, standing: Standing, limit: int, subject: str, client: Watched, *, is_second: bool = False
+        self, standing: Standing, limit: int, subject: str, client: Wire, *, is_second: bool = False
     ) -> Go:
         """Wait for place and permission. Raises CredentialRefused, ClientGone, or a 503 after a long wait.
 
@@ -98,15 +98,15 @@ class Attempts:
         """Give back the place: the answer has been read, or will never come."""
         self._places.leave()
 
-    def judge(self, standing: Standing, go: Go, answer: Answer, subject: str) -> None:
+    def judge(self, standing: Standing, go: Go, verdict: Verdict, subject: str) -> None:
         """Report how the request was answered; once for each request."""
         standing.unanswered -= 1
-        if answer == "accepted" and standing.go is not None and not go.is_lone:
+        if verdict == "accepted" and standing.go is not None and not go.is_lone:
             return
         if standing.is_anonymous:
             return
         before = standing.trust
-        standing.trust = end(before, go, answer, self._now(), subject)
+        standing.trust = end(before, go, verdict, self._now(), subject)
         self._settle(standing)
         self._log_change(standing, before)
         for task in self._waiting:
@@ -121,7 +121,7 @@ class Attempts:
     def may_try_again(self, standing: Standing, go: Go, subject: str) -> bool:
         return may_try_again(standing.trust, go, subject)
 
-    async def pause(self, client: Watched) -> None:
+    async def pause(self, client: Wire) -> None:
         """Wait for a random time before a second try. Raises ClientGone."""
         shortest, longest = SECOND_SECONDS
         share = os.urandom(1)[0] / 255  # importing `random` takes 5 ms
@@ -131,7 +131,7 @@ class Attempts:
                 raise ClientGone
             await self._loop.suspend(until)
 
-    async def _admit(self, standing: Standing, subject: str, client: Watched, *, is_second: bool) -> Go:
+    async def _admit(self, standing: Standing, subject: str, client: Wire, *, is_second: bool) -> Go:
         if standing.is_anonymous:
             standing.unanswered += 1
             return GOOD
@@ -152,7 +152,7 @@ class Attempts:
                 raise Refusal(503, Code.REGISTRY_BUSY, _AHEAD, retry_after=RETRY_SECONDS)
             await self._wait(step.until, client, deadline)
 
-    async def _wait(self, until: float, client: Watched, deadline: float) -> None:
+    async def _wait(self, until: float, client: Wire, deadline: float) -> None:
         if client.is_gone:
             raise ClientGone
         task = self._loop.current
@@ -185,8 +185,8 @@ class Attempts:
         )
 
 
-def answer_of_status(status: int) -> Answer:
-    """What the status of a registry's answer says of the credential."""
+def verdict_of(status: int) -> Verdict:
+    """The meaning of a registry's status for the credential."""
     if status == 401:
         return "refused"
     if status == 403:

@@ -52,7 +52,7 @@ UNHEARD = 3
 FORBIDDEN_NEW = 4
 """Packages answered 403 that can no longer be about one package. Arbitrary; no account is locked so soon"""
 
-Answer = Literal["accepted", "refused", "forbidden", "unjudged", "left"]
+Verdict = Literal["accepted", "refused", "forbidden", "unjudged", "left"]
 """`forbidden`: a 403; `unjudged`: a gateway's error, or no answer; `left`: the client did not wait for it"""
 
 
@@ -144,18 +144,18 @@ def ask(
     return trust, Wait(until)
 
 
-def end(trust: Trust, gone: Go, answer: Answer, now: float, subject: str = "") -> Trust:
+def end(trust: Trust, gone: Go, verdict: Verdict, now: float, subject: str = "") -> Trust:
     """The state after the answer to a request about `subject`."""
     if trust.lone and trust.lone == gone.number:
         trust = trust._replace(lone=0)
-    if answer == "accepted":
+    if verdict == "accepted":
         return trust if trust.is_good and not trust.unheard else _accepted(trust)
-    if answer == "left":
+    if verdict == "left":
         return trust._replace(unheard=trust.unheard + 1)
-    if answer == "forbidden" and not trust.is_accepted:
+    if verdict == "forbidden" and not trust.is_accepted:
         trust = trust._replace(forbidden=trust.forbidden | {subject}) if not trust.refusals else trust
-        answer = "refused" if trust.refusals or len(trust.forbidden) >= FORBIDDEN_NEW else answer
-    if answer == "refused" and gone.epoch == trust.epoch:
+        verdict = "refused" if trust.refusals or len(trust.forbidden) >= FORBIDDEN_NEW else verdict
+    if verdict == "refused" and gone.epoch == trust.epoch:
         return _refused(trust, subject, now)
     return trust
 

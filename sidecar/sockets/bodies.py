@@ -1,18 +1,19 @@
 """Message bodies, piece by piece through one buffer: constant memory whatever the length.
 
-A body that ends early raises `WireClosed`, one that breaks its coding `MalformedHead`: the caller then breaks
-the other side too, so that nobody takes it for complete.
+A body that ends early raises `WireClosed`, and a body that breaks its coding `MalformedHead`. The caller then
+breaks the other side too, so that no client takes a part for the whole.
 """
 
 from sidecar.http.http1 import CHUNKED, ChunkedReader
-from sidecar.sockets.wire import Watched, Wire, WireClosed
+from sidecar.sockets.readiness import Watched
+from sidecar.sockets.wire import Wire, WireClosed
 
 BUFFER_SIZE = 256 * 1024
-"""Octets of the buffer, one for all. 1 GiB takes a tenth less time than with 128 KiB; more gains nothing"""
+"""Bytes of the buffer that all tasks share. 128 KiB take a tenth more time for 1 GiB; more gains nothing"""
 
 
 class Body:
-    """What follows the head just read on `wire`. `length` in octets, or CHUNKED or UNTIL_CLOSE."""
+    """The body behind the head that was just read on `wire`. `length` in bytes, or CHUNKED or UNTIL_CLOSE."""
 
     def __init__(
         self,
@@ -46,7 +47,7 @@ class Body:
         count = await self._wire.receive(view, self._seconds, self._watched)
         if left > 0:
             if not count:
-                raise WireClosed(f"{left} octets are missing", started=True)
+                raise WireClosed(f"{left} bytes are missing", started=True)
             self._left = left - count
         elif not count:
             self._left = 0
@@ -57,7 +58,7 @@ class Body:
             count = await self._wire.receive(self._buffer, self._seconds, self._watched)
             if not count:
                 raise WireClosed("the last chunk is missing", started=True)
-            # one piece however many chunks: a chunk may be one octet
+            # many chunks make a single piece: a chunk may be a single byte
             if piece := b"".join(reader.feed(self._buffer[:count])):
                 return memoryview(piece)
             await self._wire.pause()

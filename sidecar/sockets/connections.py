@@ -9,18 +9,17 @@ from types import TracebackType
 from sidecar.contract.destinations import why_forbidden
 from sidecar.errors import UpstreamUnreachable
 from sidecar.http.origins import Origin
-from sidecar.sockets.loop import Loop
+from sidecar.sockets.loop import Loop, Task
 from sidecar.sockets.wire import Wire
 
 CONNECT_SECONDS = 10.0
-"""For TCP, all of a name's addresses together, and for TLS. pip gives up after 30 s of silence (the generated
-`timeout`) and retries: two of ours fit, so that it reads our sentence instead"""
+"""For TCP to all addresses of a name together, and again for TLS. pip gives up after 30 s of silence (the
+generated `timeout`) and retries: both fit, so that it reads our sentence instead"""
 IDLE_SECONDS = 30.0
-"""An idle connection is dropped after this; servers drop theirs after 5 to 75 s, and one that was dropped
-there is noticed before use"""
-IDLE_CONNECTIONS = 64
-"""Kept per origin, more than uv opens: with 16, uv's next phase shook hands again on up to 34 of
-its 50 connections, a quarter of an install's CPU time"""
+"""An idle connection is closed after this. Servers close theirs after 5 to 75 s; the pool notices it"""
+POOL_LIMIT = 64
+"""Idle connections per origin, more than uv opens. With 16, uv's next phase opened up to 34 of its 50
+connections anew, a quarter of an install's CPU time"""
 
 _ADDRESS = "check spec.address of the Connector, and that it can be reached from here"
 _AUTHORITY = "put the CA that signed its certificate into a Secret and name it in spec.caCertSecretRef"
@@ -43,8 +42,8 @@ def make_tls_context(ca: str | None) -> ssl.SSLContext:
 def connect(origin: Origin, tls: ssl.SSLContext | None, *, is_declared: bool = True) -> socket.socket:
     """Open a connection, TLS for https; blocks. `is_declared`: the Connector itself names this origin.
 
-    An origin that only a redirect names must not lead into the node or its cloud's metadata service. The
-    addresses are looked at, and then connected to, not the name: a second look-up could give others.
+    An origin that only a redirect names must not lead into the node or its cloud's metadata service. The same
+    addresses are judged and connected to, because a second look-up of the name could return others.
     """
     try:
         addresses = _addresses(origin)
@@ -61,7 +60,7 @@ def connect(origin: Origin, tls: ssl.SSLContext | None, *, is_declared: bool = T
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
-            # a TLS stream that just ends was cut: it must not pass for a complete body (RFC 8446 §6.1)
+            # a TLS stream without its closing alert was cut, and is no complete body (RFC 8446 §6.1)
             sock = tls.wrap_socket(sock, server_hostname=origin.host, suppress_ragged_eofs=False)
         return sock
     except OSError as error:
@@ -74,48 +73,49 @@ def connect(origin: Origin, tls: ssl.SSLContext | None, *, is_declared: bool = T
 
 
 class Pool:
-    """Idle connections by key (origin, and how it was verified), youngest first."""
+    """Idle connections by key (origin, and how it was verified); the youngest is used first."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._idle: dict[object, list[tuple[float, Wire]]] = {}
         self._is_reaping = False
 
-    def take(self, key: object) -> Wire | None:
-        """A connection that was alive a moment ago, or None. A dead one is noticed here, as a rule."""
-        kept = self._idle.get(key)
-        while kept:
-            since, wire = kept.pop()
-            # also that nobody answered what was not asked: it would pass for the next answer
+    def take(self, key: object, task: Task) -> Wire | None:
+        """A connection for this task that was alive a moment ago, or None. It notices most dead ones."""
+        idle = self._idle.get(key)
+        while idle:
+            since, wire = idle.pop()
+            # bytes that arrived unasked would pass for the next response
             if time.monotonic() - since < IDLE_SECONDS and not wire.has_arrived(is_certain=True):
+                wire.hand_over(task)
                 return wire
             wire.close()
         return None
 
     def put(self, key: object, wire: Wire) -> None:
-        """Keep a connection whose last response was read to its end."""
-        wire.owner = None
-        kept = self._idle.setdefault(key, [])
-        kept.append((time.monotonic(), wire))
-        if len(kept) > IDLE_CONNECTIONS:
-            kept.pop(0)[1].close()
+        """Store a connection whose last response was read to its end."""
+        wire.hand_over(None)
+        idle = self._idle.setdefault(key, [])
+        idle.append((time.monotonic(), wire))
+        if len(idle) > POOL_LIMIT:
+            idle.pop(0)[1].close()
         if not self._is_reaping:
             self._is_reaping = True
             self._loop.spawn(self._reap())
 
     async def _reap(self) -> None:
-        """Close those that nobody has wanted for long, until none is left."""
-        while oldest := [kept[0][0] for kept in self._idle.values() if kept]:
+        """Close expired connections, until the pool is empty."""
+        while oldest := [idle[0][0] for idle in self._idle.values() if idle]:
             await self._loop.suspend(min(oldest) + IDLE_SECONDS)
-            for kept in self._idle.values():
-                while kept and self._loop.now - kept[0][0] >= IDLE_SECONDS:
-                    kept.pop(0)[1].close()
+            for idle in self._idle.values():
+                while idle and self._loop.now - idle[0][0] >= IDLE_SECONDS:
+                    idle.pop(0)[1].close()
         self._idle.clear()
         self._is_reaping = False
 
 
-class closing_on_error:  # noqa: N801 (used like contextlib's own; a generator takes three times as long)
-    """Close the connection if the block fails: nobody knows any more where in the stream it is."""
+class closing_on_error:  # noqa: N801 (named as in contextlib; a generator takes three times as long)
+    """Close the connection if the block fails: its place in the stream is unknown then."""
 
     __slots__ = ("_wire",)
 
@@ -133,12 +133,12 @@ class closing_on_error:  # noqa: N801 (used like contextlib's own; a generator t
 
 
 def _addresses(origin: Origin) -> list[str]:
-    found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
+    entries = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in entries]
 
 
 def _judge(origin: Origin, addresses: list[str]) -> None:
-    """Raises UpstreamUnreachable if one of them is forbidden."""
+    """Raises UpstreamUnreachable if an address is forbidden."""
     for address in addresses:
         kind = why_forbidden(address)
         if kind is not None:
@@ -146,7 +146,7 @@ def _judge(origin: Origin, addresses: list[str]) -> None:
 
 
 def _connect_first(addresses: list[str], port: int) -> socket.socket:
-    """To the first that answers; a time that one of them does not use is the others'. Raises OSError."""
+    """Try each address in turn; the rest share the time that is left. Raises OSError."""
     until = time.monotonic() + CONNECT_SECONDS
     *others, last = addresses
     for left, address in zip(range(len(addresses), 1, -1), others, strict=True):
@@ -156,7 +156,7 @@ def _connect_first(addresses: list[str], port: int) -> socket.socket:
 
 
 def _share(until: float, count: int) -> float:
-    """Seconds for one of so many; never none, which would be refused as a limit."""
+    """Seconds for each of the remaining addresses; never 0, which is no valid time-out."""
     return max((until - time.monotonic()) / count, 0.01)
 
 

@@ -1,11 +1,10 @@
 """The event loop: one thread in which coroutines wait for sockets, each with a limit.
 
-Threads that block were measured first: from two busy ones on they spend more time on handing the
-interpreter's lock to each other than on requests. asyncio is not used, for importing it takes as long as the
-rest of the start.
+Blocking threads were measured first. From two busy threads on, they spend more time on handing over the
+interpreter's lock than on requests. asyncio is not used: its import takes as long as the rest of the start.
 
-A socket is registered with epoll(7) once, edge-triggered: no system call per wait. So whoever waits must have
-tried first, and an event only says that trying again is worth while.
+A socket is registered with epoll(7) once, edge-triggered, so a wait takes no system call. A task must try
+before it waits, and an event only means that another try is worth while.
 """
 
 import math
@@ -21,10 +20,10 @@ _EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 
 
 class Source(Protocol):
-    """What a descriptor's events are told to."""
+    """Receives the events of a descriptor."""
 
     def on_events(self, mask: int) -> None:
-        """`mask`: select.EPOLL*. Must not wait, close or register anything but what it has accepted."""
+        """`mask`: select.EPOLL*. Must not wait, and may close or register only what it has accepted."""
 
 
 class Task:
@@ -39,13 +38,13 @@ class Task:
 
 
 class Loop:
-    """Everything here belongs to the thread of `run`, save `wake_from_thread` and `stop`."""
+    """Only `wake_from_thread` and `stop` may be called outside the thread of `run`."""
 
     def __init__(self) -> None:
         self.now = time.monotonic()
-        """Seconds, as of the last look at the sockets: a limit needs no clock of its own for each wait"""
+        """Seconds, as of the last poll: waits need no further call of the clock"""
         self.current: Task
-        """The task that runs; there is none before `run`"""
+        """The task whose turn it is. Read it only within a task: not in `on_events`, and not before `run`"""
         self._epoll = select.epoll()
         self._sources: dict[int, Source] = {}
         self._tasks: set[Task] = set()
@@ -57,21 +56,21 @@ class Loop:
         self._epoll.register(self._bell, select.EPOLLIN)
 
     def register(self, descriptor: int, source: Source, events: int = _EVENTS) -> None:
-        """Raises OSError where the kernel has no room for one more."""
+        """Raises OSError if the kernel has no room for it."""
         self._epoll.register(descriptor, events)
         self._sources[descriptor] = source
 
     def unregister(self, descriptor: int) -> None:
-        """It stays open, and its events are told to nobody."""
+        """Ignore its events from now on; it stays open."""
         self._epoll.unregister(descriptor)
         self._sources.pop(descriptor, None)
 
     def forget(self, descriptor: int) -> None:
-        """Before it is closed, which takes it out of epoll too."""
+        """Call this before the descriptor is closed, which removes it from epoll too."""
         self._sources.pop(descriptor, None)
 
     def spawn(self, coroutine: Coroutine[None, None, None]) -> Task:
-        """Have it run in the next round. It must not raise."""
+        """Start it in the next round. It must not raise."""
         task = Task(coroutine)
         self._tasks.add(task)
         self.wake(task)
@@ -87,13 +86,13 @@ class Loop:
         os.eventfd_write(self._bell, 1)
 
     def stop(self) -> None:
-        """Ends `run` before the next task's turn; what is under way is left as it is. For any thread."""
+        """End `run` before the next task's turn, and leave all tasks as they are. For any thread."""
         self._is_stopped = True
         os.eventfd_write(self._bell, 1)
 
     @types.coroutine
     def suspend(self, deadline: float = math.inf) -> Generator[None, None, None]:
-        """Until somebody wakes this task, or the deadline. Returns too often rather than too rarely."""
+        """Wait until this task is woken, or until the deadline. May return early."""
         self.current.deadline = deadline
         if deadline < self._sweep_at:
             self._sweep_at = deadline
@@ -101,7 +100,7 @@ class Loop:
 
     @types.coroutine
     def pause(self) -> Generator[None, None, None]:
-        """Let the others have their turn: a fast stream to a fast client never has to wait for anything."""
+        """Let other tasks have their turn: a fast stream to a fast client never waits."""
         self.wake(self.current)
         yield
 
@@ -112,12 +111,13 @@ class Loop:
             self._take_turns()
 
     def _look(self) -> None:
-        """Wait for events, unless there are tasks to run, and tell who waited for them."""
+        """Poll for events, and hand them to their sources. Does not wait while tasks are ready."""
         timeout = 0.0 if self._queue else max(0.0, self._sweep_at - time.monotonic())
         events = self._epoll.poll(None if timeout == math.inf else timeout)
         self.now = time.monotonic()
-        # found before any is told: a descriptor that one of them closes may be another's at once
-        for source, descriptor, mask in [(self._sources.get(one), one, mask) for one, mask in events]:
+        # All sources are looked up first. Example: an event evicts the connection with descriptor 7, the next
+        # accepts a client, which becomes the new 7. An event of the old 7 must not reach the new 7.
+        for source, descriptor, mask in [(self._sources.get(each), each, mask) for each, mask in events]:
             if source is not None:
                 source.on_events(mask)
             elif descriptor == self._bell:
@@ -126,7 +126,7 @@ class Loop:
             self._sweep()
 
     def _take_turns(self) -> None:
-        """One turn for each task that was woken; who is woken meanwhile has the next round."""
+        """A turn for each task that is queued. A task that is woken meanwhile waits for the next round."""
         for _ in range(len(self._queue)):
             if self._is_stopped:
                 return
@@ -140,7 +140,7 @@ class Loop:
             task.coroutine.send(None)
         except StopIteration:
             self._tasks.discard(task)
-            task.is_queued = True  # so that a late thread or event wakes it never again
+            task.is_queued = True  # so that no late thread or event wakes it again
 
     def _answer_bell(self) -> None:
         os.eventfd_read(self._bell)
@@ -148,7 +148,7 @@ class Loop:
             self.wake(self._woken.popleft())
 
     def _sweep(self) -> None:
-        """Wake those whose time is up, and find out when the next one's is."""
+        """Wake the tasks whose deadline has passed, and note the next deadline."""
         self._sweep_at = math.inf
         for task in self._tasks:
             if task.deadline <= self.now:

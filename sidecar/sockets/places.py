@@ -1,15 +1,15 @@
-"""Places at the registry: as many requests at once as the Connector allows. The others wait in a queue."""
+"""Places at the registry: as many requests at once as the Connector allows. Others wait in a queue."""
 
 from collections import deque
 
 from sidecar.contract.words import Code
 from sidecar.errors import ClientGone, Refusal
 from sidecar.sockets.loop import Loop, Task
-from sidecar.sockets.wire import Watched
+from sidecar.sockets.wire import Wire
 
 WAIT_SECONDS = 20.0
-"""Longest wait for a place. pip and uv give up after 30 s of silence; below that they read our sentence and
-try again"""
+"""Longest wait for a place. pip and uv give up after 30 s of silence; earlier they read our sentence and try
+again"""
 RETRY_SECONDS = 2
 """For Retry-After; arbitrary. A request that comes again joins the end of the queue"""
 
@@ -23,7 +23,7 @@ class _Waiter:
 
 
 class Places:
-    """The places of one connector. A caller that took a place leaves it, whatever happens."""
+    """The places of one connector. A caller that took a place must leave it, whatever happens."""
 
     def __init__(self, loop: Loop, wait_seconds: float = WAIT_SECONDS) -> None:
         self._loop = loop
@@ -40,7 +40,7 @@ class Places:
         self._taken += 1
         return True
 
-    async def take(self, client: Watched) -> None:
+    async def take(self, client: Wire) -> None:
         """Wait for a place. Raises ClientGone, or a 503 after `WAIT_SECONDS`: without a place to leave."""
         waiter = _Waiter(self._loop.current)
         self._line.append(waiter)

@@ -1,4 +1,9 @@
-"""Threads for what can only block: looking up names, TLS handshakes, asking the broker."""
+"""Threads for calls that block: name look-ups, TLS handshakes, questions to the broker.
+
+A task queues a call and waits. A thread takes the call, runs it, and wakes the task through the loop. Threads
+and the loop share the queue and two counts, under `_changed`. A call needs no lock: its thread writes it, and
+the loop reads it only once `is_done` is set, as the last thing.
+"""
 
 import math
 import threading
@@ -10,8 +15,8 @@ from typing import Generic, TypeVar
 from sidecar.errors import UpstreamUnreachable
 from sidecar.sockets.loop import Loop, Task
 
-THREADS = 64
-"""uv opens up to 50 connections at once, and a name server that does not answer holds each for seconds"""
+THREAD_LIMIT = 64
+"""uv opens up to 50 connections at once, and a dead name server holds each for seconds"""
 SPARE_SECONDS = 10.0
 """An idle thread ends after this; arbitrary, longer than the pauses within one install"""
 
@@ -19,7 +24,7 @@ Result = TypeVar("Result")
 
 
 class _Call(Generic[Result]):
-    """Filled by a thread, then looked at by the loop."""
+    """A thread fills it, and then the loop reads it."""
 
     def __init__(self, function: Callable[[], Result], task: Task) -> None:
         self.function = function
@@ -31,13 +36,13 @@ class _Call(Generic[Result]):
     def run(self) -> None:
         try:
             self.results.append(self.function())
-        except BaseException as error:  # noqa: BLE001 (it is raised again where it was asked for)
+        except BaseException as error:  # noqa: BLE001 (raised again in the calling task)
             self.error = error
         self.is_done = True
 
 
 class Threads:
-    """As many as are needed, up to a bound, gone when idle."""
+    """As many threads as calls need, up to a limit. Idle threads end."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
@@ -47,13 +52,13 @@ class Threads:
         self._count = 0
 
     async def run(self, function: Callable[[], Result]) -> Result:
-        """What it returns or raises, while the loop goes on."""
+        """Call the function in a thread, while the loop goes on; return its result, or raise its error."""
         call = self._begin(function)
         await self._wait_for(call, math.inf)
         return self._end(call)
 
     async def run_within(self, seconds: float, function: Callable[[], Result]) -> Result | None:
-        """The same, or None where it takes longer; it goes on all the same."""
+        """The same, or None after so many seconds. The call goes on all the same."""
         call = self._begin(function)
         await self._wait_for(call, self._loop.now + seconds)
         return self._end(call) if call.is_done else None
@@ -73,18 +78,18 @@ class Threads:
                 raise call.error
             return call.results[0]
         finally:
-            call.error = None  # its traceback holds the frames that hold the call: a circle, with the request
+            call.error = None  # the traceback refers to the call: a cycle, with the request in it
 
     def _submit(self, call: _Call[object]) -> None:
         with self._changed:
             self._calls.append(call)
-            if self._idle >= len(self._calls) or self._count >= THREADS:
+            if self._idle >= len(self._calls) or self._count >= THREAD_LIMIT:
                 self._changed.notify()
                 return
             self._count += 1
         try:
             threading.Thread(target=self._work, daemon=True).start()
-        except RuntimeError as error:  # the Pod's limit of processes: those that are there go on
+        except RuntimeError as error:  # the Pod's limit of processes; existing threads go on
             with self._changed:
                 self._count -= 1
                 if not self._count:

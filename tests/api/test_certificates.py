@@ -26,7 +26,7 @@ from support.kubernetes import clusters
 from support.kubernetes.kube import Kube
 from webhook import names
 from webhook.cluster import paths
-from webhook.cluster.certificates import CertificateKeeper
+from webhook.cluster.certificate_keeper import CertificateKeeper
 from webhook.cluster.kubernetes import KubernetesApi, in_cluster_or_kubeconfig
 from webhook.errors import Conflict, Forbidden
 

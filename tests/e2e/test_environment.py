@@ -11,6 +11,7 @@ import pytest
 from support.kubernetes.kube import Kube
 from support.scenarios.scenes import Registry, connector, job, run_job
 from webhook.clients import ports
+from webhook.identifiers import ConnectorKey
 
 NOBODY = 65534  # of Debian's own list of users
 PUBLIC = ("pypi.org", "pythonhosted.org")
@@ -20,7 +21,7 @@ PUBLIC = ("pypi.org", "pythonhosted.org")
 def index(installed: Kube, namespace: str, registry: Registry) -> str:
     """The index that every client must use."""
     installed.create(*connector("team-pypi", registry), namespace=namespace)
-    return f"http://127.0.0.1:{ports.default_port(f'{namespace}/team-pypi')}/simple/"
+    return f"http://127.0.0.1:{ports.default_port(ConnectorKey(namespace, 'team-pypi'))}/simple/"
 
 
 def test_without_home_clients_install_and_publish(

@@ -147,7 +147,10 @@ def test_admission_and_broker_get_as_far_as_their_settings(webhook: Image) -> No
     ("name", "modules"),
     [
         ("sidecar", "sidecar.__main__"),
-        ("webhook", "webhook.cli, webhook.cluster.api, webhook.server.admission, webhook.server.broker"),
+        (
+            "webhook",
+            "webhook.cli, webhook.cluster.kubernetes, webhook.server.admission, webhook.server.broker",
+        ),
     ],
 )
 def test_byte_code_is_used_whatever_the_times_of_the_files_are(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.exchange.server import ACTIVE
+from sidecar.exchange.server import ACTIVE_LIMIT
 from support.certificates.authority import server_context
 from support.servers.registry import Registry
 from support.sidecars.running import Sidecar, grant, running_sidecar
@@ -33,6 +33,6 @@ def sidecar(registry: Registry, tmp_path: Path) -> Iterator[Sidecar]:
 @pytest.fixture
 def roomy(registry: Registry, tmp_path: Path) -> Iterator[Sidecar]:
     """Its credential has been accepted, and its Connector allows more connections than it has places."""
-    with running_sidecar(tmp_path, grant(registry, max_connections=ACTIVE)) as found:
+    with running_sidecar(tmp_path, grant(registry, max_connections=ACTIVE_LIMIT)) as found:
         found.get("/simple/warm/")
         yield found

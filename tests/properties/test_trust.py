@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from sidecar.grants.trust import (
     AHEAD_SECONDS,
     FORBIDDEN_NEW,
-    Answer,
     Go,
     Rest,
     Trust,
+    Verdict,
     Wait,
     ask,
     end,
@@ -66,7 +66,7 @@ class World:
             self.under_way.append((step, self.known))
         return step
 
-    def answer(self, answer: Answer, place: int) -> None:
+    def answer(self, answer: Verdict, place: int) -> None:
         if not self.under_way:
             return
         gone, known = self.under_way.pop(place % len(self.under_way))
@@ -158,7 +158,9 @@ def test_from_every_state_a_patient_client_is_served_once_the_registry_is_well(
         min_size=20,
     )
 )
-def test_never_accepted_a_403_for_each_package_is_bounded_as_a_401(steps: list[tuple[Answer, float]]) -> None:
+def test_never_accepted_a_403_for_each_package_is_bounded_as_a_401(
+    steps: list[tuple[Verdict, float]],
+) -> None:
     """Where a registry answers 403 to a wrong password. Each try is about another package."""
     trust, now, tries = Trust(), 1000.0, []
     for number, (answer, pause) in enumerate(steps, start=1):

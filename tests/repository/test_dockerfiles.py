@@ -96,11 +96,23 @@ import importlib, pathlib, sys
 for path in sorted(pathlib.Path("webhook").rglob("*.py")):
     if path.stem != "__main__" and "demo" not in path.parts:
         importlib.import_module(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
-print(*(name for name in sys.modules if name.startswith("kubernetes.")))
+print(*(name for name in sys.modules if name.startswith(("kubernetes.", "webhook.demo", "jwt"))))
 """
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
     loaded = done.stdout.split()
     assert "kubernetes.aio.client" in loaded
-    assert [one for one in loaded if re.search(r"\.client\.(api|models)\.", one)] == []
+    assert [one for one in loaded if re.search(r"\.client\.(api|models)\.|^webhook\.demo|^jwt", one)] == []
+
+
+def test_the_demo_and_its_packages_are_no_part_of_the_webhooks_image() -> None:
+    assert "RUN rm -r /build/source/webhook/demo" in TEXTS["webhook"]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    locked = set(
+        re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements/webhook.txt").read_text(), re.MULTILINE)
+    )
+    wanted = {extra: {re.split(r"[\[>]", one)[0] for one in extras[extra]} for extra in extras}
+    assert wanted["demo"] == {"pyjwt", "pypiserver", "passlib", "twine", "uv"}
+    assert wanted["webhook"] <= locked
+    assert not wanted["demo"] & locked

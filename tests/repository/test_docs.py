@@ -8,6 +8,7 @@ import pytest
 from support.checkout import ROOT, TESTS
 from support.clients.jobs import JOBS
 from webhook.clients.variables import groups
+from webhook.identifiers import ConnectorKey
 from webhook.pod.endpoints import endpoints
 from webhook.pod.request import Request
 
@@ -103,7 +104,8 @@ def test_the_table_of_clients_marks_those_that_publish() -> None:
 def test_the_page_on_clients_names_every_variable() -> None:
     page = (ROOT / "docs" / "clients.md").read_text()
     rows = dict(re.findall(r"^\| ([\w ]+) \| (.*`.*`.*) \|$", page, re.MULTILINE))
-    told = groups(endpoints(Request(connectors=("a/b",)), {"a/b": 28200}))
+    key = ConnectorKey("a", "b")
+    told = groups(endpoints(Request(connectors=(key,)), {key: 28200}))
     assert {group: set(re.findall(r"`(\w+)`", rows[group])) for group in told} == {
         group: set(values) for group, values in told.items()
     }

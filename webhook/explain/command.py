@@ -16,6 +16,7 @@ from webhook.explain.fact_reader import read_facts
 from webhook.explain.facts import Facts, Json, Unread
 from webhook.explain.statements import Level
 from webhook.explain.workloads import Target
+from webhook.identifiers import is_object_name
 
 _STYLES: Mapping[Level, tuple[Style, ...]] = {
     "ok": ("green",),
@@ -68,7 +69,7 @@ def _owner(event: Json) -> str | None:
     """KIND/NAME for `explain`. None if no object can have these words, which a shell could execute."""
     reference = event.get("involvedObject") or {}
     kind, name = str(reference.get("kind")).lower(), str(reference.get("name"))
-    return f"{kind}/{name}" if kind in workloads.KINDS and workloads.is_subdomain(name) else None
+    return f"{kind}/{name}" if kind in workloads.KINDS and is_object_name(name) else None
 
 
 async def _facts(

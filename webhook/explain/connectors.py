@@ -5,24 +5,20 @@ from typing import Any
 
 from sidecar.contract.words import Code
 from webhook import names
-from webhook.connector.conditions import (
-    AUTHENTICATION_FAILED,
-    CONNECTION_FAILED,
-    PROXY,
-    READY,
-    TYPES,
-)
+from webhook.connector.conditions import PROXY, READY, TYPES
+from webhook.connector.reasons import ConditionReason, ConnectorReason
 from webhook.explain.facts import Facts, Unread, ago, condition, metadata
 from webhook.explain.grants import is_broker_reason
 from webhook.explain.installation import is_absent
 from webhook.explain.sidecar_lines import RefusedRequests, use_of
 from webhook.explain.statements import Level, Statement
+from webhook.identifiers import ConnectorKey
 
-_FIXES = {
-    AUTHENTICATION_FAILED: "correct user name and password in the Connector's Secret",
-    CONNECTION_FAILED: "check spec.address of the Connector, and that the registry runs; for a certificate "
-    "that is not trusted, name its CA in spec.caCertSecretRef",
-    "ConnectorClassNotFound": f"set spec.connectorClassName to {names.CONNECTOR_CLASS}",
+_FIXES: Mapping[str, str] = {
+    ConditionReason.AUTHENTICATION_FAILED: "correct user name and password in the Connector's Secret",
+    ConditionReason.CONNECTION_FAILED: "check spec.address of the Connector, and that the registry runs; for "
+    "a certificate that is not trusted, name its CA in spec.caCertSecretRef",
+    ConnectorReason.CONNECTOR_CLASS_NOT_FOUND: f"set spec.connectorClassName to {names.CONNECTOR_CLASS}",
 }
 
 _REQUEST_FIXES = {
@@ -40,9 +36,8 @@ PACKAGES_LIMIT = 5
 """Names of packages in the output. Arbitrary: a resolver may ask for hundreds"""
 
 
-def explain_connector(facts: Facts, key: str) -> Iterator[Statement]:
+def explain_connector(facts: Facts, key: ConnectorKey) -> Iterator[Statement]:
     connector = facts.connectors.get(key)
-    namespace, _, name = key.partition("/")
     if isinstance(connector, Unread):
         yield Statement("connector", "note", f"{key}: {connector.sentence}")
     elif connector is None and is_absent(facts):
@@ -50,13 +45,13 @@ def explain_connector(facts: Facts, key: str) -> Iterator[Statement]:
         level: Level = "note" if _is_served(facts, key) else "wrong"
         yield Statement("connector", level, text, "install it, and apply the Connector again")
     elif connector is None:
-        text = f"{key}: there is no Connector {name} in namespace {namespace}"
+        text = f"{key}: there is no Connector {key.name} in namespace {key.namespace}"
         yield Statement("connector", "wrong", text, "create it there, or correct the annotation")
     else:
         yield from _conditions(facts, key, connector)
 
 
-def _conditions(facts: Facts, key: str, connector: Mapping[str, Any]) -> Iterator[Statement]:
+def _conditions(facts: Facts, key: ConnectorKey, connector: Mapping[str, Any]) -> Iterator[Statement]:
     ready = condition(connector, READY)
     title = f"{key} ({(connector.get('spec') or {}).get('address')})"
     if not ready or ready.get("observedGeneration", 0) < metadata(connector).get("generation", 0):
@@ -83,14 +78,14 @@ def _status(connector: Mapping[str, Any], kind: str) -> object:
     return condition(connector, kind).get("status")
 
 
-def _is_served(facts: Facts, key: str) -> bool:
+def _is_served(facts: Facts, key: ConnectorKey) -> bool:
     if isinstance(facts.log, Unread):
         return False
     use = use_of(facts.log, key)
     return bool(use.served) and not any(requests.is_last_word for requests in use.refusals)
 
 
-def explain_requests(facts: Facts, key: str) -> Iterator[Statement]:
+def explain_requests(facts: Facts, key: ConnectorKey) -> Iterator[Statement]:
     """From the sidecar's log, without refusals of the broker, which the section "granted" has."""
     if isinstance(facts.log, Unread):
         return
@@ -113,7 +108,7 @@ def explain_requests(facts: Facts, key: str) -> Iterator[Statement]:
         yield Statement("requests", "note", f"{key}: the registry does not have {listed} (404)")
 
 
-def _refused(facts: Facts, key: str, requests: RefusedRequests) -> Statement:
+def _refused(facts: Facts, key: ConnectorKey, requests: RefusedRequests) -> Statement:
     times = f"{requests.count} times, the last " if requests.count > 1 else ""
     verb = "failed" if requests.is_failure else "refused"
     text = f"{key}: {verb} {times}{ago(facts.now, requests.last)} ({requests.reason}): {requests.detail}"

@@ -39,25 +39,24 @@ def explain_absence(facts: Facts) -> list[Statement]:
         return [Statement("created", "wrong", f"there is no Pod; {facts.creations.sentence}")]
     if not failures:
         text = "there is no Pod, and no Event says that its creation failed (Events are kept for an hour)"
-        return [
-            Statement(
-                "created", "waiting", text, "see `kubectl describe` of the object that should create it"
-            )
-        ]
-    return [_failure(failures[0], facts)]
+        fix = "see `kubectl describe` of the object that should create it"
+        return [Statement("created", "waiting", text, fix)]
+    return list(_failure(failures[0], facts))
 
 
-def _failure(event: Mapping[str, Any], facts: Facts) -> Statement:
+def _failure(event: Mapping[str, Any], facts: Facts) -> Iterator[Statement]:
+    """A statement for each line: admission writes its problems one a line."""
     owner = event.get("involvedObject") or {}
-    message = str(event.get("message"))
+    message, *further = str(event.get("message")).split("\n")
     when = ago(facts.now, last_seen(event))
     text = f"{owner.get('kind')} {owner.get('name')} could not create its Pod, {when}: {message}"
+    fix = ""
     if "failed calling webhook" in message:
         # the API server's own words about a webhook that did not answer
-        return Statement(
-            "created", "wrong", text, f"see `kubectl get pods -n {names.NAMESPACE}`, and their logs"
-        )
-    return Statement("created", "wrong", text)
+        fix = f"see `kubectl get pods -n {names.NAMESPACE}`, and their logs"
+    yield Statement("created", "wrong", text, fix)
+    for line in further:
+        yield Statement("created", "wrong", line)
 
 
 def explain_missing_sidecar(facts: Facts, pod: Mapping[str, Any]) -> Iterator[Statement]:

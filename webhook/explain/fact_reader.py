@@ -15,6 +15,7 @@ from webhook.errors import ClusterRefused, ClusterUnavailable, Forbidden, InputE
 from webhook.explain import workloads
 from webhook.explain.facts import Facts, Json, Object, Objects, Unread, annotations, metadata, parse_log
 from webhook.explain.workloads import Target
+from webhook.identifiers import ConnectorKey
 from webhook.pod.request import parse_annotations
 
 LOG_LINES, LOG_BYTES = "2000", str(1024 * 1024)
@@ -133,7 +134,7 @@ class _Reader:
         text = await self._try(read, f"logs of Pods in namespace {self._namespace}")
         return text if isinstance(text, Unread) else parse_log(text or "")
 
-    async def connectors(self, subject: Mapping[str, object]) -> dict[str, Object]:
+    async def connectors(self, subject: Mapping[str, object]) -> dict[ConnectorKey, Object]:
         try:
             keys = parse_annotations(annotations(subject), namespace=self._namespace).keys
         except InputError:
@@ -141,9 +142,8 @@ class _Reader:
         connectors = await asyncio.gather(*(self._connector(key) for key in keys))
         return dict(zip(keys, connectors, strict=True))
 
-    async def _connector(self, key: str) -> Object:
-        namespace, _, name = key.partition("/")
-        return await self.object(paths.connector(namespace, name), f"Connectors in namespace {namespace}")
+    async def _connector(self, key: ConnectorKey) -> Object:
+        return await self.object(paths.connector(*key), f"Connectors in namespace {key.namespace}")
 
     async def object(self, path: str, noun: str) -> Object:
         return await self._try(self._api.get(path), noun)

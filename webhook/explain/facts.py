@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from webhook.identifiers import ConnectorKey
+
 Json = dict[str, Any]
 
 
@@ -36,8 +38,8 @@ class Facts:
     """On the Pod"""
     creations: Objects = ()
     """Events of the namespace about Pods that could not be created"""
-    connectors: Mapping[str, Object] = field(default_factory=dict)
-    """By key: all Connectors that the Pod names"""
+    connectors: Mapping[ConnectorKey, Object] = field(default_factory=dict)
+    """All Connectors that the Pod names"""
     log: Objects = ()
     """The sidecar's lines"""
     registration: Object = None

@@ -6,12 +6,15 @@ from typing import Any
 
 from sidecar.contract.words import Code
 from webhook import names
+from webhook.connector.reasons import ConnectorReason
 from webhook.explain.facts import Facts, Json, Unread, ago, annotations, last_seen, metadata, time_of
 from webhook.explain.installation import ABSENT_FIX, authority_fix, is_absent, is_of_another_installation
 from webhook.explain.sidecar import is_finished
 from webhook.explain.sidecar_lines import RefusedRequests, Use, use_of
 from webhook.explain.statements import Statement
 from webhook.grant.notices import GRANTED, INSTALL, TROUBLES, text_of, trouble_reason
+from webhook.grant.reasons import BrokerReason
+from webhook.identifiers import ConnectorKey
 from webhook.pod.request import Request
 
 _COMPONENT = "pypi-connector"
@@ -23,7 +26,9 @@ _EVENT_SECONDS = 3600
 """The API server keeps Events for an hour, unless it is configured otherwise."""
 
 
-def explain_grant(facts: Facts, pod: Mapping[str, Any], request: Request, key: str) -> Iterator[Statement]:
+def explain_grant(
+    facts: Facts, pod: Mapping[str, Any], request: Request, key: ConnectorKey
+) -> Iterator[Statement]:
     use = _use(facts, key)
     event = _newest_event(facts, key)
     refusal = _refusal_in_log(use) if use else None
@@ -53,16 +58,16 @@ def is_broker_reason(reason: str) -> bool:
     return reason in _NO_ANSWER or reason[:1].isupper()
 
 
-def _use(facts: Facts, key: str) -> Use | None:
+def _use(facts: Facts, key: ConnectorKey) -> Use | None:
     return None if isinstance(facts.log, Unread) else use_of(facts.log, key)
 
 
-def _newest_event(facts: Facts, key: str) -> Json | None:
+def _newest_event(facts: Facts, key: ConnectorKey) -> Json | None:
     events = [] if isinstance(facts.events, Unread) else facts.events
     events = [event for event in events if _is_about(event, key)]
     if is_finished(facts.pod or {}):
         # an ended Pod that asks once more is refused only for its end
-        events = [event for event in events if event.get("reason") != "PodFinished"]
+        events = [event for event in events if event.get("reason") != BrokerReason.POD_FINISHED]
     # of two in the same second, the grant is later: the sidecar asks again after a refusal only
     return max(events, key=_order, default=None)
 
@@ -71,12 +76,11 @@ def _order(event: Json) -> tuple[str, bool]:
     return str(last_seen(event)), event.get("reason") == GRANTED
 
 
-def _is_about(event: Json, key: str) -> bool:
+def _is_about(event: Json, key: ConnectorKey) -> bool:
     """Whether the broker wrote it about a grant of this connector."""
-    namespace, _, name = key.partition("/")
     related = event.get("related") or {}
     is_of_broker = (event.get("source") or {}).get("component") == _COMPONENT
-    is_of_connector = (related.get("namespace"), related.get("name")) == (namespace, name)
+    is_of_connector = (related.get("namespace"), related.get("name")) == key
     return is_of_broker and is_of_connector and event.get("reason") not in _TROUBLE_REASONS
 
 
@@ -90,7 +94,7 @@ def _has_later_news(use: Use | None, refusal: RefusedRequests | None, then: date
     return bool(later)
 
 
-def _refused(facts: Facts, key: str, event: Json) -> Statement:
+def _refused(facts: Facts, key: ConnectorKey, event: Json) -> Statement:
     reason, count = str(event.get("reason")), int(event.get("count") or 1)
     sentence = text_of(key, str(event.get("message")))
     times = f", {count} times" if count > 1 else ""
@@ -98,14 +102,13 @@ def _refused(facts: Facts, key: str, event: Json) -> Statement:
     return Statement("granted", "wrong", text, _fix(facts, key, reason))
 
 
-def _fix(facts: Facts, key: str, reason: str) -> str:
+def _fix(facts: Facts, key: ConnectorKey, reason: str) -> str:
     """A command to paste, if a command is the remedy; otherwise the sentence says what to do."""
-    namespace = key.partition("/")[0]
-    if reason == "AccessDenied":
-        return _own_binding(facts, names.USER_ROLE, namespace)
-    if reason in ("SecretForbidden", "CASecretForbidden"):
+    if reason == BrokerReason.ACCESS_DENIED:
+        return _own_binding(facts, names.USER_ROLE, key.namespace)
+    if reason in (ConnectorReason.SECRET_FORBIDDEN, ConnectorReason.CA_SECRET_FORBIDDEN):
         role = names.SECRET_READER_ROLE
-        return _binding(role, role, namespace, f"{names.NAMESPACE}:{names.BROKER}")
+        return _binding(role, role, key.namespace, f"{names.NAMESPACE}:{names.BROKER}")
     return ""
 
 
@@ -120,7 +123,7 @@ def _binding(name: str, role: str, namespace: str, account: str) -> str:
     return f"kubectl create rolebinding {name} -n {namespace} --clusterrole={role} --serviceaccount={account}"
 
 
-def _granted(facts: Facts, request: Request, key: str, event: Json) -> Iterator[Statement]:
+def _granted(facts: Facts, request: Request, key: ConnectorKey, event: Json) -> Iterator[Statement]:
     rights = text_of(key, str(event.get("message")))
     yield Statement("granted", "ok", f"{key}: {rights}, {ago(facts.now, last_seen(event))}")
     if rights != INSTALL or request.publish_target != key or not _wants_upload(facts, key):
@@ -129,11 +132,11 @@ def _granted(facts: Facts, request: Request, key: str, event: Json) -> Iterator[
     if connector and not isinstance(connector, Unread) and _parameter(connector, "access") == "read":
         yield Statement("granted", "note", f"{key}: no upload, because its parameter access is read")
         return
-    command = _own_binding(facts, names.PUBLISHER_ROLE, key.partition("/")[0])
+    command = _own_binding(facts, names.PUBLISHER_ROLE, key.namespace)
     yield Statement("granted", "note", f"{key}: no upload without a role that allows it", command)
 
 
-def _wants_upload(facts: Facts, key: str) -> bool:
+def _wants_upload(facts: Facts, key: ConnectorKey) -> bool:
     """Whether the Pod means to upload: every Pod gets an upload address, and few use it."""
     written = annotations(facts.pod or {})
     is_written = names.PUBLISH_CONNECTOR in written or names.PYPIRC_CONFIGURATION in written.get(
@@ -147,7 +150,7 @@ def _is_upload_refused(requests: RefusedRequests) -> bool:
     return requests.reason == Code.UPLOAD_NOT_GRANTED
 
 
-def _not_renewed(facts: Facts, pod: Mapping[str, Any], key: str) -> Iterator[Statement]:
+def _not_renewed(facts: Facts, pod: Mapping[str, Any], key: ConnectorKey) -> Iterator[Statement]:
     if is_finished(pod) or not (is_absent(facts) or is_of_another_installation(facts)):
         return
     text = f"{key}: this grant is valid for an hour at most, and the Pod will get no other"
@@ -164,7 +167,7 @@ def _refusal_in_log(use: Use) -> RefusedRequests | None:
     return next((requests for requests in refusals if is_broker_reason(requests.reason)), None)
 
 
-def _refused_in_log(facts: Facts, key: str, refusal: RefusedRequests) -> Statement:
+def _refused_in_log(facts: Facts, key: ConnectorKey, refusal: RefusedRequests) -> Statement:
     when = ago(facts.now, refusal.last)
     if refusal.reason == Code.BROKER_UNTRUSTED:
         text = f"{key}: the sidecar could not verify the broker, {when}: {refusal.cause}"
@@ -197,7 +200,7 @@ def _broker_fix(facts: Facts) -> str:
     return f"{ready} replicas of the Deployment {names.BROKER} are ready: {policy}"
 
 
-def _unknown(facts: Facts, pod: Mapping[str, Any], key: str) -> Statement:
+def _unknown(facts: Facts, pod: Mapping[str, Any], key: ConnectorKey) -> Statement:
     if isinstance(facts.events, Unread):
         return Statement("granted", "note", f"{key}: {facts.events.sentence}")
     created = time_of(metadata(pod).get("creationTimestamp"))

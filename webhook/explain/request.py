@@ -33,7 +33,7 @@ def read_request(facts: Facts) -> tuple[Request | None, list[Statement]]:
 def describe(request: Request) -> str:
     """`install from team/pypi, upload to team/up`."""
     first, *others = request.connectors
-    parts = [f"install from {first}" + (f", and also from {', '.join(others)}" if others else "")]
+    parts = [f"install from {first}" + (f", and also from {', '.join(map(str, others))}" if others else "")]
     if request.publish_target:
         parts.append(f"upload to {request.publish_target}")
     if request.containers is not None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sidecar.contract.words import NO_GRANT, NO_GRANT_YET, Code, Line
 from webhook.explain.facts import Json, time_of
+from webhook.identifiers import ConnectorKey
 
 _PASSING = (
     Code.PACKAGE_DENIED,  # pip looks for a newer pip, even where the Connector's policy denies it
@@ -48,9 +49,9 @@ class Use:
     """A sentence for each package that the Connector's policy denied"""
 
 
-def use_of(lines: Sequence[Json], connector: str) -> Use:
+def use_of(lines: Sequence[Json], connector: ConnectorKey) -> Use:
     requests = [line for line in lines if line.get("message") == Line.REQUEST]
-    requests = [line for line in requests if line.get("connector") == connector]
+    requests = [line for line in requests if line.get("connector") == str(connector)]
     served = [line for line in requests if _is_served(line)]
     missing = [line for line in requests if _is_missing(line)]
     denied = [line for line in requests if line.get("reason") == Code.PACKAGE_DENIED]

@@ -1,6 +1,5 @@
 """The kinds of objects that make Pods: their names, their paths and the places of their templates. Pure."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +28,6 @@ KINDS = {
     )
 }
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_SUBDOMAIN_LENGTH = 253
 _SHORT = {
     "po": "pod",
     "deploy": "deployment",
@@ -65,11 +62,6 @@ def parse_target(text: str) -> Target:
         known = ", ".join(["pod", *KINDS])
         raise InputError.of("InvalidTarget", f"{kind!r} makes no Pods: use one of {known}")
     return Target(workload, name)
-
-
-def is_subdomain(name: str) -> bool:
-    """Whether an object can have this name (RFC 1123, as the API server takes it)."""
-    return len(name) <= _SUBDOMAIN_LENGTH and all(_LABEL.fullmatch(label) for label in name.split("."))
 
 
 def collection_path(kind: Kind, namespace: str) -> str:

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from certs import store
-from certs.authority import KeyPair, service_hosts
+from certs.authority import KeyPair
+from certs.hosts import service_hosts
 from certs.rotate import Leaf, renew
 from certs.succession import Succession, succeed
 

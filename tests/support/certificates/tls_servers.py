@@ -11,7 +11,8 @@ from pathlib import Path
 from cryptography import x509
 
 from certs import store
-from certs.authority import KeyPair, ServingFiles, create_authority, issue_leaf, load_pair, service_hosts
+from certs.authority import KeyPair, ServingFiles, create_authority, issue_leaf, load_pair
+from certs.hosts import service_hosts
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOSTS = [*service_hosts("pypi-connector-broker", "pypi-connector-system"), "127.0.0.1", "::1"]

@@ -11,6 +11,7 @@ import pytest
 from certs.authority import create_authority
 from webhook.connector.manifest import parse_connector
 from webhook.demo.memory_cluster import MemoryCluster
+from webhook.identifiers import ConnectorKey
 from webhook.pod.decision import decide
 from webhook.pod.settings import Settings
 from webhook.server.broker import create_app
@@ -62,9 +63,8 @@ def injected(**annotations: str) -> dict[str, Any]:
         "spec": {"containers": [{"name": "main", "image": "python"}]},
     }
 
-    def lookup(key: str) -> Any:
-        namespace, name = key.split("/")
-        return parse_connector(connector(name, namespace))
+    def lookup(key: ConnectorKey) -> Any:
+        return parse_connector(connector(key.name, key.namespace))
 
     decision = decide(pod, namespace="team", lookup=lookup, settings=SETTINGS)
     assert decision.pod, decision.message

@@ -25,7 +25,7 @@ from webhook.cluster.kubernetes import in_cluster_or_kubeconfig
 from webhook.cluster.lookups import KubernetesCluster
 from webhook.pod.settings import Settings
 from webhook.server.broker import create_app
-from webhook.status.kept import attended
+from webhook.status.connector_trim import spec_and_status
 
 PATIENCE_SECONDS = 60.0
 
@@ -94,7 +94,7 @@ async def settle() -> None:
 @contextlib.asynccontextmanager
 async def _wired(kubeconfig: Path, settings: Settings) -> AsyncIterator[FastAPI]:
     async with await in_cluster_or_kubeconfig({"KUBECONFIG": str(kubeconfig)}) as api:
-        connectors = Cache(api, paths.connectors(), attended)
+        connectors = Cache(api, paths.connectors(), spec_and_status)
         recorder = EventRecorder(api, names.SIDECAR, "broker-of-the-test", period_seconds=0.5)
         images = ImageKeeper(api, namespace=names.NAMESPACE, own=settings.allowed_images)
         tasks = [asyncio.create_task(one) for one in (connectors.run(), recorder.run(), images.run())]

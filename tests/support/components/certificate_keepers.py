@@ -17,7 +17,7 @@ from certs import store
 from webhook import names
 from webhook.cluster import paths
 from webhook.cluster.api import REQUEST_SECONDS, PatchKind
-from webhook.cluster.certificates import CertificateKeeper
+from webhook.cluster.certificate_keeper import CertificateKeeper
 from webhook.errors import Conflict, NotFound
 
 NAMESPACE = "where-it-is-installed"

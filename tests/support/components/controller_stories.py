@@ -18,10 +18,10 @@ from webhook.cluster.connector_class import PYPI
 from webhook.cluster.kubernetes import KubernetesApi
 from webhook.connector.conditions import Probe
 from webhook.connector.registry import RegistryAccess
+from webhook.status.connector_trim import spec_and_status
 from webhook.status.controller import Controller
-from webhook.status.kept import attended
-from webhook.status.lease import Times
-from webhook.status.patch import condition
+from webhook.status.lease import Lease, Times
+from webhook.status.reported import condition
 
 OK = Probe("ok", "status code 200")
 LONG = Times(lease_seconds=60, renew_deadline_seconds=40.0, retry_seconds=0.05)
@@ -104,18 +104,15 @@ async def running(
     clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Controller]:
     async with KubernetesApi(Configuration(host=store.registry.origin)) as api:
-        connectors = Cache(api, paths.connectors(), attended)
+        connectors = Cache(api, paths.connectors(), spec_and_status)
         controller = Controller(
             api,
             connectors,
-            identity=identity,
-            namespace=names.NAMESPACE,
+            Lease(api, namespace=names.NAMESPACE, name=names.CONTROLLER_LEASE, identity=identity, times=LONG),
             probe=probe,
             period_seconds=period_seconds,
-            times=LONG,
             clock=clock,
         )
-        connectors.on_change = controller.on_change
         tasks = [asyncio.create_task(one) for one in (connectors.run(), controller.run())]
         try:
             yield controller

@@ -17,9 +17,9 @@ from webhook.cluster import paths
 from webhook.cluster.cache import Cache
 from webhook.cluster.events import EventRecorder
 from webhook.cluster.kubernetes import in_cluster_or_kubeconfig
+from webhook.status.connector_trim import spec_and_status
 from webhook.status.controller import Controller
-from webhook.status.kept import attended
-from webhook.status.lease import Times
+from webhook.status.lease import Lease, Times
 from webhook.status.probe import probe
 
 PATIENCE_SECONDS = 60.0
@@ -34,7 +34,6 @@ class Replica:
         self._kubeconfig = kubeconfig
         self._identity = identity
         self._options = {
-            "times": FAST,
             "probe": functools.partial(probe, is_loopback_allowed=True),
             **options,
         }
@@ -70,17 +69,16 @@ class Replica:
     @contextlib.asynccontextmanager
     async def _wired(self) -> AsyncIterator[Controller]:
         async with await in_cluster_or_kubeconfig({"KUBECONFIG": str(self._kubeconfig)}) as api:
-            connectors = Cache(api, paths.connectors(), attended)
+            connectors = Cache(api, paths.connectors(), spec_and_status)
             recorder = EventRecorder(api, names.SIDECAR, self._identity, period_seconds=0.2)
-            controller = Controller(
+            lease = Lease(
                 api,
-                connectors,
-                identity=self._identity,
                 namespace=names.NAMESPACE,
-                recorder=recorder,
-                **self._options,
+                name=names.CONTROLLER_LEASE,
+                identity=self._identity,
+                times=FAST,
             )
-            connectors.on_change = controller.on_change
+            controller = Controller(api, connectors, lease, recorder=recorder, **self._options)
             running = (connectors.run(), recorder.run(), controller.run())
             tasks = [asyncio.create_task(one) for one in running]
             try:

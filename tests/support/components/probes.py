@@ -10,7 +10,8 @@ from support.servers.registry import Call
 from webhook.connector.conditions import Probe
 from webhook.connector.manifest import parse_connector
 from webhook.connector.registry import RegistryAccess
-from webhook.status.probe import Resolve, probe
+from webhook.status.probe import probe
+from webhook.status.resolver import Resolve
 
 HOST = "registry.test"
 LOOPBACK = "127.0.0.1"

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from webhook.connector.manifest import MaybeConnector, parse_connector
+from webhook.identifiers import ConnectorKey
 from webhook.pod.settings import Settings
 from webhook.server.admission import create_app
 
@@ -32,7 +33,7 @@ REQUEST: Mapping[str, Any] = {
 }
 
 
-async def find(key: str) -> MaybeConnector:
+async def find(key: ConnectorKey) -> MaybeConnector:
     return CONNECTOR if key == CONNECTOR.key else None
 
 
@@ -44,7 +45,7 @@ def document(**changes: object) -> dict[str, Any]:
 async def post(
     body: object,
     *,
-    find: Callable[[str], Awaitable[MaybeConnector]] = find,
+    find: Callable[[ConnectorKey], Awaitable[MaybeConnector]] = find,
     content_type: str = "application/json",
     **options: Any,
 ) -> httpx.Response:

@@ -169,15 +169,16 @@ async def _serve(component: str, port: int, folder: Path) -> None:
     from support.components.broker_requests import SETTINGS, cluster, token
     from support.components.broker_requests import connector as manifest
     from webhook.connector.manifest import MaybeConnector, parse_connector
+    from webhook.identifiers import ConnectorKey
     from webhook.server import admission, broker
     from webhook.server.serving import serve
     from webhook.server.tasks import stop_on_signals
 
     given = cluster()
 
-    async def find(key: str) -> MaybeConnector:
+    async def find(key: ConnectorKey) -> MaybeConnector:
         await asyncio.sleep(0)
-        return parse_connector(manifest()) if key == "team/pypi" else None
+        return parse_connector(manifest()) if str(key) == "team/pypi" else None
 
     app = (
         admission.create_app(lambda: SETTINGS, find)

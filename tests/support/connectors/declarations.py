@@ -8,9 +8,8 @@ from typing import Any
 from sidecar.contract.grant import Grant
 from sidecar.contract.secret import Secret
 from support.certificates.authority import ca
-from webhook.connector.credentials import parse_ca, parse_credential
 from webhook.connector.manifest import Connector, parse_connector
-from webhook.connector.registry import RegistryAccess
+from webhook.connector.registry import RegistryAccess, Secrets, parse_access
 from webhook.connector.secret import SecretManifest
 from webhook.grant.rules import compose
 
@@ -25,13 +24,12 @@ class Declaration:
     @property
     def registry(self) -> RegistryAccess:
         """As a probe is told of it."""
-        credential = parse_credential(self.connector, self.account)
-        return RegistryAccess(self.connector, credential, parse_ca(self.connector, self.authority))
+        return parse_access(self.connector, Secrets(self.account, self.authority))
 
     @property
     def grant(self) -> Grant:
         upload = self.connector.access == "readwrite"
-        return compose(self.connector, secret=self.account, ca_secret=self.authority, upload=upload)
+        return compose(self.connector, Secrets(self.account, self.authority), upload=upload)
 
 
 def declare(spec: Mapping[str, Any], username: str, password: str) -> Declaration:

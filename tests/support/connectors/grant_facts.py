@@ -4,13 +4,16 @@ import base64
 from typing import Any
 
 from sidecar.contract.grant import Grant
+from webhook.connector.credentials import MaybeSecret
 from webhook.connector.manifest import Connector, parse_connector
+from webhook.connector.registry import Secrets
 from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.grant import rules
 from webhook.grant.cluster import parse_token_review
+from webhook.identifiers import ConnectorKey
 
 PASSWORD = "canary-9d1f-pass"
-KEY = "team/pypi"
+KEY = ConnectorKey("team", "pypi")
 
 
 def status(**changes: Any) -> dict[str, Any]:
@@ -77,7 +80,7 @@ def secret(**changes: Any) -> SecretManifest:
         "type": "kubernetes.io/basic-auth",
         "data": {"username": encode("reader"), "password": encode(PASSWORD)},
     }
-    return parse_secret({**manifest, **changes})
+    return parse_secret({**manifest, **changes}, digest_key=b"of the tests")
 
 
 def data(**changes: Any) -> SecretManifest:
@@ -93,10 +96,8 @@ def authenticate(**changes: Any) -> rules.Caller:
     return rules.authenticate(parse_token_review(status(**changes)), "pypi-connector")
 
 
-def compose(
-    given: SecretManifest | None = None, ca_secret: SecretManifest | None = None, **spec: Any
-) -> Grant:
-    return rules.compose(connector(**spec), secret=given, ca_secret=ca_secret, upload=True)
+def compose(given: MaybeSecret = None, ca_secret: MaybeSecret = None, **spec: Any) -> Grant:
+    return rules.compose(connector(**spec), Secrets(given, ca_secret), upload=True)
 
 
 WITH_CA = {"caCertSecretRef": {"name": "ca"}}

@@ -7,7 +7,7 @@ from typing import Any
 from support.kubernetes.kube import Kube
 from support.servers.registry import Call
 from webhook import names
-from webhook.status.patch import condition
+from webhook.status.reported import condition
 
 PASSWORD = "canary-71d4-right"
 FAST = 0.5

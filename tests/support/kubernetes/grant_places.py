@@ -14,6 +14,7 @@ from support.components.brokers import Broker
 from support.kubernetes.kube import Kube
 from webhook import names
 from webhook.connector.manifest import parse_connector
+from webhook.identifiers import ConnectorKey
 from webhook.pod.decision import decide
 from webhook.pod.settings import Settings
 
@@ -65,9 +66,8 @@ def injected(namespace: str, **annotations: str) -> dict[str, Any]:
         "spec": {"containers": [{"name": "main", "image": "python"}]},
     }
 
-    def lookup(key: str) -> Any:
-        owner, name = key.split("/")
-        return parse_connector({**connector(), "metadata": {"name": name, "namespace": owner}})
+    def lookup(key: ConnectorKey) -> Any:
+        return parse_connector({**connector(), "metadata": key._asdict()})
 
     decision = decide(pod, namespace=namespace, lookup=lookup, settings=SETTINGS)
     assert decision.pod, decision.message

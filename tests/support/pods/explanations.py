@@ -20,6 +20,7 @@ from webhook.console import Console
 from webhook.explain.command import print_explanation
 from webhook.explain.explanation import Explanation
 from webhook.explain.facts import Facts, Unread, parse_log
+from webhook.identifiers import ConnectorKey
 from webhook.pod.decision import decide
 from webhook.pod.settings import Settings
 
@@ -56,7 +57,7 @@ def facts_of(name: str) -> Facts:
         owners=case["owners"],
         events=_read(case["events"]),
         creations=_read(case["creations"]),
-        connectors={key: _read(one) for key, one in case["connectors"].items()},
+        connectors={ConnectorKey.parse(key): _read(found) for key, found in case["connectors"].items()},
         log=_read(case["log"], parse_log),
         registration=_read(case["registration"], _encoded),
         broker=_read(case["broker"]),
@@ -109,8 +110,7 @@ def _injected(pod: Json, sidecar: Json, case: Json) -> Json:
     return {**decision.pod, "status": {**pod["status"], "initContainerStatuses": statuses}}
 
 
-def _declared(key: str) -> Connector:
+def _declared(key: ConnectorKey) -> Connector:
     """Admission knew every Connector, whatever has become of it since."""
-    namespace, name = key.split("/")
     manifest = _BASE["connectors"]["team/pypi"]
-    return parse_connector({**manifest, "metadata": {"name": name, "namespace": namespace}})
+    return parse_connector({**manifest, "metadata": key._asdict()})

@@ -8,6 +8,7 @@ from certs.authority import create_authority
 from support.checkout import TESTS
 from webhook.connector.manifest import parse_connector
 from webhook.grant.isolation import violations
+from webhook.identifiers import ConnectorKey
 from webhook.pod.decision import decide
 from webhook.pod.settings import Settings
 
@@ -39,10 +40,9 @@ def injected(**spec: Any) -> Pod:
     return decision.pod
 
 
-def _connector(key: str) -> Any:
-    namespace, name = key.split("/")
+def _connector(key: ConnectorKey) -> Any:
     spec = {"connectorClassName": "pypi", "address": "https://registry.example"}
-    return parse_connector({"metadata": {"namespace": namespace, "name": name}, "spec": spec})
+    return parse_connector({"metadata": key._asdict(), "spec": spec})
 
 
 def ours(pod: Pod) -> dict[str, Any]:

@@ -22,10 +22,10 @@ from certs.authority import (
     create_authority,
     issue_leaf,
     load_pair,
-    service_hosts,
 )
 from certs.bundle import join_bundle, split_bundle
 from certs.errors import InvalidName, UnusablePair
+from certs.hosts import service_hosts
 from support.certificates.tls_servers import HOSTS, NOW, parse, peer_serial, server, serving
 
 # -- what is issued

@@ -226,7 +226,7 @@ def test_somebody_who_deletes_the_key_each_minute_does_not_fill_every_pod_with_c
     for minute in range(50):
         wanted, _ = cluster.look(BEGIN + minute * timedelta(minutes=1))
         assert wanted.known[0] == wanted.current.certificate
-        assert len(wanted.known) == min(minute + 1, succession.MOST_AUTHORITIES)
+        assert len(wanted.known) == min(minute + 1, succession.AUTHORITIES_LIMIT)
         del cluster.authority[store.KEY]
 
 

@@ -8,16 +8,16 @@ import pytest
 from support.pods.isolation_edits import SETTINGS, injected, ours, reasons
 from support.pods.pod_fields import Field, fields
 from webhook.connector.manifest import parse_connector
+from webhook.identifiers import ConnectorKey
 from webhook.pod.decision import Decision, decide
 
 TRIED = [one for one in fields() if one.value is not None]
 
 
 def admitted(pod: dict[str, Any]) -> Decision:
-    def lookup(key: str) -> Any:
-        namespace, name = key.split("/")
+    def lookup(key: ConnectorKey) -> Any:
         spec = {"connectorClassName": "pypi", "address": "https://registry.example"}
-        return parse_connector({"metadata": {"namespace": namespace, "name": name}, "spec": spec})
+        return parse_connector({"metadata": key._asdict(), "spec": spec})
 
     return decide(pod, namespace="team", lookup=lookup, settings=SETTINGS)
 

@@ -10,10 +10,10 @@ from sidecar.grants.trust import (
     RESTS_ACCEPTED,
     RESTS_NEW,
     UNHEARD,
-    Answer,
     Go,
     Rest,
     Trust,
+    Verdict,
     Wait,
     ask,
     end,
@@ -45,15 +45,15 @@ class Story:
         assert isinstance(step, Go), step
         return step
 
-    def end(self, gone: Go, answer: Answer) -> None:
+    def end(self, gone: Go, answer: Verdict) -> None:
         self.trust = end(self.trust, gone, answer, self.now, self.subjects[gone.number])
 
-    def get(self, subject: str, answer: Answer, *, is_second: bool = False) -> Go:
+    def get(self, subject: str, answer: Verdict, *, is_second: bool = False) -> Go:
         gone = self.go(subject, is_second=is_second)
         self.end(gone, answer)
         return gone
 
-    def refused_tries(self, seconds: float, *subjects: str, answer: Answer = "refused") -> list[float]:
+    def refused_tries(self, seconds: float, *subjects: str, answer: Verdict = "refused") -> list[float]:
         """When a client that asks twice a second is let go, if all answers are 401 (or 403)."""
         begun, times = self.now, []
         while self.now < begun + seconds:
@@ -174,7 +174,7 @@ def test_while_it_rests_one_at_a_time_may_try_and_one_success_ends_it() -> None:
 
 
 @pytest.mark.parametrize("answer", ["unjudged", "left"])
-def test_a_try_without_an_answer_is_a_try_all_the_same(answer: Answer) -> None:
+def test_a_try_without_an_answer_is_a_try_all_the_same(answer: Verdict) -> None:
     """Else a client that leaves early would have the registry asked as often as it likes."""
     story = Story()
     for subject in "abc":
@@ -197,7 +197,7 @@ def test_a_success_that_was_under_way_ends_a_rest_and_a_late_refusal_begins_none
 
 
 @pytest.mark.parametrize("answer", ["unjudged", "forbidden"])
-def test_a_403_and_a_gateways_word_change_nothing(answer: Answer) -> None:
+def test_a_403_and_a_gateways_word_change_nothing(answer: Verdict) -> None:
     story = Story()
     story.get("a", "refused")
     before = story.trust

@@ -11,7 +11,8 @@ import pytest
 
 from sidecar.sockets import connections
 from sidecar.sockets.loop import Loop
-from sidecar.sockets.wire import WatchedClosed, Wire, WireClosed, WireTimeout
+from sidecar.sockets.readiness import WaitEnded, WireTimeout
+from sidecar.sockets.wire import Wire, WireClosed
 from support.sidecars.loops import PATIENCE_SECONDS, run, wire_of
 
 
@@ -112,7 +113,7 @@ def test_a_wait_ends_when_the_watched_connection_does(
         if is_before:
             other.close()
             await loop.pause()
-        with pytest.raises(WatchedClosed):
+        with pytest.raises(WaitEnded):
             await wait(wire, seen)
 
     async def closes() -> None:
@@ -202,7 +203,7 @@ def test_a_connection_with_octets_that_nobody_asked_for_is_not_used_again(
         assert await wire.receive_bytes(loop.now + PATIENCE_SECONDS) == b"answer"
         pool.put("key", wire)
         there.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        assert pool.take("key") is None
+        assert pool.take("key", loop.current) is None
         await loop.pause()  # the pool's own task begins
 
     run(loop, keeps())
@@ -250,7 +251,7 @@ def test_tls_that_has_sent_what_it_must_is_read_again(
                 pass
         await wire.until_movable(PATIENCE_SECONDS / 2, wire)
         assert wire.has_arrived()
-        assert wire.ahead == b"answer"
+        assert wire.take_ahead() == b"answer"
 
     run(loop, uploads())
 

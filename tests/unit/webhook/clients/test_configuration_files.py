@@ -16,12 +16,14 @@ from twine.utils import get_config, get_repository_from_config
 
 from webhook.clients import files
 from webhook.clients.variables import groups
+from webhook.identifiers import ConnectorKey
 from webhook.pod.endpoints import endpoints
 from webhook.pod.request import Request
 
-PORTS = {"team-a/pypi": 28200, "registries/shared": 28300, "b/c": 28400}
-ONE = endpoints(Request(connectors=("team-a/pypi",)), PORTS)
-THREE = endpoints(Request(connectors=("team-a/pypi", "registries/shared"), publish_connector="b/c"), PORTS)
+PYPI, SHARED, UPLOADS = map(ConnectorKey.parse, ("team-a/pypi", "registries/shared", "b/c"))
+PORTS = {PYPI: 28200, SHARED: 28300, UPLOADS: 28400}
+ONE = endpoints(Request(connectors=(PYPI,)), PORTS)
+THREE = endpoints(Request(connectors=(PYPI, SHARED), publish_connector=UPLOADS), PORTS)
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 
 
@@ -49,20 +51,20 @@ def test_files_follow_the_configurations() -> None:
         (("pypirc",), {".pypirc"}),
         (("pipconf", "pypirc"), {"pip.conf", "uv.toml", ".pypirc"}),
     ):
-        request = Request(connectors=("team-a/pypi",), configurations=configurations)
+        request = Request(connectors=(PYPI,), configurations=configurations)
         assert set(files.files(endpoints(request, PORTS))) == names
 
 
 def test_uv_toml_publishes_only_with_the_pypirc() -> None:
-    request = Request(connectors=("team-a/pypi",), configurations=("pipconf",))
+    request = Request(connectors=(PYPI,), configurations=("pipconf",))
     found = tomllib.loads(files.files(endpoints(request, PORTS))["uv.toml"])
     assert found == {"index": [{"url": "http://127.0.0.1:28200/simple/", "default": True}]}
     assert tomllib.loads(files.files(THREE)["uv.toml"])["publish-url"] == "http://127.0.0.1:28400/"
 
 
 def test_names_that_read_the_same_do_not_make_the_file_unreadable() -> None:
-    request = Request(connectors=("x/y", "a/b-c", "a-b/c"))
-    told = endpoints(request, {"x/y": 1, "a/b-c": 2, "a-b/c": 3})
+    keys = tuple(map(ConnectorKey.parse, ("x/y", "a/b-c", "a-b/c")))
+    told = endpoints(Request(connectors=keys), dict(zip(keys, (1, 2, 3), strict=True)))
     parser = configparser.ConfigParser()
     parser.read_string(files.files(told)[".pypirc"])
     assert parser.sections()[3:] == ["connectors-pypi-a-b-c", "connectors-pypi-a-b-c-3"]
@@ -144,7 +146,7 @@ def test_uv_asks_the_connector_without_a_complaint(
     tmp_path: Path, registry: tuple[int, list[str]], how: str
 ) -> None:
     port, paths = registry
-    told = endpoints(Request(connectors=("a/a",)), {"a/a": port})
+    told = endpoints(Request(connectors=(PYPI,)), {PYPI: port})
     file = tmp_path / "uv" / "uv.toml"
     file.parent.mkdir()
     file.write_text(files.files(told)["uv.toml"])
@@ -167,7 +169,7 @@ def test_uv_asks_the_connector_without_a_complaint(
 
 def test_pip_asks_the_connector_with_the_variables(tmp_path: Path, registry: tuple[int, list[str]]) -> None:
     port, paths = registry
-    told = endpoints(Request(connectors=("a/a",)), {"a/a": port})
+    told = endpoints(Request(connectors=(PYPI,)), {PYPI: port})
     config = tmp_path / "pip.conf"
     config.write_text(files.files(told)["pip.conf"])
     variables = groups(told, config_dir=str(tmp_path))["pip"]

@@ -5,10 +5,11 @@ from typing import Any
 from webhook.clients.endpoints import Endpoints
 from webhook.clients.no_proxy import bypass_loopback
 from webhook.clients.variables import apply, groups
+from webhook.identifiers import ConnectorKey
 from webhook.pod.endpoints import endpoints
 from webhook.pod.request import Request
 
-KEY = "team-a/pypi"
+KEY, UPLOADS = ConnectorKey("team-a", "pypi"), ConnectorKey("b", "b")
 TOLD = endpoints(Request(connectors=(KEY,)), {KEY: 28200})
 WANTED = groups(TOLD)
 
@@ -36,8 +37,8 @@ def test_the_files_may_lie_elsewhere() -> None:
 
 
 def test_uploads_go_to_the_publish_connector_alone() -> None:
-    request = Request(connectors=(KEY,), publish_connector="b/b")
-    found = groups(endpoints(request, {KEY: 28200, "b/b": 28300}))
+    request = Request(connectors=(KEY,), publish_connector=UPLOADS)
+    found = groups(endpoints(request, {KEY: 28200, UPLOADS: 28300}))
     assert found["uv index"]["UV_DEFAULT_INDEX"] == "http://127.0.0.1:28200/simple/"
     assert found["uv publish"]["UV_PUBLISH_CHECK_URL"] == "http://127.0.0.1:28300/simple/"
     assert found["twine"]["TWINE_REPOSITORY_URL"] == "http://127.0.0.1:28300/"

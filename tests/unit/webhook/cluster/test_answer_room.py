@@ -12,7 +12,7 @@ from kubernetes.aio.client import Configuration
 from support.servers.registry import Call, Registry
 from webhook.cluster import answer_room, paths
 from webhook.cluster import kubernetes as api_module
-from webhook.cluster.answer_room import LARGE_AT_ONCE, SMALL_BYTES, AnswerRoom
+from webhook.cluster.answer_room import LARGE_ANSWERS_LIMIT, SMALL_BYTES, AnswerRoom
 from webhook.cluster.kubernetes import KubernetesApi
 from webhook.cluster.trim import pod as trim_pod
 from webhook.cluster.trim import presence, whole
@@ -41,7 +41,7 @@ def test_large_answers_wait_for_each_other_and_small_ones_do_not() -> None:
         tasks = [asyncio.create_task(answer(name, SMALL_BYTES + 1)) for name in names]
         tasks += [asyncio.create_task(answer(f"small-{number}", SMALL_BYTES)) for number in range(9)]
         await asyncio.sleep(0.01)
-        assert len([one for one in under_way if one.startswith("large")]) == LARGE_AT_ONCE
+        assert len([one for one in under_way if one.startswith("large")]) == LARGE_ANSWERS_LIMIT
         assert len([one for one in under_way if one.startswith("small")]) == 9
         tasks[3].cancel()  # it waits
         may_end.set()
@@ -89,7 +89,7 @@ def test_an_answer_without_an_end_is_given_up(
     monkeypatch: pytest.MonkeyPatch, question: Callable[[KubernetesApi], Any]
 ) -> None:
     for module in (answer_room, api_module):
-        monkeypatch.setattr(module, "LONGEST_BYTES", 200_000)
+        monkeypatch.setattr(module, "ANSWER_BYTES_LIMIT", 200_000)
     with pytest.raises((ClusterUnavailable, Gone), match="longer than 200000"):
         asked(without_end, question)
 

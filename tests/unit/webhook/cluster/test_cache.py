@@ -98,7 +98,7 @@ async def running(server: Server) -> AsyncIterator[tuple[Cache, list[tuple[Key, 
     changes: list[tuple[Key, Any]] = []
     async with KubernetesApi(Configuration(host=server.registry.origin)) as api:
         cache = Cache(api, PATH, trim.connector)
-        cache.on_change = lambda key, one: changes.append((key, one and one["spec"]))
+        cache.add_listener(lambda key, one: changes.append((key, one and one["spec"])))
         task = asyncio.create_task(cache.run())
         try:
             yield cache, changes
@@ -208,7 +208,7 @@ def test_an_event_that_cannot_be_read_is_passed_over_with_a_new_list(
     server: Server, line: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To ask for it once more would meet it again for ever."""
-    monkeypatch.setattr(api_module, "LONGEST_BYTES", 2000)
+    monkeypatch.setattr(api_module, "ANSWER_BYTES_LIMIT", 2000)
     server.lists = [
         page(connector("old", 1), version=1),
         page(connector("old", 1), connector("bad", 2), version=2),
@@ -274,7 +274,7 @@ def test_pauses_grow_and_are_spread(
         server = Server(registry)
         server.lists = [refuse(503)] * 12
         monkeypatch.setattr(cache_module, "FIRST_PAUSE_SECONDS", 0.001)
-        monkeypatch.setattr(cache_module, "LONGEST_PAUSE_SECONDS", 0.016)
+        monkeypatch.setattr(cache_module, "PAUSE_SECONDS_LIMIT", 0.016)
 
         async def story() -> None:
             async with running(server):

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import copy
 import logging
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -33,14 +34,14 @@ from support.components.certificate_keepers import (
     verify,
 )
 from webhook import names
-from webhook.cluster.certificates import FIRST_PAUSE_SECONDS, LOOK_SECONDS, CertificateKeeper
+from webhook.cluster.certificate_keeper import FIRST_PAUSE_SECONDS, LOOK_SECONDS, CertificateKeeper
 from webhook.errors import ClusterUnavailable, Conflict, Forbidden
 
 # -- what fails
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    mine = [record for record in caplog.records if record.name == "webhook.cluster.certificates"]
+    mine = [record for record in caplog.records if record.name == "webhook.cluster.certificate_keeper"]
     return [(one.message, getattr(one, "cause", "")) for one in mine if one.message != "certificates written"]
 
 
@@ -58,6 +59,16 @@ def test_a_missing_configuration_is_a_warning_and_looked_for_soon(
     assert warning == "certificates not kept"
     assert sentence.startswith("there is no MutatingWebhookConfiguration pypi-connector: no Pod is injected")
     assert others == [("caBundle written", ""), ("certificates kept again", "")]
+
+
+def test_a_missing_configuration_is_named_and_stops_nothing_else(tmp_path: Path) -> None:
+    api = MemoryApi(configuration=False)
+    keeper = keeper_of(api, tmp_path)
+    missing = asyncio.run(keeper.ensure())
+    assert missing.startswith("there is no MutatingWebhookConfiguration")
+    assert {CA, ADMISSION, BROKER} == api.objects.keys()
+    api.put(CONFIGURATION, configuration_of("pods.connectors.alauda.io"))
+    assert asyncio.run(keeper.ensure()) == ""
 
 
 def test_a_leaf_is_renewed_though_the_configuration_may_not_be_changed(tmp_path: Path) -> None:
@@ -164,7 +175,7 @@ def test_a_fault_of_ours_does_not_end_it_and_its_text_is_not_logged(
     assert keeper.is_ready
     (message, cause), *_ = logged(caplog)
     assert message == "certificates not kept"
-    assert cause.startswith("unexpected RuntimeError at certificate_keepers.py:")
+    assert re.match(r"unexpected RuntimeError at \S+/certificate_keepers\.py:\d+", cause)
 
 
 def test_a_clock_that_is_behind_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

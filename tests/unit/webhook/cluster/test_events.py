@@ -10,8 +10,9 @@ import pytest
 
 from support.kubernetes.event_store import Store, recording, run
 from support.servers.registry import Registry
-from webhook.cluster import events as events_module
-from webhook.cluster.events import MOST_PER_OBJECT, EventRecorder
+from webhook.cluster import event_series as series_module
+from webhook.cluster.event_series import EVENTS_PER_OBJECT_LIMIT
+from webhook.cluster.events import EventRecorder
 
 POD = {"apiVersion": "v1", "kind": "Pod", "namespace": "team", "name": "job", "uid": "u-1"}
 NEVER = 3600.0
@@ -178,10 +179,10 @@ def test_too_many_of_one_object_are_dropped_with_few_lines(
         async with recording(store) as recorder:
             for number in range(100):
                 await refuse(recorder, f"words of the Pod's author {number}")
-            await store.until(lambda it: len(it.events) == MOST_PER_OBJECT)
+            await store.until(lambda it: len(it.events) == EVENTS_PER_OBJECT_LIMIT)
             other = {**POD, "name": "other", "uid": "u-2"}
             await recorder.record(other, reason="Granted", message="x", kind="Normal")
-            await store.until(lambda it: len(it.events) == MOST_PER_OBJECT + 1)
+            await store.until(lambda it: len(it.events) == EVENTS_PER_OBJECT_LIMIT + 1)
 
     run(test())
     dropped = [one.dropped for one in caplog.records if one.msg == "too many events, one dropped"]
@@ -191,11 +192,11 @@ def test_too_many_of_one_object_are_dropped_with_few_lines(
 def test_an_object_that_lives_long_may_have_ever_new_events(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events_module, "SPAN_SECONDS", 0.0)
+    monkeypatch.setattr(series_module, "SPAN_SECONDS", 0.0)
 
     async def test() -> None:
         async with recording(store) as recorder:
-            for number in range(3 * MOST_PER_OBJECT):
+            for number in range(3 * EVENTS_PER_OBJECT_LIMIT):
                 await refuse(recorder, str(number))
                 await store.until(lambda it, number=number: len(it.events) == number + 1)  # type: ignore[misc]
 
@@ -205,7 +206,7 @@ def test_an_object_that_lives_long_may_have_ever_new_events(
 def test_a_full_memory_forgets_what_is_written_and_then_drops(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(events_module, "MOST", 6)  # three of one namespace may wait
+    monkeypatch.setattr(series_module, "EVENTS_LIMIT", 6)  # three of one namespace may wait
 
     async def tell(recorder: EventRecorder, number: int) -> None:
         await recorder.record({**POD, "uid": str(number)}, reason="X", message="x", kind="Normal")

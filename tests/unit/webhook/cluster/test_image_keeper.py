@@ -14,7 +14,7 @@ from webhook import names
 from webhook.cluster import paths
 from webhook.cluster.image_keeper import ImageKeeper
 from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, Forbidden
-from webhook.grant.sidecar_images import KEY, LONGEST_TEXT
+from webhook.grant.sidecar_images import KEY, TEXT_LIMIT
 
 NOW = datetime(2026, 12, 1, 12, 0, 0, tzinfo=UTC)
 RECORD = paths.config_map(NAMESPACE, names.SIDECAR_IMAGES)
@@ -85,7 +85,7 @@ def test_an_image_whose_line_was_removed_is_none_though_a_past_revision_names_it
 
 
 @pytest.mark.parametrize(
-    "text", ["nonsense", "x" * (LONGEST_TEXT + 1), "{}", "2026-12-01T12:00:00Z s:2 s:3"], ids=len
+    "text", ["nonsense", "x" * (TEXT_LIMIT + 1), "{}", "2026-12-01T12:00:00Z s:2 s:3"], ids=len
 )
 def test_a_record_that_is_none_is_said_and_written_anew(text: str, caplog: pytest.LogCaptureFixture) -> None:
     api = Installation(replica_set("s:1"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from webhook.cluster.answers import event_of
-from webhook.cluster.json_depth import DEEPEST, parse, shallow
+from webhook.cluster.json_depth import DEPTH_LIMIT, parse, shallow
 from webhook.cluster.json_stream import ListItems
 from webhook.cluster.trim import connector
 
@@ -48,7 +48,7 @@ def test_a_document_that_is_too_deep_is_read_without_its_deepest_parts() -> None
     assert parse(b" " + deep_object() + b" \n") == found
 
 
-@pytest.mark.parametrize("depth", [1, DEEPEST - 1, DEEPEST, DEEPEST + 1, DEEPEST + 2, 200])
+@pytest.mark.parametrize("depth", [1, DEPTH_LIMIT - 1, DEPTH_LIMIT, DEPTH_LIMIT + 1, DEPTH_LIMIT + 2, 200])
 def test_what_stays_of_any_value_is_exactly_the_upper_levels(depth: int) -> None:
     chance = random.Random(depth)
     for _ in range(60):
@@ -56,7 +56,7 @@ def test_what_stays_of_any_value_is_exactly_the_upper_levels(depth: int) -> None
         text = json.dumps(value, ensure_ascii=chance.random() < 0.5, indent=chance.choice([None, 1]))
         found = shallow(f"x{text},]", 1)
         assert found is not None
-        assert json.loads(found[0]) == within(value, DEEPEST)
+        assert json.loads(found[0]) == within(value, DEPTH_LIMIT)
         assert found[1] == len(text) + 1
 
 

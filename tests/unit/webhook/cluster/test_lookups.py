@@ -15,6 +15,7 @@ from webhook.cluster.cache import Cache
 from webhook.cluster.kubernetes import KubernetesApi
 from webhook.cluster.lookups import AdmissionView
 from webhook.connector.manifest import Connector
+from webhook.identifiers import ConnectorKey
 
 LARGE = [{"name": one, "value": "a-package " * 409} for one in ("allowPackages", "denyPackages")]
 PATH = [{"name": "indexPath", "value": "y" * 1000}]
@@ -51,7 +52,7 @@ def test_a_small_connector_is_had_without_a_question_and_a_large_one_with_one(st
     async def story() -> None:
         async with viewing(store) as view:
             for name in ("small", "large"):
-                found = await view.connector(f"team/{name}")
+                found = await view.connector(ConnectorKey("team", name))
                 assert isinstance(found, Connector)
                 assert (found.packages is not None) == (name == "large")
         assert (store.count("GET", small), store.count("GET", large)) == (0, 1)

@@ -9,8 +9,8 @@ import pytest
 from webhook import names
 from webhook.cluster import trim
 from webhook.connector.conditions import TYPES
-from webhook.status.kept import attended
-from webhook.status.patch import MESSAGE_LENGTH
+from webhook.status.connector_trim import spec_and_status
+from webhook.status.report import MESSAGE_LIMIT
 
 Json = dict[str, Any]
 
@@ -53,12 +53,12 @@ ALLOW = {names.ALLOW_UNCONFINED: "true"}
 CASES: dict[str, tuple[Callable[[Json], Json], Json, Json]] = {
     "presence": (trim.presence, noisy(spec=SPEC), {}),
     "Connector": (trim.connector, noisy(spec=SPEC, status=STATUS), {"spec": SPEC}),
-    "attended Connector": (
-        attended,
+    "spec_and_status Connector": (
+        spec_and_status,
         noisy(spec=SPEC, status=STATUS),
         {"spec": SPEC, "status": {key: STATUS[key] for key in ("observedGeneration", "conditions")}},
     ),
-    "new Connector": (attended, noisy(spec=SPEC), {"spec": SPEC}),
+    "new Connector": (spec_and_status, noisy(spec=SPEC), {"spec": SPEC}),
     "quota": (
         trim.quota,
         noisy(spec={"hard": {"limits.cpu": "4", NOISE: "1", "pods": "1"}}, status={"hard": {NOISE: "1"}}),
@@ -99,9 +99,9 @@ def test_of_a_pod_everything_that_is_judged_is_kept() -> None:
     }
 
 
-@pytest.mark.parametrize("cut", [trim.connector, attended])
+@pytest.mark.parametrize("cut", [trim.connector, spec_and_status])
 def test_a_large_spec_is_left_out_and_that_is_said(cut: Callable[[Json], Json]) -> None:
-    params = [{"name": "allowPackages", "value": "x " * (trim.KEPT_SPEC_BYTES // 2)}]
+    params = [{"name": "allowPackages", "value": "x " * (trim.SPEC_BYTES_LIMIT // 2)}]
     found = cut(noisy(spec={**SPEC, "params": params}))
     assert trim.is_abridged(found)
     assert "spec" not in found
@@ -112,20 +112,22 @@ def test_conditions_of_others_are_kept_in_their_place_unless_they_are_large() ->
     small, large = condition("Mirrored"), condition("Flooded", NOISE)
     ours = [condition(kind) for kind in TYPES]
     mixed = [ours[0], small, *ours[1:]]
-    found = attended(noisy(spec=SPEC, status={"conditions": mixed}))
+    found = spec_and_status(noisy(spec=SPEC, status={"conditions": mixed}))
     assert found["status"]["conditions"] == mixed
     assert not trim.is_abridged(found)
-    found = attended(noisy(spec=SPEC, status={"conditions": [large, *mixed]}))
+    found = spec_and_status(noisy(spec=SPEC, status={"conditions": [large, *mixed]}))
     assert found["status"]["conditions"] == ours
     assert trim.is_abridged(found)
 
 
 def test_a_message_that_somebody_made_long_is_cut_and_stays_another_than_ours() -> None:
-    found = attended(noisy(spec=SPEC, status={"conditions": [condition("Ready", NOISE)]}))
-    assert len(found["status"]["conditions"][0]["message"]) == MESSAGE_LENGTH + 1
+    found = spec_and_status(noisy(spec=SPEC, status={"conditions": [condition("Ready", NOISE)]}))
+    assert len(found["status"]["conditions"][0]["message"]) == MESSAGE_LIMIT + 1
 
 
-@pytest.mark.parametrize("cut", [trim.presence, trim.connector, attended, trim.quota, trim.secret, trim.pod])
+@pytest.mark.parametrize(
+    "cut", [trim.presence, trim.connector, spec_and_status, trim.quota, trim.secret, trim.pod]
+)
 def test_an_empty_object_is_cut_as_well(cut: Callable[[Json], Json]) -> None:
     """Bookmarks are."""
     assert cut({"metadata": {"resourceVersion": "7"}})["metadata"]["resourceVersion"] == "7"

@@ -20,6 +20,14 @@ BAD_MANIFESTS = {
         GOOD.replace("Name: pypi", "Name: npm"),
         "'npm' is not known; the only class here is 'pypi'",
     ),
+    "no class": (
+        GOOD.replace("connectorClassName: pypi", ""),
+        "Connector default/c: spec.connectorClassName is missing: the only class here is 'pypi'",
+    ),
+    "an empty class": (
+        GOOD.replace("connectorClassName: pypi", 'connectorClassName: ""'),
+        "spec.connectorClassName is missing: the only class here is 'pypi'",
+    ),
     "userinfo": (GOOD.replace("https://", "https://u:canary@"), "must not hold a user name or password"),
     "query": (GOOD.replace(".com", ".com/?a=b"), "must not have a query"),
     "fragment": (GOOD.replace(".com", ".com/#f"), "must not have a fragment"),

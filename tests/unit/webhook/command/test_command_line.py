@@ -1,9 +1,9 @@
 """The command line as a person meets it: exit codes, and what `run`, `check` and `inject` say."""
 
-import json
 import os
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,18 +93,6 @@ def test_inject_refuses_as_admission_would_and_lists_what_is_allowed(name: str, 
     assert result.stdout == ""
 
 
-def test_inject_prints_the_pod_that_a_job_would_make(tmp_path: Path) -> None:
-    template = {
-        "metadata": {"annotations": {"connectors.alauda.io/connector": "c"}},
-        "spec": {"containers": [{"name": "app", "image": "i"}]},
-    }
-    (tmp_path / "job.yaml").write_text(json.dumps({"kind": "Job", "spec": {"template": template}}))
-    result = call("inject", "-f", "-", "job.yaml", stdin=GOOD, folder=tmp_path)
-    assert result.returncode == 0
-    assert "kind: Pod" in result.stdout
-    assert "name: pypi-connector-token" in result.stdout
-
-
 def test_inject_shows_a_diff(tmp_path: Path) -> None:
     (tmp_path / "pod.yaml").write_text(POD)
     result = call("inject", "-f", "-", "--diff", "pod.yaml", stdin=GOOD, folder=tmp_path)
@@ -164,3 +152,42 @@ def test_inject_tells_a_pod_that_may_not_be_injected_from_bad_input(tmp_path: Pa
     result = call("inject", "-f", "-", "pod.yaml", stdin=GOOD, folder=tmp_path)
     assert "HostNetwork" in result.stderr
     assert result.returncode == 1
+
+
+def test_inject_says_each_problem_on_a_line_of_its_own(tmp_path: Path) -> None:
+    broken = POD.replace("spec: {", "spec: {hostNetwork: true, hostPID: true, ").replace(
+        "connector: c", "connector: d"
+    )
+    (tmp_path / "pod.yaml").write_text(broken)
+    result = call("inject", "-f", "-", "pod.yaml", stdin=GOOD, folder=tmp_path)
+    starts = [
+        line.strip().partition(" is set")[0].partition(" not ")[0] for line in result.stderr.splitlines()
+    ]
+    assert starts == ["HostNetwork: hostNetwork", "hostPID", "connector d"]
+
+
+@pytest.mark.parametrize("missing", ["webhook.demo", "jwt", "pypiserver"])
+def test_the_demo_says_that_it_is_not_installed(missing: str) -> None:
+    program = f"import sys; sys.modules[{missing!r}] = None; from webhook.__main__ import main; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", program, "demo"],
+        capture_output=True,
+        text=True,
+        env=clean(),
+        timeout=60,
+        check=False,
+    )
+    assert "`make demo` in a checkout" in result.stderr
+    assert missing in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.returncode == 2
+
+
+def test_kubectl_has_the_command_as_a_plugin() -> None:
+    """kubectl runs `kubectl-pypi_connector` for `kubectl pypi-connector`."""
+    plugin = str(Path(PROGRAM).with_name("kubectl-pypi_connector"))
+    result = subprocess.run(
+        [plugin, "explain", "-h"], capture_output=True, text=True, env=clean(), check=False
+    )
+    assert result.stdout.startswith("usage: pypi-connector explain")
+    assert result.returncode == 0

@@ -2,7 +2,8 @@
 
 import pytest
 
-from webhook.connector.conditions import Observed, Probe, conditions
+from webhook.connector.conditions import CA_CERT, CLASS, REASONS, SECRET, Observed, Probe, conditions
+from webhook.connector.reasons import ConnectorReason
 from webhook.errors import Problem
 
 TYPES = [
@@ -64,3 +65,26 @@ def test_a_condition_says_what_is_known(
     found: dict[str, tuple[str, str]], kind: str, expected: tuple[str, str]
 ) -> None:
     assert found[kind] == expected
+
+
+def test_each_reason_of_a_secret_shows_in_the_condition_of_that_secret() -> None:
+    """A new reason that no condition lists would show in `Ready` alone."""
+    for reason in ConnectorReason:
+        shown = [kind for kind in (CLASS, SECRET, CA_CERT) if reason in REASONS[kind]]
+        if reason.startswith("CASecret"):
+            assert shown == [CA_CERT], reason
+        elif reason.startswith("Secret"):
+            assert shown == [SECRET], reason
+        else:
+            assert len(shown) <= 1, reason
+
+
+def test_what_is_wrong_with_the_manifest_shows_in_ready_alone() -> None:
+    listed = {reason for reasons in REASONS.values() for reason in reasons}
+    assert set(ConnectorReason) - listed == {
+        ConnectorReason.INVALID_NAME,
+        ConnectorReason.INVALID_SHAPE,
+        ConnectorReason.INVALID_ADDRESS,
+        ConnectorReason.INSECURE_ADDRESS,
+        ConnectorReason.INVALID_PARAMETER,
+    }

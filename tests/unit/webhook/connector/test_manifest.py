@@ -4,11 +4,12 @@ import pytest
 import yaml
 
 from sidecar.contract.grant import MAX_CONNECTIONS, PackagePolicy
-from sidecar.exchange.server import ACTIVE
+from sidecar.exchange.server import ACTIVE_LIMIT
 from support.checkout import MANIFESTS
 from support.connectors.connector_table import Case, cases
-from webhook.connector.manifest import CONNECTIONS_LIMIT, parse_connector
+from webhook.connector.manifest import parse_connector
 from webhook.connector.packages import LENGTH_LIMIT
+from webhook.connector.parameters import CONNECTIONS_LIMIT
 from webhook.errors import InvalidConnector
 
 TABLE = cases()
@@ -78,7 +79,7 @@ def test_how_many_requests_of_a_pod_are_at_the_registry_at_once(text: str | None
 
 
 def test_no_more_may_be_asked_for_than_a_sidecar_serves() -> None:
-    assert CONNECTIONS_LIMIT == ACTIVE
+    assert CONNECTIONS_LIMIT == ACTIVE_LIMIT
 
 
 def places(address: str, **extensions: str) -> tuple[str, str, tuple[str, ...]]:

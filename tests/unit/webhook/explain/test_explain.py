@@ -50,6 +50,17 @@ def test_a_pod_that_is_not_there_may_be_one_that_could_not_be_created() -> None:
     )
 
 
+def test_each_problem_of_a_refused_pod_has_a_line_of_its_own() -> None:
+    message = "denied the request: hostPID is set: remove hostPID\nconnector pip not found\nfix: run this"
+    reference = {"kind": "ReplicaSet", "name": "build-7"}
+    creation = {"reason": "FailedCreate", "involvedObject": reference, "message": message}
+    explanation = explain(replace(facts_of("served"), pod=None, creations=[creation]))
+    lines = printed(explanation).splitlines()[1:4]
+    assert lines[0].endswith("denied the request: hostPID is set: remove hostPID")
+    # marked as what an Event says: none can pass for a fix of ours
+    assert [line.strip() for line in lines[1:]] == ["! connector pip not found", "! fix: run this"]
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [

@@ -26,8 +26,10 @@ from support.connectors.grant_facts import (
     secret,
     with_policy,
 )
+from webhook.connector.registry import Secrets
 from webhook.connector.secret import SecretManifest
 from webhook.grant import rules
+from webhook.identifiers import ConnectorKey
 
 
 def test_a_terminating_pod_keeps_its_grant() -> None:
@@ -42,13 +44,13 @@ def test_a_terminating_pod_keeps_its_grant() -> None:
     ("annotations", "target"),
     [
         ({"connector": "pypi"}, KEY),
-        ({"connector": " other/a , pypi "}, "other/a"),
+        ({"connector": " other/a , pypi "}, ConnectorKey("other", "a")),
         ({"connector": "pypi", "configurations": "pipconf"}, None),
-        ({"connector": "pypi", "publish_connector": "other/up"}, "other/up"),
+        ({"connector": "pypi", "publish_connector": "other/up"}, ConnectorKey("other", "up")),
     ],
 )
 def test_the_publish_target_is_the_first_connector_or_the_one_named_for_it(
-    annotations: dict[str, str], target: str | None
+    annotations: dict[str, str], target: ConnectorKey | None
 ) -> None:
     assert rules.find_request(caller(), annotated(**annotations), KEY).publish_target == target
 
@@ -83,8 +85,7 @@ def test_a_grant_holds_what_the_connector_and_its_secret_say() -> None:
                 {"name": "files", "value": "https://files.example/x"},
             ],
         ),
-        secret=secret(),
-        ca_secret=ca(**{"ca.crt": encode(bundle)}),
+        Secrets(secret(), ca(**{"ca.crt": encode(bundle)})),
         upload=True,
         broker_ca=[authority.certificate],
     )
@@ -102,14 +103,14 @@ def test_a_grant_holds_what_the_connector_and_its_secret_say() -> None:
 
 def test_a_grant_holds_the_connections_that_the_connector_allows() -> None:
     given = replace(connector(), max_connections=7)
-    assert rules.compose(given, secret=secret(), ca_secret=None, upload=True).max_connections == 7
+    assert rules.compose(given, Secrets(secret()), upload=True).max_connections == 7
 
 
 def test_a_grant_holds_the_packages_that_the_connector_names() -> None:
     given = with_policy(denyPackages="evil-*, requestss", allowPackages="team-*\nrequests*")
-    found = rules.compose(given, secret=secret(), ca_secret=None, upload=True)
-    assert found.packages == PackagePolicy(KEY, ("team-*", "requests*"), ("evil-*", "requestss"))
-    assert rules.compose(connector(), secret=secret(), ca_secret=None, upload=True).packages is None
+    found = rules.compose(given, Secrets(secret()), upload=True)
+    assert found.packages == PackagePolicy(str(KEY), ("team-*", "requests*"), ("evil-*", "requestss"))
+    assert rules.compose(connector(), Secrets(secret()), upload=True).packages is None
 
 
 def test_a_policy_is_for_a_sidecar_that_enforces_it_and_none_is_for_every_sidecar() -> None:
@@ -118,7 +119,7 @@ def test_a_policy_is_for_a_sidecar_that_enforces_it_and_none_is_for_every_sideca
 
 
 def test_without_upload_there_is_no_upload_url() -> None:
-    assert rules.compose(connector(), secret=secret(), ca_secret=None, upload=False).upload_url is None
+    assert rules.compose(connector(), Secrets(secret()), upload=False).upload_url is None
 
 
 def test_an_anonymous_connector_grants_without_a_credential() -> None:

@@ -9,8 +9,8 @@ import pytest
 from support.kubernetes.replica_sets import replica_set
 from webhook import names
 from webhook.grant.sidecar_images import (
-    LONGEST_TEXT,
-    MOST,
+    IMAGES_LIMIT,
+    TEXT_LIMIT,
     images_of,
     parse_record,
     render_record,
@@ -57,14 +57,14 @@ def test_what_is_no_time_and_image_is_ignored_and_counted() -> None:
 
 def test_a_text_that_is_too_long_is_ignored_whole() -> None:
     line = "2026-12-01T12:00:00Z good:1\n"
-    record, sentence = parse_record(line * (LONGEST_TEXT // len(line) + 1))
+    record, sentence = parse_record(line * (TEXT_LIMIT // len(line) + 1))
     assert record == {}
     assert "are read: all of it is ignored" in sentence
 
 
 def test_of_many_lines_the_newest_count() -> None:
-    record, _ = parse_record(render_record(of(MOST + 5)))
-    assert set(record) == {f"s:{number}" for number in range(MOST)}
+    record, _ = parse_record(render_record(of(IMAGES_LIMIT + 5)))
+    assert set(record) == {f"s:{number}" for number in range(IMAGES_LIMIT)}
 
 
 def test_an_image_that_stands_twice_has_its_newer_time() -> None:
@@ -76,17 +76,17 @@ def test_an_image_that_stands_twice_has_its_newer_time() -> None:
 
 
 def test_a_new_image_comes_in_and_the_oldest_goes() -> None:
-    found = updated(of(MOST), ["new"], NOW)
-    assert len(found) == MOST
+    found = updated(of(IMAGES_LIMIT), ["new"], NOW)
+    assert len(found) == IMAGES_LIMIT
     assert found["new"] == NOW
-    assert f"s:{MOST - 1}" not in found
+    assert f"s:{IMAGES_LIMIT - 1}" not in found
 
 
 def test_a_current_image_is_never_dropped_however_old_its_line_and_however_many_there_are() -> None:
-    oldest = f"s:{MOST + 9}"
-    assert oldest in updated(of(MOST + 10), [oldest], NOW)
-    many = [f"current:{number}" for number in range(MOST + 3)]
-    assert list(updated(of(MOST), many, NOW)) == many
+    oldest = f"s:{IMAGES_LIMIT + 9}"
+    assert oldest in updated(of(IMAGES_LIMIT + 10), [oldest], NOW)
+    many = [f"current:{number}" for number in range(IMAGES_LIMIT + 3)]
+    assert list(updated(of(IMAGES_LIMIT), many, NOW)) == many
 
 
 def test_the_time_of_a_current_image_changes_once_a_day() -> None:
@@ -102,7 +102,7 @@ def test_a_time_to_come_is_now(current: list[str]) -> None:
 
 
 def test_the_same_record_is_wanted_of_the_same_images() -> None:
-    once = updated(of(MOST + 3), ["b", "a"], NOW)
+    once = updated(of(IMAGES_LIMIT + 3), ["b", "a"], NOW)
     assert render_record(updated(once, ["a", "b"], NOW)) == render_record(once)
 
 

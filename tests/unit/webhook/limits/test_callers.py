@@ -14,7 +14,7 @@ from webhook.grant import claims
 from webhook.grant.claims import LEEWAY_SECONDS, doubt, is_bound_to_pod
 from webhook.limits import callers
 from webhook.limits.callers import Callers
-from webhook.pod.request import MOST_CONNECTORS
+from webhook.pod.request import CONNECTORS_LIMIT
 
 
 def bound_to(pod: object) -> str:
@@ -101,7 +101,7 @@ def test_claims_of_any_form_name_a_pod_or_none(changes: dict[str, Any]) -> None:
 
 def test_an_address_may_fail_so_often_and_again_after_a_while() -> None:
     given = Callers()
-    for _ in range(int(callers.MOST_FAILURES)):
+    for _ in range(int(callers.FAILURES_LIMIT)):
         assert given.may_ask("a", "t", "pod", NOW)
         given.not_accepted("a", "t", "pod", NOW)
     assert not given.may_ask("a", "t", "pod", NOW)
@@ -139,7 +139,7 @@ def test_what_claims_to_be_a_known_pod_has_an_allowance_of_its_own_that_refills(
     given = Callers()
     given.accepted("a", "good", "pod", NOW)
     exhausted(given)
-    for number in range(int(callers.MOST_CLAIMED_FAILURES)):
+    for number in range(int(callers.CLAIMED_FAILURES_LIMIT)):
         assert given.may_ask("a", f"forged {number}", "pod", NOW)
         given.not_accepted("a", f"forged {number}", "pod", NOW)
     assert not given.may_ask("a", "forged", "pod", NOW)
@@ -157,7 +157,7 @@ def test_a_failed_token_makes_no_pod_known() -> None:
 
 def test_an_honest_pod_whose_connectors_are_all_refused_is_never_delayed() -> None:
     """The most connectors that a Pod can name, each asked for again at the pace of a sidecar, for an hour."""
-    given, most = Callers(), MOST_CONNECTORS + 1
+    given, most = Callers(), CONNECTORS_LIMIT + 1
     for turn in range(int(3600 / REFUSED_SECONDS)):
         for _ in range(most):
             now = NOW + turn * REFUSED_SECONDS
@@ -172,16 +172,16 @@ def test_a_pod_in_a_loop_is_refused_so_often_and_no_more() -> None:
         if given.may_be_refused("uid", now):
             given.refused("uid", now)
             refusals += 1
-    assert refusals <= callers.MOST_REFUSALS + 60 * callers.REFUSALS_PER_SECOND
+    assert refusals <= callers.REFUSALS_LIMIT + 60 * callers.REFUSALS_PER_SECOND
     assert given.may_be_refused("another", now)
 
 
 def test_every_table_is_bounded() -> None:
     given = Callers()
-    for number in range(callers.MOST_ACCEPTED + 10):
+    for number in range(callers.ACCEPTED_LIMIT + 10):
         given.accepted("a", f"token {number}", f"pod {number}", NOW)
         given.refused(f"uid {number}", NOW)
-    for number in range(callers.MOST_PEERS + 10):
+    for number in range(callers.PEERS_LIMIT + 10):
         given.not_accepted(f"peer {number}", "bad", f"claimed {number}", NOW)
-    assert len(given._accepted) == len(given._claimed) == len(given._refusals) == callers.MOST_ACCEPTED
-    assert len(given._failures) == callers.MOST_PEERS
+    assert len(given._accepted) == len(given._claimed) == len(given._refusals) == callers.ACCEPTED_LIMIT
+    assert len(given._failures) == callers.PEERS_LIMIT

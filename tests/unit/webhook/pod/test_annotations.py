@@ -4,6 +4,7 @@ import pytest
 
 from webhook import names
 from webhook.errors import InputError
+from webhook.identifiers import ConnectorKey
 from webhook.pod.quantities import parse_quantity
 from webhook.pod.request import Request, parse_annotations
 
@@ -23,18 +24,18 @@ def problems(**annotations: str) -> list[tuple[str, str]]:
 
 def test_nothing_asks_for_nothing() -> None:
     assert parse() == Request()
-    assert parse(connector="pypi") == Request(connectors=("team-a/pypi",))
+    assert parse(connector="pypi") == Request(connectors=(ConnectorKey("team-a", "pypi"),))
 
 
 def test_names_are_resolved_against_the_namespace_and_kept_in_order() -> None:
     request = parse(connector=" b , other/a,b ", publish_connector="c")
-    assert request.connectors == ("team-a/b", "other/a")
-    assert request.publish_target == "team-a/c"
-    assert request.keys == ("team-a/b", "other/a", "team-a/c")
+    assert [str(key) for key in request.connectors] == ["team-a/b", "other/a"]
+    assert str(request.publish_target) == "team-a/c"
+    assert [str(key) for key in request.keys] == ["team-a/b", "other/a", "team-a/c"]
 
 
 def test_the_first_connector_is_published_to() -> None:
-    assert parse(connector="a,b").publish_target == "team-a/a"
+    assert parse(connector="a,b").publish_target == ConnectorKey("team-a", "a")
     assert parse(connector="a", configurations="pipconf").publish_target is None
 
 

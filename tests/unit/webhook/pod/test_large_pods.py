@@ -12,9 +12,9 @@ import pytest
 from support.components.reviews import document, post_now
 from webhook import names
 from webhook.pod import request
-from webhook.pod.decision import MOST_MESSAGE_CHARACTERS, MOST_WARNINGS
-from webhook.pod.obstacles import MOST_CONTAINERS, MOST_ENTRIES, MOST_VALUES
-from webhook.pod.request import MOST_CONTAINER_NAMES, MOST_GROUP_ANNOTATIONS
+from webhook.pod.decision import MESSAGE_LIMIT, WARNINGS_LIMIT
+from webhook.pod.obstacles import CONTAINERS_LIMIT, ENTRIES_LIMIT, VALUES_LIMIT
+from webhook.pod.request import CONTAINER_NAMES_LIMIT, GROUP_ANNOTATIONS_LIMIT
 
 STUCK_SECONDS = 5.0
 
@@ -103,15 +103,15 @@ def test_a_large_pod_that_asks_for_nothing_is_let_through(name: str, further: di
 
 def largest() -> dict[str, Any]:
     """Init containers move by one place when the sidecar is put before them."""
-    each = MOST_ENTRIES // MOST_CONTAINERS // 2
-    half = MOST_CONTAINERS // 2
+    each = ENTRIES_LIMIT // CONTAINERS_LIMIT // 2
+    half = CONTAINERS_LIMIT // 2
     members = [
         {"name": f"c{index}", "env": variables(each), "volumeMounts": mounts(each)}
-        for index in range(MOST_CONTAINERS)
+        for index in range(CONTAINERS_LIMIT)
     ]
-    selected = ",".join(f"c{index}" for index in range(MOST_CONTAINER_NAMES))
+    selected = ",".join(f"c{index}" for index in range(CONTAINER_NAMES_LIMIT))
     pod = asking({"containers": members[half:], "initContainers": members[:half]}, containers=selected)
-    spare = MOST_GROUP_ANNOTATIONS - 2
+    spare = GROUP_ANNOTATIONS_LIMIT - 2
     pod["metadata"]["annotations"] |= {f"{names.GROUP}/conector{index}": "" for index in range(spare)}
     return pod
 
@@ -120,7 +120,7 @@ def test_the_largest_pod_is_injected_at_once() -> None:
     pod = largest()
     response = answer(pod)
     assert response["allowed"], response
-    assert len(response["warnings"]) <= MOST_WARNINGS
+    assert len(response["warnings"]) <= WARNINGS_LIMIT
 
 
 def test_the_largest_pod_with_all_containers_is_injected_at_once() -> None:
@@ -130,7 +130,7 @@ def test_the_largest_pod_with_all_containers_is_injected_at_once() -> None:
 
 
 def test_arguments_up_to_the_limit_are_let_through_at_once() -> None:
-    room = MOST_VALUES - 100
+    room = VALUES_LIMIT - 100
     response = answer(
         asking({**containers(1), "initContainers": [{"name": "i", "args": ["x"] * room}]}),
     )
@@ -140,24 +140,24 @@ def test_arguments_up_to_the_limit_are_let_through_at_once() -> None:
 @pytest.mark.parametrize("field", ["env", "volumeMounts"])
 def test_one_entry_more_is_too_much(field: str) -> None:
     entries = variables if field == "env" else mounts
-    assert answer(asking(containers(1, **{field: entries(MOST_ENTRIES)})))["allowed"]
-    refused = answer(asking(containers(1, **{field: entries(MOST_ENTRIES + 1)})))
+    assert answer(asking(containers(1, **{field: entries(ENTRIES_LIMIT)})))["allowed"]
+    refused = answer(asking(containers(1, **{field: entries(ENTRIES_LIMIT + 1)})))
     assert refused["status"]["reason"] == "PodTooLarge"
-    assert f"at most {MOST_ENTRIES}" in refused["status"]["message"]
+    assert f"at most {ENTRIES_LIMIT}" in refused["status"]["message"]
 
 
 def test_one_name_more_is_too_much() -> None:
-    fitting = ",".join(f"c{index}" for index in range(MOST_CONTAINER_NAMES))
+    fitting = ",".join(f"c{index}" for index in range(CONTAINER_NAMES_LIMIT))
     assert answer(asking(containers(100), containers=fitting))["allowed"]
     refused = answer(asking(containers(100), containers=fitting + ",c99"))
-    assert f"at most {MOST_CONTAINER_NAMES}" in refused["status"]["message"]
+    assert f"at most {CONTAINER_NAMES_LIMIT}" in refused["status"]["message"]
 
 
 def test_one_annotation_more_is_too_much() -> None:
-    spare = {f"other{index}": "" for index in range(MOST_GROUP_ANNOTATIONS - 1)}
+    spare = {f"other{index}": "" for index in range(GROUP_ANNOTATIONS_LIMIT - 1)}
     assert answer(asking(containers(1), **spare))["allowed"]
     refused = answer(asking(containers(1), **spare, more=""))
-    assert f"at most {MOST_GROUP_ANNOTATIONS}" in refused["status"]["message"]
+    assert f"at most {GROUP_ANNOTATIONS_LIMIT}" in refused["status"]["message"]
 
 
 def test_suggestions_are_looked_for_a_few_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,26 +168,32 @@ def test_suggestions_are_looked_for_a_few_times_only(monkeypatch: pytest.MonkeyP
         return []
 
     monkeypatch.setattr(request.difflib, "get_close_matches", near)
-    spare = {f"other{index}": "" for index in range(MOST_GROUP_ANNOTATIONS - 1)}
+    spare = {f"other{index}": "" for index in range(GROUP_ANNOTATIONS_LIMIT - 1)}
     answer(asking(containers(1), **spare))
-    # `connectors_of` and `decide` read the annotations, each for itself
-    assert len(asked) <= 2 * request.MOST_SUGGESTIONS
+    assert len(asked) == request.SUGGESTIONS_LIMIT  # a review reads the annotations once
 
 
 def test_thousands_of_problems_fit_into_a_message() -> None:
     volumes = [{"name": f"v{index}", "hostPath": {"path": "/"}} for index in range(4900)]
     refused = answer(asking({**containers(1), "volumes": volumes}))["status"]
     assert refused["reason"] == "HostPathVolume"
-    assert len(refused["message"]) <= MOST_MESSAGE_CHARACTERS
+    assert len(refused["message"]) <= MESSAGE_LIMIT
     assert "volume v0 is a hostPath" in refused["message"]
     shown = refused["message"].count(" is a hostPath")
-    assert refused["message"].endswith(f"; and {4900 - shown} more problems")
+    assert refused["message"].endswith(f"\nand {4900 - shown} more problems")
+
+
+def test_a_line_break_in_a_name_begins_no_problem() -> None:
+    """Admission comes before validation: a name may hold anything."""
+    refused = answer(asking({**containers(1), "volumes": [{"name": "v\nx\u2028y", "hostPath": {}}] * 2}))
+    lines = refused["status"]["message"].splitlines()
+    assert [line.partition(" is a")[0] for line in lines] == ["volume v x y"] * 2
 
 
 def test_a_problem_as_long_as_the_pod_fits_into_a_message() -> None:
     refused = answer(asking(containers(1), port="1" * 1_000_000, connector="x" * 300_000))["status"]
     assert refused["reason"] == "InvalidAnnotation"
-    assert len(refused["message"]) <= MOST_MESSAGE_CHARACTERS
+    assert len(refused["message"]) <= MESSAGE_LIMIT
     assert names.PORT in refused["message"]
     assert names.CONNECTOR in refused["message"]
 
@@ -195,4 +201,4 @@ def test_a_problem_as_long_as_the_pod_fits_into_a_message() -> None:
 def test_a_thing_that_is_no_pod_in_thousands_of_places_is_told_in_short() -> None:
     refused = answer(asking({"containers": [None] * 100_000}))["status"]
     assert refused["reason"] == "InvalidPod"
-    assert len(refused["message"]) <= MOST_MESSAGE_CHARACTERS + len("this is no Pod: ")
+    assert len(refused["message"]) <= MESSAGE_LIMIT + len("this is no Pod: ")

@@ -21,9 +21,9 @@ from sidecar.contract.environment import Environment
 from sidecar.contract.words import CONFIG_DIR
 from support.checkout import TESTS
 from webhook import names
-from webhook.connector.manifest import MaybeConnector, parse_connector
-from webhook.errors import InvalidConnector
+from webhook.connector.manifest import MaybeConnector, find_connector
 from webhook.grant.isolation import violations
+from webhook.identifiers import ConnectorKey
 from webhook.pod.decision import Decision, decide
 from webhook.pod.mounts import is_ours
 from webhook.pod.patch import applied, operations
@@ -51,7 +51,7 @@ class Case:
     namespace: str
     namespace_labels: Mapping[str, str]
     quotas: frozenset[str]
-    connectors: Mapping[str, MaybeConnector]
+    connectors: Mapping[ConnectorKey, MaybeConnector]
 
     def decide(self, pod: Mapping[str, Any]) -> Decision:
         return decide(
@@ -64,14 +64,11 @@ class Case:
         )
 
 
-def read_connectors(path: Path) -> dict[str, MaybeConnector]:
-    found: dict[str, MaybeConnector] = {}
+def read_connectors(path: Path) -> dict[ConnectorKey, MaybeConnector]:
+    found: dict[ConnectorKey, MaybeConnector] = {}
     for manifest in yaml.safe_load_all(path.read_text()):
         metadata = manifest["metadata"]
-        try:
-            found[f"{metadata['namespace']}/{metadata['name']}"] = parse_connector(manifest)
-        except InvalidConnector as error:
-            found[f"{metadata['namespace']}/{metadata['name']}"] = error
+        found[ConnectorKey(metadata["namespace"], metadata["name"])] = find_connector(manifest)
     return found
 
 

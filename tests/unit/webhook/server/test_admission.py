@@ -13,17 +13,18 @@ import pytest
 from support.components.reviews import CANARY, POD, REQUEST, SETTINGS, document, find, post_now
 from webhook.connector.manifest import MaybeConnector
 from webhook.errors import ClusterUnavailable
+from webhook.identifiers import ConnectorKey
 from webhook.pod.namespace import NamespaceFacts
 from webhook.pod.patch import applied
 from webhook.server import admission
-from webhook.server.admission import MOST_BYTES, create_app
+from webhook.server.admission import BODY_LIMIT, create_app
 
 
-async def fail(_: str) -> MaybeConnector:
+async def fail(_: ConnectorKey) -> MaybeConnector:
     raise ZeroDivisionError(CANARY)
 
 
-async def unavailable(_: str) -> MaybeConnector:
+async def unavailable(_: ConnectorKey) -> MaybeConnector:
     raise ClusterUnavailable("get connector team-a/pypi: no answer within 1 s")
 
 
@@ -42,7 +43,7 @@ def annotated(value: object) -> dict[str, Any]:
 NO_REVIEW = {
     "another content type": (document(), {"content_type": "text/plain"}, 415),
     "no content type": (document(), {"content_type": ""}, 415),
-    "too large": (b"[" + b" " * MOST_BYTES + b"]", {}, 413),
+    "too large": (b"[" + b" " * BODY_LIMIT + b"]", {}, 413),
     "empty": (b"", {}, 400),
     "not JSON": (b"{", {}, 400),
     "not UTF-8": (b'{"a": "\xff"}', {}, 400),
@@ -188,7 +189,7 @@ def test_the_namespaces_label_is_asked_for() -> None:
 
     body = with_container(securityContext={"privileged": True})
     assert post_now(body).json()["response"]["status"]["reason"] == "PrivilegedContainer"
-    response = post_now(body, places=places).json()["response"]
+    response = post_now(body, namespaces=places).json()["response"]
     assert response["allowed"]
     assert "allow-unconfined" in response["warnings"][0]
 

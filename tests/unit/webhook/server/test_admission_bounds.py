@@ -108,8 +108,8 @@ def test_a_review_counts_with_its_answer_until_the_client_has_read_it(
 
 
 def test_an_answer_that_nobody_reads_makes_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "HELD_BYTES", 64 * 1024)
-    monkeypatch.setattr(admission, "HELD_BYTES_PER_PEER", 64 * 1024)
+    monkeypatch.setattr(admission, "HELD_LIMIT", 64 * 1024)
+    monkeypatch.setattr(admission, "HELD_PER_PEER_LIMIT", 64 * 1024)
     sent, _, aborted = held_while_sending(monkeypatch, others=63 * 1024)
     assert [one["type"] for one in sent] == ["http.response.start", "http.response.body"]
     assert aborted == ["aborted"]

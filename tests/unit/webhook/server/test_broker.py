@@ -133,7 +133,7 @@ class Hanging(MemoryCluster):
 
 
 @pytest.mark.parametrize(
-    ("peers", "expected"), [(1, reception.MOST_AT_ONCE_PER_PEER), (20, reception.MOST_AT_ONCE)]
+    ("peers", "expected"), [(1, reception.SLOTS_PER_PEER_LIMIT), (20, reception.SLOTS_LIMIT)]
 )
 def test_only_so_many_grants_are_under_way_at_once(peers: int, expected: int) -> None:
     """Leaves connections to the API server for the Lease and the certificates, and turns for others, whatever
@@ -170,6 +170,25 @@ def test_only_so_many_grants_are_under_way_at_once(peers: int, expected: int) ->
 def test_a_cluster_that_hangs_is_503_within_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker, "DEADLINE_SECONDS", 0.05)
     assert problem(ask(Hanging([injected()]))) == (503, "ClusterUnavailable")
+
+
+def test_an_exchange_that_ends_in_the_middle_leaves_its_pod_in_the_audit(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "webhook")
+    monkeypatch.setattr(broker, "DEADLINE_SECONDS", 0.05)
+    for failing in (
+        Hanging([injected()]),
+        Failing(RuntimeError("x"), "secret"),
+        Failing(ClusterUnavailable("x"), "review_token"),
+    ):
+        ask(failing)
+    lines = [record for record in audit(caplog) if record.msg == "grant"]
+    assert [(line.connector, line.pod, line.version, line.result) for line in lines] == [
+        ("team/pypi", "job", None, "unavailable"),
+        ("team/pypi", "job", None, "failed"),
+        ("team/pypi", None, None, "unavailable"),
+    ]
 
 
 def test_an_internal_error_tells_nothing_and_logs_its_place(caplog: pytest.LogCaptureFixture) -> None:

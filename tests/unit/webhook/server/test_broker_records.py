@@ -28,7 +28,9 @@ from support.components.broker_requests import (
     token,
 )
 from webhook.demo.memory_cluster import MemoryCluster
-from webhook.grant.granting import Trail, grant
+from webhook.grant.granting import grant, identify
+from webhook.grant.trail import GrantRequest
+from webhook.identifiers import ConnectorKey
 
 # -- the audit
 
@@ -102,12 +104,10 @@ def test_no_exception_on_the_way_holds_the_canary() -> None:
     for secret in BAD_SECRETS:
         given = cluster(secret)
         bearer = given.issue_token("team", "job", AUDIENCE)
-        trail = Trail()
+        caller = asyncio.run(identify(given, bearer))
         with pytest.raises(Exception, match="login") as caught:
-            asyncio.run(
-                grant(given, SETTINGS, token=bearer, connector_key="team/pypi", rejected=None, trail=trail)
-            )
-        assert not leaks("".join(traceback.format_exception(caught.value)) + repr(trail))
+            asyncio.run(grant(given, SETTINGS, caller, GrantRequest(ConnectorKey("team", "pypi"))))
+        assert not leaks("".join(traceback.format_exception(caught.value)) + repr(caller))
         error: BaseException | None = caught.value
         while error is not None:
             assert not leaks(repr(error) + repr(error.args) + repr(vars(error)))

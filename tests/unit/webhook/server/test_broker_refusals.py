@@ -21,7 +21,7 @@ from support.components.broker_requests import (
     token,
 )
 from webhook.demo.memory_cluster import MemoryCluster
-from webhook.server import broker
+from webhook.server import grant_reading
 from webhook.server.broker import create_app
 
 # -- access
@@ -217,7 +217,7 @@ def test_other_paths_and_methods_are_problem_documents_too() -> None:
 def test_a_body_that_does_not_arrive_is_503_for_a_4xx_would_end_the_grant(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(broker, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(grant_reading, "BODY_SECONDS", 0.01)
 
     async def stall() -> dict[str, Any]:
         await asyncio.sleep(60)

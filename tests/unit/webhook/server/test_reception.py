@@ -15,7 +15,7 @@ from support.components.made_up_tokens import made_up
 from webhook.demo.memory_cluster import MemoryCluster
 from webhook.limits import callers
 from webhook.server.broker import create_app
-from webhook.server.reception import MOST_AT_ONCE_PER_PEER
+from webhook.server.reception import SLOTS_PER_PEER_LIMIT
 
 
 class Counting(MemoryCluster):
@@ -71,7 +71,7 @@ def test_made_up_tokens_cost_few_reviews_and_nobody_else_waits(
             assert {answer.status_code for answer in answers} == {401, 429}
 
     asyncio.run(story())
-    most = int(callers.MOST_FAILURES) + MOST_AT_ONCE_PER_PEER + 3
+    most = int(callers.FAILURES_LIMIT) + SLOTS_PER_PEER_LIMIT + 3
     assert given.reviews <= (most if kind == "forged" else 2)
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("webhook")]
     assert len(lines) <= most + 2
@@ -125,7 +125,7 @@ def test_tokens_that_claim_a_known_pod_cost_few_reviews_and_end_no_grant() -> No
             assert (await ask(shared, good)).status_code == 200
             answers = [await ask(shared, bad) for _ in range(60)]
             assert answers[-1].status_code == 429
-            assert given.reviews <= 1 + int(callers.MOST_FAILURES) + 2
+            assert given.reviews <= 1 + int(callers.FAILURES_LIMIT) + 2
             assert (await ask(shared, good)).status_code == 200
 
     asyncio.run(story())
@@ -155,7 +155,7 @@ def test_a_pod_that_is_refused_again_and_again_costs_few_reviews_and_lines(
             assert int(answers[-1].headers["Retry-After"]) > 0
 
     asyncio.run(story())
-    most = 64 + MOST_AT_ONCE_PER_PEER + 4 * 5  # and what is refilled meanwhile
+    most = 64 + SLOTS_PER_PEER_LIMIT + 4 * 5  # and what is refilled meanwhile
     assert given.reviews <= most
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("webhook")]
     assert len(lines) <= most + 2
@@ -191,7 +191,7 @@ def test_no_token_that_only_claims_a_pod_counts_against_that_pod() -> None:
     async def story() -> None:
         app = create_app(lambda: SETTINGS, given)
         await asyncio.gather(*(forge(app, number) for number in range(10)))
-        assert given.reviews > callers.MOST_REFUSALS
+        assert given.reviews > callers.REFUSALS_LIMIT
         async with client_of(app, "10.0.0.2") as victim:
             assert (await ask(victim, token(given))).status_code == 200
 

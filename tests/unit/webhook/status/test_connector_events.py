@@ -11,7 +11,8 @@ from support.kubernetes.apistore import ApiStore
 from webhook.cluster.kubernetes import KubernetesApi
 from webhook.connector.conditions import Observed, Probe, conditions
 from webhook.limits.fair_slots import FairSlots
-from webhook.status.patch import Report, Versions
+from webhook.status.report import Report
+from webhook.status.reported import Versions
 from webhook.status.writer import StatusWriter
 
 

@@ -24,8 +24,9 @@ from support.kubernetes.apistore import ApiStore
 from webhook.cluster.trim import is_abridged
 from webhook.connector.conditions import TYPES, Probe
 from webhook.connector.registry import RegistryAccess
-from webhook.status.controller import PROBES
-from webhook.status.patch import condition
+from webhook.identifiers import ConnectorKey
+from webhook.status.prober import PROBES_LIMIT
+from webhook.status.reported import condition
 from webhook.status.schedule import DOUBT_SECONDS, JITTER, REFUSED_ONCE_SECONDS
 
 REFUSED = Probe("refused", "status code 401")
@@ -109,7 +110,7 @@ def test_a_status_that_another_wrote_to_meanwhile_is_read_anew(store: ApiStore) 
 
 def test_hanging_registries_hold_nobody_back(store: ApiStore) -> None:
     login(store)
-    for number in range(PROBES // 2 - 1):
+    for number in range(PROBES_LIMIT // 2 - 1):
         connector(store, f"hanging-{number}")
     path = connector(store, "well")
 
@@ -125,21 +126,24 @@ def test_hanging_registries_hold_nobody_back(store: ApiStore) -> None:
 
 def test_only_so_many_registries_are_asked_at_once(store: ApiStore) -> None:
     login(store)
-    for number in range(3 * PROBES):
+    for number in range(3 * PROBES_LIMIT):
         connector(store, f"c-{number}")
+    share = PROBES_LIMIT // 2
+    """The places that one namespace gets"""
 
     async def answer(_registry: RegistryAccess) -> Probe:
-        await asyncio.sleep(0.05)
+        await until(lambda: probes.most_at_once >= share)
+        await asyncio.sleep(FAST)  # more would come now, if more were allowed
         return OK
 
     probes = Probes(answer)
 
     async def story() -> None:
         async with running(store, probes):
-            await until(lambda: len(probes.asked) == 3 * PROBES)
+            await until(lambda: len(probes.asked) == 3 * PROBES_LIMIT)
 
     run(story())
-    assert PROBES / 4 < probes.most_at_once <= PROBES
+    assert probes.most_at_once == share
 
 
 def test_a_fault_of_ours_in_one_connector_ends_no_other(
@@ -196,15 +200,15 @@ def test_a_connector_whose_pods_are_not_served_is_looked_at_at_once(store: ApiSt
     async def story() -> None:
         async with running(store, Probes(answer), clock=lambda: now[0], period_seconds=FAST) as controller:
             await until(lambda: ready(store, path)[0] == "True")
-            controller.doubt("team/pypi")
-            controller.doubt("team/another")
+            controller.doubt(ConnectorKey("team", "pypi"))
+            controller.doubt(ConnectorKey("team", "another"))
             await asyncio.sleep(3 * FAST)
             assert len(answers) == 2  # it was asked a moment ago
             now[0] += DOUBT_SECONDS
-            controller.doubt("team/pypi")
+            controller.doubt(ConnectorKey("team", "pypi"))
             await until(lambda: ready(store, path) == ("False", "AuthenticationFailed"))
             for _ in range(10):
-                controller.doubt("team/pypi")
+                controller.doubt(ConnectorKey("team", "pypi"))
                 now[0] += 1
             assert len(answers) == 1  # more tries would only lock the account
             now[0] += REFUSED_ONCE_SECONDS * (1 + JITTER)
@@ -223,7 +227,7 @@ def test_a_spec_that_is_too_large_to_be_kept_is_read_when_it_is_needed(store: Ap
             await until(lambda: ready(store, path) == ("False", "InvalidParameter"))
             connector(store, params=lists[:1] + lists[1:2] + [{"name": "indexPath", "value": "y" * 2000}])
             await until(lambda: ready(store, path)[0] == "True")
-            assert is_abridged(controller._attended["team", "pypi"].manifest)
+            assert is_abridged(controller._tracked["team", "pypi"].manifest)
 
     run(story())
 
@@ -238,8 +242,8 @@ def test_large_conditions_of_others_are_not_kept_here_and_stay_in_the_object(sto
         async with running(store, Probes()) as controller:
             await until(lambda: ready(store, path)[0] == "True")
             assert store.get(path)["status"]["conditions"][0] == flood
-            await until(lambda: condition(controller._attended["team", "pypi"].manifest, "Ready"))
-            assert len(str(controller._attended["team", "pypi"].manifest)) < 10_000
+            await until(lambda: condition(controller._tracked["team", "pypi"].manifest, "Ready"))
+            assert len(str(controller._tracked["team", "pypi"].manifest)) < 10_000
 
     run(story())
 
@@ -252,10 +256,10 @@ def test_a_secret_that_changes_while_its_connector_waits_for_a_place_is_asked_wi
         async with running(store, probes, clock=lambda: now[0]) as controller:
             await until(lambda: ready(store, path)[0] == "True")
             async with contextlib.AsyncExitStack() as places:
-                for _ in range(PROBES // 2):
-                    await places.enter_async_context(controller._probes.hold("team"))
+                for _ in range(PROBES_LIMIT // 2):
+                    await places.enter_async_context(controller._prober.places.hold("team"))
                 now[0] += 400
-                controller._attended["team", "pypi"].changed.set()  # the next look, which waits for a place
+                controller._tracked["team", "pypi"].changed.set()  # the next look, which waits for a place
                 await asyncio.sleep(3 * FAST)
                 login(store, password="canary-changed")
             await until(lambda: len(probes.asked) == 2)

@@ -10,7 +10,7 @@ from support.certificates.authority import ca
 from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.errors import ClusterRefused, ClusterUnavailable, Forbidden
 from webhook.status.inspection import Inspection, inspect
-from webhook.status.patch import Versions
+from webhook.status.reported import Versions
 
 Answer = SecretManifest | Exception | None
 

@@ -22,7 +22,7 @@ from webhook import names
 from webhook.cluster import paths
 from webhook.connector.conditions import Probe
 from webhook.connector.registry import RegistryAccess
-from webhook.status.patch import is_current
+from webhook.status.reported import is_current
 
 REFUSED = Probe("refused", "status code 401")
 LEASE = paths.lease(names.NAMESPACE, names.CONTROLLER_LEASE)

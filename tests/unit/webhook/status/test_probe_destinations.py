@@ -12,7 +12,7 @@ from support.certificates.plain_authority import create_plain_authority, issue_p
 from support.components.probes import HOST, INDEX, LOOPBACK, PAGE, Names, answer, at, look
 from support.servers.registry import Registry
 from webhook.connector.conditions import Probe
-from webhook.status.probe import resolve_by_system
+from webhook.status.resolver import resolve_by_system
 
 NOT_LISTENING = "127.0.0.2"  # the scripted registries listen on 127.0.0.1 alone
 

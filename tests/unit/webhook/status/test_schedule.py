@@ -9,16 +9,16 @@ from webhook.status.schedule import (
     JITTER,
     REFUSED_SECONDS,
     WELL_SECONDS,
-    Answer,
-    Subject,
+    LastProbe,
+    ProbeKey,
+    after_probe,
     doubted,
     is_due,
     look_period,
-    next_answer,
-    taken_over,
+    restored,
 )
 
-SUBJECT = Subject("uid", 1, 7)
+KEY = ProbeKey("uid", 1, 7)
 OK = Probe("ok", "status code 200")
 GONE = Probe("unreachable", "connection refused")
 ODD = Probe("unexpected", "status code 500")
@@ -28,12 +28,12 @@ DAY = 86400.0
 
 
 def pauses(*probes: Probe, has_secret: bool = True) -> list[float]:
-    """Seconds until the next question after each answer."""
-    answer: Answer | None = None
+    """Seconds until the next question after each probe."""
+    last: LastProbe | None = None
     found = []
     for probe in probes:
-        answer = next_answer(answer, SUBJECT, probe, has_secret=has_secret, now=0.0, spread=MIDDLE)
-        found.append(answer.due)
+        last = after_probe(last, KEY, probe, has_secret=has_secret, now=0.0, spread=MIDDLE)
+        found.append(last.due)
     return found
 
 
@@ -61,13 +61,13 @@ def test_a_registry_is_asked_seldom_and_ever_later_after_failures(
     assert found == expected
 
 
-def attempts(window: float, probe: Probe = REFUSED, spread: float = 0.0, before: Answer | None = None) -> int:
-    """Questions within the window that begins with the first, where all are answered alike."""
-    now, answer, count = 0.0, before, 0
+def attempts(window: float, *, before: LastProbe | None = None) -> int:
+    """Number of probes within the window that begins with the first; all have the same result."""
+    now, last, count = 0.0, before, 0
     while now < window:
         count += 1
-        answer = next_answer(answer, SUBJECT, probe, has_secret=True, now=now, spread=spread)
-        now = answer.due
+        last = after_probe(last, KEY, REFUSED, has_secret=True, now=now, spread=0.0)
+        now = last.due
     return count
 
 
@@ -79,40 +79,39 @@ def test_a_crowd_of_one_namespace_is_looked_at_less_often(count: int, seconds: f
 def test_a_wrong_password_is_tried_too_seldom_to_lock_an_account() -> None:
     assert attempts(1800) <= 3
     assert attempts(DAY) <= 32
-    accepted = next_answer(None, SUBJECT, OK, has_secret=True, now=-100.0, spread=MIDDLE)
+    accepted = after_probe(None, KEY, OK, has_secret=True, now=-100.0, spread=MIDDLE)
     assert attempts(1800, before=accepted) <= 3
 
 
 def test_pods_that_are_not_served_have_a_registry_asked_that_was_well_a_minute_ago() -> None:
-    answer = next_answer(None, SUBJECT, OK, has_secret=True, now=0.0, spread=MIDDLE)
-    assert not is_due(doubted(answer, DOUBT_SECONDS - 1), SUBJECT, DOUBT_SECONDS - 1)
-    assert is_due(doubted(answer, DOUBT_SECONDS), SUBJECT, DOUBT_SECONDS)
-    again = next_answer(answer, SUBJECT, OK, has_secret=True, now=DOUBT_SECONDS, spread=MIDDLE)
-    assert not is_due(doubted(again, DOUBT_SECONDS + 1), SUBJECT, DOUBT_SECONDS + 1)
+    last = after_probe(None, KEY, OK, has_secret=True, now=0.0, spread=MIDDLE)
+    assert not is_due(doubted(last, DOUBT_SECONDS - 1), KEY, DOUBT_SECONDS - 1)
+    assert is_due(doubted(last, DOUBT_SECONDS), KEY, DOUBT_SECONDS)
+    again = after_probe(last, KEY, OK, has_secret=True, now=DOUBT_SECONDS, spread=MIDDLE)
+    assert not is_due(doubted(again, DOUBT_SECONDS + 1), KEY, DOUBT_SECONDS + 1)
 
 
 @pytest.mark.parametrize("probe", [REFUSED, GONE, ODD])
 def test_what_is_known_already_is_asked_no_sooner_for_what_pods_say(probe: Probe) -> None:
-    answer = next_answer(None, SUBJECT, probe, has_secret=True, now=0.0, spread=MIDDLE)
-    assert doubted(answer, answer.due - 1) == answer
+    last = after_probe(None, KEY, probe, has_secret=True, now=0.0, spread=MIDDLE)
+    assert doubted(last, last.due - 1) == last
 
 
 def test_a_new_generation_secret_or_connector_is_asked_about_at_once() -> None:
-    answer = next_answer(None, SUBJECT, REFUSED, has_secret=True, now=0.0, spread=MIDDLE)
-    assert not is_due(answer, SUBJECT, 599.0)
-    assert is_due(answer, SUBJECT, 600.0)
-    for other in (Subject("uid", 2, 7), Subject("uid", 1, 8), Subject("other", 1, 7)):
-        assert is_due(answer, other, 0.0)
-        again = next_answer(answer, other, REFUSED, has_secret=True, now=0.0, spread=MIDDLE)
+    last = after_probe(None, KEY, REFUSED, has_secret=True, now=0.0, spread=MIDDLE)
+    assert not is_due(last, KEY, 599.0)
+    assert is_due(last, KEY, 600.0)
+    for other in (ProbeKey("uid", 2, 7), ProbeKey("uid", 1, 8), ProbeKey("other", 1, 7)):
+        assert is_due(last, other, 0.0)
+        again = after_probe(last, other, REFUSED, has_secret=True, now=0.0, spread=MIDDLE)
         assert again.due == REFUSED_SECONDS[0]
-    assert is_due(None, SUBJECT, 0.0)
+    assert is_due(None, KEY, 0.0)
 
 
 @pytest.mark.parametrize(("probe", "seconds"), [(OK, WELL_SECONDS), (GONE, FAILED_SECONDS[0])])
 def test_the_distance_is_jittered_around_its_middle(probe: Probe, seconds: float) -> None:
     least, most = (
-        next_answer(None, SUBJECT, probe, has_secret=True, now=0.0, spread=spread).due
-        for spread in (0.0, 1.0)
+        after_probe(None, KEY, probe, has_secret=True, now=0.0, spread=spread).due for spread in (0.0, 1.0)
     )
     assert (least, most) == (pytest.approx(seconds * (1 - JITTER)), pytest.approx(seconds * (1 + JITTER)))
 
@@ -130,7 +129,6 @@ def test_what_another_replica_saw_is_not_asked_again_all_at_once(
     probe: Probe, earliest: float, latest: float
 ) -> None:
     found = [
-        taken_over(SUBJECT, probe, has_secret=True, now=1000.0, spread=spread).due - 1000.0
-        for spread in (0.0, 1.0)
+        restored(KEY, probe, has_secret=True, now=1000.0, spread=spread).due - 1000.0 for spread in (0.0, 1.0)
     ]
     assert found == [pytest.approx(earliest), pytest.approx(latest)]

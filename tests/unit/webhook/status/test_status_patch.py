@@ -7,18 +7,21 @@ import yaml
 
 from support.checkout import ROOT
 from webhook.connector.conditions import TYPES, Observed, Probe, conditions
+from webhook.connector.reasons import ConnectorReason
 from webhook.errors import Problem
-from webhook.status.patch import (
+from webhook.status.report import (
     CONDITIONS_LIMIT,
     FOREIGN_LIMIT,
-    MESSAGE_LENGTH,
+    MESSAGE_LIMIT,
     Report,
+    status_patch,
+)
+from webhook.status.reported import (
     Versions,
     condition,
     is_current,
-    status_patch,
-    told_probe,
-    told_versions,
+    reported_probe,
+    reported_versions,
 )
 
 CRD = ROOT / "manifests/crd/connectors.yaml"
@@ -53,6 +56,14 @@ def test_the_first_status_tells_every_condition_in_order() -> None:
     assert found["observedGeneration"] == 1
     assert found["proxy"] == {"httpAddress": {"url": URL}}
     assert condition({"status": found}, "Ready")["status"] == "Unknown"
+
+
+def test_a_patch_holds_plain_texts() -> None:
+    """A cache shares the texts that it sees, and `sys.intern` refuses a member of an enumeration."""
+    problem = Problem(ConnectorReason.SECRET_NOT_FOUND, "gone")
+    for found in (told(), told(None), told(REFUSED), told(None, problem)):
+        texts = {type(text) for one in found["status"]["conditions"] for text in one.values()}
+        assert texts == {str, int}
 
 
 def test_nothing_is_written_where_nothing_changed() -> None:
@@ -143,7 +154,7 @@ def test_a_patch_holds_the_version_that_it_was_computed_from() -> None:
 
 def test_a_long_message_is_cut() -> None:
     before = told(OK, Problem("InvalidAddress", "x" * 5000))
-    assert len(condition(before, "Ready")["message"]) == MESSAGE_LENGTH
+    assert len(condition(before, "Ready")["message"]) == MESSAGE_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -160,9 +171,9 @@ def test_a_long_message_is_cut() -> None:
     ],
 )
 def test_a_successor_reads_what_its_forerunner_saw(before: dict[str, Any], expected: Probe | None) -> None:
-    assert told_probe(before) == expected
+    assert reported_probe(before) == expected
 
 
 def test_a_successor_reads_which_secrets_were_looked_at() -> None:
-    assert told_versions(told()) == Versions("s.1", "c.1")
-    assert told_versions(connector()) == Versions("", "")
+    assert reported_versions(told()) == Versions("s.1", "c.1")
+    assert reported_versions(connector()) == Versions("", "")

@@ -21,11 +21,12 @@ from webhook.cluster.connector_class import PYPI
 from webhook.cluster.events import EventRecorder
 from webhook.connector.conditions import Probe
 from webhook.connector.registry import RegistryAccess
-from webhook.status.controller import PROBES, Controller
-from webhook.status.kept import attended
-from webhook.status.lease import Times
-from webhook.status.patch import condition
+from webhook.status.connector_trim import spec_and_status
+from webhook.status.controller import Controller
+from webhook.status.lease import Lease, Times
 from webhook.status.probe import probe as real_probe
+from webhook.status.prober import PROBES_LIMIT
+from webhook.status.reported import condition
 
 SILENT = 1500
 TIMEOUT_SECONDS = 10.0
@@ -57,19 +58,16 @@ def greedy(api: MemoryApi, namespaces: int = 1) -> None:
 @contextlib.asynccontextmanager
 async def leading(api: MemoryApi, *, records: bool = False) -> AsyncIterator[None]:
     api.store.put(paths.connector_class(names.CONNECTOR_CLASS), PYPI)
-    connectors = Cache(api, paths.connectors(), attended)
+    connectors = Cache(api, paths.connectors(), spec_and_status)
     recorder = EventRecorder(api, "pypi-connector", "one") if records else None
     controller = Controller(
         api,
         connectors,
-        identity="one",
-        namespace=names.NAMESPACE,
+        Lease(api, namespace=names.NAMESPACE, name=names.CONTROLLER_LEASE, identity="one", times=LONG),
         recorder=recorder,
         probe=probe,
-        times=LONG,
         clock=asyncio.get_running_loop().time,
     )
-    connectors.on_change = controller.on_change
     running = [connectors.run(), controller.run(), *([recorder.run()] if recorder else [])]
     tasks = [asyncio.create_task(one) for one in running]
     try:
@@ -126,7 +124,7 @@ def test_those_who_wait_hold_neither_credential_nor_ca() -> None:
 
     waiting, held = run_virtually(story())
     assert waiting > 1000
-    assert held <= PROBES
+    assert held <= PROBES_LIMIT
 
 
 def _is_queue(one: deque[object]) -> bool:

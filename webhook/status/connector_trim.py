@@ -1,4 +1,4 @@
-"""An attended Connector in memory: the spec that injection needs, and the status. Pure."""
+"""A Connector as the controller's cache stores it: the spec that injection needs, and the status. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -6,34 +6,35 @@ from typing import Any
 
 from webhook.cluster import trim
 from webhook.connector.conditions import TYPES
-from webhook.status.patch import MESSAGE_LENGTH
+from webhook.status.report import MESSAGE_LIMIT
 
 Json = dict[str, Any]
 
-FOREIGN_BYTES = 2048
-"""Bytes of JSON for conditions that others wrote; the kind allows a mebibyte. Beyond the limit they are
-dropped, and the Connector counts as abridged."""
+FOREIGN_BYTES_LIMIT = 2048
+"""Bytes of JSON for the conditions of other writers; the kind allows a mebibyte. Above the limit they are
+dropped, and the Connector is marked as abridged."""
 
 _FIELDS = ("observedGeneration", "proxy", "observedSecretVersion", "observedCACertVersion")
 
 
-def attended(manifest: Json) -> Json:
+def spec_and_status(manifest: Json) -> Json:
+    """Trims a Connector: `webhook.cluster.trim.Trim`."""
     status = trim.mapping(manifest.get("status"))
-    attended_manifest = trim.connector(manifest)
-    # in their order: to change it would contradict another writer for ever
+    trimmed = trim.connector(manifest)
+    # in their order: another writer might restore it, again and again
     conditions = [_cut(item) for item in status.get("conditions") or [] if isinstance(item, Mapping)]
     foreign = [condition for condition in conditions if condition.get("type") not in TYPES]
-    if len(json.dumps(foreign)) > FOREIGN_BYTES:
-        attended_manifest = trim.abridged(attended_manifest)
+    if len(json.dumps(foreign)) > FOREIGN_BYTES_LIMIT:
+        trimmed = trim.abridged(trimmed)
         conditions = [condition for condition in conditions if condition.get("type") in TYPES]
     if status:
         fields = {key: status[key] for key in _FIELDS if key in status}
-        attended_manifest["status"] = trim.shared({**fields, "conditions": conditions})
-    return attended_manifest
+        trimmed["status"] = trim.shared({**fields, "conditions": conditions})
+    return trimmed
 
 
 def _cut(condition: Mapping[str, Any]) -> Json:
     """Cut the message of a condition of ours, but leave it longer than we write: a change still shows."""
     if condition.get("type") not in TYPES:
         return dict(condition)
-    return {**condition, "message": str(condition.get("message") or "")[: MESSAGE_LENGTH + 1]}
+    return {**condition, "message": str(condition.get("message") or "")[: MESSAGE_LIMIT + 1]}

@@ -1,11 +1,11 @@
-"""The certificates that the cluster keeps, brought to what `certs` wants by every replica of the broker.
+"""Keeps the certificates in the cluster as `certs` defines them. Every replica of the broker does this.
 
-No leader is needed: what is wanted follows from what is kept and the time, each write says which version it
-was made from, and who comes second reads again. The order is what keeps every handshake working:
+No leader is needed: the wanted state follows from the stored state and the time. Each write names the version
+that it was made from; after a conflict the replica reads again. The order keeps every handshake working:
 
-1. the authority's Secret: until it is written, an authority is one replica's idea; of ten ideas one remains
-2. `bundle` here and `caBundle` of the webhook configuration: everybody who verifies believes the authority
-3. the leaves' Secrets (the kubelet hands admission its own), then the broker's own files: now it is served
+1. the authority's Secret: until it is written, only this replica knows the authority, and another may win
+2. `bundle` here and `caBundle` of the webhook configuration: every client trusts the authority
+3. the leaves' Secrets (the kubelet mounts admission's own), then the broker's own files: now it is served
 
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#authenticate-apiservers
 """
@@ -14,7 +14,6 @@ import asyncio
 import base64
 import logging
 import random
-import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -22,28 +21,32 @@ from pathlib import Path
 from typing import Any
 
 from certs import store
-from certs.authority import ServingFiles, service_hosts
+from certs.authority import ServingFiles
 from certs.errors import CertificateError
+from certs.hosts import service_hosts
 from certs.rotate import renew
 from certs.succession import KEYS, Succession, succeed
 from webhook import names
 from webhook.cluster import paths
 from webhook.cluster.api import Api
-from webhook.errors import ClusterRefused, Conflict, ConnectorsError, NotFound
+from webhook.errors import ClusterRefused, Conflict, ConnectorsError, NotFound, describe_failure
 
 logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
 LOOK_SECONDS = 60.0
-"""Certificates are in no hurry. So long a Secret that somebody deleted, or a `caBundle` that a deployment
-tool took away, stays so; the kubelet takes as long to project a Secret. It costs four small reads."""
+"""A deleted Secret, or a `caBundle` that a deployment tool removed, is restored within this time. The kubelet
+takes as long to project a Secret. A look costs four small reads."""
 
 FIRST_PAUSE_SECONDS = 1.0
-"""After a failure, doubled up to `LOOK_SECONDS`. At an install everything comes into being within seconds."""
+"""After a failure, doubled up to `LOOK_SECONDS`. At an install all objects are created within seconds."""
+
+Step = Callable[[], Awaitable[str | None]]
+"""Returns a sentence if something is missing in the cluster"""
 
 _ATTEMPTS = 10
-"""A conflict means that another replica got further; there are not that many replicas."""
+"""A conflict means that another replica was faster; there are fewer replicas than attempts."""
 
 _NO_CONFIGURATION = (
     f"there is no MutatingWebhookConfiguration {names.WEBHOOK_CONFIGURATION}: no Pod is injected until it is "
@@ -74,13 +77,12 @@ class CertificateKeeper:
         self._written: ServingFiles | None = None
         self._failures = 0
         self._cause = ""
-        self._lack = ""
         self.bundle: tuple[str, ...] = ()
-        """PEM certificates of our authorities, present, future and past: for grants, and to judge Pods by"""
+        """PEM certificates of our authorities, present, future and past: for grants, and to check Pods"""
 
     @property
     def is_ready(self) -> bool:
-        """The pair to serve lies in `directory`."""
+        """Whether `directory` holds the broker's certificate and key."""
         return self._written is not None
 
     async def start(self) -> None:
@@ -97,106 +99,109 @@ class CertificateKeeper:
             await self._pause()
             await self._attempt()
 
-    async def ensure(self) -> None:
-        """Bring everything to what is wanted, once.
+    async def ensure(self) -> str:
+        """Create and renew, once. Returns what is still missing in the cluster, or an empty text.
 
-        `ConnectorsError` of the cluster, `CertificateError`, `OSError` of the directory. What the cluster
-        refuses (a right of ours is missing) does not keep a leaf from being renewed; what it does not answer
-        does: that passes, and the order is kept.
+        Raises `ConnectorsError` of the cluster, `CertificateError`, and `OSError` of the directory. If the
+        cluster refuses a step (a right of ours is missing), the leaves are renewed all the same. If it does
+        not answer, they are not: that passes, and the order holds.
         """
         attempts = _ATTEMPTS
         while True:
             attempts -= 1
             try:
-                return await self._bring_about()
+                return await self._ensure_in_order()
             except (Conflict, NotFound):  # changed or deleted since it was read
                 if not attempts:
                     raise
 
-    async def _bring_about(self) -> None:
+    async def _ensure_in_order(self) -> str:
         authority = await self._get(names.CA_SECRET)
         admission = await self._get(names.ADMISSION_TLS_SECRET)
         broker = await self._get(names.BROKER_TLS_SECRET)
-        remembered = [store.read_texts(one).get(store.BUNDLE, "") for one in (admission, broker)]
+        remembered = [store.read_texts(secret).get(store.BUNDLE, "") for secret in (admission, broker)]
         succession = succeed(store.read_texts(authority), self._now(), remembered)
         why = "; ".join(succession.notes) or "its bundle was not as it should be"
-        await self._keep(names.CA_SECRET, authority, succession.texts(), KEYS, why)
+        await self._write(names.CA_SECRET, authority, succession.texts(), KEYS, why)
         self.bundle = succession.known
-        refusals = [
-            await _refusal(step)
-            for step in (
-                partial(self._announce, succession.bundle),
-                partial(self._keep_admission, admission, succession),
-                partial(self._keep_broker, broker, succession),
-            )
+        steps: list[Step] = [
+            partial(self._announce, succession.bundle),
+            partial(self._keep_admission, admission, succession),
+            partial(self._keep_broker, broker, succession),
         ]
-        for refusal in filter(None, refusals):
-            raise refusal
+        outcomes = [await _outcome(step) for step in steps]
+        for outcome in outcomes:
+            if isinstance(outcome, ClusterRefused):
+                raise outcome
+        return "; ".join(missing for missing in outcomes if isinstance(missing, str))
 
-    async def _announce(self, bundle: str) -> None:
-        """Set `caBundle` of each webhook. Strategic merge goes by a webhook's name and touches nothing else
-        of it; with the version that was read, an entry just being removed does not come back as a stump."""
+    async def _announce(self, bundle: str) -> str | None:
+        """Set `caBundle` of each webhook, or return why this is not possible yet.
+
+        A strategic merge finds a webhook by its name and changes only `caBundle`. The patch names the version
+        that was read: otherwise an entry that is just being removed would come back without its other fields.
+        """
         path = paths.webhook_configuration(names.WEBHOOK_CONFIGURATION)
-        found = await self._api.get(path)
-        self._lack = "" if found else _NO_CONFIGURATION
-        if found is None:
-            return
+        configuration = await self._api.get(path)
+        if configuration is None:
+            return _NO_CONFIGURATION
         encoded = base64.b64encode(bundle.encode()).decode()
         stale = [
             {"name": hook["name"], "clientConfig": {"caBundle": encoded}}
-            for hook in found.get("webhooks") or []
+            for hook in configuration.get("webhooks") or []
             if (hook.get("clientConfig") or {}).get("caBundle") != encoded
         ]
         if stale:
-            version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+            version = {"resourceVersion": configuration["metadata"]["resourceVersion"]}
             await self._api.patch(path, {"metadata": version, "webhooks": stale}, "strategic")
             logger.info("caBundle written", extra={"configuration": names.WEBHOOK_CONFIGURATION})
+        return None
 
-    async def _keep_admission(self, kept: Json | None, succession: Succession) -> None:
+    async def _keep_admission(self, secret: Json | None, succession: Succession) -> None:
         hosts = service_hosts(names.ADMISSION, self._namespace)
-        await self._keep_leaf(names.ADMISSION_TLS_SECRET, kept, succession, hosts)
+        await self._keep_leaf(names.ADMISSION_TLS_SECRET, secret, succession, hosts)
 
-    async def _keep_broker(self, kept: Json | None, succession: Succession) -> None:
-        files = await self._keep_leaf(names.BROKER_TLS_SECRET, kept, succession, self._broker_hosts)
+    async def _keep_broker(self, secret: Json | None, succession: Succession) -> None:
+        files = await self._keep_leaf(names.BROKER_TLS_SECRET, secret, succession, self._broker_hosts)
         if files != self._written:
             store.write_files(self._directory, files)
             self._written = files
 
     async def _keep_leaf(
-        self, name: str, kept: Json | None, succession: Succession, hosts: Sequence[str]
+        self, name: str, secret: Json | None, succession: Succession, hosts: Sequence[str]
     ) -> ServingFiles:
-        leaf = renew(store.read_texts(kept) if kept else None, succession, hosts, self._now())
+        leaf = renew(store.read_texts(secret) if secret else None, succession, hosts, self._now())
         why = f"a leaf was issued: {leaf.why}" if leaf.why else "the authorities changed"
-        await self._keep(name, kept, store.texts_of(leaf.files), store.KEYS, why)
+        await self._write(name, secret, store.texts_of(leaf.files), store.KEYS, why)
         return leaf.files
 
     async def _get(self, name: str) -> Json | None:
         return await self._api.get(paths.secret(self._namespace, name))
 
-    async def _keep(
-        self, name: str, kept: Json | None, texts: Mapping[str, str], ours: Sequence[str], why: str
+    async def _write(
+        self, name: str, secret: Json | None, texts: Mapping[str, str], ours: Sequence[str], why: str
     ) -> None:
-        """Write a Secret if it does not hold these texts, and nothing else under the keys that are `ours`."""
-        if {key: text for key, text in store.read_texts(kept).items() if key in ours} == texts:
+        """Write a Secret unless it holds exactly these texts under the keys that are `ours`."""
+        if {key: text for key, text in store.read_texts(secret).items() if key in ours} == texts:
             return
-        manifest = store.with_texts(kept, texts, name=name, namespace=self._namespace, without=ours)
-        if kept is None:
+        manifest = store.with_texts(secret, texts, name=name, namespace=self._namespace, without=ours)
+        if secret is None:
             await self._api.create(paths.secrets(self._namespace), manifest)
         else:
             await self._api.replace(paths.secret(self._namespace, name), manifest)
         logger.info("certificates written", extra={"secret": name, "why": why})
 
     async def _attempt(self) -> None:
-        """`ensure`, where a failure is a line in the log, once for each cause."""
+        """`ensure`; a failure becomes a line in the log, once for each cause."""
         try:
-            await self.ensure()
-            cause = self._lack
+            cause = await self.ensure()
         except (ConnectorsError, CertificateError) as error:
             cause = str(error)
         except OSError as error:
             cause = f"{error.filename} cannot be written: {error.strerror}"
         except Exception as error:  # noqa: BLE001 (an edge: a fault of ours must not end in an expired leaf)
-            cause = f"unexpected {type(error).__name__} {_place(error)}"
+            failure = describe_failure(error)
+            cause = f"unexpected {failure['error']} at {failure['place']}"
         if cause and cause != self._cause:
             logger.warning("certificates not kept", extra={"cause": cause})
         if self._cause and not cause:
@@ -212,18 +217,11 @@ class CertificateKeeper:
         await self._sleep(seconds)
 
 
-async def _refusal(step: Callable[[], Awaitable[None]]) -> ClusterRefused | None:
-    """What refused the step, if it will refuse again at the next attempt."""
+async def _outcome(step: Step) -> str | ClusterRefused | None:
+    """The step's own result, or a refusal that would come again at the next attempt."""
     try:
-        await step()
+        return await step()
     except (Conflict, NotFound):
         raise
     except ClusterRefused as error:
         return error
-    return None
-
-
-def _place(error: BaseException) -> str:
-    """Where it was raised; its text might quote what must not be logged."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

@@ -15,11 +15,11 @@ from webhook.status.schedule import (
     JITTER,
     REFUSED_ONCE_SECONDS,
     REFUSED_SECONDS,
-    Subject,
-    next_answer,
+    ProbeKey,
+    after_probe,
     shortest_refused_pause,
 )
-from webhook.status.shared_questions import Trials
+from webhook.status.shared_probes import SharedProbes
 
 OK = Probe("ok", "status code 200")
 GONE = Probe("unreachable", "connection refused")
@@ -48,7 +48,7 @@ class Desk:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self._answers = list(answers)
-        self.trials = Trials(self._ask, lambda: self.now)
+        self.probes = SharedProbes(self._ask, lambda: self.now)
 
     async def _ask(self, one: RegistryAccess) -> Probe:
         self.asked.append(one.connector.namespace)
@@ -66,7 +66,7 @@ def run(story: Coroutine[Any, Any, None]) -> None:
 def test_a_refusal_is_told_to_all_who_ask_the_same() -> None:
     async def story() -> None:
         desk = Desk(REFUSED)
-        assert [await desk.trials.ask(registry(namespace)) for namespace in "abc"] == [REFUSED] * 3
+        assert [await desk.probes.probe(registry(namespace)) for namespace in "abc"] == [REFUSED] * 3
         assert desk.asked == ["a"]
 
     run(story())
@@ -83,8 +83,8 @@ def test_a_refusal_is_told_to_all_who_ask_the_same() -> None:
 def test_another_password_path_or_none_is_another_question(other: RegistryAccess) -> None:
     async def story() -> None:
         desk = Desk(REFUSED, OK)
-        await desk.trials.ask(registry())
-        assert await desk.trials.ask(other) == OK
+        await desk.probes.probe(registry())
+        assert await desk.probes.probe(other) == OK
 
     run(story())
 
@@ -92,9 +92,9 @@ def test_another_password_path_or_none_is_another_question(other: RegistryAccess
 def test_who_insists_is_asked_for_all_the_same() -> None:
     async def story() -> None:
         desk = Desk(REFUSED, OK)
-        await desk.trials.ask(registry())
-        assert await desk.trials.ask(registry(), insists=True) == OK
-        assert await desk.trials.ask(registry("b")) == OK
+        await desk.probes.probe(registry())
+        assert await desk.probes.probe(registry(), insists=True) == OK
+        assert await desk.probes.probe(registry("b")) == OK
 
     run(story())
 
@@ -103,7 +103,7 @@ def test_who_asks_meanwhile_waits_for_the_same_answer() -> None:
     async def story() -> None:
         desk = Desk(OK)
         desk.may_answer.clear()
-        asking = [asyncio.create_task(desk.trials.ask(registry(namespace))) for namespace in "abc"]
+        asking = [asyncio.create_task(desk.probes.probe(registry(namespace))) for namespace in "abc"]
         await asyncio.sleep(0)
         desk.may_answer.set()
         assert await asyncio.gather(*asking) == [OK] * 3
@@ -116,7 +116,7 @@ def test_if_the_one_who_asks_goes_the_next_one_asks() -> None:
     async def story() -> None:
         desk = Desk(OK)
         desk.may_answer.clear()
-        first, second = (asyncio.create_task(desk.trials.ask(registry(one))) for one in "ab")
+        first, second = (asyncio.create_task(desk.probes.probe(registry(one))) for one in "ab")
         await asyncio.sleep(0)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
@@ -131,7 +131,7 @@ def test_a_fault_of_ours_is_not_told_to_others() -> None:
     async def story() -> None:
         desk = Desk(ZeroDivisionError(), OK)
         desk.may_answer.clear()
-        first, second = (asyncio.create_task(desk.trials.ask(registry(one))) for one in "ab")
+        first, second = (asyncio.create_task(desk.probes.probe(registry(one))) for one in "ab")
         await asyncio.sleep(0)
         desk.may_answer.set()
         with pytest.raises(ZeroDivisionError):
@@ -144,8 +144,8 @@ def test_a_fault_of_ours_is_not_told_to_others() -> None:
 def test_failed_connections_are_remembered_by_nobody() -> None:
     async def story() -> None:
         desk = Desk(GONE, OK)
-        assert await desk.trials.ask(registry("a")) == GONE
-        assert await desk.trials.ask(registry("b")) == OK
+        assert await desk.probes.probe(registry("a")) == GONE
+        assert await desk.probes.probe(registry("b")) == OK
 
     run(story())
 
@@ -156,10 +156,10 @@ def test_a_single_connector_is_never_kept_from_its_own_turn(spread: float) -> No
         desk = Desk(REFUSED)
         answer = None
         for turn in range(1, 8):
-            seen = await desk.trials.ask(registry())
+            seen = await desk.probes.probe(registry())
             assert len(desk.asked) == turn
-            subject = Subject("uid", 1, 1)
-            answer = next_answer(answer, subject, seen, has_secret=True, now=desk.now, spread=spread)
+            key = ProbeKey("uid", 1, 1)
+            answer = after_probe(answer, key, seen, has_secret=True, now=desk.now, spread=spread)
             desk.now = answer.due
 
     run(story())
@@ -171,7 +171,7 @@ def test_fifty_connectors_with_one_account_try_it_as_often_as_one_would() -> Non
         begun = desk.now
         while desk.now < begun + 1800:  # an account's usual memory
             for number in range(50):
-                await desk.trials.ask(registry(f"n-{number}"))
+                await desk.probes.probe(registry(f"n-{number}"))
             desk.now += 25
         assert len(desk.asked) == 3
 
@@ -182,29 +182,29 @@ def test_what_was_refused_long_ago_is_forgotten() -> None:
     async def story() -> None:
         desk = Desk(REFUSED)
         for number in range(10):
-            await desk.trials.ask(registry(password=f"canary-{number}"))
+            await desk.probes.probe(registry(password=f"canary-{number}"))
         desk.now += 4 * REFUSED_SECONDS[1]
-        await desk.trials.ask(registry(password="canary-new"))
-        assert len(desk.trials._refused) == 1
+        await desk.probes.probe(registry(password="canary-new"))
+        assert len(desk.probes._refusals) == 1
 
     run(story())
 
 
 def test_the_shortest_pause_is_the_earliest_turn() -> None:
-    answer = next_answer(None, Subject("uid", 1, 1), REFUSED, has_secret=True, now=0.0, spread=0.0)
+    answer = after_probe(None, ProbeKey("uid", 1, 1), REFUSED, has_secret=True, now=0.0, spread=0.0)
     assert answer.due == pytest.approx(shortest_refused_pause(1))
 
 
 def test_a_password_that_was_accepted_a_moment_ago_is_tried_again_after_a_minute() -> None:
     async def story() -> None:
         desk = Desk(OK, REFUSED, REFUSED, OK)
-        assert await desk.trials.ask(registry()) == OK
-        assert await desk.trials.ask(registry()) == REFUSED
+        assert await desk.probes.probe(registry()) == OK
+        assert await desk.probes.probe(registry()) == REFUSED
         desk.now += REFUSED_ONCE_SECONDS * (1 - JITTER)
-        assert await desk.trials.ask(registry("b")) == REFUSED
+        assert await desk.probes.probe(registry("b")) == REFUSED
         assert len(desk.asked) == 3
         desk.now += REFUSED_SECONDS[0]
-        assert await desk.trials.ask(registry("c")) == REFUSED
+        assert await desk.probes.probe(registry("c")) == REFUSED
         assert len(desk.asked) == 3
 
     run(story())
