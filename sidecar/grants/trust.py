@@ -144,9 +144,9 @@ def ask(
     return trust, Wait(until)
 
 
-def end(trust: Trust, gone: Go, verdict: Verdict, now: float, subject: str = "") -> Trust:
+def end(trust: Trust, go: Go, verdict: Verdict, now: float, subject: str = "") -> Trust:
     """The state after the answer to a request about `subject`."""
-    if trust.lone and trust.lone == gone.number:
+    if trust.lone and trust.lone == go.number:
         trust = trust._replace(lone=0)
     if verdict == "accepted":
         return trust if trust.is_good and not trust.unheard else _accepted(trust)
@@ -155,14 +155,14 @@ def end(trust: Trust, gone: Go, verdict: Verdict, now: float, subject: str = "")
     if verdict == "forbidden" and not trust.is_accepted:
         trust = trust._replace(forbidden=trust.forbidden | {subject}) if not trust.refusals else trust
         verdict = "refused" if trust.refusals or len(trust.forbidden) >= FORBIDDEN_NEW else verdict
-    if verdict == "refused" and gone.epoch == trust.epoch:
+    if verdict == "refused" and go.epoch == trust.epoch:
         return _refused(trust, subject, now)
     return trust
 
 
-def may_try_again(trust: Trust, gone: Go, subject: str = "") -> bool:
+def may_try_again(trust: Trust, go: Go, subject: str = "") -> bool:
     """Whether a request that was just answered 401 may ask for its second try."""
-    return trust.is_accepted and not gone.is_second and not trust.rests(subject)
+    return trust.is_accepted and not go.is_second and not trust.rests(subject)
 
 
 def _alone(trust: Trust, now: float, number: int, *, is_second: bool) -> tuple[Trust, Go]:
