@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Programs outside pytest that import `support` or `node`, packages of the tests.
+WITH_TESTS := PYTHONPATH=tests $(BIN)/python
 
 .PHONY: help demo test fuzz check format lock bench bench-cluster bench-crowd cases install-yaml clean \
 	e2e cluster-build cluster-up cluster-test cluster-shell cluster-down
@@ -26,27 +28,27 @@ test: $(READY) ## Run all tests that need no cluster: real pip, uv, twine, pypis
 
 FUZZ_SECONDS ?= 600
 fuzz: $(READY) ## Try generated input for FUZZ_SECONDS (600), on the pure parts and on a running sidecar
-	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python tests/fuzz
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(WITH_TESTS) -m fuzz
 
 # On a real Kubernetes node, made here, or on the cluster of KUBECONFIG: docs/cluster.md.
-CLUSTER := $(BIN)/python tests/cluster
+NODE_PROGRAM := $(WITH_TESTS) -m node
 e2e: $(READY) ## Run the tests that need a cluster: on a node that is brought up for them, or on KUBECONFIG's
-	@$(CLUSTER) test $(TESTS)
+	@$(NODE_PROGRAM) test $(TESTS)
 
 cluster-build: $(READY) ## Build Kubernetes for the node (once, about 15 minutes; needs Go)
-	@$(CLUSTER) build
+	@$(NODE_PROGRAM) build
 
 cluster-up: $(READY) ## Bring up a node to work with, or load the images that changed; needs root
-	@$(CLUSTER) up
+	@$(NODE_PROGRAM) up
 
 cluster-test: $(READY) ## Run tests on the node that is up: TESTS=tests/e2e/test_life.py
-	@$(CLUSTER) run -- $(BIN)/python -m pytest $(or $(TESTS),tests/api tests/e2e)
+	@$(NODE_PROGRAM) run -- $(BIN)/python -m pytest $(or $(TESTS),tests/api tests/e2e)
 
 cluster-shell: $(READY) ## Open a shell in the node's network, with kubectl: RUN='kubectl get pods -A' for one command
-	@$(CLUSTER) run $(if $(RUN),-- bash -c '$(subst ','\'',$(value RUN))')
+	@$(NODE_PROGRAM) run $(if $(RUN),-- bash -c '$(subst ','\'',$(value RUN))')
 
 cluster-down: $(READY) ## Take the node down; nothing of it stays but images in the cache
-	@$(CLUSTER) down
+	@$(NODE_PROGRAM) down
 
 check: $(READY) ## Lint, format, types, import layers
 	@$(BIN)/ruff check
@@ -62,13 +64,13 @@ bench: $(READY) ## Measure the proxy against nginx, haproxy, Caddy, Envoy and a 
 	@$(BIN)/python -m benchmarks
 
 bench-cluster: $(READY) ## Measure the product on a node of its own; needs Go and root, about 15 minutes
-	@$(BIN)/python -m benchmarks.cluster
+	@$(WITH_TESTS) -m benchmarks.cluster
 
 bench-crowd: $(READY) ## Measure what 12,200 Connectors take of admission and broker, on an API server alone; 15 minutes
-	@$(BIN)/python -m benchmarks.cluster.crowd
+	@$(WITH_TESTS) -m benchmarks.cluster.crowd
 
 cases: $(READY) ## Rewrite the expectations of tests/cases; the diff is what a reviewer reads
-	@$(BIN)/python -m pytest tests/test_cases.py tests/test_explain.py --rewrite-cases
+	@$(BIN)/python -m pytest tests/unit/webhook/pod/test_pod_cases.py tests/unit/webhook/explain/test_explanation_cases.py --rewrite-cases
 
 KUBECTL ?= kubectl
 install-yaml: ## Render manifests/overlays/default into build/install.yaml, for a release

@@ -1,7 +1,6 @@
-"""Bootstrap of certificates from the command line: `python -m certs --out DIR | --secret NAME …`."""
+"""Command line that creates the first certificates: `python -m certs --out DIR | --secret NAME …`."""
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,11 +16,9 @@ from certs.authority import (
     ServingFiles,
     create_authority,
     issue_leaf,
-    service_hosts,
 )
 from certs.errors import CertificateError
-
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+from certs.hosts import is_label, service_hosts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _label(text: str) -> str:
-    if not _LABEL.fullmatch(text):
+    if not is_label(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a DNS label (RFC 1123)")
     return text
 
@@ -85,12 +82,12 @@ def _days(text: str) -> int:
 
 
 def _authority(directory: Path | None, now: datetime) -> KeyPair:
-    """The authority kept in `directory`, created there at the first run."""
+    """The authority in `directory`, which the first run creates there."""
     if directory is None:
         return create_authority(now)
     if (directory / store.KEY).exists():
-        kept = store.read_files(directory)
-        return KeyPair(kept.certificate, kept.key)
+        files = store.read_files(directory)
+        return KeyPair(files.certificate, files.key)
     authority = create_authority(now)
     store.write_files(directory, ServingFiles(authority.certificate, authority.certificate, authority.key))
     return authority

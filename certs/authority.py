@@ -1,11 +1,10 @@
-"""Certificate authority and the leaves it issues (RFC 5280), ECDSA P-256 throughout.
+"""The certificate authority and the leaves that it issues (RFC 5280), all with ECDSA P-256.
 
-Nothing here reads a clock or a file: the caller says what time it is. P-256 because every TLS stack of the
-last decade verifies it and issuing takes a millisecond; an RSA key takes a second of a small Pod's start.
+Nothing here reads a clock or a file: the caller passes the time. Every TLS stack of the last decade verifies
+P-256, and a key takes a millisecond; an RSA key would take a second of a small Pod's start.
 """
 
 import ipaddress
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,10 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certs.errors import InvalidName, UnsupportedKey, UnusablePair
+from certs.hosts import is_host
 
 BACKDATE = timedelta(hours=1)
-"""A node whose clock is behind must not refuse a new certificate. An hour, as public authorities do: covers
-a virtual machine just resumed and a zone set wrong by one, and a leaf of 90 days loses nothing by it."""
+"""A node whose clock is behind must not refuse a new certificate. Public authorities take an hour too: it
+covers a virtual machine that was just resumed and a wrong time zone. It costs a leaf of 90 days nothing."""
 
 AUTHORITY_LIFE = timedelta(days=3650)
 LEAF_LIFE = timedelta(days=90)
@@ -32,10 +32,7 @@ _UNREADABLE = (
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )
-"""What the parser raises at a certificate that is none, or a strange one"""
-
-_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+"""The parser's errors for text that is no certificate, or an unusual certificate"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +45,12 @@ class KeyPair:
 
 @dataclass(frozen=True, slots=True)
 class ServingFiles:
-    """What a TLS server needs and its clients verify it with, all PEM."""
+    """A TLS server's certificate and key, and the bundle that its clients verify them with. All are PEM."""
 
     bundle: str
-    """Every authority to trust, the current one first; a successor joins it years before it signs"""
+    """Every trusted authority, the current first; a successor joins the bundle years before it signs"""
     certificate: str
     key: str = field(repr=False)
-
-
-def service_hosts(service: str, namespace: str) -> tuple[str, ...]:
-    """The names that a Service answers to inside a cluster of the default domain."""
-    short = f"{service}.{namespace}"
-    return service, short, f"{short}.svc", f"{short}.svc.cluster.local"
 
 
 def create_authority(now: datetime, *, life: timedelta = AUTHORITY_LIFE) -> KeyPair:
@@ -103,7 +94,7 @@ def issue_leaf(
 
 
 def load_pair(pair: KeyPair | ServingFiles) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """Parse a pair, or raise `UnusablePair`. The causes are not chained: theirs may quote the input."""
+    """Parse a pair, or raise `UnusablePair`. No cause is chained: its text may quote the input."""
     certificate = load_certificate(pair.certificate)
     key = load_key(pair.key)
     if key.public_key() != certificate.public_key():
@@ -112,16 +103,17 @@ def load_pair(pair: KeyPair | ServingFiles) -> tuple[x509.Certificate, ec.Ellipt
 
 
 def load_certificate(text: str) -> x509.Certificate:
-    """The first of a PEM text, all of whose fields can be read, or `UnusablePair`."""
+    """The first certificate of a PEM text, or `UnusablePair` if any of its fields cannot be read."""
     try:
         certificate = x509.load_pem_x509_certificate(text.encode())
-        _ = certificate.public_key(), certificate.extensions  # parsed when first asked for
+        _ = certificate.public_key(), certificate.extensions  # the library parses both lazily
     except _UNREADABLE:
         raise UnusablePair("the certificate is not PEM") from None
     return certificate
 
 
 def load_key(text: str) -> ec.EllipticCurvePrivateKey:
+    """The private key of a PEM text, or `UnusablePair`; `UnsupportedKey` for a key of another kind."""
     try:
         key = serialization.load_pem_private_key(text.encode(), password=None)
     except (*_UNREADABLE, TypeError):
@@ -185,7 +177,7 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         pass
-    if len(host) > 253 or not _HOST.fullmatch(host):
+    if not is_host(host):
         raise InvalidName(f"{host!r} is neither a DNS name in lower case (RFC 1123) nor an IP address")
     return x509.DNSName(host)
 

@@ -1,4 +1,4 @@
-"""PEM bundles of certificates, taken apart and joined. Pure, and without `cryptography`."""
+"""Split and join PEM bundles of certificates. Pure, and without `cryptography`."""
 
 import re
 from collections.abc import Iterable
@@ -8,10 +8,10 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFI
 
 def join_bundle(bundles: Iterable[str]) -> str:
     """One PEM bundle of all certificates in `bundles`, each once, in order."""
-    found = dict.fromkeys(block for bundle in bundles for block in split_bundle(bundle))
-    return "".join(block + "\n" for block in found)
+    blocks = dict.fromkeys(block for bundle in bundles for block in split_bundle(bundle))
+    return "".join(block + "\n" for block in blocks)
 
 
 def split_bundle(bundle: str) -> tuple[str, ...]:
-    """The PEM certificates of a bundle; text between them is dropped."""
+    """The PEM certificates of a bundle, without the text between them."""
     return tuple(_PEM.findall(bundle))

@@ -3,8 +3,8 @@
 CertificateError
 ├── InvalidName      a host that no certificate can be issued for
 ├── UnusablePair     a certificate and key that cannot serve: missing, not PEM, of different keys, expired
-│   └── UnsupportedKey   a pair that belongs together, of a kind that this package does not sign with
-└── ClockBehind      the time is before an authority was made: a wrong clock, which must not make another one
+│   └── UnsupportedKey   a matching pair of a kind that this package does not sign with
+└── ClockBehind      the clock shows a time before an authority was made: a wrong clock must not make another
 """
 
 
@@ -21,8 +21,8 @@ class UnusablePair(CertificateError):
 
 
 class UnsupportedKey(UnusablePair):
-    """A private key that is whole and no elliptic curve key. Somebody's own: not to be thrown away."""
+    """An intact private key that is no elliptic curve key. A person put it there, so it is left alone."""
 
 
 class ClockBehind(CertificateError):
-    """The time is before an authority was made."""
+    """The clock shows a time before an authority was made."""

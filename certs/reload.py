@@ -1,10 +1,10 @@
-"""A server's certificate replaced while it serves.
+"""Replaces a server's certificate while it serves.
 
-The listener keeps one `ssl.SSLContext` for its whole life; each handshake is handed the newest one through
-the server name callback, which OpenSSL calls whether or not the client sent a name. The obvious alternative,
-`load_cert_chain` once more on the listener's context, was rejected: a pair that fails half-way leaves that
-context broken, a key of another type joins the old one instead of replacing it, and OpenSSL does not guard a
-context against a handshake in another thread. Open connections keep what they began with.
+The listener keeps one `ssl.SSLContext` for its whole life. Each handshake gets the newest context from the
+server name callback, which OpenSSL calls even if the client sent no name. A second `load_cert_chain` on the
+listener's context was rejected for three reasons. A pair that fails half-way leaves that context broken. A
+key of another type joins the old key instead of replacing it. OpenSSL does not guard a context against a
+handshake in another thread. Open connections keep the certificate that they began with.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ INTERVAL_SECONDS = 10.0
 
 
 class Reloader:
-    """Keeps what `context` serves equal to two files; while entered, by a thread of its own."""
+    """Keeps the certificate of `context` equal to two files; while entered, in a thread of its own."""
 
     def __init__(self, context: ssl.SSLContext, certificate: Path, key: Path) -> None:
         """Load the pair for the first time; `UnusablePair` if it cannot serve."""
@@ -40,14 +40,14 @@ class Reloader:
         context.sni_callback = self._choose
 
     def reload(self) -> bool:
-        """Take the files' content if it changed and can serve; true if it was taken."""
+        """Take the files' content if it changed and can serve. Whether it was taken."""
         try:
             content = self._read()
             if content == self._content:
                 return False
             newest = _load(*content)
         except UnusablePair as error:
-            if str(error) != self._complaint:  # a broken pair is logged once, not at every look
+            if str(error) != self._complaint:  # log a broken pair once, not at every look
                 logger.warning(
                     "certificate kept", extra={"path": str(self._certificate), "error": str(error)}
                 )
@@ -68,7 +68,7 @@ class Reloader:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, at once; what is served stays."""
+        """End the thread at once; the certificate stays."""
         self._stop.set()
         if self._thread:
             self._thread.join()

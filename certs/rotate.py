@@ -1,8 +1,8 @@
-"""The leaf there should be, from the one that is kept, its authorities and the time. Pure.
+"""Decides whether a leaf serves on or is renewed, from its authorities and the time. Pure.
 
-A leaf lives 90 days and is renewed after about 60: a month is left in which somebody can mend what keeps it
-from being renewed. One that an earlier authority signed serves on while that one is in the bundles and the
-new one may be news to somebody (`Succession.settled`).
+A leaf lives 90 days and is renewed after about 60. That leaves a month to repair whatever prevents a renewal.
+A leaf of an earlier authority serves on while the bundles hold that authority and some sidecars may not know
+the new authority yet (`Succession.settled`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,31 +18,31 @@ from certs.errors import UnusablePair
 from certs.succession import RESERVE, Succession
 
 _SPREAD = 0.05
-"""Of a leaf's life, four days: clusters that were installed by one pipeline do not renew in one minute. Taken
-from the serial number, which is random, so that replicas agree on the moment without a word."""
+"""Share of a leaf's life, four days: clusters that one pipeline installed do not renew in the same minute.
+The moment follows from the random serial number, so that replicas agree on it without a word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
     files: ServingFiles
     why: str
-    """Why it was issued anew, a sentence's end; empty if the kept one serves on"""
+    """Why it was issued, as the end of a sentence; empty if the stored leaf serves on"""
 
 
 def renew(
-    kept: Mapping[str, str] | None, succession: Succession, hosts: Sequence[str], now: datetime
+    stored: Mapping[str, str] | None, succession: Succession, hosts: Sequence[str], now: datetime
 ) -> Leaf:
-    """`kept`: the texts of the leaf's Secret, None if there is none."""
-    why = _why(kept, succession, hosts, now)
-    if kept is None or why:
+    """`stored` holds the texts of the leaf's Secret; None if there is no Secret."""
+    why = _why(stored, succession, hosts, now)
+    if stored is None or why:
         pair = issue_leaf(succession.current, hosts, now)
     else:
-        pair = KeyPair(kept[store.CERTIFICATE], kept[store.KEY])
+        pair = KeyPair(stored[store.CERTIFICATE], stored[store.KEY])
     return Leaf(ServingFiles(succession.bundle, pair.certificate, pair.key), why)
 
 
 def renewal(leaf: x509.Certificate, succession: Succession, *, is_of_current: bool) -> datetime:
-    """When a leaf that is in order is to be replaced."""
+    """When a valid leaf is due to be replaced."""
     life = leaf.not_valid_after_utc - leaf.not_valid_before_utc
     if is_of_current:
         spread = leaf.serial_number % 1000 / 1000 * _SPREAD
@@ -50,14 +50,17 @@ def renewal(leaf: x509.Certificate, succession: Succession, *, is_of_current: bo
     return min(succession.settled, leaf.not_valid_after_utc - RESERVE)
 
 
-def _why(kept: Mapping[str, str] | None, succession: Succession, hosts: Iterable[str], now: datetime) -> str:
-    if kept is None:
+def _why(
+    stored: Mapping[str, str] | None, succession: Succession, hosts: Iterable[str], now: datetime
+) -> str:
+    """Why the stored leaf cannot serve on; empty if it can."""
+    if stored is None:
         return "there is none"
-    missing = [key for key in (store.CERTIFICATE, store.KEY) if key not in kept]
+    missing = [key for key in (store.CERTIFICATE, store.KEY) if key not in stored]
     if missing:
         return f"{' and '.join(missing)} cannot be read"
     try:
-        leaf, _ = load_pair(KeyPair(kept[store.CERTIFICATE], kept[store.KEY]))
+        leaf, _ = load_pair(KeyPair(stored[store.CERTIFICATE], stored[store.KEY]))
     except UnusablePair as error:
         return str(error)
     signer = _signer(leaf, succession)
@@ -74,6 +77,7 @@ def _why(kept: Mapping[str, str] | None, succession: Succession, hosts: Iterable
 
 
 def _signer(leaf: x509.Certificate, succession: Succession) -> str | None:
+    """The trusted authority that signed the leaf, as PEM."""
     for text in succession.trusted:
         try:
             leaf.verify_directly_issued_by(load_certificate(text))
@@ -89,4 +93,4 @@ def _hosts(leaf: x509.Certificate) -> set[str]:
     except x509.ExtensionNotFound:
         return set()
     addresses = names.get_values_for_type(x509.IPAddress)
-    return {*names.get_values_for_type(x509.DNSName), *(str(one) for one in addresses)}
+    return {*names.get_values_for_type(x509.DNSName), *map(str, addresses)}

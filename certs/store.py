@@ -1,4 +1,4 @@
-"""Where certificates are kept: a Secret manifest, or files in a directory."""
+"""Stores certificates: in a Secret manifest, or as files in a directory."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ from certs.errors import UnusablePair
 BUNDLE = "ca.crt"
 CERTIFICATE = "tls.crt"
 KEY = "tls.key"
-"""Names as in a Secret of type kubernetes.io/tls, so that a mounted Secret and a directory are the same."""
+"""The names of a Secret of type kubernetes.io/tls: a mounted Secret and a directory look the same."""
 
 KEYS = (BUNDLE, CERTIFICATE, KEY)
 
@@ -39,7 +39,10 @@ def with_texts(
     namespace: str,
     without: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """A Secret of these texts: the one that there is, with what else it holds, or a new one."""
+    """A Secret of these texts: the existing `manifest` with the rest of its content, or a new Secret.
+
+    Keys in `without` are removed.
+    """
     secret = dict(manifest or _new(name, namespace))
     data = {key: value for key, value in (secret.get("data") or {}).items() if key not in set(without)}
     secret["data"] = data | {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
@@ -47,7 +50,7 @@ def with_texts(
 
 
 def read_texts(manifest: Mapping[str, Any] | None) -> dict[str, str]:
-    """What of a Secret is text. Lenient, where `from_secret` is strict: for looking at what is damaged."""
+    """The entries of a Secret that are text. Unlike `from_secret`, it skips damaged entries."""
     texts = {}
     for key, value in ((manifest or {}).get("data") or {}).items():
         with contextlib.suppress(binascii.Error, ValueError, TypeError):
@@ -82,8 +85,10 @@ def from_secret(manifest: Mapping[str, Any]) -> ServingFiles:
 
 
 def write_files(directory: Path, files: ServingFiles) -> None:
-    """Write the three files, each whole or not at all. A reader between two of them sees a pair that does not
-    match, and `certs.reload` then keeps the old one."""
+    """Write the three files, each whole or not at all.
+
+    A reader between two writes sees a pair that does not match; `certs.reload` then keeps the old pair.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     replace_file(directory / KEY, files.key, mode=0o600)
     replace_file(directory / CERTIFICATE, files.certificate, mode=0o644)
@@ -103,7 +108,7 @@ def read_files(directory: Path) -> ServingFiles:
 
 
 def replace_file(path: Path, text: str, *, mode: int) -> None:
-    """The new content appears under its name at once, with its mode from the first byte on."""
+    """Replace the content in one step. The file has its mode from the first byte on."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:

@@ -1,20 +1,20 @@
-"""The authorities there should be, from those that are kept and the time. Pure.
+"""Decides which authorities sign and which are trusted, from the stored authorities and the time. Pure.
 
-What happens to an authority follows from its own two dates (ten years) and from nothing else, so replicas
-that look at the same Secret at the same time want the same:
+An authority's own two dates (ten years) alone decide what happens to it. So replicas that look at the same
+Secret at the same time come to the same decision:
 
     made        half its life        90 days before its end    end                  5 years later
     it signs    a successor is       the successor signs;      in no bundle that    forgotten
                 made, and joins      both are in all bundles   is handed out
                 all bundles
 
-The successor signs as late as can be, because of Pods that live long. Each was injected with the bundle of
-its day; a sidecar that is granted something learns newer authorities, but one that is restarted knows its
-Pod's bundle alone. So it reaches the broker until its Pod is at least four years and nine months old. Ninety
-days are the life of a leaf: until then each has its whole life.
+The successor signs as late as possible, because some Pods live long. Each Pod was injected with the bundle of
+its day. A sidecar learns newer authorities with each grant, but a restarted sidecar knows its Pod's bundle
+alone. So it reaches the broker until its Pod is at least four years and nine months old. Ninety days are the
+life of a leaf: until then each leaf has its whole life.
 
-The past is kept five years beyond its end, to be recognized and not to be trusted: the broker refuses a Pod
-whose bundle holds a certificate that is none of ours, and a Pod may be injected a minute before that end.
+A past authority is remembered for five years beyond its end, to be recognized, not to be trusted. The broker
+refuses a Pod whose bundle holds a foreign certificate, and a Pod may be injected a minute before that end.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,46 +41,47 @@ from certs.errors import ClockBehind, UnsupportedKey, UnusablePair
 NEXT_CERTIFICATE = "next.crt"
 NEXT_KEY = "next.key"
 KEYS = (store.BUNDLE, store.CERTIFICATE, store.KEY, NEXT_CERTIFICATE, NEXT_KEY)
-"""What is ours in the authority's Secret: `tls.*` signs, `next.*` will, `ca.crt` holds every one ever."""
+"""Our keys in the authority's Secret: `tls.*` signs, `next.*` will sign, `ca.crt` holds every authority."""
 
 ANNOUNCED_AFTER = timedelta(hours=1)
-"""A successor is handed out once every replica of the broker has read it, which each does about every minute:
-one that has not would refuse a Pod that was injected with it."""
+"""A successor joins the bundles once every replica of the broker has read it; each replica reads about every
+minute. A replica that does not know it would refuse a Pod that was injected with it."""
 
 SETTLED_AFTER = LEAF_LIFE / 3
-"""So long a new authority waits, while a leaf of an earlier one can still serve: running sidecars learn of it
-with their next grant. Longer brings nothing: no leaf is ever older, at its renewal, by more than a third."""
+"""How long a new authority waits before it signs, while a leaf of an earlier authority can still serve:
+running sidecars learn of it with their next grant. A longer wait has no use: at its renewal, a third of a
+leaf's life is left."""
 
 RESERVE = LEAF_LIFE / 9
-"""So long before an end the wait is over: for a cluster that is switched off over a holiday."""
+"""Stop waiting this long before expiry: a cluster may be switched off over a holiday."""
 
 REMEMBERED_FOR = AUTHORITY_LIFE / 2
-MOST_AUTHORITIES = 20
-"""In the normal course there are four at most. A Secret whose keys somebody deletes again and again must not
-grow what is injected into every Pod without end; 20 are 14 KiB."""
+AUTHORITIES_LIMIT = 20
+"""Normally there are four at most. If somebody deletes a Secret's keys again and again, the bundle of every
+Pod must not grow without end. Twenty authorities are 14 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Succession:
-    """Who signs, who will, and whom to believe."""
+    """The authority that signs, the next one, and all that are known or trusted."""
 
     current: KeyPair
     successor: KeyPair | None
     known: tuple[str, ...]
-    """PEM certificates of every authority, present, future and past: what a Pod's bundle is judged by"""
+    """PEM certificates of every authority, present, future and past: a Pod's bundle is judged by them"""
     trusted: tuple[str, ...]
-    """PEM certificates to verify leaves with, the current one first: what is handed out"""
+    """PEM certificates that verify leaves, the current first: sidecars get them"""
     settled: datetime
-    """From then on nobody is left who should learn of `current` first"""
+    """From then on every running sidecar knows `current`"""
     notes: tuple[str, ...] = ()
-    """What was done and why, in sentences; empty if all was well"""
+    """Sentences for the log: each change, and its cause; empty if nothing happened"""
 
     @property
     def bundle(self) -> str:
         return join_bundle(self.trusted)
 
     def texts(self) -> dict[str, str]:
-        """What the authority's Secret holds, of `KEYS`."""
+        """The authority's Secret: texts by `KEYS`."""
         texts = {
             store.BUNDLE: join_bundle(self.known),
             store.CERTIFICATE: self.current.certificate,
@@ -91,24 +92,24 @@ class Succession:
         return texts
 
 
-def succeed(kept: Mapping[str, str], now: datetime, remembered: Iterable[str] = ()) -> Succession:
-    """What there should be.
+def succeed(stored: Mapping[str, str], now: datetime, remembered: Iterable[str] = ()) -> Succession:
+    """The authorities as they should be now.
 
-    `kept`: the texts of the authority's Secret, empty if there is none. `remembered`: the bundles that the
-    leaves' Secrets hold. They are believed as well, so that an authority that was deleted or overwritten, and
-    that Pods were injected with, is not forgotten. To be rid of one, stop the broker and delete all three.
-    `UnsupportedKey`, `ClockBehind`: a human has to look.
+    `stored` holds the texts of the authority's Secret; it is empty if there is no Secret. `remembered` are
+    the bundles of the leaves' Secrets. Their authorities are trusted as well: one of them may have been
+    deleted or overwritten in the authority's Secret, while Pods were injected with it. To remove an
+    authority, stop the broker and delete all three Secrets. `UnsupportedKey` and `ClockBehind` need a person.
     """
     notes: list[str] = []
-    known = _read_bundle(kept.get(store.BUNDLE, ""), notes)
+    known = _read_bundle(stored.get(store.BUNDLE, ""), notes)
     for bundle in remembered:
         known += _read_bundle(bundle, [])
-    for name in (store.CERTIFICATE, NEXT_CERTIFICATE):  # without their keys they still are to be believed
-        known += _read_bundle(kept.get(name, ""), [])
-    current = _read_signer(kept, store.CERTIFICATE, store.KEY, known, notes) if kept else None
-    successor = _read_signer(kept, NEXT_CERTIFICATE, NEXT_KEY, known, notes) if NEXT_KEY in kept else None
+    for name in (store.CERTIFICATE, NEXT_CERTIFICATE):  # trusted even where the private key is gone
+        known += _read_bundle(stored.get(name, ""), [])
+    current = _read_signer(stored, store.CERTIFICATE, store.KEY, known, notes) if stored else None
+    successor = _read_signer(stored, NEXT_CERTIFICATE, NEXT_KEY, known, notes) if NEXT_KEY in stored else None
     current, successor = _choose(current, successor, now, notes)
-    return _decided(current, successor, known, now, notes)
+    return _compose(current, successor, known, now, notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +137,12 @@ class _Signer:
 def _choose(
     current: _Signer | None, successor: _Signer | None, now: datetime, notes: list[str]
 ) -> tuple[_Signer, _Signer | None]:
-    for one in (current, successor if current is None else None):
-        if one and now < one.certificate.not_valid_before_utc:
-            raise ClockBehind(
-                f"it is {now:%Y-%m-%d %H:%M} UTC here, before the authority was made at "
-                f"{one.made:%Y-%m-%d %H:%M}: set this node's clock, or delete the Secret to begin anew"
-            )
+    first = current or successor
+    if first and now < first.certificate.not_valid_before_utc:
+        raise ClockBehind(
+            f"it is {now:%Y-%m-%d %H:%M} UTC here, before the authority was made at "
+            f"{first.made:%Y-%m-%d %H:%M}: set this node's clock, or delete the Secret to begin anew"
+        )
     if current and now >= current.end:
         notes.append(f"authority {current.serial} has ended")
         current = None
@@ -172,32 +173,38 @@ def _make(now: datetime) -> _Signer:
     return _Signer(load_certificate(pair.certificate), pair)
 
 
-def _decided(
+def _compose(
     current: _Signer,
     successor: _Signer | None,
     known: Iterable[x509.Certificate],
     now: datetime,
     notes: list[str],
 ) -> Succession:
-    first = [one.certificate for one in (current, successor) if one]
-    past = {one for one in known if now < one.not_valid_after_utc + REMEMBERED_FOR} - set(first)
-    every = first + sorted(past, key=lambda one: (one.not_valid_before_utc, one.serial_number), reverse=True)
-    every = every[:MOST_AUTHORITIES]
+    """The current authority and its successor come first, then the others, the newest first."""
+    first = [signer.certificate for signer in (current, successor) if signer]
+    others = {authority for authority in known if now < authority.not_valid_after_utc + REMEMBERED_FOR}
+    authorities = first + sorted(others - set(first), key=_age_key, reverse=True)
+    authorities = authorities[:AUTHORITIES_LIMIT]
     hidden = {successor.certificate} if successor and now < successor.made + ANNOUNCED_AFTER else set()
-    trusted = [one for one in every if now < one.not_valid_after_utc and one not in hidden]
+    valid = [authority for authority in authorities if now < authority.not_valid_after_utc]
+    trusted = [authority for authority in valid if authority not in hidden]
     return Succession(
         current=current.pair,
         successor=successor.pair if successor else None,
-        known=tuple(to_pem(one) for one in every),
-        trusted=tuple(to_pem(one) for one in trusted),
+        known=tuple(map(to_pem, authorities)),
+        trusted=tuple(map(to_pem, trusted)),
         settled=current.made + SETTLED_AFTER,
         notes=tuple(notes),
     )
 
 
+def _age_key(certificate: x509.Certificate) -> tuple[datetime, int]:
+    return certificate.not_valid_before_utc, certificate.serial_number
+
+
 def _read_bundle(text: str, notes: list[str]) -> list[x509.Certificate]:
-    """The authorities among its certificates; one faulty block would make a TLS library refuse all."""
-    found = []
+    """The authorities of a bundle, without faulty blocks: a TLS library would refuse all for one fault."""
+    authorities = []
     for block in split_bundle(text):
         try:
             certificate = load_certificate(block)
@@ -205,31 +212,31 @@ def _read_bundle(text: str, notes: list[str]) -> list[x509.Certificate]:
             notes.append(f"a certificate of {store.BUNDLE} cannot be read, and was left out")
             continue
         if _is_authority(certificate):
-            found.append(certificate)
+            authorities.append(certificate)
         else:
             serial = f"{certificate.serial_number:x}"
             notes.append(f"certificate {serial} of {store.BUNDLE} is no authority's, and was left out")
-    return found
+    return authorities
 
 
 def _read_signer(
-    kept: Mapping[str, str],
+    stored: Mapping[str, str],
     certificate_name: str,
     key_name: str,
     known: Iterable[x509.Certificate],
     notes: list[str],
 ) -> _Signer | None:
-    """The pair, if the key is usable and its certificate is to be found anywhere."""
+    """The pair, if the key is usable and any known certificate belongs to it."""
     try:
-        key = load_key(kept.get(key_name, ""))
-        certificate = _certificate_of(key, kept.get(certificate_name, ""), known)
+        key = load_key(stored.get(key_name, ""))
+        certificate = _certificate_of(key, stored.get(certificate_name, ""), known)
     except UnsupportedKey as error:
         way_out = "it is not thrown away: put one there, or delete the Secret to begin anew"
         raise UnsupportedKey(f"{key_name}: {error}, and {way_out}") from None
     except UnusablePair as error:
         notes.append(f"{key_name}: {error}")
         return None
-    return _Signer(certificate, KeyPair(to_pem(certificate), kept[key_name]))
+    return _Signer(certificate, KeyPair(to_pem(certificate), stored[key_name]))
 
 
 def _certificate_of(

@@ -12,6 +12,7 @@ import threading
 from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.errors import ContractError
 from sidecar.contract.grant import Grant
+from sidecar.contract.words import Line
 from sidecar.errors import SidecarError
 from sidecar.exchange.proxy import Proxy
 from sidecar.exchange.server import Server, listen
@@ -19,7 +20,7 @@ from sidecar.exchange.upstream import Upstream
 from sidecar.files import write_files
 from sidecar.grants.attempts import Attempts
 from sidecar.grants.broker import BrokerClient
-from sidecar.grants.store import Fetch, Grants, GrantStore
+from sidecar.grants.store import Fetch, Grants
 from sidecar.log import Log
 from sidecar.sockets.loop import Loop
 from sidecar.sockets.threads import Threads
@@ -33,7 +34,7 @@ def main() -> int:
     try:
         environment = Environment.parse(os.environ)
     except ContractError as error:
-        Log().write("error", "cannot start", detail=str(error))
+        Log().write("error", Line.CANNOT_START, detail=str(error))
         return 2
     log = Log(environment.log_level)
     threading.stack_size(_STACK_BYTES)
@@ -51,18 +52,18 @@ def main() -> int:
         write_files(environment.config_dir, environment.files)
         for listener, fetch in zip(environment.listeners, fetches, strict=True):
             server.add_listener(listen(listener), _make_proxy(listener, fetch, loop, log))
-            log.write("info", "listening", connector=listener.connector, port=listener.port)
+            log.write("info", Line.LISTENING, connector=listener.connector, port=listener.port)
     except (SidecarError, ValueError, OSError) as error:  # a ContractError is a ValueError
-        log.write("error", "cannot start", detail=str(error))
+        log.write("error", Line.CANNOT_START, detail=str(error))
         return 2
     loop.run()
-    log.write("info", "stopped")
+    log.write("info", Line.STOPPED)
     return 0
 
 
 def _make_proxy(listener: Listener, fetch: Fetch, loop: Loop, log: Log) -> Proxy:
     # two sets of threads: a broker that hangs holds up no connection to the registry, and vice versa
-    grants = Grants(GrantStore(fetch), Threads(loop))
+    grants = Grants(fetch, loop, Threads(loop))
     upstream = Upstream(loop, Threads(loop))
     attempts = Attempts(listener.connector, loop, log)
     return Proxy(listener.connector, listener.port, grants, attempts, upstream, log)

@@ -9,17 +9,30 @@ SidecarError
 │   ├── UpstreamUnreachable  no connection: address, time-out, TLS
 │   │   └── RegistryUnreachable  no connection to the Connector's own address; nothing was sent
 │   └── UpstreamBroken       a response that breaks off or breaks RFC 9112
-└── BrokerError        no grant
-    ├── BrokerRefused      the broker said no, with a reason
-    └── BrokerUnreachable  no answer; it may come back
-        └── BrokerUntrusted  a certificate that cannot be verified: nothing was asked
+├── BrokerError        no grant
+│   ├── BrokerRefused      the broker said no, with a reason
+│   └── BrokerUnreachable  no answer; it may come back
+│       └── BrokerUntrusted  a certificate that cannot be verified: nothing was asked
+└── PortTaken          another process of the Pod listens on a port of ours; the sidecar ends
+
+The lower rooms raise errors of their own. The rooms above turn them into errors of the tree:
+
+ContractError      an environment or a grant document that cannot be read
+MalformedHead      a head that breaks RFC 9112
+WireTimeout        nothing moved on a connection within the limit of its phase
+WireClosed         the other end closed the connection
+WaitEnded          what a wait watched has ended it: a client left, or a response came early
+
+A fault of ours, which the edges log:
+
+IllegalEvent       an event that the state of an exchange does not allow
 
 How each one meets the client stands in `answers.py`, the only place where they become statuses.
 """
 
 import math
 
-from sidecar.contract.words import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REQUEST_REFUSED
+from sidecar.contract.words import Code
 
 
 class SidecarError(Exception):
@@ -39,19 +52,19 @@ class Refusal(SidecarError):
 
 
 class CredentialRefused(Refusal):
-    """The registry answered 401, or 403 for several packages. The code says how far `trust` believes it."""
+    """The registry answered 401, or 403 for several packages. The code says how far `trust` believes that."""
 
-    def __init__(self, connector: str, code: str = CREDENTIAL_REFUSED, seconds: float = 0.0) -> None:
+    def __init__(self, connector: str, code: str = Code.CREDENTIAL_REFUSED, seconds: float = 0.0) -> None:
         """`seconds`: the time until a request may try the credential again."""
         super().__init__(403, code, _SENTENCES[code].format(connector=connector) + _when(seconds))
 
 
 _SENTENCES = {
-    CREDENTIAL_REFUSED: "the registry refused the credential of connector {connector} (status 401 or 403); "
-    "correct the Secret that it names",
-    CREDENTIAL_RESTS: "the registry refuses the credential of connector {connector} (status 401), which it "
-    "accepted before; if the password was changed there, correct the Secret",
-    REQUEST_REFUSED: "the registry refused this request (status 401), and accepted the credential of "
+    Code.CREDENTIAL_REFUSED: "the registry refused the credential of connector {connector} (status 401 or "
+    "403); correct the Secret that it names",
+    Code.CREDENTIAL_RESTS: "the registry refuses the credential of connector {connector} (status 401), which "
+    "it accepted before; if the password was changed there, correct the Secret",
+    Code.REQUEST_REFUSED: "the registry refused this request (status 401), and accepted the credential of "
     "connector {connector} for others; the account may lack the right to this, or it was a moment's failure",
 }
 
@@ -61,11 +74,11 @@ def _when(seconds: float) -> str:
 
 
 class CredentialRenewed(Refusal):
-    """The upload's body is spent; sent once more, it goes with the newer credential."""
+    """The upload's body is spent. If the client sends it again, it goes with the newer credential."""
 
     def __init__(self) -> None:
         sentence = "the registry's credential was renewed: send the upload again"
-        super().__init__(503, "credential-renewed", sentence, retry_after=1)
+        super().__init__(503, Code.CREDENTIAL_RENEWED, sentence, retry_after=1)
 
 
 class ClientGone(SidecarError):
@@ -89,7 +102,7 @@ class RegistryUnreachable(UpstreamUnreachable):
 
 
 class UpstreamBroken(UpstreamError):
-    """A response that ends early or is no HTTP; `started` tells whether bytes of it had come."""
+    """A response that ends early or is no HTTP. `started`: bytes of it had arrived."""
 
     def __init__(self, sentence: str, *, started: bool = True) -> None:
         super().__init__(sentence)
@@ -110,7 +123,7 @@ class BrokerRefused(BrokerError):
 
 
 class BrokerUnreachable(BrokerError):
-    """The broker did not answer, or answered that it cannot tell now."""
+    """The broker did not answer, or could not decide now."""
 
 
 class BrokerUntrusted(BrokerUnreachable):

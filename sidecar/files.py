@@ -3,14 +3,13 @@
 import os
 from collections.abc import Mapping
 
-_MODE = 0o644  # the workload runs as whatever user it likes; nothing secret stands in these files
+_MODE = 0o644  # the workload may run as any user, and no secret stands in these files
 
 
 def write_files(folder: str | os.PathLike[str], files: Mapping[str, str]) -> None:
-    """Write each file atomically (rename(2)), so that a client never reads half of one.
+    """Write each file atomically (rename(2)), so that no client reads half a file.
 
-    A file that a single-file mount already holds keeps its content there: such mounts follow the inode, so
-    an equal file is left alone.
+    An equal file stays: a single-file mount of it follows the inode, and would not see a new file.
     """
     os.makedirs(folder, exist_ok=True)
     for name, text in files.items():

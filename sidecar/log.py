@@ -6,19 +6,20 @@ import select
 import time
 from collections.abc import Mapping
 
-_encode = json.JSONEncoder().encode  # quick for a string; of a whole line it would be half of the cost
+from sidecar.contract.words import Line
+
+_encode = json.JSONEncoder().encode  # quick for a string; for a whole line it would double the cost
 
 _NUMBERS = (int, float)
-_LOST = "log lines were lost: nobody read them"
-_LONGEST = 4000  # below PIPE_BUF: a pipe that has room at all has so much
+_LINE_LIMIT = 4000  # octets; below PIPE_BUF, so a pipe with any room takes a whole line
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 class Log:
-    """Writes lines whole: one write(2) below PIPE_BUF, so threads need no lock.
+    """Writes each line by a single write(2) below PIPE_BUF, so threads need no lock.
 
-    A line that nobody makes room for is dropped and counted: a pipe that is full must hold up no request.
+    A full pipe must hold up no request: its lines are dropped and counted.
     """
 
     def __init__(self, level: str = "info", descriptor: int = 2) -> None:
@@ -34,30 +35,30 @@ class Log:
         """`level` is a key of `LEVELS`; fields are JSON values, None is left out."""
         if LEVELS[level] < self._threshold:
             return
-        if self._lost and self._put(self._line("warning", _LOST, {"count": self._lost})):
+        if self._lost and self._put(self._line("warning", Line.LINES_LOST, {"count": self._lost})):
             self._lost = 0
         if not self._put(self._line(level, message, fields)):
             self._lost += 1
 
-    def _line(self, level: str, message: str, fields: Mapping[str, object], longest: int = 2000) -> bytes:
+    def _line(self, level: str, message: str, fields: Mapping[str, object], limit: int = 2000) -> bytes:
         line = f'{{"time":"{self._time()}","level":"{level}","message":{_encode(message)}'
         for name, value in fields.items():
             if value is not None:
-                shown = value[:longest] if isinstance(value, str) else value
+                shown = value[:limit] if isinstance(value, str) else value
                 line += f',"{name}":{str(value) if type(value) in _NUMBERS else _encode(shown)}'
-        if len(line) > _LONGEST and longest > 1:
-            return self._line(level, message, fields, longest // 4)
+        if len(line) > _LINE_LIMIT and limit > 1:
+            return self._line(level, message, fields, limit // 4)
         return line.encode("ascii") + b"}\n"
 
     def _put(self, line: bytes) -> bool:
-        """Whether it went out. Not O_NONBLOCK, which others who share the descriptor would see too."""
+        """Write the line if there is room. O_NONBLOCK would change the descriptor for its other users too."""
         if not self._room.poll(0):
             return False
         try:
             return os.write(self._descriptor, line) == len(line)
         except BlockingIOError:
             return False
-        except OSError:  # nobody reads any more; the exchange matters more than its line
+        except OSError:  # the reader is gone; the exchange matters more than its line
             return True
 
     def _time(self) -> str:

@@ -1,7 +1,7 @@
 """Switches of the test run, and the search for a canary password in every log record of this process.
 
-Logs and answers of other processes are searched where they are started: `sidecars.py`, `command_line.py`,
-`tests/clients`.
+Logs and answers of other processes are searched where they are started: in `support/sidecars`,
+`support/clients` and `tests/clients`.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""The command line: arguments in, one command, exit code out. 2 means that the input cannot be used."""
+"""The command line: it runs a command and returns the exit code. 2 means that the input cannot be used."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -6,24 +6,31 @@ from importlib.metadata import version
 
 from certs.errors import CertificateError
 from webhook.command.check import check
-from webhook.command.inject import inject_offline, offline_settings, print_decision, read_pod
+from webhook.command.inject import (
+    inject_files,
+    offline_settings,
+    print_decisions,
+    print_diff,
+    print_stream,
+)
 from webhook.command.local_proxy import ProxyFailed
-from webhook.command.manifests import choose, load, resolve
+from webhook.command.manifests import DEFAULT_NAMESPACE, choose, load, resolve
 from webhook.command.run import run_command
 from webhook.connector.registry import RegistryAccess
 from webhook.console import Console, standard_error, standard_output
-from webhook.errors import ConnectorsError, InputError, Problem
+from webhook.errors import ConnectorsError, InputError
 from webhook.pod.reasons import UNUSABLE
+from webhook.problems import Problems
 
 DONE, NOT_READY, BAD_INPUT = 0, 1, 2
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """One command line, without the program's name. Never raises but for faults of our own."""
+    """Run the command; `arguments` are without the program's name. An exception is a bug."""
     errors = standard_error(environment)
-    given = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        code: int = given.handler(given, environment, errors)
+        code: int = options.handler(options, environment, errors)
     except InputError as error:
         for problem in error.problems:
             errors.line(f"pypi-connector: {problem.message}", "red")
@@ -37,68 +44,74 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     return code
 
 
-def _run(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
-    command = given.command[1:] if given.command[:1] == ["--"] else given.command
+def _run(options: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
+    command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:
         raise InputError.of("CommandMissing", "give a command after --, such as: -- pip install flask")
-    documents = load(given.files)
-    registry = resolve(documents, choose(documents, given.connector), insecure_allowed=True)
-    return run_command(command, registry, environment, errors, port=given.port, is_verbose=given.verbose)
+    manifests = load(options.files)
+    registry = resolve(manifests, choose(manifests, options.connector), insecure_allowed=True)
+    return run_command(command, registry, environment, errors, port=options.port, is_verbose=options.verbose)
 
 
-def _inject(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
-    default = given.namespace or "default"
-    documents = load(given.files, default_namespace=default)
-    pod = read_pod(given.pod)
-    decision = inject_offline(pod, documents, offline_settings(given.image), namespace=given.namespace)
-    out = standard_output(environment)
-    print_decision(pod, decision, out, errors, as_diff=given.diff)
-    if decision.allowed:
-        return DONE
-    return BAD_INPUT if decision.reason in UNUSABLE else NOT_READY
+def _inject(options: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
+    manifests = load(options.files, default_namespace=options.namespace or DEFAULT_NAMESPACE)
+    settings = offline_settings(options.image)
+    documents = inject_files(options.pods, manifests, settings, namespace=options.namespace)
+    print_decisions(documents, errors)
+    refused = [
+        decision.reason
+        for document in documents
+        for _, decision in document.decisions
+        if not decision.allowed
+    ]
+    if refused:
+        return BAD_INPUT if any(reason in UNUSABLE for reason in refused) else NOT_READY
+    show = print_diff if options.diff else print_stream
+    show(documents, standard_output(environment))
+    return DONE
 
 
-def _check(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
-    documents = load(given.files)
-    wanted = [choose(documents, given.connector)] if given.connector else sorted(documents.connectors)
-    if not wanted:
-        choose(documents, None)
+def _check(options: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
+    manifests = load(options.files)
+    keys = [choose(manifests, options.connector)] if options.connector else sorted(manifests.connectors)
+    if not keys:
+        choose(manifests, None)
     registries: list[RegistryAccess] = []
-    problems: list[Problem] = []
-    for key in wanted:
-        try:
-            registries.append(resolve(documents, key, insecure_allowed=True))
-        except InputError as error:
-            problems += error.problems
-    if problems:
-        raise InputError(problems)
+    problems = Problems()
+    for key in keys:
+        with problems.collecting():
+            registries.append(resolve(manifests, key, insecure_allowed=True))
+    problems.raise_any()
     out = standard_output(environment)
     ready = [check(registry, out) for registry in registries]
     return DONE if all(ready) else NOT_READY
 
 
-def _explain(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
+def _explain(options: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
     from webhook.explain.command import explain_pod  # the API's client takes half a second to import
 
     out = standard_output(environment)
-    is_served = explain_pod(environment, given.namespace, given.pod, context=given.context, console=out)
+    is_served = explain_pod(environment, options.namespace, options.pod, context=options.context, console=out)
     return DONE if is_served else NOT_READY
 
 
-def _demo(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
-    from webhook.demo.story import tell  # its packages are an extra of their own
+def _demo(options: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
+    try:
+        from webhook.demo.story import tell
+    except ModuleNotFoundError as error:  # an extra of its own, and no part of the image
+        sentence = f"the demo is not installed ({error.name} is missing): run `make demo` in a checkout"
+        raise InputError.of("ProgramMissing", sentence) from None
+    return tell(standard_output(environment), isolate=not options.no_isolation)
 
-    return tell(standard_output(environment), isolate=not given.no_isolation)
 
-
-def _admission(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
+def _admission(options: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
     from webhook.server.admission_process import run_admission  # its packages take half a second to import
 
     run_admission(environment)
     return DONE
 
 
-def _broker(given: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
+def _broker(options: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
     from webhook.server.broker_process import run_broker
 
     run_broker(environment)
@@ -112,48 +125,61 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pypi-connector {version('pypi-connector')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    run_usage = "pypi-connector run -f FILE... [--connector NAME] [--port N] [-v] -- COMMAND..."
+    run_help = "run a command whose pip, uv and twine use the registry"
+    _add_run_options(commands.add_parser("run", help=run_help, usage=run_usage))
+    inject_help = "print manifests as admission would change their Pods"
+    _add_inject_options(commands.add_parser("inject", help=inject_help))
+    check_help = "ask the registry, print the Connector's conditions"
+    _add_check_options(commands.add_parser("check", help=check_help))
+    explain_help = "say why a Pod is, or is not, served"
+    _add_explain_options(commands.add_parser("explain", help=explain_help))
+    demo = commands.add_parser("demo", help="the main job on a registry of its own")
+    demo.add_argument("--no-isolation", action="store_true", help="no user namespaces, prefixed paths")
+    demo.set_defaults(handler=_demo)
 
-    run_parser = commands.add_parser(
-        "run",
-        help="run a command whose pip, uv and twine use the registry",
-        usage="pypi-connector run -f FILE... [--connector NAME] [--port N] [-v] -- COMMAND...",
-    )
-    _add_files(run_parser)
-    run_parser.add_argument("--connector", metavar="NAME", help="which one, if the files hold several")
-    run_parser.add_argument("--port", type=_port, metavar="N", help="loopback port (default: a free one)")
-    run_parser.add_argument("-v", "--verbose", action="store_true", help="print a line for each request")
-    run_parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
-    run_parser.set_defaults(handler=_run)
-
-    inject_parser = commands.add_parser("inject", help="print the Pod that admission would make")
-    _add_files(inject_parser)
-    inject_parser.add_argument("--namespace", "-n", metavar="NS", help="the Pod's namespace")
-    inject_parser.add_argument("--image", metavar="IMAGE", help="the sidecar's image")
-    inject_parser.add_argument("--diff", action="store_true", help="print what changes")
-    inject_parser.add_argument("pod", metavar="POD.yaml", help="a Pod, or an object with a Pod template")
-    inject_parser.set_defaults(handler=_inject)
-
-    check_parser = commands.add_parser("check", help="ask the registry, print the Connector's conditions")
-    _add_files(check_parser)
-    check_parser.add_argument("--connector", metavar="NAME", help="only this one")
-    check_parser.set_defaults(handler=_check)
-
-    explain_parser = commands.add_parser("explain", help="say why a Pod is, or is not, served")
-    explain_parser.add_argument("--namespace", "-n", metavar="NS", help="default: that of the context")
-    explain_parser.add_argument("--context", metavar="CONTEXT", help="of the kubeconfig")
-    explain_parser.add_argument("pod", metavar="POD", help="a Pod, or what makes Pods, as job/NAME")
-    explain_parser.set_defaults(handler=_explain)
-
-    demo_parser = commands.add_parser("demo", help="the main job on a registry of its own")
-    demo_parser.add_argument("--no-isolation", action="store_true", help="no user namespaces, prefixed paths")
-    demo_parser.set_defaults(handler=_demo)
-
-    # what the images run; settings come from WEBHOOK_* (docs/install.md)
-    commands.add_parser("admission", help="serve the admission webhook").set_defaults(handler=_admission)
-    commands.add_parser("broker", help="serve grants, keep certificates and status").set_defaults(
-        handler=_broker
-    )
+    # the images run these; settings come from WEBHOOK_* (docs/install.md)
+    admission = commands.add_parser("admission", help="serve the admission webhook")
+    admission.set_defaults(handler=_admission)
+    broker = commands.add_parser("broker", help="serve grants, keep certificates and status")
+    broker.set_defaults(handler=_broker)
     return parser
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    _add_files(parser)
+    parser.add_argument("--connector", metavar="NAME", help="which one, if the files hold several")
+    parser.add_argument("--port", type=_port, metavar="N", help="loopback port (default: a free one)")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print a line for each request")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
+    parser.set_defaults(handler=_run)
+
+
+def _add_inject_options(parser: argparse.ArgumentParser) -> None:
+    _add_files(parser)
+    parser.add_argument("--namespace", "-n", metavar="NS", help="the namespace of the Pods")
+    parser.add_argument("--image", metavar="IMAGE", help="the sidecar's image")
+    parser.add_argument("--diff", action="store_true", help="print what changes")
+    parser.add_argument(
+        "pods",
+        nargs="+",
+        metavar="POD.yaml",
+        help="Pods, and objects with a Pod template; other documents are printed as they are",
+    )
+    parser.set_defaults(handler=_inject)
+
+
+def _add_check_options(parser: argparse.ArgumentParser) -> None:
+    _add_files(parser)
+    parser.add_argument("--connector", metavar="NAME", help="only this one")
+    parser.set_defaults(handler=_check)
+
+
+def _add_explain_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--namespace", "-n", metavar="NS", help="default: that of the context")
+    parser.add_argument("--context", metavar="CONTEXT", help="of the kubeconfig")
+    parser.add_argument("pod", metavar="POD", help="a Pod, or what makes Pods, as job/NAME")
+    parser.set_defaults(handler=_explain)
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:

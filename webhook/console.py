@@ -1,6 +1,7 @@
-"""Lines for people: colour on a terminal, plain text elsewhere (NO_COLOR is honoured: no-color.org).
+"""Output for people: colour on a terminal, plain text elsewhere (NO_COLOR is honoured: no-color.org).
 
-All that the command line prints passes here, and what it holds of others is made plain: the styles are ours.
+The command line prints through this module alone. Text from other authors cannot add styles or controls: it
+is made plain here.
 """
 
 import sys
@@ -11,7 +12,7 @@ from webhook.plain_text import plain
 
 Style = Literal["bold", "dim", "red", "green", "yellow", "cyan"]
 Span = tuple[str, tuple[Style, ...]]
-"""A part of a line, and how it is to look"""
+"""A part of a line, and its styles"""
 
 _CODES: Mapping[Style, str] = {
     "bold": "1",
@@ -38,12 +39,12 @@ class Console:
         self.spans((text, styles))
 
     def spans(self, *spans: Span) -> None:
-        """One line of parts that look different."""
+        """Write one line whose parts have different styles."""
         self._stream.write("".join(self._paint(plain(text), styles) for text, styles in spans) + "\n")
         self._stream.flush()
 
     def diff(self, lines: list[str]) -> None:
-        """A unified diff, its added and removed lines coloured."""
+        """Write a unified diff, with its added and removed lines coloured."""
         styles: dict[str, tuple[Style, ...]] = {"+": ("green",), "-": ("red",), "@": ("cyan",)}
         for line in lines:
             self.line(line.rstrip("\n"), *styles.get(line[:1], ()))

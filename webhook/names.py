@@ -1,26 +1,26 @@
-"""Every name that Pods, policies and people see: annotations, labels, containers, volumes, objects."""
+"""All names that Pods, policies and people see: annotations, labels, containers, volumes, objects."""
 
 GROUP = "connectors.alauda.io"
 API_VERSION = GROUP + "/v1alpha1"
 
-# -- annotations a Pod's author writes
+# -- annotations that a Pod's author writes
 CONNECTOR = GROUP + "/connector"
-"""`name` or `namespace/name`, a comma list: the first is the index and the publish target."""
+"""A comma list of `name` or `namespace/name`. The first connector is the index and the publish target."""
 PUBLISH_CONNECTOR = GROUP + "/publish-connector"
-"""Another connector for uploads."""
+"""A different connector for uploads."""
 CONFIGURATIONS = GROUP + "/configurations"
-"""Which of `pipconf` and `pypirc` the Pod gets; without `pypirc` it cannot upload."""
+"""A comma list of `pipconf` and `pypirc`, default both. A Pod without `pypirc` cannot upload."""
 CONTAINERS = GROUP + "/containers"
-"""Comma list of the containers that get mounts and variables; default all, init containers included."""
+"""A comma list of the containers that get mounts and variables; default all, init containers included."""
 PORT = GROUP + "/port"
-"""Loopback port of the first connector."""
+"""The loopback port of the first connector."""
 CPU_REQUEST = GROUP + "/sidecar-cpu-request"
 CPU_LIMIT = GROUP + "/sidecar-cpu-limit"
 MEMORY_REQUEST = GROUP + "/sidecar-memory-request"
 MEMORY_LIMIT = GROUP + "/sidecar-memory-limit"
 LOG_LEVEL = GROUP + "/log-level"
 INJECT = GROUP + "/inject"
-"""`"false"`, exactly, opts out."""
+"""Only `"false"` opts out."""
 
 # -- written by the webhook
 RESULT = GROUP + "/result"
@@ -29,7 +29,7 @@ INJECTED_LABEL = GROUP + "/injected"
 
 # -- on a Namespace
 ALLOW_UNCONFINED = GROUP + "/allow-unconfined"
-"""Label `"true"`: Pods that could look into other containers are injected all the same."""
+"""Label. `"true"`: Pods that could look into other containers are injected nevertheless."""
 
 AUTHOR_ANNOTATIONS = (
     CONNECTOR,
@@ -50,13 +50,13 @@ SIDECAR = "pypi-connector"
 CONFIG_VOLUME = "pypi-connector-config"
 TOKEN_VOLUME = "pypi-connector-token"  # noqa: S105 (a name)
 EMPTY_VOLUME = "pypi-connector-empty"
-"""Lies, empty, over the Pod's API token in the sidecar."""
+"""An empty volume that hides the Pod's API token from the sidecar."""
 SERVICE_ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
 PIP_CONF = "pip.conf"
 PYPIRC = ".pypirc"
 UV_TOML = "uv.toml"
 SYSTEM_FILES = {PIP_CONF: "/etc/xdg/pip/pip.conf", UV_TOML: "/etc/xdg/uv/uv.toml"}
-"""File → where it also lies, for clients that see no environment (`sudo`, `env -i`)."""
+"""File → its second path, for clients that see no environment (`sudo`, `env -i`)."""
 
 # -- the product's own objects
 NAMESPACE = "pypi-connector-system"
@@ -69,27 +69,27 @@ CA_SECRET = "pypi-connector-ca"  # noqa: S105 (a name)
 ADMISSION_TLS_SECRET = "pypi-connector-admission-tls"  # noqa: S105 (a name)
 BROKER_TLS_SECRET = "pypi-connector-broker-tls"  # noqa: S105 (a name)
 SIDECAR_IMAGES = "pypi-connector-sidecar-images"
-"""ConfigMap: the sidecar images that this installation has injected; kept by the broker."""
+"""ConfigMap: the sidecar images that this installation has injected. The broker maintains it."""
 CONTROLLER_LEASE = "pypi-connector-controller"
 SECRET_READER_ROLE = "pypi-connector-secret-reader"  # noqa: S105 (a name)
-"""ClusterRole: lets the broker read Secrets, everywhere or in chosen namespaces."""
+"""ClusterRole: the broker may read Secrets, in all namespaces or in chosen ones."""
 USER_ROLE = "pypi-connector-user"
 """ClusterRole: install through a Connector of another namespace."""
 PUBLISHER_ROLE = "pypi-connector-publisher"
-"""ClusterRole: upload as well."""
+"""ClusterRole: install and upload through a Connector of another namespace."""
 
-# -- the field's vocabulary
+# -- terms of Kubernetes and of the reference system
 CSI_DRIVER = "connectors-csi"
-"""The reference system's driver, which mounts files that this product injects."""
+"""The reference system's driver. It mounts the files that this product injects."""
 CONNECTOR_CLASS = "pypi"
 AUTH_NAME = "basicAuth"
 SECRET_TYPE = "kubernetes.io/basic-auth"  # noqa: S105 (a type)
 SECRET_KEYS = ("username", "password", "ca.crt")
-"""All keys of a Secret that are read."""
+"""The keys of a Secret that the product reads."""
 PIPCONF_CONFIGURATION = "pipconf"
 PYPIRC_CONFIGURATION = "pypirc"
 ALIAS = "connectors-pypi"
-"""Section of `.pypirc`, as in the reference system."""
+"""The section of `.pypirc`, as in the reference system."""
 
 SETTINGS_PREFIX = "WEBHOOK_"
-"""Of the variables of admission and broker. Kubernetes derives PYPI_CONNECTOR_… from names of Services."""
+"""Of the variables of admission and broker. Kubernetes sets PYPI_CONNECTOR_… itself, from Service names."""

@@ -1,22 +1,25 @@
-"""Text of others for the eyes of a person: what a terminal would obey, or not show, becomes visible. Pure.
+"""Makes foreign text safe to print: control and invisible characters become visible. Pure.
 
-Events, statuses, logs and manifests hold words of their authors, who are not to command the terminal of who
-reads them, nor to make a line read other than it is (CVE-2021-42574 did so with turns of direction).
+Events, statuses, logs and manifests hold text of other authors. That text must not control the reader's
+terminal, nor make a line read differently than it is (CVE-2021-42574 does so with bidirectional controls).
 """
 
 import unicodedata
 
 _HIDDEN = frozenset(("Cc", "Cf", "Zl", "Zp", "Cs", "Co"))
-"""Categories of Unicode: controls, formats, ends of lines and paragraphs, surrogates, private use"""
+"""Unicode categories: controls, formats, line and paragraph separators, surrogates, private use"""
 _SPACES = frozenset("\n\t")
 
 
 def plain(text: str) -> str:
-    """One line: line feeds and tabs are spaces, hidden characters read as `\\u202e`, as in Python and YAML"""
-    return "".join(map(_shown, text))
+    """The text as one line. Line feeds and tabs become spaces; a hidden character is escaped as in Python.
+
+    Example: `a<U+202E>b` becomes `a\\u202eb`.
+    """
+    return "".join(map(_escape, text))
 
 
-def _shown(character: str) -> str:
+def _escape(character: str) -> str:
     if character in _SPACES:
         return " "
     if unicodedata.category(character) not in _HIDDEN:

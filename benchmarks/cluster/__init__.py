@@ -1,12 +1,9 @@
 """The product on a node: what a Pod, the API server, and the cluster's memory pay for it.
 
-Registries and Connectors are those of the scenarios (`tests/support`), which is no package but a folder on
-the path: for pytest by its configuration, here by the lines below.
+Registries and Connectors are those of the scenarios. They are in `support`, a package of the tests, so these
+programs need PYTHONPATH=tests, as `make bench-cluster` and `make bench-crowd` set it.
 """
 
-import sys
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-
-sys.path.append(str(CHECKOUT / "tests" / "support"))

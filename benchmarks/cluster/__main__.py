@@ -1,6 +1,6 @@
 """`python -m benchmarks.cluster`: a node is brought up, the product installed, measured, the node taken down.
 
-On a node that is up already: `python tests/cluster run -- .venv/bin/python -m benchmarks.cluster`.
+On a node that is up already: `python -m node run -- .venv/bin/python -m benchmarks.cluster`.
 """
 
 import argparse

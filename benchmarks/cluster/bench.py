@@ -8,13 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import product
-import scenes
-from kube import Kube
-
 from benchmarks.cluster import CHECKOUT
 from benchmarks.cluster.api import Api, Object, connect
 from benchmarks.cluster.tables import Table, number
+from support.kubernetes.kube import Kube
+from support.scenarios import product, scenes
 from webhook import names
 
 CONNECTOR = "team-pypi"

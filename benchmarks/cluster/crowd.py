@@ -10,10 +10,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import clusters
-from crowds import Component, component, connector, create_all, known, prepare, until
-
 from benchmarks.cluster.tables import Table, number, render_markdown, render_text
+from support.components.crowds import Component, component, connector, create_all, known, prepare, until
+from support.kubernetes import clusters
 
 NAMESPACE = "crowd"
 ANNOTATION_BYTES = 250_000

@@ -9,14 +9,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import product
-
 from benchmarks.cluster.bench import CONNECTOR, Bench, say
 from benchmarks.cluster.memory import component_pods, container_id
 from benchmarks.cluster.node import container_processes, pod_file, process
 from benchmarks.cluster.sidecars import Broker, Load, grants
 from benchmarks.cluster.tables import NONE, Table, number
 from benchmarks.processes import cpu_seconds
+from support.scenarios import product
 from webhook import names
 
 CLIENTS = (1, 4, 16)

@@ -21,7 +21,7 @@ _PIECE = 1024 * 1024
 
 def measure(_: Bench) -> Table:
     say("images")
-    build = ["bash", str(CHECKOUT / "tests" / "cluster" / "images" / "build.sh"), *_IMAGES]
+    build = ["bash", str(CHECKOUT / "tests" / "node" / "images" / "build.sh"), *_IMAGES]
     printed = subprocess.run(build, check=True, stdout=subprocess.PIPE, text=True).stdout
     rows = [
         (_IMAGES[name], *(number(size / 1024**2, 1) for size in sizes(Path(archive))))

@@ -1,4 +1,4 @@
-"""The node that is measured: brought up and taken down by `tests/cluster`, seen from outside through /proc.
+"""The node that is measured: brought up and taken down by `tests/node`, seen from outside through /proc.
 
 Whoever runs inside shares the node's network only; files and processes are the machine's. So the node's own
 processes are those of this network, and containers are found by their cgroup.
@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from kube import Kube
-
 from benchmarks.cluster import CHECKOUT
 from benchmarks.machine import describe_machine
+from support.kubernetes.kube import Kube
 
 NAME = os.environ.get("NODE", "bench")
 _INSIDE = "PYPI_CONNECTOR_NODE"
-"""Set by `tests/cluster run`"""
+"""Set by `python -m node run`"""
 
 
 def is_inside() -> bool:
@@ -27,7 +26,7 @@ def is_inside() -> bool:
 
 def run_inside(arguments: Sequence[str]) -> int:
     """This program once more, on a node of its own."""
-    program = [sys.executable, str(CHECKOUT / "tests" / "cluster"), f"--node={NAME}"]
+    program = [sys.executable, "-m", "node", f"--node={NAME}"]
     again = ["run", "--", sys.executable, "-m", "benchmarks.cluster", *arguments]
     try:
         for command in (["down"], ["up"]):  # what another run left would be measured along

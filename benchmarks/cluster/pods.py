@@ -7,9 +7,8 @@ token of another audience: the product's guards let nobody write its sidecar by 
 import copy
 from collections.abc import Iterator
 
-import scenes
-
 from benchmarks.cluster.api import Object
+from support.scenarios import scenes
 from webhook import names
 
 SAY_WHEN = "date +%s.%N > /dev/termination-log"

@@ -1,4 +1,4 @@
-"""What webhook, broker and sidecar agree on. All that the webhook may import of the sidecar.
+"""The agreement between webhook, broker and sidecar. The webhook imports nothing else of the sidecar.
 
 The images of webhook and sidecar hold different packages, and a rolling upgrade changes them one after the
 other. So this room needs the standard library only, and imports no other room of the sidecar.

@@ -1,7 +1,8 @@
-"""Addresses that nobody else may choose for us to connect to, whatever name leads there. Pure.
+"""Addresses that no other party may make us connect to, by any name. Pure.
 
-Redirects choose for the proxy, and whoever writes Connectors for the probe, a process that may read Secrets.
-Private ranges stay allowed: a registry in the cluster, or in the company's network, is the usual case.
+A redirect names an address for the proxy. The author of a Connector names an address for the probe, whose
+process may read Secrets. Private ranges stay allowed: most registries are in the cluster or in the company's
+network.
 """
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -28,7 +29,7 @@ _COMPATIBLE = IPv6Network("::/96")
 
 
 def why_forbidden(text: str, *, is_loopback_allowed: bool = False) -> str | None:
-    """What the address is, if nothing may be asked there; None if it may."""
+    """The kind of a forbidden address, for a sentence; None if the address is allowed."""
     try:
         address: Address = _unwrapped(ip_address(text.partition("%")[0]))
     except ValueError:
@@ -45,7 +46,7 @@ def why_forbidden(text: str, *, is_loopback_allowed: bool = False) -> str | None
 
 
 def _unwrapped(address: Address) -> Address:
-    """The IPv4 address within an IPv6 one: that is where packets go in the end."""
+    """The IPv4 address within an IPv6 address: packets go there in the end."""
     if isinstance(address, IPv4Address):
         return address
     if address.ipv4_mapped or address.sixtofour:
@@ -57,5 +58,5 @@ def _unwrapped(address: Address) -> Address:
 
 
 def _is_this_network(address: Address) -> bool:
-    """RFC 1122 §3.2.1.3: 0.0.0.0/8; Linux takes some of it for the machine itself."""
+    """RFC 1122 §3.2.1.3: 0.0.0.0/8; Linux takes some of these addresses for the machine itself."""
     return isinstance(address, IPv4Address) and address.packed[0] == 0

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from sidecar.contract.errors import ContractError
-from sidecar.contract.words import CONFIG_DIR, LOG_LEVELS, SHAPE, TOKEN_FILE
+from sidecar.contract.words import BROKER_CA_VARIABLE, CONFIG_DIR, LOG_LEVELS, SHAPE, TOKEN_FILE
 
 
 class Listener(NamedTuple):
-    """One connector and the loopback port that stands for it."""
+    """A connector and its loopback port."""
 
     connector: str
     """`namespace/name`"""
@@ -21,102 +21,112 @@ class Listener(NamedTuple):
 
 
 class Environment(NamedTuple):
-    """The sidecar's own variables, all of which begin with `SIDECAR_`."""
+    """The sidecar's variables. The names of all of them begin with `SIDECAR_`."""
 
     listeners: tuple[Listener, ...]
     files: Mapping[str, str]
-    """File name → content, written into `config_dir` before the first socket listens; no secret in them."""
+    """File name → content, without secrets; written into `config_dir` before the first socket listens"""
     config_dir: str = CONFIG_DIR
     log_level: str = "info"
     broker_url: str | None = None
     """Base URL, https; None with `grant_fd`"""
     broker_ca: str = ""
-    """PEM bundle that the broker's certificate is verified with"""
+    """PEM bundle of the authorities that may sign the broker's certificate"""
     token_file: str = TOKEN_FILE
     grant_fd: int | None = None
-    """Inherited descriptor with one line for each listener, its grant document (`run`, where there is no
-    broker); its end of file means that the parent is gone"""
+    """Inherited descriptor with a grant document for each listener, a line each. `run` sets it in place of a
+    broker. Its end of file means that the parent is gone"""
     peer_uid: int | None = None
-    """Only this user of the machine (and root) is served: `run`, where the loopback interface is shared"""
+    """Only this user of the machine and root are served. `run` sets it: the loopback interface is shared"""
 
     def variables(self) -> dict[str, str]:
-        """The environment as the webhook writes it, in a fixed order."""
-        found = {
+        """The variables that the webhook writes, in a fixed order."""
+        variables = {
             "SIDECAR_SHAPE": SHAPE,
-            "SIDECAR_LISTEN": ",".join(f"{one.connector}={one.port}" for one in self.listeners),
+            "SIDECAR_LISTEN": ",".join(
+                f"{listener.connector}={listener.port}" for listener in self.listeners
+            ),
             "SIDECAR_FILES": json.dumps(dict(self.files), separators=(",", ":")),
             "SIDECAR_CONFIG_DIR": self.config_dir,
             "SIDECAR_LOG_LEVEL": self.log_level,
         }
         if self.broker_url is not None:
-            found["SIDECAR_BROKER_URL"] = self.broker_url
-            found["SIDECAR_BROKER_CA"] = self.broker_ca
-            found["SIDECAR_TOKEN_FILE"] = self.token_file
+            variables["SIDECAR_BROKER_URL"] = self.broker_url
+            variables[BROKER_CA_VARIABLE] = self.broker_ca
+            variables["SIDECAR_TOKEN_FILE"] = self.token_file
         numbers = {"SIDECAR_GRANT_FD": self.grant_fd, "SIDECAR_PEER_UID": self.peer_uid}
-        return found | {name: str(number) for name, number in numbers.items() if number is not None}
+        return variables | {name: str(number) for name, number in numbers.items() if number is not None}
 
     @classmethod
     def parse(cls, variables: Mapping[str, str]) -> "Environment":
-        """Read the variables; `ContractError` names every wrong one at once. Unknown ones are left alone."""
-        problems: list[str] = []
-
-        def read(name: str, default: str | None = None) -> str:
-            value = variables.get("SIDECAR_" + name, default)
-            if value is None:
-                problems.append(f"SIDECAR_{name} is not set")
-            return value or ""
-
-        def number(name: str) -> int | None:
-            text = variables.get("SIDECAR_" + name)
-            if text is None:
-                return None
-            if not _is_number(text):
-                problems.append(f"SIDECAR_{name} must be a whole number, not {text!r}")
-                return None
-            return int(text)
-
-        listeners = _parse_listeners(read("LISTEN"), problems)
-        files = _parse_files(read("FILES", "{}"), problems)
-        grant_fd = number("GRANT_FD")
-        level = read("LOG_LEVEL", "info")
+        """Read the variables, but ignore unknown ones. Raises a ContractError that names all problems."""
+        reader = _Reader(variables)
+        problems = reader.problems
+        listeners = _parse_listeners(reader.text("LISTEN"), problems)
+        files = _parse_files(reader.text("FILES", "{}"), problems)
+        grant_fd = reader.number("GRANT_FD")
+        level = reader.text("LOG_LEVEL", "info")
         if level not in LOG_LEVELS:
             problems.append(f"SIDECAR_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, not {level!r}")
-        url = None if grant_fd is not None else read("BROKER_URL")
-        if url and not variables.get("SIDECAR_BROKER_CA", "").strip():
-            # the system's authorities would be asked instead, and any of them could vouch for a broker
-            problems.append("SIDECAR_BROKER_CA holds no certificate")
+        url = None if grant_fd is not None else reader.text("BROKER_URL")
+        if url and not variables.get(BROKER_CA_VARIABLE, "").strip():
+            # without it, any authority of the system could vouch for a broker
+            problems.append(f"{BROKER_CA_VARIABLE} holds no certificate")
         if url and not url.startswith("https://"):
             problems.append(f"SIDECAR_BROKER_URL must begin with https://, not {url!r}")
-        found = cls(
+        environment = cls(
             listeners=listeners,
             files=files,
-            config_dir=read("CONFIG_DIR", CONFIG_DIR),
+            config_dir=reader.text("CONFIG_DIR", CONFIG_DIR),
             log_level=level,
             broker_url=url,
-            broker_ca="" if grant_fd is not None else read("BROKER_CA"),
-            token_file=read("TOKEN_FILE", TOKEN_FILE),
+            broker_ca="" if grant_fd is not None else reader.text("BROKER_CA"),
+            token_file=reader.text("TOKEN_FILE", TOKEN_FILE),
             grant_fd=grant_fd,
-            peer_uid=number("PEER_UID"),
+            peer_uid=reader.number("PEER_UID"),
         )
         if problems:
             raise ContractError("the sidecar's environment is not usable: " + "; ".join(problems))
-        return found
+        return environment
+
+
+class _Reader:
+    """Reads variables, and collects the problems of all of them."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        self.problems: list[str] = []
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self._variables.get("SIDECAR_" + name, default)
+        if value is None:
+            self.problems.append(f"SIDECAR_{name} is not set")
+        return value or ""
+
+    def number(self, name: str) -> int | None:
+        text = self._variables.get("SIDECAR_" + name)
+        if text is None:
+            return None
+        if not _is_number(text):
+            self.problems.append(f"SIDECAR_{name} must be a whole number, not {text!r}")
+            return None
+        return int(text)
 
 
 def _is_number(text: str) -> bool:
-    """Whether `int` takes it: no other script's digits, no more of them than any number here has."""
+    """Whether it has 1 to 10 digits of ASCII: `int` also takes digits of other scripts."""
     return text.isascii() and text.isdigit() and len(text) <= 10
 
 
 def _parse_listeners(text: str, problems: list[str]) -> tuple[Listener, ...]:
-    found = []
+    listeners = []
     for part in text.split(",") if text else []:
         connector, _, port = part.rpartition("=")
         if connector.count("/") != 1 or not _is_number(port) or not 0 < int(port) < 65536:
             problems.append(f"SIDECAR_LISTEN must read namespace/name=port, not {part!r}")
             continue
-        found.append(Listener(connector, int(port)))
-    return tuple(found)
+        listeners.append(Listener(connector, int(port)))
+    return tuple(listeners)
 
 
 def _parse_files(text: str, problems: list[str]) -> dict[str, str]:

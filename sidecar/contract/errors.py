@@ -2,4 +2,4 @@
 
 
 class ContractError(ValueError):
-    """An environment or a grant document that is not what this version agreed to; the text is a sentence."""
+    """An environment or a grant document that breaks the agreement; the text is a sentence."""

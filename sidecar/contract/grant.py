@@ -12,7 +12,7 @@ MAX_CONNECTIONS = 32
 """Requests of one Pod at the registry at once, if the Connector does not set `maxConnections`"""
 
 ENFORCES = ("packages",)
-"""What this sidecar holds its Pod to at a grant's word: the broker gives none that would not be kept"""
+"""The restrictions that this sidecar enforces. The broker gives no grant with any other restriction"""
 PACKAGE_PATTERN = re.compile(r"[a-z0-9*?]+(-[a-z0-9*?]+)*")
 """A normalised name (PEP 503); `*` stands for any text, also none, and `?` for one character"""
 
@@ -25,20 +25,20 @@ class Credential(NamedTuple):
 
 
 class PackagePolicy(NamedTuple):
-    """Which packages may be installed, by `allowPackages` and `denyPackages` of a Connector."""
+    """The packages that may be installed, by `allowPackages` and `denyPackages` of a Connector."""
 
     connector: str
-    """`namespace/name`, for the sentence that refuses"""
+    """`namespace/name`, for the sentence of a refusal"""
     allow: tuple[str, ...]
     deny: tuple[str, ...]
-    """Patterns, as those of `allow`, and they win; without any in `allow` all others may pass"""
+    """Patterns as in `allow`; they win. If `allow` is empty, all other packages may pass"""
 
 
 class Grant(NamedTuple):
-    """What one Pod may do with one connector, and with which credential: grant document v1."""
+    """The rights of a Pod to a connector, with the credential: grant document v1."""
 
     version: str
-    """Names the state of Connector and Secret; equal versions carry equal credentials"""
+    """Names the state of Connector and Secret. Equal versions have equal credentials"""
     index_url: str
     """Absolute URL of the simple index (PEP 503), with a trailing slash"""
     upload_url: str | None
@@ -49,13 +49,13 @@ class Grant(NamedTuple):
     """PEM bundle for the registry; None: the system's"""
     credential: Credential | None
     soft_seconds: float
-    """Age at which the next use asks for a newer one"""
+    """Age at which the next use asks for a newer grant"""
     hard_seconds: float
-    """Age until which it serves while the broker cannot be reached"""
+    """Age at which the grant ends, if the broker cannot be reached until then"""
     broker_ca: tuple[str, ...]
     """PEM certificates of the broker's authorities, newer than the injected bundle"""
     packages: PackagePolicy | None = None
-    """None: all. Only for a sidecar that `ENFORCES` it: an older one ignores the field"""
+    """None: all packages. Only for a sidecar that `ENFORCES` it: an older sidecar ignores the field"""
     max_connections: int = MAX_CONNECTIONS
     """Requests at the registry at once. An older broker does not send it; an older sidecar has no limit"""
 
@@ -79,7 +79,7 @@ class Grant(NamedTuple):
 
     @classmethod
     def parse(cls, body: str | bytes) -> "Grant":
-        """Read a document; unknown fields are ignored (a newer broker). `ContractError` never quotes it."""
+        """Read a document, but ignore unknown fields (a newer broker). The ContractError never quotes it."""
         try:
             fields = json.loads(body)
             credential = fields["credential"]
@@ -87,14 +87,14 @@ class Grant(NamedTuple):
                 version=_text(fields["version"]),
                 index_url=_url(fields["indexUrl"]),
                 upload_url=None if fields["uploadUrl"] is None else _url(fields["uploadUrl"]),
-                file_origins=tuple(_url(one) for one in fields["fileOrigins"]),
+                file_origins=tuple(_url(origin) for origin in fields["fileOrigins"]),
                 ca=None if fields["ca"] is None else _text(fields["ca"]),
                 credential=None
                 if credential is None
                 else Credential(_text(credential["username"]), Secret(_text(credential["password"]))),
                 soft_seconds=float(fields["softSeconds"]),
                 hard_seconds=float(fields["hardSeconds"]),
-                broker_ca=tuple(_text(one) for one in fields["brokerCa"]),
+                broker_ca=tuple(_text(certificate) for certificate in fields["brokerCa"]),
                 packages=_packages(fields.get("packages")),
                 max_connections=_count(fields.get("maxConnections", MAX_CONNECTIONS)),
             )
@@ -105,17 +105,19 @@ class Grant(NamedTuple):
 
 
 def grant_request(connector: str, rejected: str | None, cause: str | None = None) -> dict[str, Any]:
-    """The JSON object that a sidecar sends; version `rejected` did not serve, for one of `CAUSES`."""
+    """The JSON object that a sidecar sends. `cause`: why `rejected` did not serve, a member of `CAUSES`."""
     request = {"connector": connector, "rejected": rejected, "enforces": list(ENFORCES)}
     return {**request, "cause": cause} if cause else request
 
 
 def _packages(value: Any) -> PackagePolicy | None:
-    """A pattern that is not understood breaks the document: left out, it would let a package through."""
+    """An unknown kind of pattern breaks the document: without the pattern, a package could pass."""
     if value is None:
         return None
     lists = [value["allow"], value["deny"]]
-    if not all(isinstance(one, list) and all(map(PACKAGE_PATTERN.fullmatch, one)) for one in lists):
+    if not all(
+        isinstance(patterns, list) and all(map(PACKAGE_PATTERN.fullmatch, patterns)) for patterns in lists
+    ):
         raise ValueError
     return PackagePolicy(_text(value["connector"]), *map(tuple, lists))
 

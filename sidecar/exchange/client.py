@@ -5,6 +5,7 @@ import socket
 import struct
 import time
 
+from sidecar.contract.words import Code
 from sidecar.errors import ClientGone, Refusal
 from sidecar.exchange.states import RequestState, ResponseState, next_of_request, next_of_response
 from sidecar.http.http1 import (
@@ -101,11 +102,11 @@ class Exchange:
             if name == b"host":
                 hosts.append(value)
             elif name == b"origin" or name.startswith(b"sec-fetch-"):
-                raise Refusal(403, "browser-refused", "requests of web pages are not served")
+                raise Refusal(403, Code.BROWSER_REFUSED, "requests of web pages are not served")
         # llhttp leaves the blanks after a value, which do not belong to it (RFC 9112 §5.1)
         if len(hosts) != 1 or hosts[0].rstrip(b" \t").lower() not in host_names:
             sentence = "this listener answers to 127.0.0.1 and localhost only, at its own port"
-            raise Refusal(421, "wrong-host", sentence)
+            raise Refusal(421, Code.WRONG_HOST, sentence)
 
     async def read_body(self, watched: Watched) -> memoryview:
         """The next piece of the request's body, empty at its end.
@@ -125,11 +126,11 @@ class Exchange:
             raise ClientGone from error
         except WireTimeout as error:
             raise Refusal(
-                408, "slow-request", f"no more of the upload came for {BODY_SECONDS:.0f} s"
+                408, Code.SLOW_REQUEST, f"no more of the upload came for {BODY_SECONDS:.0f} s"
             ) from error
         except MalformedHead as error:
             self._request = next_of_request(self._request, "lose")
-            raise Refusal(400, "bad-request", f"the upload's body is malformed: {error}") from error
+            raise Refusal(400, Code.BAD_REQUEST, f"the upload's body is malformed: {error}") from error
         self._remaining -= len(view)
         if self._request != "received" and (not view or self._remaining == 0):
             self._request = next_of_request(self._request, "end")

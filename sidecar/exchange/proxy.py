@@ -3,6 +3,7 @@
 import time
 
 from sidecar.contract.grant import Grant
+from sidecar.contract.words import Code, Line
 from sidecar.errors import ClientGone, CredentialRenewed, SidecarError
 from sidecar.exchange.client import Exchange, host_names
 from sidecar.exchange.granted import GrantedRegistry
@@ -18,7 +19,8 @@ from sidecar.rules.answers import Answer, answer_of
 from sidecar.rules.routes import Route, route
 from sidecar.sockets.connections import closing_on_error
 
-_REDIRECT = Answer(302, "redirect", "the index is at the registry's own path")
+_REDIRECT = Answer(302, Code.REDIRECT, "the index is at the registry's own path")
+_USUAL_CODES = (None, Code.REDIRECT, Code.CLIENT_GONE)
 _PAGE_STATUSES = (200, 203)  # 203: a proxy before us changed the page (RFC 9110 §15.3.4)
 
 Outcome = tuple[Route | None, str | None, str | None]
@@ -63,13 +65,13 @@ class Proxy:
             await exchange.drain()
         except ClientGone:
             exchange.abandon()
-            return chosen, "client-gone", answer.sentence if answer else None
+            return chosen, Code.CLIENT_GONE, answer.sentence if answer else None
         except SidecarError as error:
             answer = answer_of(error)
             is_broken = isinstance(error, CredentialRenewed) and exchange.repeats_broken_only
             await self._refuse(exchange, answer, is_broken=is_broken)
         except Exception as error:  # noqa: BLE001 (an edge: the client must hear of our own faults too)
-            self._log.write("error", "internal error", error=type(error).__name__)
+            self._log.write("error", Line.INTERNAL_ERROR, error=type(error).__name__)
             answer = answer_of(SidecarError())
             await self._refuse(exchange, answer)
         return (chosen, answer.code, answer.sentence) if answer else (chosen, None, None)
@@ -106,10 +108,10 @@ class Proxy:
 
     def _note(self, exchange: Exchange, outcome: Outcome, seconds: float) -> None:
         chosen, code, sentence = outcome
-        is_refused = code not in (None, "redirect", "client-gone") or exchange.status >= 500
+        is_refused = code not in _USUAL_CODES or exchange.status >= 500
         self._log.write(
             "warning" if is_refused else "info",
-            "request",
+            Line.REQUEST,
             connector=self._connector,
             method=exchange.head.method,
             action=chosen.action if chosen else None,

@@ -6,6 +6,7 @@ import select
 import socket
 
 from sidecar.contract.environment import Listener
+from sidecar.contract.words import Code, Line
 from sidecar.errors import ClientGone, SidecarError
 from sidecar.exchange.client import Exchange
 from sidecar.exchange.peers import is_allowed_peer
@@ -34,7 +35,7 @@ HEAD_SECONDS = 10.0
 _TLS_HELLO = 0x16
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
-_BUSY = Answer(503, "too-busy", f"{ACTIVE_LIMIT} requests are under way: try again", retry_after=1)
+_BUSY = Answer(503, Code.TOO_BUSY, f"{ACTIVE_LIMIT} requests are under way: try again", retry_after=1)
 
 
 class PortTaken(SidecarError):
@@ -86,7 +87,7 @@ class Server:
                 self._loop.spawn(self._pause(listener, proxy))
             return
         if not self._is_served(sock, peer):
-            self._log.write("warning", "connection of another user refused")
+            self._log.write("warning", Line.PEER_REFUSED)
             sock.close()
             return
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -95,7 +96,7 @@ class Server:
         try:
             wire = Wire(sock, self._loop, None)
         except OSError as error:
-            self._log.write("warning", "connection refused", detail=str(error))
+            self._log.write("warning", Line.CONNECTION_REFUSED, detail=str(error))
             sock.close()
             return
         self._idle[wire] = None
@@ -135,7 +136,7 @@ class Server:
             while (head := await self._next_request(wire)) is not None:
                 exchange = Exchange(wire, head, self._buffer)
                 if self._active >= ACTIVE_LIMIT:
-                    self._log.write("warning", "request", status=_BUSY.status, reason=_BUSY.code)
+                    self._log.write("warning", Line.REQUEST, status=_BUSY.status, reason=_BUSY.code)
                     await exchange.answer(_BUSY, closes=True)
                     await exchange.drain()
                     return
@@ -152,7 +153,7 @@ class Server:
             return
         except Exception as error:  # noqa: BLE001 (the edge: a fault in a connection must not end others)
             # the type only: a message could quote a header or a body
-            self._log.write("error", "internal error", error=type(error).__name__)
+            self._log.write("error", Line.INTERNAL_ERROR, error=type(error).__name__)
         finally:
             self._idle.pop(wire, None)
             wire.close()
@@ -170,7 +171,7 @@ class Server:
         except MalformedHead as error:
             status = 431 if error.is_too_long else 400
             sentence = f"longer than {HEAD_LIMIT} bytes" if error.is_too_long else str(error).lower()
-            answer = Answer(status, "bad-request", f"the request's head is malformed: {sentence}")
+            answer = Answer(status, Code.BAD_REQUEST, f"the request's head is malformed: {sentence}")
             await self._refuse(wire, answer)
             return None
         self._idle.pop(wire, None)
@@ -178,7 +179,7 @@ class Server:
 
     async def _refuse(self, wire: Wire, answer: Answer) -> None:
         fields = {"status": answer.status, "reason": answer.code, "detail": answer.sentence}
-        self._log.write("warning", "request", **fields)
+        self._log.write("warning", Line.REQUEST, **fields)
         with contextlib.suppress(WireClosed, WireTimeout):
             await wire.send(render_answer(answer, is_head=False, closes=True), 1.0)
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
 from sidecar.contract.grant import Grant
+from sidecar.contract.words import Code
 from sidecar.errors import ClientGone, Refusal, RegistryUnreachable, UpstreamBroken, UpstreamUnreachable
 from sidecar.exchange.granted import GrantedRegistry
 from sidecar.http.headers import basic_authorization, to_registry
@@ -238,7 +239,7 @@ def _redirected(url: str, location: bytes, layout: Layout, *, is_page: bool) -> 
         # GitLab, pypiserver and pypicloud send misses to pypi.org, where a stranger may own a private name
         raise Refusal(
             404,
-            "redirect-not-followed",
+            Code.REDIRECT_NOT_FOLLOWED,
             f"the registry redirects to {origin}, which the Connector does not declare; "
             "to take packages from there, add it as addressExtensions files",
         )

@@ -5,7 +5,7 @@ of it was sent.
 """
 
 from sidecar.contract.grant import Grant
-from sidecar.contract.words import REGISTRY_FORBIDS, REGISTRY_UNREACHABLE
+from sidecar.contract.words import Code
 from sidecar.errors import (
     BrokerUnreachable,
     ClientGone,
@@ -135,7 +135,7 @@ class Visits:
             verdict = "left"
             raise
         except RegistryUnreachable as error:
-            return Failed(REGISTRY_UNREACHABLE, error)
+            return Failed(Code.REGISTRY_UNREACHABLE, error)
         finally:
             self._attempts.judge(standing, go, verdict, _subject(chosen))
             if not holds_place:
@@ -168,7 +168,7 @@ class Visits:
 
     def _failed(self, status: int, standing: Standing, go: Go, grant: Grant, subject: str) -> Failed:
         if status == 403 or standing.is_anonymous:
-            return Failed(REGISTRY_FORBIDS, refusal_of(status, grant, self._connector), is_urgent=False)
+            return Failed(Code.REGISTRY_FORBIDS, refusal_of(status, grant, self._connector), is_urgent=False)
         error = self._attempts.refusal(standing, subject)
         may_try_again = self._attempts.may_try_again(standing, go, subject)
         return Failed(error.code, error, may_try_again=may_try_again, is_urgent=may_try_again)
@@ -202,7 +202,7 @@ class Visits:
             wire = await self._upstream.open_upload(url, exchange.head.headers, grant, length)
             return standing, go, wire
         except RegistryUnreachable as error:
-            return Failed(REGISTRY_UNREACHABLE, error)
+            return Failed(Code.REGISTRY_UNREACHABLE, error)
         finally:
             if wire is None:
                 self._attempts.judge(standing, go, "unjudged", "")
@@ -226,7 +226,7 @@ class Visits:
         try:
             return await self._grants.renew(grant, failed.cause, is_urgent=failed.is_urgent)
         except BrokerUnreachable:
-            if failed.may_try_again or failed.cause == REGISTRY_UNREACHABLE:
+            if failed.may_try_again or failed.cause == Code.REGISTRY_UNREACHABLE:
                 return None
             raise
 

@@ -1,1 +1,1 @@
-"""From token to grant, how long it lives, and how far a registry's 401 is believed."""
+"""The grant: how it is fetched, how long it serves, and how far a registry's 401 is believed."""

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 
 from sidecar.contract.grant import Grant
-from sidecar.contract.words import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REQUEST_REFUSED
+from sidecar.contract.words import Code, Line
 from sidecar.errors import ClientGone, CredentialRefused, Refusal
 from sidecar.grants.trust import GOOD, Go, Rest, Trust, Verdict, ask, end, may_try_again
 from sidecar.log import Log
@@ -108,7 +108,7 @@ class Attempts:
         before = standing.trust
         standing.trust = end(before, go, verdict, self._now(), subject)
         self._settle(standing)
-        self._tell(standing, before)
+        self._log_change(standing, before)
         for task in self._waiting:
             self._loop.wake(task)
 
@@ -149,7 +149,7 @@ class Attempts:
             if isinstance(step, Rest):
                 raise self.refusal(standing, subject)
             if self._loop.now >= deadline:
-                raise Refusal(503, "registry-busy", _AHEAD, retry_after=RETRY_SECONDS)
+                raise Refusal(503, Code.REGISTRY_BUSY, _AHEAD, retry_after=RETRY_SECONDS)
             await self._wait(step.until, client, deadline)
 
     async def _wait(self, until: float, client: Wire, deadline: float) -> None:
@@ -170,15 +170,14 @@ class Attempts:
     def _now(self) -> float:
         return self._loop.now if self._clock is None else self._clock()
 
-    def _tell(self, standing: Standing, before: Trust) -> None:
-        """One line when a version comes to rest, and one when it is accepted again."""
+    def _log_change(self, standing: Standing, before: Trust) -> None:
+        """Log a line when a version comes to rest, and when it is accepted again."""
         was_resting, is_resting = before.rests(""), standing.trust.rests("")
         if was_resting == is_resting:
             return
-        message, level = (_code(standing.trust), "warning") if is_resting else (ACCEPTED_AGAIN, "info")
         self._log.write(
-            level,
-            message,
+            "warning" if is_resting else "info",
+            _code(standing.trust) if is_resting else Line.CREDENTIAL_ACCEPTED,
             connector=self._connector,
             action=standing.action,
             version=standing.version,
@@ -186,12 +185,8 @@ class Attempts:
         )
 
 
-ACCEPTED_AGAIN = "credential accepted again"
-"""The message of a log line"""
-
-
 def verdict_of(status: int) -> Verdict:
-    """What the status of a registry's answer says of the credential."""
+    """The meaning of a registry's status for the credential."""
     if status == 401:
         return "refused"
     if status == 403:
@@ -201,5 +196,5 @@ def verdict_of(status: int) -> Verdict:
 
 def _code(trust: Trust) -> str:
     if not trust.is_accepted:
-        return CREDENTIAL_REFUSED
-    return CREDENTIAL_RESTS if trust.rests("") else REQUEST_REFUSED
+        return Code.CREDENTIAL_REFUSED
+    return Code.CREDENTIAL_RESTS if trust.rests("") else Code.REQUEST_REFUSED

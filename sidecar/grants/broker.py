@@ -31,7 +31,7 @@ _DOCUMENT_LIMIT = 1024 * 1024  # a CA bundle of the whole web is 220 KiB
 
 
 class BrokerClient:
-    """Asks one broker about one connector. Holds no grant and no token: the kubelet rotates the file."""
+    """Asks a broker for the grant of a connector. It holds no token: the kubelet rotates the file."""
 
     def __init__(self, url: str, ca: str, token_file: str | os.PathLike[str], connector: str) -> None:
         self._origin = origin_of(url)
@@ -41,7 +41,7 @@ class BrokerClient:
         self._connector = connector
 
     def fetch(self, rejected: str | None, cause: str | None = None) -> Grant:
-        """One grant, or `BrokerRefused`, or `BrokerUnreachable`. Blocks for at most 30 s."""
+        """Blocks for at most 30 s. Raises BrokerRefused or BrokerUnreachable."""
         body = json.dumps(grant_request(self._connector, rejected, cause)).encode()
         try:
             with connect(self._origin, self._tls()) as sock:
@@ -74,7 +74,7 @@ class BrokerClient:
                 (b"connection", b"close"),
             ],
         )
-        deadline = time.monotonic() + ANSWER_SECONDS  # for all of it: everybody waits for this one fetch
+        deadline = time.monotonic() + ANSWER_SECONDS  # for the whole answer: all requests wait for it
         sock.settimeout(ANSWER_SECONDS)
         sock.sendall(request + body)
         reader = ResponseReader("POST")
@@ -109,14 +109,14 @@ class BrokerClient:
         for certificate in newer:
             if certificate.strip() in self._bundle:
                 continue
-            with contextlib.suppress(UpstreamUnreachable):  # a faulty one must not spoil the others
+            with contextlib.suppress(UpstreamUnreachable):  # a faulty certificate must not spoil the others
                 make_tls_context(certificate)
                 self._bundle += "\n" + certificate.strip() + "\n"
 
 
 def _failure(error: UpstreamUnreachable) -> BrokerUnreachable:
-    """Why there is no connection to the broker. A certificate that cannot be verified is no fault of the
-    network, and each of its causes has a remedy of its own."""
+    """The error for a failed connection. An unverified certificate is no fault of the network, and each of
+    its causes has a remedy of its own."""
     cause = error.__cause__
     if not isinstance(cause, ssl.SSLCertVerificationError):
         return BrokerUnreachable(f"the broker cannot be reached: {error}")
@@ -143,7 +143,7 @@ class _Problem(NamedTuple):
 
 
 def _read_problem(body: bytes) -> _Problem:
-    """RFC 9457; what is no problem document has an empty sentence."""
+    """Read a problem document (RFC 9457); the sentence of any other body is empty."""
     try:
         fields = json.loads(body)
         return _Problem(str(fields.get("reason") or "Refused"), str(fields.get("detail") or ""))

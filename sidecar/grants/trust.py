@@ -1,10 +1,10 @@
-"""What a registry's 401 says of a credential, and when it may be tried again. Pure: no clock, no task.
+"""How far a registry's 401 is believed, and when its credential is tried again. Pure: no clock, no task.
 
-One `Trust` for each version of the grant and each action, install or upload. Before a
-request `ask` decides, and after it `end` takes the answer; each returns the next state. The rules for users
-stand in docs/faults.md, "How far a 401 is believed".
+Each version of the grant has a `Trust` for each action, install or upload. Before a request `ask` decides,
+and after it `end` takes the answer; each returns the next state. The rules for users stand in docs/faults.md,
+"How far a 401 is believed".
 
-State   | what it means                      | a request may                        | 401      | accepted
+State   | meaning                            | a request may                        | 401      | accepted
 ------- | ---------------------------------- | ------------------------------------ | -------- | --------
 fresh   | no request was answered yet but    | go alone; the others wait for its    | resting  | good
         | by 403, for 3 packages at most     | answer, 2 s at most                  |          |
@@ -22,8 +22,9 @@ answer (429, 5xx) says nothing about the credential. Neither changes the state, 
 registries answer 403 to a wrong password. A credential that was never accepted rests after a 403 for each of
 `FORBIDDEN_NEW` packages, and while it rests, a 403 counts as a 401.
 
-Of requests that were under way together, only the first 401 counts. Each remembers the state's `epoch` at its
-start, and each 401 that counts begins a new epoch. Example: fifty requests refused at once are one refusal.
+Of requests that were under way together, only the first 401 counts. A request remembers the `epoch` of its
+start, and a 401 that counts begins a new epoch. Example: fifty requests that are refused at once make one
+refusal.
 
 A subject is a package. If all refusals are about one subject, that subject alone rests, after the second: a
 registry that answers 401 for one package blocks no other. A third, about another subject, rests the version.

@@ -1,8 +1,8 @@
-"""Which headers cross the proxy. Pure.
+"""The headers that cross the proxy. Pure.
 
-To the registry only what is listed crosses: a list of what to drop would miss the next `PRIVATE-TOKEN`,
-`X-JFrog-Art-Api` or `X-HTTP-Method-Override`. To the client everything crosses but what is listed, for
-clients and registries add harmless fields of their own.
+Only listed headers cross to the registry: a list of headers to drop would miss the next `PRIVATE-TOKEN`,
+`X-JFrog-Art-Api` or `X-HTTP-Method-Override`. All headers but the listed ones cross to the client: registries
+add harmless fields of their own.
 """
 
 import re
@@ -18,7 +18,7 @@ _TO_REGISTRY = frozenset(
 )
 _CONDITIONS = frozenset({b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since"})
 _OF_FILES = frozenset({b"accept-encoding", b"range", b"if-range"})
-"""Not for index pages: those change on their way, so octet positions and codings would be of another text."""
+"""Not for index pages: they change on their way, so octet positions and codings would be of another text."""
 
 _HOP_BY_HOP = frozenset(  # RFC 9110 §7.6.1, RFC 9112 §9.6, and older names still seen
     {
@@ -66,39 +66,39 @@ _VIA = (b"via", b"1.1 pypi-connector")  # RFC 9110 §7.6.3
 def to_registry(
     headers: Headers, *, host: str, authorization: bytes | None, page_mark: bytes | None = None
 ) -> Headers:
-    """The request's headers as the registry gets them. Framing is added by whoever sends the body.
+    """The request's headers for the registry. The sender of the body adds the framing.
 
-    `page_mark`: an index page is asked for, whose tags bear this mark.
+    `page_mark`: the request is for an index page, whose tags bear this mark.
     """
     passed = (_WITH_FILES if page_mark is None else _TO_REGISTRY) - _nominated(headers)
-    found = [(b"host", host.encode("ascii"))]
-    found += [header for header in headers if header[0] in passed]
+    sent = [(b"host", host.encode("ascii"))]
+    sent += [header for header in headers if header[0] in passed]
     if page_mark is not None:
-        found.append((b"accept-encoding", b"gzip"))
+        sent.append((b"accept-encoding", b"gzip"))
         tags = unmarked(find(headers, b"if-none-match") or b"", page_mark)
         if tags is not None and b"if-none-match" not in _nominated(headers):
-            found.append((b"if-none-match", tags))
+            sent.append((b"if-none-match", tags))
     elif find(headers, b"accept-encoding") is None:
-        found.append((b"accept-encoding", b"identity"))
+        sent.append((b"accept-encoding", b"identity"))
     if authorization is not None:
-        found.append((b"authorization", authorization))
-    found.append(_VIA)
-    return found
+        sent.append((b"authorization", authorization))
+    sent.append(_VIA)
+    return sent
 
 
 def to_client(headers: Headers, *, is_rewritten: bool, page_mark: bytes | None = None) -> Headers:
-    """The response's headers as the client gets them, without framing."""
+    """The response's headers for the client, without framing."""
     dropped = (_NOT_WITH_REWRITTEN if is_rewritten else _NOT_TO_CLIENT) | _nominated(headers)
     if page_mark is None:
         return [header for header in headers if header[0] not in dropped]
     tag = marked(find(headers, b"etag") or b"", page_mark)
     dropped |= _VALIDATORS
-    kept = [header for header in headers if header[0] not in dropped]
-    return [*kept, (b"etag", tag)] if tag is not None else kept
+    passed = [header for header in headers if header[0] not in dropped]
+    return [*passed, (b"etag", tag)] if tag is not None else passed
 
 
 def plain_fields(headers: Headers) -> Headers:
-    """What the answer to a GET or HEAD that failed keeps."""
+    """The headers of an error of the registry that its client may see."""
     return [
         (name, value)
         for name, value in headers
@@ -107,7 +107,7 @@ def plain_fields(headers: Headers) -> Headers:
 
 
 def _nominated(headers: Headers) -> frozenset[bytes]:
-    """What the sender wants to go no further (RFC 9110 §7.6.1)."""
+    """The headers that the sender limits to this connection (RFC 9110 §7.6.1)."""
     lists = [value for name, value in headers if name == b"connection"]
     if not lists or lists == [b"keep-alive"]:  # nearly always
         return _NOTHING

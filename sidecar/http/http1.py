@@ -1,7 +1,7 @@
 """HTTP/1.1 heads: parsed by llhttp, written from their parts. Pure: bytes in, values out.
 
-A head that came in is never sent on as it was: what leaves is rendered from parsed parts, so that both sides
-see the same message whatever tricks it was written with (RFC 9112 §11.2, request smuggling).
+A head never leaves as it came in: it is rendered from its parsed parts, so that both sides see the same
+message, whatever tricks it was written with (RFC 9112 §11.2, request smuggling).
 """
 
 from collections.abc import Callable, Iterable
@@ -96,7 +96,7 @@ class _Collector:
 
 
 class HeadReader:
-    """Finds the end of one head in bytes that arrive in any pieces. Base of the two readers below."""
+    """Reads bytes up to the end of a head; they come in pieces of any size. Base of the two readers below."""
 
     _feed: Callable[[bytes], None]
 
@@ -107,16 +107,16 @@ class HeadReader:
         """Octets of the head so far"""
 
     def feed(self, data: bytes) -> bytes | None:
-        """Take bytes; return what lies beyond the head once it is complete, else None."""
+        """Take bytes. Return the bytes beyond the head once it is complete, else None."""
         joined = self._tail + data
         end = joined.find(b"\r\n\r\n")
         past = None if end < 0 else end + 4 - len(self._tail)
-        mine = data if past is None else data[:past]
-        self.size += len(mine)
+        head = data if past is None else data[:past]
+        self.size += len(head)
         if self.size > HEAD_LIMIT:
             raise MalformedHead(f"the head is longer than {HEAD_LIMIT} octets", is_too_long=True)
         try:
-            self._feed(mine)
+            self._feed(head)
         except httptools.HttpParserUpgrade:
             pass  # RFC 9110 §7.8: a server may ignore Upgrade; CONNECT is refused by its method
         except httptools.HttpParserError as error:
@@ -138,15 +138,15 @@ class RequestReader(HeadReader):
         self._feed = self._parser.feed_data
 
     def head(self) -> RequestHead:
-        found = self._collector
-        length = body_length(found.headers)
+        parts = self._collector
+        length = body_length(parts.headers)
         version = self._parser.get_http_version()
         if version not in ("1.0", "1.1"):
             raise MalformedHead(f"HTTP {version} is not spoken here")
         if version == "1.0" and length == CHUNKED:  # RFC 9112 §6.1: somebody on the way did not understand it
             raise MalformedHead("HTTP 1.0 has no transfer codings")
         method = self._parser.get_method().decode("ascii")
-        return RequestHead(method, found.target.decode("ascii"), version, found.headers, length or 0)
+        return RequestHead(method, parts.target.decode("ascii"), version, parts.headers, length or 0)
 
 
 class ResponseReader(HeadReader):
@@ -159,17 +159,17 @@ class ResponseReader(HeadReader):
         self._feed = self._parser.feed_data
 
     def head(self) -> ResponseHead:
-        found = self._collector
+        parts = self._collector
         status = self._parser.get_status_code()
         version = self._parser.get_http_version()
         # blanks behind a value are no part of it (RFC 9112 §5.1), but llhttp leaves them there
-        headers = [(name, value.rstrip(_BLANKS)) for name, value in found.headers]
+        headers = [(name, value.rstrip(_BLANKS)) for name, value in parts.headers]
         length = body_length(headers)
         if self._method == "HEAD" or status < 200 or status in (204, 304):  # RFC 9112 §6.3
             length = 0
         elif length is None:
             length = UNTIL_CLOSE
-        return ResponseHead(status, found.reason, version, headers, length)
+        return ResponseHead(status, parts.reason, version, headers, length)
 
 
 class ChunkedReader:
@@ -190,10 +190,10 @@ class ChunkedReader:
         return self._collector.is_complete
 
     def feed(self, data: bytes | memoryview) -> list[bytes]:
-        """Take octets as they came; return the decoded pieces. Octets after the end are malformed.
+        """Take octets as they came. Return the decoded pieces. Octets after the end are malformed.
 
-        Save line ends, which mean nothing between messages (RFC 9112 §2.2): llhttp passes over those that
-        come with the end, so those that come later are passed over too.
+        Line ends are allowed there, for they mean nothing between messages (RFC 9112 §2.2). llhttp skips line
+        ends that come with the end, so later ones are skipped too.
         """
         if self.is_complete:
             if bytes(data).strip(b"\r\n"):
@@ -212,10 +212,10 @@ class ChunkedReader:
 
 
 def body_length(headers: Headers) -> int | None:
-    """Framing by RFC 9112 §6: CHUNKED, a length, or None where neither header is there.
+    """Framing by RFC 9112 §6: CHUNKED, a length, or None without either header.
 
-    llhttp has refused both headers together, duplicates and malformed numbers; any coding besides `chunked`
-    is refused here, for what the two sides make of it would differ.
+    llhttp has refused both headers together, duplicates and malformed numbers. Any coding besides `chunked`
+    is refused here: the two sides could read it in different ways.
     """
     coding = find(headers, b"transfer-encoding")
     if coding is not None:
@@ -252,7 +252,7 @@ def render_request(method: str, target: str, headers: Iterable[tuple[bytes, byte
 
 
 def render_response(status: int, reason: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    # it may quote what a registry sent, and clients print it: llhttp lets controls through, RFC 9112 §4 none
+    # clients print the reason, which may quote a registry: RFC 9112 §4 forbids controls, llhttp allows them
     return _render(b"HTTP/1.1 %d %b" % (status, reason.translate(_PRINTABLE)), headers)
 
 

@@ -23,13 +23,13 @@ class Origin(NamedTuple):
 
 
 def origin_of(url: str | SplitResult) -> Origin:
-    """The origin of an http or https URL; `ValueError` for anything else."""
+    """The origin of an http or https URL. Raises ValueError for any other text."""
     parts = urlsplit(url) if isinstance(url, str) else url
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise ValueError("no http or https URL with a host")
     host = parts.hostname
     if not host.isascii():
-        # RFC 3490, as clients do before they ask the DNS; surrogates are octets of a page not yet decoded
+        # RFC 3490, as clients do before they ask the DNS; surrogates are octets of a page that nobody decoded
         host = host.encode("utf-8", "surrogateescape").decode().encode("idna").decode()
     port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
     return Origin(parts.scheme, host, port)

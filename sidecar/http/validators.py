@@ -1,8 +1,11 @@
-"""Validators of index pages (RFC 9110 §8.8): the registry's, marked by how links were led here. Pure.
+"""Validators of index pages (RFC 9110 §8.8): the registry's, with a mark of how links were rewritten. Pure.
 
-A page that the client holds is still right only if the registry's has not changed, nor what the Connector
-declares: a 304 would keep links that lead elsewhere. Marked tags are weak, for the page is no longer the
-registry's octet for octet.
+A client's copy of a page is valid only if neither the registry's page nor the Connector has changed. Without
+the mark, a 304 would keep links to origins of an earlier Connector. Marked tags are weak, for the page is not
+the registry's octet for octet.
+
+Example, with the mark `5f1c0a2e`: the registry's `"abc"` becomes `W/"5f1c0a2esabc"`, and `W/"abc"` becomes
+`W/"5f1c0a2ewabc"`.
 """
 
 import re
@@ -11,13 +14,13 @@ _TAG = re.compile(rb'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
 
 def marked(tag: bytes, mark: bytes) -> bytes | None:
-    """A page's ETag as the client is told it; None if it is none."""
-    found = _TAG.fullmatch(tag)
-    return b'W/"%b%b%b"' % (mark, b"w" if found[1] else b"s", found[2]) if found else None
+    """A page's ETag for the client; None if `tag` is no ETag."""
+    match = _TAG.fullmatch(tag)
+    return b'W/"%b%b%b"' % (mark, b"w" if match[1] else b"s", match[2]) if match else None
 
 
 def unmarked(tags: bytes, mark: bytes) -> bytes | None:
-    """The registry's own of a client's If-None-Match; None if there is none of this mark."""
+    """The registry's tags in a client's If-None-Match; None if no tag has this mark."""
     own = [
         (b"W/" if tag[len(mark) :][:1] == b"w" else b"") + b'"%b"' % tag[len(mark) + 1 :]
         for _, tag in _TAG.findall(tags)

@@ -1,29 +1,29 @@
-"""Links of an HTML page (PEP 503), led back through the proxy while the page streams. Pure.
+"""Rewrites the links of an HTML page (PEP 503) while the page streams. Pure.
 
-The attributes `href` and `data-provenance` of any tag are links; text, comments and other attributes stay.
-A script is read like the rest, for so does uv. Tags are found as pip (html.parser) and uv (tl) find them,
-with one rule more: `<a href="` begins a tag wherever it stands but in a comment or in single quotes. So a
-page can be cut there, and a forgotten quote costs one link and not the rest of the page. The page is not
-parsed into a tree: that costs ten times as much, and drops what it does not know.
+The attributes `href` and `data-provenance` of any tag are links. Text, comments and other attributes stay. A
+script is read like the rest, as uv reads it. Tags begin and end where pip (html.parser) and uv (tl) see them,
+with an additional rule: `<a href="` begins a tag everywhere but in a comment or in single quotes. So a page
+can be cut there, and a missing quote costs a link and not the rest of the page. The page is not parsed into a
+tree: that costs ten times as much, and drops unknown parts.
 """
 
 import re
 
 from sidecar.links.page_links import CARRY_LIMIT, PageLinks
-from sidecar.links.prefixes import SAFE, Begins, Swap, swapped, untouched
+from sidecar.links.prefixes import SAFE, Prefixes, Swap, swapped, unchanged
 
 _ANCHOR = b'<a href="'
-_CHEAP = 64 * 1024  # octets that may be read again with each piece
+_REREAD_LIMIT = 64 * 1024  # octets that may be read again with each piece
 
-# The parts of a tag; each stops before _ANCHOR. All is possessive: a tag is read once, whatever stands in it.
+# The parts of a tag; each stops before _ANCHOR. All quantifiers are possessive: no tag is read twice.
 _DOUBLE = rb'[^"<]*+(?:<(?!a href=")[^"<]*+)*+'
 _BARE = rb"""(?!<a href=")[^\s"'>=][^\s><]*+(?:<(?!a href=")[^\s><]*+)*+"""
 _VALUE = rb"""(?>"%b(?:"|(?=<a href="))|'[^']*'|%b|(?=>|<a href="))""" % (_DOUBLE, _BARE)
 _NAME = rb'=?+(?:[^\s/>=<]++|<(?!a href="))++'
 _ATTRIBUTE = rb"(?>%b(?!\s*=)|%b\s*=+\s*%b|=)" % (_NAME, _NAME, _VALUE)
-# Nearly all tags are written so; the general pattern takes twice as long for them.
+# The fast path for nearly all tags, such as ` class="x" href="/y"`: the general pattern takes twice as long.
 _WELL_WRITTEN = rb"""(?:[^<>"'=]*+=(?:"[^<"]*+"|'[^<']*+'))*+[^<>"'=]*+"""
-# A tag without attributes, as most are, is none to look at.
+# Most tags have no attributes, and are skipped.
 _NAME_OF_TAG = rb'[a-zA-Z](?:[^\s/><]++|<(?!a href="))*+'
 _TOKEN = re.compile(
     rb"<!--(?:-?>|.*?--!?>)"
@@ -32,18 +32,29 @@ _TOKEN = re.compile(
     % (_NAME_OF_TAG, _WELL_WRITTEN, _ATTRIBUTE, _NAME_OF_TAG),
     re.DOTALL,
 )
-"""A comment, a tag up to its end, or what may become one of them when more arrives"""
+"""A comment, a tag up to its end, or the begin of either, which the next piece may complete.
+
+    <!-- text -->                    a comment
+    <a class="x" href="/y">          a tag: name `a`, attributes ` class="x" href="/y"`
+    <a href="/y<a href="/z">         two tags: the first misses its quote, and ends before the second
+    <a class="x                      open, at the end of a piece
+"""
 _KEY = rb"(?i:href|data-provenance)(?=\s*=)"
 _LINK = re.compile(
     rb"""["']?+(?:[\s/]++|(?!%b)%b)*+(?P<key>%b)\s*=+\s*(?P<quote>["']?)"""
     rb"""(?P<value>(?<=")%b|(?<=')[^']*+|%b)""" % (_KEY, _ATTRIBUTE, _KEY, _DOUBLE, _BARE)
 )
-"""A tag's attributes, from the end of the link before up to the end of the next"""
-_BEGIN = re.compile(rb"\s*((?:https?:)?//[^\s/?#&\\]+/)" + SAFE, re.IGNORECASE)
+"""A tag's attributes, from the end of a link to the end of the next link. Example, two matches:
+
+     class="x" href="/y" data-provenance=/z
+    (skipped) (key) (value)                     key `href`, quote `"`, value `/y`
+                        (skipped) (key) (value) skipped `" `, key `data-provenance`, no quote, value `/z`
+"""
+_PREFIX = re.compile(rb"\s*((?:https?:)?//[^\s/?#&\\]+/)" + SAFE, re.IGNORECASE)
 _NEITHER_ASCII_NOR_OCTET = re.compile("[^\x00-\x7f\udc80-\udcff]")
 
-# Other spellings of the two names. Their letter is looked for by memchr, and the pattern only where it
-# stands; `piece.lower()` costs as much as all the rest together.
+# Other spellings of the two keys, such as `hREF` and `data-Provenance`. A search for a letter is quick, by
+# memchr, and the pattern is tried only if the letter is there. `piece.lower()` costs as much as all the rest.
 _ODD_LETTERS = {
     b"H": re.compile(rb"H(?i:ref)"),
     b"R": re.compile(rb"R(?i:ef)"),
@@ -59,19 +70,21 @@ class HtmlLinks:
 
     def __init__(self, links: PageLinks) -> None:
         self._links = links
-        self._begins = Begins(links)
+        self._prefixes = Prefixes(links)
         self._enough = 0
+        """Octets to collect before an open tag is read again"""
         self._has_base = False
         self._base_url: str | None = None
-        self._leads_elsewhere = False  # the base, to a host that nobody declared
-        self._odd = re.compile(rb'href(?:(?<!<a href)|(?!="%b))' % untouched(links))
+        self._leads_elsewhere = False  # the base is of a host that the Connector does not declare
+        # a link that `_all_plain` cannot judge: not written as `<a href="`, or perhaps in need of rewriting
+        self._odd = re.compile(rb'href(?:(?<!<a href)|(?!="%b))' % unchanged(links))
         self._swaps = [
-            Swap.of(before=b"<a ", key=b"href", between=b'="', begin=begin, new=new)
-            for begin, new in links.plain().items()
+            Swap.of(before=b"<a ", key=b"href", between=b'="', prefix=prefix, new=new)
+            for prefix, new in links.prefixes().items()
         ]
 
     def step(self, held: bytes, piece: bytes) -> tuple[bytes, bytes]:
-        """What is ready of the piece and what was held back, and what must be held back now."""
+        """Take the octets held back and a piece. Return the octets that are ready, and the octets to hold."""
         if len(held) + len(piece) < self._enough:
             return b"", held + piece
         cut = piece.rfind(_ANCHOR)
@@ -81,8 +94,8 @@ class HtmlLinks:
                 self._enough = 0
                 return ready, piece[cut:]
         ready, rest = self._by_tags(held + piece)
-        # a long open tag is read again when it has doubled, not with each piece: or that would be quadratic
-        self._enough = min(2 * len(rest), CARRY_LIMIT) if len(rest) > _CHEAP else 0
+        # a long open tag is read again when it has doubled; with each piece, that would be quadratic
+        self._enough = min(2 * len(rest), CARRY_LIMIT) if len(rest) > _REREAD_LIMIT else 0
         return ready, rest
 
     def last(self, held: bytes) -> bytes:
@@ -90,7 +103,7 @@ class HtmlLinks:
         return ready + open_tag
 
     def _all_plain(self, piece: bytes) -> bytes | None:
-        """The nearly usual case, without a look at each tag; None where there is more to see."""
+        """Fast path: every link is in the usual form. None if that is not sure."""
         if self._leads_elsewhere or b"'" in piece or (b"!" in piece and b"<!--" in piece):
             return None
         if any(letter in piece and name.search(piece) for letter, name in _ODD_LETTERS.items()):
@@ -99,7 +112,7 @@ class HtmlLinks:
         return swapped(piece, piece.find(_ANCHOR), self._swaps, odd)
 
     def _by_tags(self, data: bytes) -> tuple[bytes, bytes]:
-        """Each link by itself, as far as the tags are complete; and the rest."""
+        """Rewrite each link of the complete tags. Return them and the open tag at the end."""
         out: list[bytes] = []
         at = 0
         for token in _TOKEN.finditer(data):
@@ -115,34 +128,34 @@ class HtmlLinks:
         return b"".join([*out, data[at:]]), b""
 
     def _rewritten(self, link: re.Match[bytes], tag: bytes) -> bytes | None:
-        """What to write instead of the value; None if it stays."""
+        """The new value; None if the old value stays."""
         key, quote, value = link.groups()
         is_href = key[:1] in b"hH"
         is_base = is_href and tag.lower() == b"base"
-        begin = _BEGIN.match(value)
-        if begin and not is_base:
+        prefix = _PREFIX.match(value)
+        if prefix and not is_base:
             must_be_absolute = not is_href or self._leads_elsewhere
-            new = self._begins.replacement(begin[1], must_be_absolute=must_be_absolute)
-            if new == begin[1]:
+            new = self._prefixes.replacement(prefix[1], must_be_absolute=must_be_absolute)
+            if new == prefix[1]:
                 return None
-            new += value[begin.end() :]
+            new += value[prefix.end() :]
         else:
             # octets beyond ASCII pass as they are, whatever the page's charset is
             old = _unescape(value.decode("ascii", "surrogateescape")).strip()
-            text = self._base(old) if is_base else self._other(old, is_href=is_href)
+            text = self._base(old) if is_base else self._whole(old, is_href=is_href)
             if text == old:
                 return None
             new = _escape(text)
         return new if quote or not re.search(rb"""[\s"'>]""", new) else b'"%b"' % new
 
-    def _other(self, link: str, *, is_href: bool) -> str:
+    def _whole(self, link: str, *, is_href: bool) -> str:
         must_be_absolute = not is_href or self._leads_elsewhere
         new = self._links.rewrite(link, self._base_url, must_be_absolute=must_be_absolute)
         return link if self._leads_elsewhere and not new.startswith(self._links.local + "/") else new
 
     def _base(self, link: str) -> str:
         new = self._links.rewrite_base(link)
-        if not self._has_base:  # as clients do, the first one counts
+        if not self._has_base:  # the first base counts, as for clients
             self._has_base = True
             self._base_url, self._leads_elsewhere = self._links.base_for(link)
         return new
@@ -157,8 +170,8 @@ def _unescape(text: str) -> str:
 
 
 def _escape(text: str) -> bytes:
-    """An attribute's value; what an entity stood for is one again, in ASCII."""
+    """The value of an attribute, in ASCII. Other characters came from entities, and become entities again."""
     import html
 
-    escaped = _NEITHER_ASCII_NOR_OCTET.sub(lambda found: f"&#{ord(found[0])};", html.escape(text))
+    escaped = _NEITHER_ASCII_NOR_OCTET.sub(lambda match: f"&#{ord(match[0])};", html.escape(text))
     return escaped.encode("ascii", "surrogateescape")

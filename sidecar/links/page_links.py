@@ -1,8 +1,14 @@
-"""One link of an index page, led back through the proxy. Pure.
+"""Rewrites a link of an index page, so that it leads through the proxy. Pure.
 
-The registry's paths are kept as they are on the local origin, so a relative link needs nothing: only
-absolute ones are rewritten, and relative ones where the page was found elsewhere than asked for (a
-redirect), or names another origin as its base.
+The local origin has the same paths as the registry, so most relative links stay. Absolute links change. So do
+relative links if the page was redirected, or if its base is of another origin.
+
+Example, for a registry at https://r and a Connector that declares https://files:
+
+    https://r/packages/a.zip     becomes  /packages/a.zip
+    https://files/a.zip          becomes  /_o/files/a.zip
+    ../../packages/a.zip         stays
+    https://elsewhere/a.zip      stays
 """
 
 from collections.abc import Mapping
@@ -13,8 +19,8 @@ from sidecar.http.origins import Origin, origin_of
 from sidecar.rules.routes import FOREIGN, Layout
 
 CARRY_LIMIT = 256 * 1024
-"""Octets held back at most while looking for a place to cut; a page without one this far is no index page.
-Each of the pages under way may hold so much, and uv asks for 50 at once"""
+"""Octets to hold back in search of a place to cut; a page without such a place is no index page. Each page
+under way may hold so much, and uv asks for 50 pages at once"""
 _DROPPED = str.maketrans("", "", "\t\r\n")  # anywhere in a link (WHATWG URL §4.4), as urlsplit does
 
 
@@ -25,7 +31,7 @@ class PageLinks(NamedTuple):
     requested_url: str
     """The upstream URL that the client believes it is reading"""
     final_url: str
-    """Where the page was found"""
+    """The URL that answered, after redirects"""
     local: str
     """`http://127.0.0.1:PORT`, for the links that must be absolute (PEP 740, a page's base)"""
 
@@ -34,7 +40,7 @@ class PageLinks(NamedTuple):
         return self.final_url != self.requested_url
 
     def rewrite(self, link: str, base_url: str | None = None, *, must_be_absolute: bool = False) -> str:
-        """The link as the client must see it; unchanged if it already leads here, or nowhere of ours."""
+        """The link for the client. It is unchanged if it leads here already, or to an undeclared origin."""
         try:
             parts = urlsplit(link)
             if not parts.scheme and not parts.netloc:
@@ -54,12 +60,15 @@ class PageLinks(NamedTuple):
         return self.local + path if must_be_absolute or path[1:2] in ("/", "\\") else path
 
     def rewrite_base(self, link: str) -> str:
-        """A page's base. Absolute, for neither pip nor uv resolves it; a relative one is no use to them."""
+        """The base of a page, for the client. It is absolute: pip and uv do not resolve a relative base."""
         new = self.rewrite(link)
         return self.local + new if new != link and new.startswith("/") else new
 
     def base_for(self, base: str) -> tuple[str | None, bool]:
-        """What relative links are resolved against here, if not by the client; does it lead elsewhere?"""
+        """The base for relative links that are resolved here, and whether its origin is undeclared.
+
+        The base is None if the client resolves them.
+        """
         try:
             url = urljoin(self.final_url, base)
             prefix = self._local_prefix(origin_of(url))
@@ -76,15 +85,15 @@ class PageLinks(NamedTuple):
 
     @property
     def origins(self) -> list[Origin]:
-        """Those that lead back here."""
+        """The origins whose links lead through the proxy."""
         return [self.layout.origin, *self.layout.foreign.values()]
 
-    def plain(self) -> Mapping[bytes, bytes]:
-        """How nearly all absolute links begin, each with what replaces it."""
-        return {f"{one}/".encode(): f"{self._local_prefix(one)}/".encode() for one in self.origins}
+    def prefixes(self) -> Mapping[bytes, bytes]:
+        """The prefixes of nearly all absolute links → their replacements."""
+        return {f"{origin}/".encode(): f"{self._local_prefix(origin)}/".encode() for origin in self.origins}
 
 
 def _from_the_path_on(link: str, absolute: SplitResult) -> str:
-    """As it was written: urlunsplit would drop an empty query."""
+    """Path and query as the page spells them: urlunsplit would drop an empty query."""
     rest = link.translate(_DROPPED).partition("//")[2].removeprefix(absolute.netloc)
     return rest if rest.startswith("/") else "/" + rest

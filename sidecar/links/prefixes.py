@@ -1,6 +1,6 @@
-"""The begins of links, `https://host/` as a page spells them, and what replaces them. Pure.
+"""Link prefixes, `https://host/` as a page spells them, and their replacements. Pure.
 
-What follows the begin stays octet by octet: percent-encodings, entities, escapes, whatever the charset.
+The rest of a link stays octet by octet: percent-encodings, entities and escapes, in any charset.
 """
 
 import re
@@ -10,68 +10,84 @@ from typing import NamedTuple
 from sidecar.links.page_links import PageLinks
 
 SAFE = rb"(?![/\\&\s])"
-"""After an origin and its slash, a second slash would name a host; so would what clients make one of: a
-backslash (WHATWG URL), an entity, a blank that they drop"""
+"""A prefix ends before this. A second slash would name a host. So would characters that clients turn into a
+slash or drop: a backslash (WHATWG URL), an entity, a blank"""
 _RELATIVE = rb"""\.\.?/|/%b|[\w.+~-]+["/#?%%]""" % SAFE
-_MOST = 100  # arbitrary: a page names one or two hosts
+_REMEMBERED = 100  # arbitrary: a page names one or two hosts
 
 
-def untouched(links: PageLinks) -> bytes:
-    """A pattern of links that need nothing: surely relative, or to a host that nobody declared."""
+def unchanged(links: PageLinks) -> bytes:
+    """A pattern of links that need no rewriting: relative, or to a host that the Connector does not declare.
+
+    Example: it matches the begin of `../foo-1.zip`, `/packages/foo-1.zip` and `https://elsewhere/foo-1.zip`,
+    but not of `//host/foo-1.zip`. In a page that was redirected, it matches no relative link.
+    """
     hosts = b"|".join(re.escape(origin.host.encode()) for origin in links.origins)
     undeclared = rb"https?://(?!(?:%b)/)[a-z0-9.-]+/" % hosts
     return b"(?:%b)" % (undeclared if links.has_moved else undeclared + b"|" + _RELATIVE)
 
 
-class Begins:
-    """Remembers each spelling of a begin, so that only the first costs the parsing of a URL."""
+class Prefixes:
+    """Remembers the replacement of each prefix, so that a URL is parsed only for the first link with it."""
 
     def __init__(self, links: PageLinks) -> None:
         self._links = links
-        self._known: dict[tuple[bytes, bool], bytes] = {}
+        self._replacements: dict[tuple[bytes, bool], bytes] = {}
 
-    def replacement(self, begin: bytes, *, must_be_absolute: bool) -> bytes:
-        key = (begin, must_be_absolute)
-        found = self._known.get(key)
-        if found is None:
-            old = begin.decode("ascii", "surrogateescape")
+    def replacement(self, prefix: bytes, *, must_be_absolute: bool) -> bytes:
+        key = (prefix, must_be_absolute)
+        replacement = self._replacements.get(key)
+        if replacement is None:
+            old = prefix.decode("ascii", "surrogateescape")
             new = self._links.rewrite(old, must_be_absolute=must_be_absolute)
-            found = new.encode("ascii", "surrogateescape")
-            if len(self._known) < _MOST:
-                self._known[key] = found
-        return found
+            replacement = new.encode("ascii", "surrogateescape")
+            if len(self._replacements) < _REMEMBERED:
+                self._replacements[key] = replacement
+        return replacement
 
 
 class Swap(NamedTuple):
-    """All links of a piece at the speed of C, where each is spelled in one plain way.
+    """Replaces one prefix in all links of a piece, at the speed of C, if all of them have the plain spelling.
 
-    The pattern matches each link: a plain one up to its path, of any other only the key. A plain one
-    becomes shorter and the key alone longer, so the length of the result tells whether all were plain:
-    this saves the pass that would count them, a third of the time.
+    The pattern matches a plain link up to its path, and only the key of any other link. Both are replaced by
+    the same text, so a plain link becomes shorter, and any other longer. The length of the result tells
+    whether all links were plain. A second pass that counts them would take a third of the time.
+
+    Example: `https://r/` becomes `/`. The key and prefix of a plain link, and the bare key of any other link,
+    become `href="/`:
+
+        <a href="https://r/a.zip">    plain: `href="https://r/` becomes `href="/`, 9 octets shorter
+        <a href='https://r/b.zip'>    another spelling: `href` becomes `href="/`, 3 octets longer
+
+    Two plain links would save 18 octets, and these two links save 6. So the result is thrown away, and the
+    caller looks at each tag.
     """
 
     plain: bytes
-    """What the first link of a piece must begin with, key included, for this swap to be tried"""
+    """Begin of a plain link, with its key: the swap is tried if the first link of a piece begins so"""
     pattern: re.Pattern[bytes]
     replacement: bytes
     saved: int
     """Octets that a plain link loses, at least 1"""
 
     @classmethod
-    def of(cls, *, before: bytes, key: bytes, between: bytes, begin: bytes, new: bytes) -> "Swap":
-        """For links spelled `before + key + between + begin`; those with the bare key are the odd ones."""
-        pattern = rb"%b(?:(?<=%b)%b%b|)" % (key, before + key, re.escape(between + begin), SAFE)
-        plain = before + key + between + begin
-        return cls(plain, re.compile(pattern), key + between + new, len(begin) - len(new))
+    def of(cls, *, before: bytes, key: bytes, between: bytes, prefix: bytes, new: bytes) -> "Swap":
+        """A plain link is spelled `before + key + between + prefix`; `new` replaces the prefix."""
+        pattern = rb"%b(?:(?<=%b)%b%b|)" % (key, before + key, re.escape(between + prefix), SAFE)
+        plain = before + key + between + prefix
+        return cls(plain, re.compile(pattern), key + between + new, len(prefix) - len(new))
 
     def apply(self, piece: bytes) -> bytes | None:
-        """The piece with its links replaced, None if one of them is not plain."""
+        """The piece with its links replaced, None if a link is not plain."""
         out, count = self.pattern.subn(self.replacement, piece)
         return out if len(piece) - len(out) == count * self.saved else None
 
 
 def swapped(piece: bytes, at: int, swaps: Iterable[Swap], odd: re.Pattern[bytes] | None) -> bytes | None:
-    """The piece by the swap that its first link, at `at`, asks for; as it is where no link is `odd`."""
+    """The piece by the swap of its first link, which is at `at`. None: the piece needs a closer look.
+
+    Without a swap, a piece that no `odd` link is in stays as it is.
+    """
     for swap in swaps:
         if piece.startswith(swap.plain, at):
             return swap.apply(piece)

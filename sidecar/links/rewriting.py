@@ -1,6 +1,6 @@
-"""Links of index pages (PEP 503 HTML, PEP 691 JSON), led back through the proxy while the page streams. Pure.
+"""Rewrites the links of an index page (PEP 503 HTML, PEP 691 JSON) while the page streams. Pure.
 
-A page arrives in pieces of any size; the result is the same however it was cut.
+A page arrives in pieces of any size. The cuts between them do not change the result.
 """
 
 import re
@@ -38,7 +38,7 @@ class PageRewriter:
 
 
 def _page(links: PageLinks, *, is_json: bool) -> "HtmlLinks | JsonLinks":
-    """Imported with the first page: their patterns take 5 ms to compile, a tenth of the sidecar's start."""
+    """Import with the first page: to compile the patterns takes 5 ms, a tenth of the sidecar's start."""
     if is_json:
         from sidecar.links.json_links import JsonLinks
 
@@ -49,9 +49,9 @@ def _page(links: PageLinks, *, is_json: bool) -> "HtmlLinks | JsonLinks":
 
 
 def page_kind(content_type: bytes | None) -> str | None:
-    """`html` or `json` for the three types of a simple index (PEP 691), None for anything else.
+    """`html` or `json` for the three types of a simple index (PEP 691), None for any other type.
 
-    Also None for a charset that does not contain ASCII: such a page passes unchanged. No registry sends one.
+    Also None for a charset that does not contain ASCII: such a page passes unchanged. No registry sends it.
     """
     if content_type is None:
         return None

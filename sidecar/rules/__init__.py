@@ -1,1 +1,1 @@
-"""What may pass: routes, file names, package policy, and the answers to what may not. Pure."""
+"""The rules of the proxy: routes, file names, package policy, and the answers to refused requests. Pure."""

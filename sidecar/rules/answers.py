@@ -1,4 +1,4 @@
-"""Answers of our own: which error becomes which status, and how the sentence reaches a person. Pure.
+"""Answers of our own: the status of each error, and the places of its sentence. Pure.
 
 The sentence stands in the reason phrase, the body and the log: uv prints the reason phrase, twine the body,
 and pip neither for an index page.
@@ -6,7 +6,7 @@ and pip neither for an index page.
 
 from typing import NamedTuple
 
-from sidecar.contract.words import BROKER_UNREACHABLE, BROKER_UNTRUSTED, REGISTRY_UNREACHABLE
+from sidecar.contract.words import NO_GRANT, NO_GRANT_YET, Code
 from sidecar.errors import (
     BrokerRefused,
     BrokerUnreachable,
@@ -18,13 +18,12 @@ from sidecar.errors import (
 )
 from sidecar.http.http1 import Headers, render_response
 
-_PHRASE_LIMIT = (
-    400  # a status line stays well below what clients read at most (urllib3: 64 KiB, hyper: 400 KiB)
-)
+_PHRASE_LIMIT = 400
+"""Octets; a status line stays well below the limits of clients (urllib3: 64 KiB, hyper: 400 KiB)"""
 
 BROKER_RETRY_SECONDS = 5
-"""pip asks six times in all, and each time waits for a grant as well (`grants.PATIENCE_SECONDS`): together
-that outlasts a minute without a broker"""
+"""pip asks six times, and each request waits for a grant too (`life.PATIENCE_SECONDS`): together that
+outlasts a minute without a broker"""
 
 
 class Answer(NamedTuple):
@@ -37,25 +36,25 @@ class Answer(NamedTuple):
 
 
 def answer_of(error: SidecarError) -> Answer:
-    """Total over the tree in `errors.py`, save ClientGone, which nobody is left to hear.
+    """Covers all of the tree in `errors.py` but ClientGone, for which there is no client left to answer.
 
-    503 is what pip, uv's installer and twine repeat, with respect for Retry-After; uv publish repeats an
-    upload after no status at all. Never 504, which pip does not repeat.
+    pip, uv's installer and twine repeat a request after a 503, and respect Retry-After. uv publish repeats an
+    upload only after a broken connection. The status is never 504: pip does not repeat a request after it.
     """
     sentence = str(error)
     if isinstance(error, Refusal):
         return Answer(error.status, error.code, sentence, error.retry_after)
     if isinstance(error, BrokerRefused):
-        return Answer(403, error.reason, f"no grant: {sentence}")
+        return Answer(403, error.reason, NO_GRANT + sentence)
     if isinstance(error, BrokerUntrusted):
-        return Answer(503, BROKER_UNTRUSTED, f"no grant: {sentence}", retry_after=BROKER_RETRY_SECONDS)
+        return Answer(503, Code.BROKER_UNTRUSTED, NO_GRANT + sentence, retry_after=BROKER_RETRY_SECONDS)
     if isinstance(error, BrokerUnreachable):
-        return Answer(503, BROKER_UNREACHABLE, f"no grant yet: {sentence}", retry_after=BROKER_RETRY_SECONDS)
+        return Answer(503, Code.BROKER_UNREACHABLE, NO_GRANT_YET + sentence, retry_after=BROKER_RETRY_SECONDS)
     if isinstance(error, UpstreamUnreachable):
-        return Answer(502, REGISTRY_UNREACHABLE, f"{sentence}; {error.hint}" if error.hint else sentence)
+        return Answer(502, Code.REGISTRY_UNREACHABLE, f"{sentence}; {error.hint}" if error.hint else sentence)
     if isinstance(error, UpstreamBroken):
-        return Answer(502, "registry-broke-off", sentence)
-    return Answer(500, "internal-error", "the proxy failed; its log tells more")
+        return Answer(502, Code.REGISTRY_BROKE_OFF, sentence)
+    return Answer(500, Code.INTERNAL_ERROR, "the proxy failed; its log tells more")
 
 
 def render_answer(answer: Answer, *, is_head: bool, closes: bool, extra: Headers | None = None) -> bytes:

@@ -1,23 +1,37 @@
-"""Which packages a grant lets through, as its Connector's `allowPackages` and `denyPackages` say. Pure.
+"""The packages that a grant lets through, by `allowPackages` and `denyPackages` of its Connector. Pure.
 
-A list of patterns is one automaton with a bit for each character of each pattern (Shift-And: Baeza-Yates and
-Gonnet, CACM 35:10, 1992): a name takes as many steps as it has characters, whatever the patterns are. As a
-regular expression, a pattern with many stars takes time that grows with the power of their number.
+A list of patterns is an automaton with a bit for each character of each pattern (Shift-And: Baeza-Yates and
+Gonnet, CACM 35:10, 1992). A name takes as many steps as it has characters, for any patterns. For a regular
+expression with n stars, the time would grow with the n-th power of the length.
 """
 
 from collections.abc import Sequence
 
 from sidecar.contract.grant import PackagePolicy
+from sidecar.contract.words import Code
 from sidecar.errors import Refusal
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
-"""Of normalised names. To import `string` costs half a millisecond of the sidecar's start"""
+"""The characters of normalised names. To import `string` costs half a millisecond of the sidecar's start"""
 _SHOWN = 5
-"""Patterns of allowPackages that a sentence lists: it must fit into a reason phrase"""
+"""Patterns of allowPackages in a sentence, which must fit into a reason phrase"""
 
 
 class Patterns:
-    """One list of patterns (`contract.PACKAGE_PATTERN`)."""
+    """A list of patterns (`contract.grant.PACKAGE_PATTERN`).
+
+    A bit of the state is set if some begin of its pattern matches the characters so far. Example, for the
+    list `a*`, `b?`:
+
+        bit         0      1        2      3      4
+        matched     ``     `a*`     ``     `b`    `b?`
+        set by             a               b      any character
+        stays set          always
+        an end             yes                    yes
+
+    A name begins with the bits 0 and 2. `bc` sets bit 3, then bit 4, which is the end of `b?`. `abc` sets bit
+    1, which stays set, and is the end of `a*`. `b` sets bit 3 only, which is no end.
+    """
 
     __slots__ = ("_ends", "_first", "_pattern_of", "_stars", "_steps")
 
@@ -32,7 +46,7 @@ class Patterns:
             self._first |= bit
             for letter in pattern:
                 if letter == "*":
-                    self._stars |= bit  # here any character may pass
+                    self._stars |= bit  # stays set, whatever the next character is
                     continue
                 bit <<= 1
                 if letter == "?":
@@ -54,7 +68,7 @@ class Patterns:
 
 
 class Policy:
-    """Both lists, made ready once per grant."""
+    """Both lists of a grant, as automata."""
 
     __slots__ = ("_allow", "_deny", "_rules")
 
@@ -64,21 +78,21 @@ class Policy:
         self._deny = Patterns(rules.deny)
 
     def check(self, projects: Sequence[str]) -> None:
-        """Refuse unless all of these normalised names may pass: what a file's name can be read as."""
+        """Refuse a request unless all of these normalised names may pass: a file may have several."""
         for project in projects:
             self.check_denied(project)
             if self._allow and not self._allow.find(project):
                 self._refuse(project, "not allowed", f"allowPackages: {_shortened(self._rules.allow)}")
 
     def check_denied(self, project: str) -> None:
-        """Refuse what `denyPackages` names, whatever is allowed."""
+        """Refuse a name that `denyPackages` matches, even if `allowPackages` matches it too."""
         pattern = self._deny.find(project)
         if pattern:
             self._refuse(project, "denied", f"denyPackages: {pattern}")
 
     def _refuse(self, project: str, verb: str, rule: str) -> None:
         sentence = f'package "{project}" is {verb} by connector {self._rules.connector} ({rule})'
-        raise Refusal(403, "package-denied", sentence)
+        raise Refusal(403, Code.PACKAGE_DENIED, sentence)
 
 
 def _shortened(patterns: Sequence[str]) -> str:

@@ -1,10 +1,11 @@
-"""What to say when the registry refuses the credential. Pure.
+"""The refusal for a request whose credential the registry refuses. Pure.
 
-Registries differ: most answer 401 to a wrong password; pypiserver 403, which others mean for one package.
+Registries differ. Most answer 401 to a wrong password. pypiserver answers 403, and others mean a single
+package by that.
 """
 
 from sidecar.contract.grant import Grant
-from sidecar.contract.words import REGISTRY_FORBIDS
+from sidecar.contract.words import Code
 from sidecar.errors import CredentialRefused, Refusal
 
 
@@ -15,11 +16,11 @@ def refusal_of(status: int, grant: Grant, connector: str) -> Refusal:
             f"the registry wants a credential (status {status}), and connector {connector} has none: "
             "name a Secret in its spec.auth.secretRef"
         )
-        return Refusal(403, "credential-missing", sentence)
+        return Refusal(403, Code.CREDENTIAL_MISSING, sentence)
     if status == 401:
         return CredentialRefused(connector)
     sentence = (
         f"the registry forbids this to the credential of connector {connector} (status 403): user name or "
         "password are wrong, or it may not read this"
     )
-    return Refusal(403, REGISTRY_FORBIDS, sentence)
+    return Refusal(403, Code.REGISTRY_FORBIDS, sentence)

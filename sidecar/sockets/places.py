@@ -2,6 +2,7 @@
 
 from collections import deque
 
+from sidecar.contract.words import Code
 from sidecar.errors import ClientGone, Refusal
 from sidecar.sockets.loop import Loop, Task
 from sidecar.sockets.wire import Wire
@@ -63,4 +64,4 @@ class Places:
             f"{self._limit} requests of this Pod are at the registry, and there was no place for another one "
             f"within {self._wait_seconds:.0f} s: try again, or raise the Connector's parameter maxConnections"
         )
-        return Refusal(503, "registry-busy", sentence, retry_after=RETRY_SECONDS)
+        return Refusal(503, Code.REGISTRY_BUSY, sentence, retry_after=RETRY_SECONDS)

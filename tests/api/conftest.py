@@ -6,9 +6,10 @@ also `make e2e` runs them on one alone, in the network of pytest: their servers 
 
 from collections.abc import Iterator
 
-import clusters
 import pytest
-from kube import Kube
+
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
 
 
 @pytest.fixture(scope="session")

@@ -19,13 +19,13 @@ from typing import Any
 
 import pytest
 import yaml
-from kube import Kube
 
 from certs.authority import ServingFiles, create_authority, issue_leaf
 from certs.store import write_files
+from support.checkout import ROOT
+from support.kubernetes.kube import Kube
 from webhook import names
 
-ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "registry.example/pypi-connector-sidecar:1"
 PATIENCE_SECONDS = 30.0
 

@@ -6,19 +6,18 @@ import re
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import clusters
 import pytest
 import yaml
-from kube import Kube
 
 from certs.authority import create_authority
+from support.checkout import MANIFESTS, ROOT
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
 from webhook import names
 
-ROOT = Path(__file__).resolve().parents[2]
-REGISTRATION = yaml.safe_load((ROOT / "manifests" / "webhook" / "mutating.yaml").read_text())
+REGISTRATION = yaml.safe_load((MANIFESTS / "webhook" / "mutating.yaml").read_text())
 SECTION = (
     (ROOT / "docs" / "faults.md").read_text().partition("\n## Admission is down\n")[2].partition("\n## ")[0]
 )

@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import clusters
 import pytest
-from brokers import MANIFESTS, kubeconfig_of
 from cryptography import x509
-from kube import Kube
 
 from certs import store
 from certs.authority import create_authority
 from certs.bundle import split_bundle
 from certs.reload import Reloader
+from support.components.brokers import MANIFESTS, kubeconfig_of
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
 from webhook import names
 from webhook.cluster import paths
-from webhook.cluster.certificates import CertificateKeeper
+from webhook.cluster.certificate_keeper import CertificateKeeper
 from webhook.cluster.kubernetes import KubernetesApi, in_cluster_or_kubeconfig
 from webhook.errors import Conflict, Forbidden
 

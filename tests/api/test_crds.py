@@ -6,15 +6,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
-import clusters
 import pytest
-import seed
-from connector_table import Case, cases
-from kube import Kube
 
-MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
+from support.checkout import MANIFESTS
+from support.connectors.connector_table import Case, cases
+from support.kubernetes import clusters, seed
+from support.kubernetes.kube import Kube
+
 TABLE = cases()
 NAMESPACE = "team-a"  # the table's sentences name it
 

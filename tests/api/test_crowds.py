@@ -10,10 +10,11 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
-import clusters
 import pytest
-from crowds import Component, component, connector, create_all, known, prepare, until
-from kube import Kube
+
+from support.components.crowds import Component, component, connector, create_all, known, prepare, until
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
 
 NAMESPACE = "crowd"
 MANY = 200

@@ -9,10 +9,9 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import clusters
-from crowds import administrator, connector, prepare
-from kube import Kube
-
+from support.components.crowds import administrator, connector, prepare
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
 from webhook.cluster import paths
 from webhook.cluster.cache import Cache
 from webhook.cluster.kubernetes import KubernetesApi, in_cluster_or_kubeconfig

@@ -6,9 +6,8 @@ import os
 from collections.abc import AsyncIterator
 from typing import Any
 
-from brokers import settle
-from kube import Kube
-
+from support.components.brokers import settle
+from support.kubernetes.kube import Kube
 from webhook.cluster.events import EventRecorder
 from webhook.cluster.kubernetes import in_cluster_or_kubeconfig
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
-import clusters
 import pytest
-from brokers import MANIFESTS, install, kubeconfig_of
-from environments import clean
-from kube import Kube
 
 from certs.authority import create_authority
+from support.components.brokers import MANIFESTS, install, kubeconfig_of
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
+from support.machine.environments import clean
 from webhook import names
 from webhook.connector.manifest import parse_connector
 from webhook.pod.decision import decide
@@ -132,7 +132,7 @@ def test_a_served_pod_is_explained_and_exits_0(cluster: Kube, namespace: str) ->
     result = explain(cluster.kubeconfig, "-n", namespace, "build")
     assert result.stdout.startswith(f"Pod {namespace}/build is served\n")
     assert f"granted    + {namespace}/pypi: install and upload, " in result.stdout
-    assert "the product has not looked at it as it is now" in result.stdout
+    assert "the product has not checked its present version yet" in result.stdout
     assert (result.returncode, result.stderr) == (0, "")
 
 
@@ -157,7 +157,7 @@ def test_the_newest_pod_of_a_job_is_found_by_its_labels(cluster: Kube, namespace
     cluster.create(pod)
     for target in ("job/nightly", "build"):
         result = explain(cluster.kubeconfig, "-n", namespace, target)
-        assert f"annotation {names.CONNECTOR} stands on Job nightly itself" in result.stdout
+        assert f"annotation {names.CONNECTOR} is on Job nightly itself" in result.stdout
         assert "fix: move it to spec.template.metadata.annotations" in result.stdout
         assert result.returncode == 1
     assert explain(cluster.kubeconfig, "-n", namespace, "job/nightly").stdout.startswith(
@@ -211,7 +211,7 @@ def test_a_pod_of_an_earlier_installation_is_told_from_one_of_the_present(
     [
         (["absent"], 'pods "absent" not found in namespace'),
         (["job/absent"], 'jobs "absent" not found in namespace'),
-        (["node/n"], "'node' makes no Pods: give one of pod, job"),
+        (["node/n"], "'node' makes no Pods: use one of pod, job"),
         (["--context", "nowhere", "absent"], "no access to a cluster"),
     ],
 )

@@ -14,15 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import clusters
 import pytest
 import yaml
-from kube import Kube
 
+from support.checkout import MANIFESTS, ROOT
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
 from webhook import names
 
-ROOT = Path(__file__).resolve().parents[2]
-DEFAULT = ROOT / "manifests" / "overlays" / "default"
+DEFAULT = MANIFESTS / "overlays" / "default"
 
 ALWAYS_CONFIGURED = "poddisruptionbudget.policy/"
 """kubectl patches a PodDisruptionBudget's selector every time (its patch strategy is `replace`), and says
@@ -87,7 +87,7 @@ def test_applying_again_keeps_the_ca_that_the_product_wrote(installed: Kube) -> 
     operation = {"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": "Y2E="}
     kind = "mutatingwebhookconfiguration"
     installed.patch(kind, names.WEBHOOK_CONFIGURATION, [operation], kind_of_patch="json")
-    installed.run("apply", "-k", str(ROOT / "manifests" / "webhook"))
+    installed.run("apply", "-k", str(MANIFESTS / "webhook"))
     kept = installed.get(kind, names.WEBHOOK_CONFIGURATION)
     assert kept["webhooks"][0]["clientConfig"]["caBundle"] == "Y2E="
     remove = {"op": "remove", "path": operation["path"]}
@@ -228,7 +228,7 @@ def assert_none_refused(answers: list[str]) -> None:
 
 def test_with_selected_namespaces_only_the_binding_of_secrets_is_missing(bare: Kube) -> None:
     everything = rendered(bare, DEFAULT)
-    selected = rendered(bare, ROOT / "manifests" / "overlays" / "selected-namespaces")
+    selected = rendered(bare, MANIFESTS / "overlays" / "selected-namespaces")
     missing = [(one["kind"], one["metadata"]["name"]) for one in everything if one not in selected]
     assert missing == [("ClusterRoleBinding", names.SECRET_READER_ROLE)]
     assert len(selected) == len(everything) - 1

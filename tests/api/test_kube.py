@@ -1,7 +1,8 @@
 """What the tests speak through: kubectl tells the truth about refusals, users and namespaces."""
 
 import pytest
-from kube import Kube, KubectlFailed
+
+from support.kubernetes.kube import Kube, KubectlFailed
 
 CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"key": "value"}}
 

@@ -2,8 +2,8 @@
 
 import json
 
-from kube import Kube
-from pod_fields import decided
+from support.kubernetes.kube import Kube
+from support.pods.pod_fields import decided
 
 LATER = {"bindMountOptions", "evictionResponders", "hostnameOverride", "resources", "restartPolicyRules"}
 LATER |= {"schedulingGroup", "stopSignal"}
@@ -14,5 +14,5 @@ def test_every_field_that_could_matter_to_our_container_is_decided_about(kube: K
     definitions = json.loads(kube.run("get", "--raw", "/openapi/v2").stdout)["definitions"]
     for schema, names in decided().items():
         served = set(definitions[schema]["properties"])
-        assert served - names == set(), f"{schema}: decide about them in tests/pod_fields.yaml"
+        assert served - names == set(), f"{schema}: decide about them in tests/tables/pod_fields.yaml"
         assert names - served <= LATER, f"{schema}: misspelt, or gone"

@@ -5,14 +5,12 @@ Expectations are whole tables: a right that somebody adds is seen here as well a
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from kube import Kube
 
+from support.checkout import MANIFESTS
+from support.kubernetes.kube import Kube
 from webhook import names
-
-MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 
 Rights = set[str]
 """`verb resource`, or `verb resource/sub=name` where it is narrowed to a name"""
@@ -207,7 +205,7 @@ def test_an_administrator_of_a_namespace_declares_connectors_and_passes_their_us
     assert not {one for one in rights_of(ann, namespace) if one.endswith("connectors/status")}
 
 
-def test_an_administrator_cannot_pass_on_what_is_not_his(rights: Kube, namespace: str, other: str) -> None:
+def test_an_administrator_cannot_pass_on_what_they_lack(rights: Kube, namespace: str, other: str) -> None:
     bind(rights, "admin", namespace, user("cid"))
     cid = rights.as_user("cid", "system:authenticated")
     assert "cannot create resource" in bind(cid, names.USER_ROLE, other, user("dan"), check=False)

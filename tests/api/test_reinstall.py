@@ -14,20 +14,20 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import clusters
 import pytest
-from brokers import kubeconfig_of
-from environments import clean
-from kube import Kube
-from sidecars import free_port
 
 from sidecar.errors import BrokerUntrusted
 from sidecar.grants.broker import BrokerClient
+from support.checkout import MANIFESTS, ROOT
+from support.components.brokers import kubeconfig_of
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
+from support.machine.environments import clean
+from support.sidecars.running import free_port
 from webhook import names
 from webhook.grant.sidecar_images import KEY
 
-ROOT = Path(__file__).resolve().parents[2]
-OVERLAY = ROOT / "manifests" / "overlays" / "default"
+OVERLAY = MANIFESTS / "overlays" / "default"
 HOST = f"{names.BROKER}.{names.NAMESPACE}.svc"
 REMOVAL_SECONDS = 400.0
 """6 s; where the machine is busy the namespace's controller fails and backs off, up to a minute each"""

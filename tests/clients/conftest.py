@@ -4,24 +4,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import servers
-from environments import environment
 
+from support.machine.environments import environment
+from support.servers import programs
 from webhook.demo.packages import make_wheel
 
 
 @pytest.fixture(scope="session")
-def pypiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.RegistryServer]:
+def pypiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[programs.RegistryServer]:
     folder = tmp_path_factory.mktemp("pypiserver")
-    with servers.pypiserver(folder) as server:
+    with programs.pypiserver(folder) as server:
         assert server.packages is not None
         make_wheel(server.packages, "hello-connector", "1.0")
         yield server
 
 
 @pytest.fixture(scope="session")
-def devpi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.RegistryServer]:
-    with servers.devpi(tmp_path_factory.mktemp("devpi")) as server:
+def devpi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[programs.RegistryServer]:
+    with programs.devpi(tmp_path_factory.mktemp("devpi")) as server:
         yield server
 
 

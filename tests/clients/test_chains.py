@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import mirrors
 import pytest
-import servers
-from client_runs import assert_served, grant_of, page_of, pip_install, run_client
-from registry_kinds import running_for_clients
-from servers import RegistryServer
 
+from support.clients.client_runs import assert_served, grant_of, page_of, pip_install, run_client
+from support.registries.registry_kinds import running_for_clients
+from support.servers import mirrors, programs
+from support.servers.programs import RegistryServer
 from webhook.demo.packages import make_wheel
 
 pytestmark = pytest.mark.clients
@@ -32,7 +31,7 @@ def falling_back(
 ) -> Iterator[RegistryServer]:
     """A pypiserver with `in-pypiserver`, that looks for what it has not in devpi."""
     folder = tmp_path_factory.mktemp("falling-back")
-    with servers.pypiserver(folder, fallback_url=f"{stocked.address}{stocked.index_path}") as server:
+    with programs.pypiserver(folder, fallback_url=f"{stocked.address}{stocked.index_path}") as server:
         assert server.packages is not None
         make_wheel(server.packages, "in-pypiserver", "1.0")
         yield server
@@ -61,7 +60,7 @@ def test_a_devpi_that_mirrors_pypiserver(
 ) -> None:
     login = f"//{falling_back.username}:{falling_back.password}@"
     url = f"{falling_back.address.replace('//', login)}/{falling_back.index_path}"
-    assert_served(servers.make_devpi_mirror(stocked, "mirror", url), "in-pypiserver", tmp_path)
+    assert_served(programs.make_devpi_mirror(stocked, "mirror", url), "in-pypiserver", tmp_path)
 
 
 def test_a_proxpi_before_devpi(stocked: RegistryServer, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from environments import clean
-from servers import RegistryServer
 
+from support.machine.environments import clean
+from support.servers.programs import RegistryServer
 from webhook.demo.stage import Stage, set_stage
 
 pytestmark = pytest.mark.clients

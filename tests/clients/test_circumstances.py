@@ -1,7 +1,7 @@
 """Every client in every circumstance: an injected Pod, its variables and files, and no flag.
 
 The registry wants a password for everything and holds what the jobs install, the build backends too; nothing
-else can be reached, nor looked up. What each client is asked to do is in `tests/support/jobs.py`.
+else can be reached, nor looked up. What each client is asked to do is in `tests/support/clients/jobs.py`.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from breaking_relay import BreakingRelay
-from environments import environment, wheels
-from jobs import JOBS, PROJECTS
-from recorder import Recorder
-from workplaces import FOREIGN_HOME, PROXY_VARIABLES, Circumstance, Done, Workplace, workplace
 
+from support.clients.jobs import JOBS, PROJECTS
+from support.clients.workplaces import FOREIGN_HOME, PROXY_VARIABLES, Circumstance, Done, Workplace, workplace
+from support.machine.environments import environment, wheels
+from support.servers.breaking_relay import BreakingRelay
+from support.servers.recorder import Recorder
 from webhook.demo.containers import isolation_works
 from webhook.demo.packages import make_wheel
 from webhook.demo.stage import Stage, set_stage

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from environments import clean
+
+from support.machine.environments import clean
 
 pytestmark = pytest.mark.clients
 PROGRAM = str(Path(sys.executable).with_name("pypi-connector"))

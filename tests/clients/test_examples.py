@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from environments import wheels
-from pod_runs import Runner
 
+from support.machine.environments import wheels
+from support.pods.pod_runs import Runner
 from webhook.demo.containers import isolation_works
 from webhook.demo.stage import Stage, example, set_stage
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from pod_runs import Runner, set_variable
-from servers import RegistryServer
 
+from support.pods.pod_runs import Runner, set_variable
+from support.servers.programs import RegistryServer
 from webhook.demo.containers import IMAGE_PATH, Container, Mount, isolation_works, start
 from webhook.demo.kubelet import GateClosed
 from webhook.demo.stage import Stage, example, set_stage
@@ -39,9 +39,9 @@ def pod(stage: Stage, isolate: bool, tmp_path: Path) -> Runner:
 def test_pip_uv_and_twine_work_and_no_password_is_in_reach(pod: Runner, stage: Stage) -> None:
     outcome = pod.run(example("pod.yaml")[0]["spec"]["containers"][0]["args"][0])
     assert outcome.exit_code == 0, pod.printed + pod.log
-    assert outcome.seen["found"] == []
-    assert outcome.seen["variables"] > 20
-    assert outcome.seen["files"] > 3
+    assert outcome.search["found"] == []
+    assert outcome.search["variables"] > 20
+    assert outcome.search["files"] > 3
     assert list(stage.packages.glob("hello_upload-*.whl"))
     assert stage.password.reveal() not in pod.printed + pod.log
 
@@ -50,7 +50,7 @@ def test_the_oldest_and_the_newest_pip_install(pod: Runner, pip: Path) -> None:
     script = f"{pip} install --no-cache-dir --target site hello-connector"
     outcome = pod.run(script, further_image=[pip.parents[1]])
     assert outcome.exit_code == 0, pod.printed + pod.log
-    assert outcome.seen["found"] == []
+    assert outcome.search["found"] == []
 
 
 def test_devpi_takes_an_upload_and_serves_it(pod: Runner, stage: Stage, devpi: RegistryServer) -> None:
@@ -94,13 +94,13 @@ def test_a_volume_does_not_hide_what_of_the_image_lies_below_it(isolate: bool, t
 
 def test_a_password_planted_in_the_environment_is_found(pod: Runner, stage: Stage) -> None:
     outcome = pod.run("true", LEAK=f"x{stage.password.reveal()}x")
-    assert "variable LEAK" in outcome.seen["found"]
+    assert "variable LEAK" in outcome.search["found"]
 
 
 def test_a_password_planted_in_a_file_is_found(pod: Runner, stage: Stage) -> None:
     encoded = stage.needles()[1].decode()
     outcome = pod.run(f"mkdir -p deep; echo machine {encoded} > deep/.netrc")
-    assert any(place.endswith("deep/.netrc") for place in outcome.seen["found"])
+    assert any(place.endswith("deep/.netrc") for place in outcome.search["found"])
 
 
 @pytest.mark.parametrize("where", ["cmdline", "environ", "memory"])
@@ -120,7 +120,7 @@ def test_a_password_planted_in_another_process_is_found(
     }[where]
     hide += " & sleep 1"  # until the other process has begun
     outcome = pod.run(hide)
-    assert any(place.startswith("process ") and place.endswith(where) for place in outcome.seen["found"])
+    assert any(place.startswith("process ") and place.endswith(where) for place in outcome.search["found"])
 
 
 BREAKING = {

@@ -6,10 +6,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from client_runs import Result, assert_clean, run, run_client
-from environments import clean, environment
-from registry import Registry
-from servers import RegistryServer
+
+from support.clients.client_runs import Result, assert_clean, run, run_client
+from support.machine.environments import clean, environment
+from support.servers.programs import RegistryServer
+from support.servers.registry import Registry
 
 pytestmark = pytest.mark.clients
 

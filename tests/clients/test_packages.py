@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from environments import clean
-from servers import RegistryServer
 
+from support.machine.environments import clean
+from support.servers.programs import RegistryServer
 from webhook.demo.packages import make_wheel
 
 BIN = Path(sys.executable).parent

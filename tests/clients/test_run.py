@@ -8,11 +8,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from breaking_relay import BreakingRelay
-from client_runs import assert_clean, run
-from environments import environment
-from servers import RegistryServer
 
+from support.clients.client_runs import assert_clean, run
+from support.machine.environments import environment
+from support.servers.breaking_relay import BreakingRelay
+from support.servers.programs import RegistryServer
 from webhook.demo.packages import make_wheel
 
 BIN = Path(sys.executable).parent

@@ -1,15 +1,35 @@
-"""The cluster of the scenarios: that of KUBECONFIG, with the product installed as README says."""
+"""The cluster of the scenarios: that of KUBECONFIG, with the product installed as README says.
+
+The order of the modules is set here, and not by their names.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
-import clusters
 import pytest
-import scenes
-from kube import Kube
-from product import install
 
 from certs.authority import KeyPair, create_authority
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
+from support.scenarios import scenes
+from support.scenarios.product import install
+
+FOLDERS = ("attacks", "e2e", "disruptive")
+"""The disruptive scenarios stop, roll or remove the product, which all others use."""
+LAST = ("test_whereabouts.py", "test_uninstall.py")
+"""In their folders: a search of all that the attacks have left, and a cluster without the product"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sorts the modules of this folder; all else stays as it is, and comes first."""
+    items.sort(key=_position)
+
+
+def _position(item: pytest.Item) -> tuple[int, bool]:
+    folder = item.path.parent.name
+    is_here = item.path.is_relative_to(Path(__file__).parent)
+    return (FOLDERS.index(folder), item.path.name in LAST) if is_here else (-1, False)
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,14 @@
-"""Scenarios 8 and 9: a Connector of another namespace, and a Pod that may install only."""
+"""A Connector of another namespace, and a Pod that may install only."""
 
 import json
 from collections.abc import Iterator
 from subprocess import CompletedProcess
 
 import pytest
-from kube import Kube
-from product import explain
-from scenes import (
+
+from support.kubernetes.kube import Kube
+from support.scenarios.product import explain
+from support.scenarios.scenes import (
     Registry,
     connector,
     container_status,
@@ -19,7 +20,6 @@ from scenes import (
     unwrapped,
     wait_for_phase,
 )
-
 from webhook import names
 
 NOT_ALLOWED = "this Pod may not upload"

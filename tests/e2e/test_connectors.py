@@ -1,11 +1,12 @@
-"""Scenarios 6 and 7: an anonymous registry, and the reference system's manifests with an address of ours."""
+"""An anonymous registry, and the reference system's manifests with an address of ours."""
 
 from collections.abc import Iterator
 
 import pytest
-from kube import Kube
-from scenes import Registry, connector, deploy_registry, job, run_job
-from seed import SECRET, SIMPLE, WITHOUT_SECRET
+
+from support.kubernetes.kube import Kube
+from support.kubernetes.seed import SECRET, SIMPLE, WITHOUT_SECRET
+from support.scenarios.scenes import Registry, connector, deploy_registry, job, run_job
 
 # the page describes this one and does not show it; http with a Secret must be allowed by name
 WITH_SECRET = f"""

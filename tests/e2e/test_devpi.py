@@ -1,10 +1,11 @@
-"""Scenario 4: devpi, whose index has a path of its own and hands out files of another index."""
+"""Devpi, whose index has a path of its own and hands out files of another index."""
 
 from collections.abc import Iterator
 
 import pytest
-from kube import Kube
-from scenes import Registry, connector, deploy_registry, job, run_job
+
+from support.kubernetes.kube import Kube
+from support.scenarios.scenes import Registry, connector, deploy_registry, job, run_job
 
 
 @pytest.fixture(scope="module")

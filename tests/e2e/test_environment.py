@@ -1,4 +1,4 @@
-"""Scenario 13: clients without HOME, without any variable, as another user and on a read-only root.
+"""Clients without HOME, without any variable, as another user and on a read-only root.
 
 The users are known to the image: pip itself does not start for one without HOME that no file knows. They
 find the connector all the same, and where they do not they fail: none of them asks pypi.org.
@@ -7,10 +7,11 @@ find the connector all the same, and where they do not they fail: none of them a
 from typing import Any
 
 import pytest
-from kube import Kube
-from scenes import Registry, connector, job, run_job
 
+from support.kubernetes.kube import Kube
+from support.scenarios.scenes import Registry, connector, job, run_job
 from webhook.clients import ports
+from webhook.identifiers import ConnectorKey
 
 NOBODY = 65534  # of Debian's own list of users
 PUBLIC = ("pypi.org", "pythonhosted.org")
@@ -20,7 +21,7 @@ PUBLIC = ("pypi.org", "pythonhosted.org")
 def index(installed: Kube, namespace: str, registry: Registry) -> str:
     """The index that every client must use."""
     installed.create(*connector("team-pypi", registry), namespace=namespace)
-    return f"http://127.0.0.1:{ports.default_port(f'{namespace}/team-pypi')}/simple/"
+    return f"http://127.0.0.1:{ports.default_port(ConnectorKey(namespace, 'team-pypi'))}/simple/"
 
 
 def test_without_home_clients_install_and_publish(

@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 
 from sidecar.contract.words import COMMAND
+from support.checkout import TESTS
 from webhook.pod import start_gate
 from webhook.pod.sidecar import NOBODY
 
-BUILD = Path(__file__).parents[1] / "cluster/images/build.sh"
+BUILD = TESTS / "node/images/build.sh"
 ARBITRARY_USER = "12345:0"
 """As OpenShift assigns them: a number that no file knows, in group 0"""
 
@@ -146,7 +147,10 @@ def test_admission_and_broker_get_as_far_as_their_settings(webhook: Image) -> No
     ("name", "modules"),
     [
         ("sidecar", "sidecar.__main__"),
-        ("webhook", "webhook.cli, webhook.cluster.kubernetes, webhook.server.admission, webhook.server.broker"),
+        (
+            "webhook",
+            "webhook.cli, webhook.cluster.kubernetes, webhook.server.admission, webhook.server.broker",
+        ),
     ],
 )
 def test_byte_code_is_used_whatever_the_times_of_the_files_are(

@@ -1,10 +1,9 @@
-"""Scenario 3: what init containers install is there when the main container starts."""
+"""What init containers install is there when the main container starts."""
 
 from typing import Any
 
-from kube import Kube
-from scenes import WORKLOAD, Registry, connector, container_status, job, run_job
-
+from support.kubernetes.kube import Kube
+from support.scenarios.scenes import WORKLOAD, Registry, connector, container_status, job, run_job
 from webhook import names
 
 

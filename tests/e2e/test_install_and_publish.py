@@ -1,8 +1,7 @@
-"""Scenarios 1 and 2: a Job installs from a registry with a password, another publishes to it."""
+"""A Job installs from a registry with a password, another publishes to it."""
 
-from kube import Kube
-from scenes import Registry, connector, container_status, job, run_job, unix
-
+from support.kubernetes.kube import Kube
+from support.scenarios.scenes import Registry, connector, container_status, job, run_job, unix
 from webhook import names
 
 

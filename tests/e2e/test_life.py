@@ -1,4 +1,4 @@
-"""Scenarios 10, 12, 16, 17: Pods that live on: a rotated Secret, rolls, a killed sidecar, deletion."""
+"""Pods that live on: a rotated Secret, rolls, a killed sidecar, deletion."""
 
 import os
 import signal
@@ -6,10 +6,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import clusters
 import pytest
-from kube import Kube
-from scenes import (
+
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
+from support.scenarios.scenes import (
     Registry,
     basic_auth,
     connector,
@@ -23,7 +24,6 @@ from scenes import (
     sidecar_lines,
     wait_for_phase,
 )
-
 from webhook import names
 
 INSTALL = "pip install --quiet --no-cache-dir --target $(mktemp -d) hello-connector"

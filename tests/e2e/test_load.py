@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import product
 import pytest
-from kube import Kube
-from scenes import WORKLOAD, Registry, connector, pod, wait_for_phase
 
+from support.kubernetes.kube import Kube
+from support.scenarios import product
+from support.scenarios.scenes import WORKLOAD, Registry, connector, pod, wait_for_phase
 from webhook import names
 from webhook.pod.quantities import parse_quantity
 

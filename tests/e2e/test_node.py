@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-import clusters
 import pytest
-from kube import Kube
+
+from support.kubernetes import clusters
+from support.kubernetes.kube import Kube
 
 PYTHON = "docker.io/library/python:3.13-slim"
 

@@ -1,4 +1,4 @@
-"""Scenario 5: a registry behind a private CA, with the CA named, and the true cause everywhere without it.
+"""A registry behind a private CA, with the CA named, and the true cause everywhere without it.
 
 The CA and its certificate lack the extensions that strict verification (Python 3.13's default) demands, as
 those of many companies do: what curl takes, the product takes, controller and sidecar alike.
@@ -9,10 +9,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from kube import Kube
-from plain_authority import create_plain_authority, issue_plain_leaf
-from product import explain
-from scenes import Registry, connector, deploy_registry, job, run_job, sidecar_lines, unwrapped
+
+from support.certificates.plain_authority import create_plain_authority, issue_plain_leaf
+from support.kubernetes.kube import Kube
+from support.scenarios.product import explain
+from support.scenarios.scenes import (
+    Registry,
+    connector,
+    deploy_registry,
+    job,
+    run_job,
+    sidecar_lines,
+    unwrapped,
+)
 
 CAUSE = "certificate verify failed: "
 

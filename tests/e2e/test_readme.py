@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from kube import Kube
-from scenes import USERNAME, Registry
 
 from certs.authority import create_authority
+from support.checkout import MANIFESTS, ROOT
+from support.kubernetes.kube import Kube
+from support.scenarios.scenes import USERNAME, Registry
 
-ROOT = Path(__file__).resolve().parents[2]
 LONGEST_SECONDS = 240.0
 LOG = "kubectl logs -n team-a job/install"
 
@@ -32,7 +32,7 @@ def commands(heading: str) -> list[str]:
 @pytest.fixture
 def clone(tmp_path: Path, registry: Registry) -> Path:
     """The manifests, with address and credential written into the example as README asks for."""
-    shutil.copytree(ROOT / "manifests", tmp_path / "manifests")
+    shutil.copytree(MANIFESTS, tmp_path / "manifests")
     file = tmp_path / "manifests" / "examples" / "connector.yaml"
     text = file.read_text()
     for placeholder, value in {

@@ -4,10 +4,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from kube import Kube
-from product import explain
-from scenes import Registry, connector, deploy_registry, pod, sidecar_lines, wait_for_phase
 
+from support.kubernetes.kube import Kube
+from support.scenarios.product import explain
+from support.scenarios.scenes import Registry, connector, deploy_registry, pod, sidecar_lines, wait_for_phase
 from webhook import names
 
 INSTALL_SECONDS = 4.0

@@ -1,12 +1,12 @@
-"""Scenario 11: namespaces that restrict: Pod Security, an arbitrary user, a read-only root, quota, limits."""
+"""Namespaces that restrict: Pod Security, an arbitrary user, a read-only root, quota, limits."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kube import Kube
-from scenes import Registry, connector, job, run_job
 
+from support.kubernetes.kube import Kube
+from support.scenarios.scenes import Registry, connector, job, run_job
 from webhook import names
 
 RESTRICTED = {

@@ -1,5 +1,7 @@
 """`make fuzz`: generated input for a given time, on the pure parts and on a sidecar. Exit 1 on a finding.
 
+It is `PYTHONPATH=tests python -m fuzz` with the environment's Python.
+
 FUZZ_SECONDS is the time in all; FUZZ_SEED the first seed, to repeat a round that found something.
 """
 
@@ -10,13 +12,10 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / "support"), str(TESTS.parent)]
-
-from authority import server_context  # noqa: E402 (the path stands above)
-from live import Finding, play_many  # noqa: E402
+from fuzz.live import Finding, play_many
+from support.certificates.authority import server_context
+from support.checkout import TESTS
 
 PLAYERS = 3
 SEEDS_EACH = 10_000_000

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from authority import server_context
-from mutations import ANSWERS, REQUESTS, WHEEL, mutated, pieces
-from registry import Call, Registry
-from sidecars import Sidecar, grant, holds_credential, running_sidecar
+from fuzz.mutations import ANSWERS, REQUESTS, WHEEL, mutated, pieces
+from support.certificates.authority import server_context
+from support.servers.registry import Call, Registry
+from support.sidecars.running import Sidecar, grant, holds_credential, running_sidecar
 
 _ANSWER_SECONDS = 0.1
 """A client waits so long for more: what the proxy waits for may never come"""

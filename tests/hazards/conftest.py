@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from authority import server_context
-from registry import Registry
-from sidecars import Sidecar, grant, running_sidecar
 
 from sidecar.exchange.server import ACTIVE_LIMIT
+from support.certificates.authority import server_context
+from support.servers.registry import Registry
+from support.sidecars.running import Sidecar, grant, running_sidecar
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 
 import pytest
-from registry import PATIENCE_SECONDS, Call, Registry
-from sidecars import Sidecar
+
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.running import Sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

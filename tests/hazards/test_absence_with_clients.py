@@ -12,12 +12,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from client_runs import UV, Result, assert_installed, pip_install, run_client
-from environments import clean
-from registry import PATIENCE_SECONDS, Call, Registry
-from registry_kinds import client_variables
-from sidecars import Broker, Sidecar, grant, sidecar_of_broker
 
+from support.clients.client_runs import UV, Result, assert_installed, pip_install, run_client
+from support.machine.environments import clean
+from support.registries.registry_kinds import client_variables
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.running import Broker, Sidecar, grant, sidecar_of_broker
 from webhook.demo.packages import make_wheel
 
 pytestmark = pytest.mark.clients

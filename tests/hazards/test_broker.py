@@ -8,12 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from authority import ca, server_context
-from registry import Call, Registry
-from sidecars import Broker, free_port, grant, sidecar_of_broker
-
 from sidecar.contract.environment import Listener
 from sidecar.contract.words import GRANTS_PATH
+from support.certificates.authority import ca, server_context
+from support.servers.registry import Call, Registry
+from support.sidecars.running import Broker, free_port, grant, sidecar_of_broker
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 
@@ -178,7 +177,7 @@ def test_while_a_grant_is_renewed_the_one_before_serves_everybody_else(
 
 
 def test_a_broker_that_hangs_holds_up_nobody_who_has_a_grant(registry: Registry, tmp_path: Path) -> None:
-    """Whoever asks for the next one waits a moment for it; then the one before serves him too."""
+    """Whoever asks for the next one waits a moment for it; then the present grant serves that request too."""
     registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
     with Broker(grant(registry, soft_seconds=0)) as broker, sidecar_of_broker(tmp_path, broker) as sidecar:
         assert sidecar.get(WHEEL).status == 200

@@ -7,11 +7,11 @@ import ssl
 from pathlib import Path
 
 import pytest
-from authority import server_context
-from registry import Registry
-from sidecars import Broker, Sidecar, free_port, grant, sidecar_of_broker
 
-from sidecar.contract.words import BROKER_UNTRUSTED
+from sidecar.contract.words import Code
+from support.certificates.authority import server_context
+from support.servers.registry import Registry
+from support.sidecars.running import Broker, Sidecar, free_port, grant, sidecar_of_broker
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 
@@ -31,7 +31,7 @@ def test_an_authority_that_the_pod_was_not_given_is_named_with_the_way_out(
         assert "the product was installed anew since this Pod began" in reply.reason
         assert "something else answers in its place" in reply.reason
         assert "delete the Pod and create it anew" in reply.reason
-        assert request_line(sidecar)["reason"] == BROKER_UNTRUSTED
+        assert request_line(sidecar)["reason"] == Code.BROKER_UNTRUSTED
         assert "delete the Pod" in str(request_line(sidecar)["detail"])
         assert broker.requests == [], "no token for who could not prove to be the broker"
 
@@ -53,7 +53,7 @@ def test_another_fault_of_the_certificate_is_no_new_installation(
         assert reply.status == 503
         assert cause in reply.reason
         assert "installed anew" not in reply.reason
-        assert request_line(sidecar)["reason"] == BROKER_UNTRUSTED
+        assert request_line(sidecar)["reason"] == Code.BROKER_UNTRUSTED
 
 
 def test_a_broker_that_is_away_is_no_new_installation(registry: Registry, tmp_path: Path) -> None:

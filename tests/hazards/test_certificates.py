@@ -7,9 +7,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from authority import ca, server_context
-from registry import Registry
-from sidecars import Broker, Sidecar, grant, running_sidecar, sidecar_of_broker
+
+from support.certificates.authority import ca, server_context
+from support.servers.registry import Registry
+from support.sidecars.running import Broker, Sidecar, grant, running_sidecar, sidecar_of_broker
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

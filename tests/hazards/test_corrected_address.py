@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from authority import ca
-from registry import Registry
-from sidecars import free_port, grant
-from virtual_proxies import VirtualProxy, virtual_proxy
 
-from sidecar.contract.words import REGISTRY_UNREACHABLE
+from sidecar.contract.words import Code
+from support.certificates.authority import ca
+from support.servers.registry import Registry
+from support.sidecars.running import free_port, grant
+from support.sidecars.virtual_proxies import VirtualProxy, virtual_proxy
 
 PAGE, WHEEL = "/simple/foo/", "/files/foo-1.0-py3-none-any.whl"
 
@@ -47,14 +47,14 @@ def test_the_request_that_failed_is_served_where_the_connector_was_corrected(
     correct(proxy, registry)
     proxy.clock.now += 15
     assert (proxy.get(PAGE).status, proxy.get(WHEEL).status) == (200, 200)
-    assert proxy.asked == [(None, None), *[("v1", REGISTRY_UNREACHABLE)] * 2]
+    assert proxy.asked == [(None, None), *[("v1", Code.REGISTRY_UNREACHABLE)] * 2]
 
 
 def test_a_running_pod_is_served_again_within_fifteen_seconds(
     registry: Registry, proxy: VirtualProxy
 ) -> None:
     assert proxy.get(PAGE).status == 502
-    assert proxy.asked == [(None, None), ("v1", REGISTRY_UNREACHABLE)]
+    assert proxy.asked == [(None, None), ("v1", Code.REGISTRY_UNREACHABLE)]
     correct(proxy, registry)
     corrected = proxy.clock.now
     while proxy.get(PAGE).status != 200:
@@ -78,7 +78,7 @@ def test_the_broker_is_asked_every_fifteen_seconds_at_most(proxy: VirtualProxy) 
     for _ in range(61):
         assert proxy.get(PAGE).status == 502
         proxy.clock.now += 1
-    assert proxy.asked[1:] == [("v1", REGISTRY_UNREACHABLE)] * 5
+    assert proxy.asked[1:] == [("v1", Code.REGISTRY_UNREACHABLE)] * 5
 
 
 def test_a_registry_that_is_merely_away_is_502_with_its_cause(proxy: VirtualProxy) -> None:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
-from addresses import own_address
-from authority import server_context
-from registry import Registry, Script
-from sidecars import AUTHORIZATION, Sidecar, grant, running_sidecar
+
+from support.certificates.authority import server_context
+from support.machine.addresses import own_address
+from support.servers.registry import Registry, Script
+from support.sidecars.running import AUTHORIZATION, Sidecar, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

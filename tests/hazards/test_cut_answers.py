@@ -1,8 +1,9 @@
 """A credential that a registry repeats where its long error is cut: half of it is hidden as well."""
 
 import pytest
-from registry import Registry, gzipped
-from sidecars import AUTHORIZATION, PASSWORD, Sidecar
+
+from support.servers.registry import Registry, gzipped
+from support.sidecars.running import AUTHORIZATION, PASSWORD, Sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 SHOWN = 64 * 1024

@@ -10,9 +10,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from processes import open_files, peak_kib, rests, wait_for_open_files
-from registry import PATIENCE_SECONDS, Call, Registry
-from sidecars import Sidecar, grant, running_sidecar
+
+from support.machine.processes import open_files, peak_kib, rests, wait_for_open_files
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.running import Sidecar, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 GET = f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from authority import ca, server_context
-from registry import Call, Registry
-from sidecars import Sidecar, grant, receive_all, running_sidecar
+
+from support.certificates.authority import ca, server_context
+from support.servers.registry import Call, Registry
+from support.sidecars.running import Sidecar, grant, receive_all, running_sidecar
 
 MIB = 1 << 20
 

@@ -11,11 +11,10 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
-from processes import open_files
-from registry import PATIENCE_SECONDS, Call, Registry
-from sidecars import CONNECTOR, Sidecar, ask, free_port, grant, start
-
 from sidecar.contract.environment import Environment, Listener
+from support.machine.processes import open_files
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.running import CONNECTOR, Sidecar, ask, free_port, grant, start
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from registry import Call, Registry
-from sidecars import Sidecar, grant, receive_all, running_sidecar
+from support.servers.registry import Call, Registry
+from support.sidecars.running import Sidecar, grant, receive_all, running_sidecar
 
 
 def stored(call: Call) -> None:

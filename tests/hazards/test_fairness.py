@@ -15,8 +15,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from registry import PATIENCE_SECONDS, Call, Registry
-from sidecars import Sidecar, grant, running_sidecar
+
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.running import Sidecar, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 GREEDY = "/files/greedy-1.0.tar.gz"

@@ -7,8 +7,9 @@ client would wait for ever.
 import http.client
 
 import pytest
-from registry import Call, Registry
-from sidecars import Sidecar, ask
+
+from support.servers.registry import Call, Registry
+from support.sidecars.running import Sidecar, ask
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 PAGE = "/simple/foo/"

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from authority import server_context
-from processes import open_files, wait_for_open_files
-from registry import PATIENCE_SECONDS, Call, Registry
-from sidecars import Sidecar, grant, running_sidecar
+
+from support.certificates.authority import server_context
+from support.machine.processes import open_files, wait_for_open_files
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.running import Sidecar, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 PAGE = "/simple/foo/"

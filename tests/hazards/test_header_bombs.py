@@ -4,9 +4,10 @@ import contextlib
 import http.client
 
 import pytest
-from processes import peak_kib
-from registry import PATIENCE_SECONDS, Call, Registry
-from sidecars import Sidecar, fill
+
+from support.machine.processes import peak_kib
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.running import Sidecar, fill
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 GET = f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()

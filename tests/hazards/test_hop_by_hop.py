@@ -1,8 +1,9 @@
 """Hop-by-hop headers, cookies, challenges and forwarding headers end at the proxy, in both directions."""
 
 import pytest
-from registry import Call, Registry
-from sidecars import AUTHORIZATION, Sidecar
+
+from support.servers.registry import Call, Registry
+from support.sidecars.running import AUTHORIZATION, Sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

@@ -1,8 +1,9 @@
 """Names and pages that are not a package client's: another Host, a browser's Origin and Sec-Fetch headers."""
 
 import pytest
-from registry import Registry
-from sidecars import Sidecar
+
+from support.servers.registry import Registry
+from support.sidecars.running import Sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-import processes
-from registry import PATIENCE_SECONDS, Call, Registry
-from sidecars import Sidecar, ask
+from support.machine import processes
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.running import Sidecar, ask
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 GET = f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()

@@ -10,11 +10,20 @@ import time
 from pathlib import Path
 
 import pytest
-from registry import Call, Registry
-from sidecars import CONNECTOR, Broker, Sidecar, free_port, grant, running_sidecar, sidecar_of_broker, start
 
 from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.words import GRANTS_PATH
+from support.servers.registry import Call, Registry
+from support.sidecars.running import (
+    CONNECTOR,
+    Broker,
+    Sidecar,
+    free_port,
+    grant,
+    running_sidecar,
+    sidecar_of_broker,
+    start,
+)
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

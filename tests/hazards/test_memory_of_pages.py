@@ -8,10 +8,10 @@ import time
 from contextlib import ExitStack
 
 import pytest
-from processes import peak_kib, rests
-from registry import Call, Registry, Script
-from sidecars import Sidecar
 
+from support.machine.processes import peak_kib, rests
+from support.servers.registry import Call, Registry, Script
+from support.sidecars.running import Sidecar
 from webhook.pod import resources
 
 ACTIVE = 192

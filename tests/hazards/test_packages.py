@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from registry import Call, Registry
-from sidecars import CONNECTOR, Broker, Sidecar, grant, running_sidecar, sidecar_of_broker
 
 from sidecar.contract.grant import PackagePolicy
+from support.servers.registry import Call, Registry
+from support.sidecars.running import CONNECTOR, Broker, Sidecar, grant, running_sidecar, sidecar_of_broker
 
 WHEEL = "evil-1.0-py3-none-any.whl"
 DENIED = f'package "evil" is denied by connector {CONNECTOR} (denyPackages: evil*)'

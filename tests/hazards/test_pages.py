@@ -5,9 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
-from processes import forget_peak, peak_kib, resident_kib
-from registry import Call, Registry, gzipped
-from sidecars import Sidecar, grant, running_sidecar
+
+from support.machine.processes import forget_peak, peak_kib, resident_kib
+from support.servers.registry import Call, Registry, gzipped
+from support.sidecars.running import Sidecar, grant, running_sidecar
 
 PAGE = "/simple/foo/"
 LINK = '<a href="{}">x</a>\n'

@@ -1,8 +1,9 @@
 """Targets that try to leave the index, the files and the upload: refused here, never seen by the registry."""
 
 import pytest
-from registry import Registry
-from sidecars import Sidecar
+
+from support.servers.registry import Registry
+from support.sidecars.running import Sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

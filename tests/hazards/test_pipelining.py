@@ -7,9 +7,10 @@ import threading
 import time
 
 import pytest
-from processes import peak_kib
-from registry import PATIENCE_SECONDS, Call, Registry
-from sidecars import Sidecar, fill, receive_all
+
+from support.machine.processes import peak_kib
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.running import Sidecar, fill, receive_all
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 GET = f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()

@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
-from registry import Call, Registry, gzipped
-from sidecars import Sidecar, grant, running_sidecar
+
+from support.servers.registry import Call, Registry, gzipped
+from support.sidecars.running import Sidecar, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 BODY = os.urandom(300_000)

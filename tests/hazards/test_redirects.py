@@ -5,10 +5,11 @@ import socket
 from pathlib import Path
 
 import pytest
-from authority import server_context
-from networks import run_apart
-from registry import Registry, Script
-from sidecars import AUTHORIZATION, Sidecar, grant, running_sidecar
+
+from support.certificates.authority import server_context
+from support.machine.networks import run_apart
+from support.servers.registry import Registry, Script
+from support.sidecars.running import AUTHORIZATION, Sidecar, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

@@ -1,8 +1,9 @@
 """A header of a registry's answer that would become two, or an answer that would become two answers."""
 
 import pytest
-from registry import Registry
-from sidecars import Sidecar
+
+from support.servers.registry import Registry
+from support.sidecars.running import Sidecar
 
 GET = b"GET /files/foo-1.0-py3-none-any.whl HTTP/1.1\r\nHost: localhost\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"

@@ -5,8 +5,11 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from registry import Call, Registry, Script
-from sidecars import (
+
+from sidecar.contract.grant import Credential
+from sidecar.contract.secret import Secret
+from support.servers.registry import Call, Registry, Script
+from support.sidecars.running import (
     AUTHORIZATION,
     PASSWORD,
     Broker,
@@ -16,9 +19,6 @@ from sidecars import (
     running_sidecar,
     sidecar_of_broker,
 )
-
-from sidecar.contract.grant import Credential
-from sidecar.contract.secret import Secret
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 OLD = Credential("robot", Secret("old-password-of-robot"))

@@ -13,14 +13,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from environments import clean, environment
-from jobs import PROJECTS
-from registry import Call, Registry
-from registry_kinds import client_variables
-from sidecars import AUTHORIZATION, Broker, Sidecar, grant, holds_credential, sidecar_of_broker
 
 from sidecar.contract.grant import Credential
 from sidecar.contract.secret import Secret
+from support.clients.jobs import PROJECTS
+from support.machine.environments import clean, environment
+from support.registries.registry_kinds import client_variables
+from support.servers.registry import Call, Registry
+from support.sidecars.running import (
+    AUTHORIZATION,
+    Broker,
+    Sidecar,
+    grant,
+    holds_credential,
+    sidecar_of_broker,
+)
 from webhook.demo.packages import make_wheel
 
 pytestmark = pytest.mark.clients

@@ -1,7 +1,7 @@
 """The credential comes back to nobody: not in a log, not in an answer, not through a registry's echo.
 
 Every sidecar of these tests runs at debug level, and every response and log line is searched for the canary
-(`sidecars.py`); here are the cases that try hardest, and the proof that the search finds something.
+(`support/sidecars/running.py`). These cases try hardest, and prove that the search finds something.
 """
 
 import gzip
@@ -12,11 +12,18 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from registry import Call, Registry, gzipped
-from sidecars import AUTHORIZATION, PASSWORD, Sidecar, grant, holds_credential, running_sidecar
 
 from sidecar.contract.grant import Credential
 from sidecar.contract.secret import Secret
+from support.servers.registry import Call, Registry, gzipped
+from support.sidecars.running import (
+    AUTHORIZATION,
+    PASSWORD,
+    Sidecar,
+    grant,
+    holds_credential,
+    running_sidecar,
+)
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 SPELLINGS = {

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import forget_peak, peak_kib, resident_kib
-from registry import PATIENCE_SECONDS, Call, Registry, Script
-from sidecars import Sidecar, grant, receive_all, running_sidecar
+
+from support.machine.processes import forget_peak, peak_kib, resident_kib
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry, Script
+from support.sidecars.running import Sidecar, grant, receive_all, running_sidecar
 
 MIB = 1 << 20
 WHEEL = "/files/foo-1.0-py3-none-any.whl"

@@ -7,8 +7,8 @@ import threading
 import time
 from contextlib import ExitStack
 
-from registry import Call, Registry
-from sidecars import Sidecar
+from support.servers.registry import Call, Registry
+from support.sidecars.running import Sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 GET = f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()

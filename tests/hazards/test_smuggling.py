@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from queue import SimpleQueue
 
 import pytest
-from authority import server_context
-from registry import PATIENCE_SECONDS, Call, Registry, Request
-from sidecars import Sidecar, grant, receive_all, running_sidecar
+
+from support.certificates.authority import server_context
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry, Request
+from support.sidecars.running import Sidecar, grant, receive_all, running_sidecar
 
 WHEEL = b"/files/foo-1.0-py3-none-any.whl"
 GET = b"GET " + WHEEL + b" HTTP/1.1\r\nHost: localhost\r\n"

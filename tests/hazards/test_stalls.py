@@ -9,14 +9,14 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from loops import run, wire_of
-from registry import PATIENCE_SECONDS, Call
-from sidecars import fill, receive_all
-from stages import Clock, Stage, staged
 
 from sidecar.errors import UpstreamUnreachable
 from sidecar.exchange.upstream import _send_head
 from sidecar.sockets.loop import Loop
+from support.servers.registry import PATIENCE_SECONDS, Call
+from support.sidecars.loops import run, wire_of
+from support.sidecars.running import fill, receive_all
+from support.sidecars.stages import Clock, Stage, staged
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 PAGE = "/simple/foo/"

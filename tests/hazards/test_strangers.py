@@ -7,8 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from registry import Registry
-from sidecars import Sidecar, grant, running_sidecar
+
+from support.servers.registry import Registry
+from support.sidecars.running import Sidecar, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from authority import authority, server_context
-from registry import PATIENCE_SECONDS, Call, Registry
-from relays import Relay, in_octets, whole
-from sidecars import Sidecar, free_port, grant, running_sidecar
 
 from certs.authority import issue_leaf
+from support.certificates.authority import authority, server_context
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.servers.relays import Relay, in_octets, whole
+from support.sidecars.running import Sidecar, free_port, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 PAGE = "/simple/foo/"

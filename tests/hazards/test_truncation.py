@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from registry import PATIENCE_SECONDS, Call, Registry, gzipped
-from sidecars import Sidecar, grant, receive_all, running_sidecar
+
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry, gzipped
+from support.sidecars.running import Sidecar, grant, receive_all, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 PAGE = "/simple/foo/"

@@ -7,12 +7,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from accounts import Account, ColdRegistry, welcome
-from registry import Call, Registry
-from sidecars import Broker, Sidecar, grant, running_sidecar, sidecar_of_broker
-from virtual_proxies import VirtualProxy, virtual_proxy
 
-from sidecar.contract.words import CREDENTIAL_REFUSED, CREDENTIAL_RESTS, REQUEST_REFUSED
+from sidecar.contract.words import Code
+from support.servers.accounts import Account, ColdRegistry, welcome
+from support.servers.registry import Call, Registry
+from support.sidecars.running import Broker, Sidecar, grant, running_sidecar, sidecar_of_broker
+from support.sidecars.virtual_proxies import VirtualProxy, virtual_proxy
 
 HOUR, QUARTER = 3600.0, 900.0
 
@@ -189,14 +189,14 @@ def test_a_secret_that_is_corrected_while_the_credential_rests_serves_within_ten
     while proxy.get(page("foo")).status != 200:
         proxy.clock.now += 0.5
     assert proxy.clock.now - begun <= 10
-    assert proxy.asked[-1] == ("v1", CREDENTIAL_RESTS)
+    assert proxy.asked[-1] == ("v1", Code.CREDENTIAL_RESTS)
 
 
 def test_the_broker_is_asked_seldom_however_often_clients_come(proxy: VirtualProxy, account: Account) -> None:
     account.is_refused = everything
     hammer(proxy, 60, 0.1)
     assert len(proxy.asked) <= 2 + 60 / 8 + 3
-    assert {cause for _, cause in proxy.asked[1:]} <= {REQUEST_REFUSED, CREDENTIAL_RESTS}
+    assert {cause for _, cause in proxy.asked[1:]} <= {Code.REQUEST_REFUSED, Code.CREDENTIAL_RESTS}
 
 
 def test_which_it_is_stands_in_the_answer_and_in_the_log(registry: Registry, tmp_path: Path) -> None:
@@ -206,17 +206,17 @@ def test_which_it_is_stands_in_the_answer_and_in_the_log(registry: Registry, tmp
         reply = sidecar.get(page("foo"))
         assert "correct the Secret that it names" in reply.reason
         assert "tried again in 30 s" in reply.reason
-        sidecar.wait_line(message="request", reason=CREDENTIAL_REFUSED, package="foo")
-        assert broker.asked()[1]["cause"] == CREDENTIAL_REFUSED
+        sidecar.wait_line(message="request", reason=Code.CREDENTIAL_REFUSED, package="foo")
+        assert broker.asked()[1]["cause"] == Code.CREDENTIAL_REFUSED
     account.is_refused = nothing
     with Broker(grant(registry)) as broker, sidecar_of_broker(tmp_path, broker) as sidecar:
         assert sidecar.get(page("foo")).status == 200
         account.is_refused = everything
         assert "accepted the credential" in sidecar.get(page("foo")).reason
-        sidecar.wait_line(message="request", reason=REQUEST_REFUSED, package="foo")
+        sidecar.wait_line(message="request", reason=Code.REQUEST_REFUSED, package="foo")
         assert "which it accepted before" in sidecar.get(page("bar")).reason
-        sidecar.wait_line(message="request", reason=CREDENTIAL_RESTS, package="bar")
-        sidecar.wait_line(message=CREDENTIAL_RESTS, action="install", version="v1")
+        sidecar.wait_line(message="request", reason=Code.CREDENTIAL_RESTS, package="bar")
+        sidecar.wait_line(message=Code.CREDENTIAL_RESTS, action="install", version="v1")
 
 
 def test_an_upload_that_is_refused_while_a_newer_credential_has_come_is_asked_for_again(

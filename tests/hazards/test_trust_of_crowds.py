@@ -6,9 +6,10 @@ from pathlib import Path
 from threading import Barrier, Lock
 
 import pytest
-from accounts import Account
-from registry import Call, Registry
-from sidecars import grant, running_sidecar
+
+from support.servers.accounts import Account
+from support.servers.registry import Call, Registry
+from support.sidecars.running import grant, running_sidecar
 
 CROWD = 32
 PATIENCE_SECONDS = 10.0

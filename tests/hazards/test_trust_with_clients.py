@@ -7,12 +7,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from accounts import Account, ColdRegistry
-from environments import clean, environment
-from registry import Call, Registry
-from sidecars import grant, holds_credential, running_sidecar
-from virtual_proxies import VirtualProxy, virtual_proxy
 
+from support.machine.environments import clean, environment
+from support.servers.accounts import Account, ColdRegistry
+from support.servers.registry import Call, Registry
+from support.sidecars.running import grant, holds_credential, running_sidecar
+from support.sidecars.virtual_proxies import VirtualProxy, virtual_proxy
 from webhook.demo.packages import make_wheel
 
 pytestmark = pytest.mark.clients

@@ -11,12 +11,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from authority import server_context
-from networks import run_apart
-from registry import PATIENCE_SECONDS, Registry
-from sidecars import Sidecar, free_port, grant, running_sidecar
 
 from sidecar.contract.environment import Listener
+from support.certificates.authority import server_context
+from support.machine.networks import run_apart
+from support.servers.registry import PATIENCE_SECONDS, Registry
+from support.sidecars.running import Sidecar, free_port, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

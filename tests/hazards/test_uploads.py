@@ -4,8 +4,9 @@ import http.client
 import threading
 
 import pytest
-from registry import PATIENCE_SECONDS, Call, Registry
-from sidecars import Sidecar
+
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.running import Sidecar
 
 MIB = 1 << 20
 

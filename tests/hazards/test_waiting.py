@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import processes
 import pytest
-from registry import PATIENCE_SECONDS, Call, Registry
-from sidecars import Broker, Sidecar, fill, grant, running_sidecar, sidecar_of_broker
 
 from sidecar.contract.words import GRANTS_PATH
+from support.machine import processes
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.running import Broker, Sidecar, fill, grant, running_sidecar, sidecar_of_broker
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 PAGE = "/simple/foo/"

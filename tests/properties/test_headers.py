@@ -2,10 +2,10 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from octets import BLANKS, TOKEN, tried
 
 from sidecar.http.headers import to_client, to_registry
 from sidecar.http.http1 import Headers, MalformedHead, RequestReader, ResponseReader
+from support.sidecars.octets import BLANKS, TOKEN, tried
 
 OURS = b"Basic b3Vycw=="
 TO_REGISTRY = {

@@ -2,7 +2,6 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from octets import chunked_bodies, cut, request_heads, response_heads, tried
 
 from sidecar.http.headers import to_client, to_registry
 from sidecar.http.http1 import (
@@ -17,6 +16,7 @@ from sidecar.http.http1 import (
     render_request,
     render_response,
 )
+from support.sidecars.octets import chunked_bodies, cut, request_heads, response_heads, tried
 
 Outcome = tuple[object, ...]
 HOST = "registry.example"

@@ -6,7 +6,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from generated_pages import (
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pip._internal.index.collector import IndexContent, parse_links
+
+from sidecar.http.origins import origin_of
+from support.pages.generated_pages import (
     CUTS,
     FINALS,
     HTML_SCRAPS,
@@ -18,13 +23,8 @@ from generated_pages import (
     json_pages,
     written,
 )
-from hypothesis import example, given
-from hypothesis import strategies as st
-from index_pages import ASKED, LAYOUT, LOCAL, MOVED, OWN, rewrite
-from octets import tried
-from pip._internal.index.collector import IndexContent, parse_links
-
-from sidecar.http.origins import origin_of
+from support.pages.index_pages import ASKED, LAYOUT, LOCAL, MOVED, OWN, rewrite
+from support.sidecars.octets import tried
 
 SHOWN_AT = LOCAL + urlsplit(ASKED).path
 

@@ -5,11 +5,11 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from hypothesis import given
 from hypothesis import strategies as st
-from octets import mostly, tried
 
 from sidecar.contract.grant import Grant
 from sidecar.errors import Refusal
 from sidecar.rules.routes import Layout, route
+from support.sidecars.octets import mostly, tried
 
 OWN, FILES = "https://registry.example", "https://files.example:8443"
 

@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
-from octets import tried
 
-from webhook.grant.sidecar_images import MOST, parse_record, render_record, updated
+from support.sidecars.octets import tried
+from webhook.grant.sidecar_images import IMAGES_LIMIT, parse_record, render_record, updated
 
 IMAGES = st.integers(0, 60).map("registry.example/sidecar:{}".format)
 TIMES = st.integers(0, 4_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
-RECORDS = st.dictionaries(IMAGES, TIMES, max_size=MOST + 10)
-CURRENT = st.lists(IMAGES, max_size=MOST + 10)
+RECORDS = st.dictionaries(IMAGES, TIMES, max_size=IMAGES_LIMIT + 10)
+CURRENT = st.lists(IMAGES, max_size=IMAGES_LIMIT + 10)
 
 
 @tried(100)
@@ -28,7 +28,7 @@ def test_what_is_current_stays_and_the_rest_is_bounded(
 ) -> None:
     found = updated(record, current, now)
     assert set(current) <= set(found)
-    assert len(found) <= max(MOST, len(set(current)))
+    assert len(found) <= max(IMAGES_LIMIT, len(set(current)))
     assert all(at <= now for at in found.values())
     assert updated(found, current, now) == found, "two replicas do not write in turns"
 

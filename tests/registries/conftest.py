@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from kinds import kinds
-from registry_kinds import Scene, running_kind
+
+from support.registries.kinds import kinds
+from support.registries.registry_kinds import Scene, running_kind
 
 Scenes = Callable[[str], Scene]
 

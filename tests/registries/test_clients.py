@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from client_runs import UV, assert_installed, pip_install, run_client
-from kinds import PROJECT, WHEEL, files, kinds
-from registry_kinds import Scene
+
+from support.clients.client_runs import UV, assert_installed, pip_install, run_client
+from support.registries.kinds import PROJECT, WHEEL, files, kinds
+from support.registries.registry_kinds import Scene
 
 pytestmark = pytest.mark.clients
 

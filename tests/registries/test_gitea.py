@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from client_runs import assert_served, grant_of, page_of, run_client
-from gitea import gitea
-from registry_kinds import running_for_clients
-from servers import RegistryServer
 
 from sidecar.contract.grant import Credential
 from sidecar.contract.secret import Secret
+from support.clients.client_runs import assert_served, grant_of, page_of, run_client
+from support.registries.registry_kinds import running_for_clients
+from support.servers.gitea import gitea
+from support.servers.programs import RegistryServer
 from webhook.demo.packages import make_wheel
 
 pytestmark = pytest.mark.clients

@@ -6,10 +6,10 @@ import json
 from urllib.parse import urlsplit
 
 import pytest
-from kinds import INDEX_TYPES, METADATA, PROJECT, SDIST, VERSION, WHEEL, files, kinds
-from listings import Link, links, without_links
-from registry_kinds import SIMPLE, Scene
 
+from support.pages.listings import Link, links, without_links
+from support.registries.kinds import INDEX_TYPES, METADATA, PROJECT, SDIST, VERSION, WHEEL, files, kinds
+from support.registries.registry_kinds import SIMPLE, Scene
 from webhook.status.probe import probe
 
 PAGE = f"{SIMPLE}{PROJECT}/"

@@ -7,12 +7,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from client_runs import Result, assert_served, grant_of, page_of, run_client
-from listings import links
-from pulp import Pulp, pulp
-from registry_kinds import running_for_clients
-from servers import RegistryServer
 
+from support.clients.client_runs import Result, assert_served, grant_of, page_of, run_client
+from support.pages.listings import links
+from support.registries.registry_kinds import running_for_clients
+from support.servers.programs import RegistryServer
+from support.servers.pulp import Pulp, pulp
 from webhook.demo.packages import make_wheel
 
 pytestmark = pytest.mark.clients

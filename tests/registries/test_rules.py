@@ -5,14 +5,14 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from authority import server_context
-from kinds import PROJECT, WHEEL, files, kinds
-from registry import Call, Registry
-from registry_kinds import SIMPLE, Scene, running_kind
-from sidecars import Broker, Reply, grant, sidecar_of_broker
 
 from sidecar.contract.grant import Credential
 from sidecar.contract.secret import Secret
+from support.certificates.authority import server_context
+from support.registries.kinds import PROJECT, WHEEL, files, kinds
+from support.registries.registry_kinds import SIMPLE, Scene, running_kind
+from support.servers.registry import Call, Registry
+from support.sidecars.running import Broker, Reply, grant, sidecar_of_broker
 
 PAGE = f"{SIMPLE}{PROJECT}/"
 JSON = "application/vnd.pypi.simple.v1+json"

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import mirrors
 import pytest
-from client_runs import assert_served, grant_of
-from kinds import METADATA, SDIST, WHEEL, Kind, facts, files, fill, kinds
-from registry_kinds import running_for_clients
 
+from support.clients.client_runs import assert_served, grant_of
+from support.registries.kinds import METADATA, SDIST, WHEEL, Kind, facts, files, fill, kinds
+from support.registries.registry_kinds import running_for_clients
+from support.servers import mirrors
 from webhook.demo.packages import make_wheel
 
 pytestmark = pytest.mark.clients

@@ -6,9 +6,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from kinds import FOLDER, Kind, kinds
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.checkout import ROOT
+from support.registries.kinds import FOLDER, Kind, kinds
+
 RULES = range(1, 18)
 
 

@@ -1,1 +1,1 @@
-"""What pip, uv, twine and the others are given: URLs, ports, files, variables. Pure."""
+"""Configuration of pip, uv, twine and other clients: URLs, ports, files, variables. Pure."""

@@ -1,10 +1,10 @@
-"""The loopback URLs that clients are given: one index, one publish target, sections for the rest. Pure."""
+"""The loopback URLs of clients: an index, a publish target, and sections for further connectors. Pure."""
 
 from dataclasses import dataclass
 
 
 def index_url(port: int) -> str:
-    """The reference system's shape, whatever the registry's own path is."""
+    """In the form of the reference system, regardless of the registry's own path."""
     return f"http://127.0.0.1:{port}/simple/"
 
 
@@ -14,13 +14,13 @@ def upload_url(port: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """What the clients of one Pod (or of `run`) are told."""
+    """The URLs for the clients of one Pod, or of `run`."""
 
     index_url: str | None
     """None: no index is configured (no `pipconf`)"""
     upload_url: str | None
     """None: nothing may be uploaded (no `pypirc`)"""
     upload_check_url: str | None
-    """Index of the publish target: uv asks it which files are there already"""
+    """The index of the publish target: uv asks it for files that exist already"""
     sections: tuple[tuple[str, str], ...] = ()
-    """Section of `.pypirc` → URL for every further connector"""
+    """Section of `.pypirc` and upload URL of each further connector"""

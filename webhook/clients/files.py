@@ -1,35 +1,35 @@
-"""Client configuration files: pip.conf, .pypirc and uv.toml as texts, none of which holds a secret. Pure.
+"""Client configuration files: the texts of pip.conf, .pypirc and uv.toml. They hold no secret. Pure.
 
-The shapes of pip.conf and .pypirc are the reference system's. They are rendered here and handed to the
-sidecar in its environment, so that an older sidecar writes what a newer webhook means.
+pip.conf and .pypirc have the reference system's form. The webhook renders them and puts them into the
+sidecar's environment: so an older sidecar writes the files of a newer webhook.
 """
 
 from webhook import names
 from webhook.clients.endpoints import Endpoints
 
 USERNAME = "pypi-connector"
-PASSWORD = "unused"  # noqa: S105 (the point is that it is none)
-"""Clients without a user name and password would ask for them; the proxy drops whatever they send."""
+PASSWORD = "unused"  # noqa: S105 (no secret)
+"""A client without user name and password would ask for them. The proxy drops both."""
 
 
 def files(endpoints: Endpoints) -> dict[str, str]:
-    """File name → text. `pipconf` brings pip.conf and uv.toml, `pypirc` brings .pypirc."""
-    found = {}
+    """File name → text. An index brings pip.conf and uv.toml; a publish target brings .pypirc."""
+    texts = {}
     if endpoints.index_url:
-        found[names.PIP_CONF] = pip_conf(endpoints.index_url)
-        found[names.UV_TOML] = uv_toml(endpoints.index_url, endpoints.upload_url, endpoints.upload_check_url)
+        texts[names.PIP_CONF] = pip_conf(endpoints.index_url)
+        texts[names.UV_TOML] = uv_toml(endpoints.index_url, endpoints.upload_url, endpoints.upload_check_url)
     if endpoints.upload_url:
-        found[names.PYPIRC] = pypirc(endpoints.upload_url, endpoints.sections)
-    return found
+        texts[names.PYPIRC] = pypirc(endpoints.upload_url, endpoints.sections)
+    return texts
 
 
 def pip_conf(index_url: str) -> str:
-    """`trusted-host` is not about trust: pip caches plain http from such a host only."""
+    """`trusted-host` is here for pip's cache: pip caches responses over plain http from such hosts only."""
     return f"[global]\nindex-url = {index_url}\ntimeout = 30\n\n[install]\ntrusted-host = 127.0.0.1\n"
 
 
 def pypirc(upload_url: str, sections: tuple[tuple[str, str], ...] = ()) -> str:
-    """`pypi` is what twine takes without `-r`: defined here, it never means the public pypi.org."""
+    """Without `-r`, twine takes the section `pypi`: defined here, it never means the public pypi.org."""
     servers = {names.ALIAS: upload_url, "pypi": upload_url, **dict(sections)}
     lines = ["[distutils]", "index-servers =", *(f"    {server}" for server in servers)]
     for server, url in servers.items():

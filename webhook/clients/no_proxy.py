@@ -1,8 +1,8 @@
-"""A container's own HTTP proxy, which must not be asked for the loopback interface. Pure.
+"""Keeps requests for the loopback interface away from a container's own HTTP proxy. Pure.
 
-Clients do not spare 127.0.0.1 by themselves: with `HTTP_PROXY` set, pip would ask the company's proxy for it.
-A proxy that the image sets cannot be seen here, and a `NO_PROXY` of ours would hide the image's: nothing is
-added where the Pod says nothing about proxies.
+Clients do not except 127.0.0.1 by themselves: with `HTTP_PROXY` set, pip would ask the company's proxy for
+it. An image may set a proxy too, which the Pod does not show. A `NO_PROXY` of ours would hide the image's, so
+nothing is added to a Pod that says nothing about proxies.
 """
 
 import re
@@ -16,27 +16,28 @@ _COVERING = frozenset({"*", _LOOPBACK, "127.0.0.0/8"})
 
 
 def bypass_loopback(env: Sequence[Mapping[str, Any]]) -> tuple[list[Any], list[str]]:
-    """`env` with the loopback address in `NO_PROXY`, and the names of those that cannot be extended.
+    """`env` with the loopback address in `NO_PROXY`, and the names of variables that cannot be extended.
 
-    The one value of a user's that is changed: it is extended, never shortened. Of the two spellings only
-    those that are there are extended, for a new one could hide the other; both are added where neither is.
+    This is the only value of a user that the product changes: it extends the value and never shortens it. If
+    only one of the two spellings exists, the other is not added, for it could hide the first. If neither
+    exists, both are added. Example: `NO_PROXY=".corp"` becomes `NO_PROXY=".corp,127.0.0.1"`.
     """
     present = {str(entry.get("name")) for entry in env}
     if not any(name.lower() in _PROXIES for name in present):
         return list(env), []
     if present.isdisjoint(_BYPASSES):
         return [*env, *({"name": name, "value": _LOOPBACK} for name in _BYPASSES)], []
-    found: list[Any] = []
+    extended: list[Any] = []
     opaque = []
     for entry in env:
         name = str(entry.get("name"))
         if name in _BYPASSES and "valueFrom" in entry:
             opaque.append(name)
-        found.append(_extended(entry) if name in _BYPASSES and "valueFrom" not in entry else entry)
-    return found, opaque
+        extended.append(_extend(entry) if name in _BYPASSES and "valueFrom" not in entry else entry)
+    return extended, opaque
 
 
-def _extended(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+def _extend(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     value = entry.get("value") or ""
     if not isinstance(value, str) or not _COVERING.isdisjoint(re.split(r"[\s,]+", value)):
         return entry

@@ -1,7 +1,7 @@
-"""Client variables by groups: what each client is told, what is ours, what a user's own one keeps out. Pure.
+"""Environment variables of clients, in groups: their values, and their merge into a container's `env`. Pure.
 
-A group goes in whole or not at all: half of the user's settings and half of ours would send one registry's
-credentials, or a package, to another registry.
+A group is set as a whole or not at all. A mix of the user's settings and ours would send credentials of a
+registry, or a package, to another registry.
 """
 
 import re
@@ -20,9 +20,9 @@ _WITH_INDEX = "1, where there is an index"
 _CONSTANTS = {_PIP_CONF: f"{CONFIG_DIR}/{names.PIP_CONF}", _WITH_INDEX: "1"}
 _GROUPS: Mapping[str, Mapping[str, str]] = {
     "pip": {"PIP_CONFIG_FILE": _PIP_CONF, "PIP_INDEX_URL": _INDEX},
-    # the second is for uv before 0.4.23; where both are set uv takes the first, silently
+    # UV_INDEX_URL is for uv before 0.4.23; later versions prefer UV_DEFAULT_INDEX, silently
     "uv index": {"UV_DEFAULT_INDEX": _INDEX, "UV_INDEX_URL": _INDEX},
-    # with a user name instead of a token, a user's own `--token` would be refused as a contradiction
+    # a token, because uv refuses a user's own `--token` beside a user name
     "uv publish": {"UV_PUBLISH_URL": _UPLOAD, "UV_PUBLISH_CHECK_URL": _CHECK, "UV_PUBLISH_TOKEN": PASSWORD},
     "twine": {
         "TWINE_REPOSITORY_URL": _UPLOAD,
@@ -39,28 +39,28 @@ _GROUPS: Mapping[str, Mapping[str, str]] = {
         "PDM_PUBLISH_PASSWORD": PASSWORD,
     },
     "pipenv": {"PIPENV_PYPI_MIRROR": _INDEX},
-    # below pipenv virtualenv looks for a newer pip in the background: on pypi.org, whatever the index is
+    # pipenv runs virtualenv, which asks pypi.org for a newer pip in the background, whatever the index is
     "virtualenv": {"VIRTUALENV_NO_PERIODIC_UPDATE": _WITH_INDEX},
-    # for `-r connectors-pypi`, its name in .pypirc; where to install from, poetry reads in the project only
+    # for `-r connectors-pypi`, the section in .pypirc; poetry reads its index from the project only
     "poetry publish": {
         "POETRY_REPOSITORIES_CONNECTORS_PYPI_URL": _UPLOAD,
         "POETRY_HTTP_BASIC_CONNECTORS_PYPI_USERNAME": USERNAME,
         "POETRY_HTTP_BASIC_CONNECTORS_PYPI_PASSWORD": PASSWORD,
     },
 }
-"""Group → variable → what it holds: a kind of URL, the path of pip.conf, or a constant."""
+"""Group → variable → kind of value: a URL, the path of pip.conf, or a constant."""
 
 RIVALS: Mapping[str, tuple[str, ...]] = {
     "uv publish": ("UV_PUBLISH_USERNAME", "UV_PUBLISH_PASSWORD", "UV_PUBLISH_INDEX"),
     "twine": ("TWINE_REPOSITORY",),
 }
-"""Variables that choose a target too, and that the client refuses or overrules beside ours."""
+"""Variables that choose a target too. Beside ours, the client refuses or ignores them."""
 
 _LOOPBACK = re.compile(r"http://127\.0\.0\.1:([0-9]{1,5})/")
 
 
 def groups(endpoints: Endpoints, *, config_dir: str = CONFIG_DIR) -> dict[str, dict[str, str]]:
-    """Group → {name: value}; no group for what is not configured. `run` writes its files elsewhere."""
+    """Group → {name: value}, without groups that are not configured. `run` has its own `config_dir`."""
     values = {
         _INDEX: endpoints.index_url,
         _UPLOAD: endpoints.upload_url,
@@ -68,39 +68,42 @@ def groups(endpoints: Endpoints, *, config_dir: str = CONFIG_DIR) -> dict[str, d
         _PIP_CONF: f"{config_dir}/{names.PIP_CONF}",
         _WITH_INDEX: _CONSTANTS[_WITH_INDEX] if endpoints.index_url else None,
     }
-    found: dict[str, dict[str, str]] = {}
+    complete_groups: dict[str, dict[str, str]] = {}
     for group, kinds in _GROUPS.items():
         texts = {name: values.get(kind, kind) for name, kind in kinds.items()}
         complete = {name: text for name, text in texts.items() if text is not None}
         if len(complete) == len(kinds):
-            found[group] = complete
-    return found
+            complete_groups[group] = complete
+    return complete_groups
 
 
 def apply(
     env: Sequence[Mapping[str, Any]], wanted: Mapping[str, Mapping[str, str]]
 ) -> tuple[list[Any], list[str]]:
-    """The container's `env` with the wanted groups in it, and what of the user's kept which group out.
+    """The container's `env` with the wanted groups, and the user's variables that keep a group out.
 
-    Ours keep their place and get today's value, missing ones come at the end, so a second pass changes
-    nothing. A complete group of ours that is no longer wanted is taken out: the copy of a Pod whose
-    annotation changed.
+    group       the user sets a variable of it, or a rival    otherwise
+    wanted      `env` stays, and the variable is returned     it is set; entries keep their place
+    unwanted    `env` stays                                   a complete group of ours is removed
+
+    A second pass changes nothing. Groups are removed for the copy of a Pod whose annotation has changed.
     """
-    found: list[Any] = list(env)
-    theirs: list[str] = []
+    merged: list[Any] = list(env)
+    blocked_by: list[str] = []
     for group in _GROUPS:
         values = wanted.get(group, {})
-        blocking = list(_blocking(found, group, values))
+        blocking = list(_blocking(merged, group, values))
         if blocking and values:
-            theirs += [f"{name} ({group})" for name in blocking]
+            blocked_by += [f"{name} ({group})" for name in blocking]
         elif values:
-            found = _set(found, values)
-        elif not blocking and _holds_whole_group(found, group):
-            found = [entry for entry in found if entry.get("name") not in _GROUPS[group]]
-    return found, theirs
+            merged = _set(merged, values)
+        elif not blocking and _holds_whole_group(merged, group):
+            merged = [entry for entry in merged if entry.get("name") not in _GROUPS[group]]
+    return merged, blocked_by
 
 
 def _blocking(env: Iterable[Mapping[str, Any]], group: str, values: Mapping[str, str]) -> Iterator[str]:
+    """The user's own variables that keep the group out."""
     for entry in env:
         name = str(entry.get("name"))
         if name in RIVALS.get(group, ()) or (name in _GROUPS[group] and not _is_ours(entry, group, values)):
@@ -108,7 +111,7 @@ def _blocking(env: Iterable[Mapping[str, Any]], group: str, values: Mapping[str,
 
 
 def _is_ours(entry: Mapping[str, Any], group: str, values: Mapping[str, str]) -> bool:
-    """On our list, and of our shape: today's value, or one that another pass, port or version has written."""
+    """Whether we wrote the entry: the value of today, or of another pass, port or version."""
     name, value = str(entry.get("name")), entry.get("value")
     if not isinstance(value, str) or set(entry) != {"name", "value"}:
         return False
@@ -117,7 +120,7 @@ def _is_ours(entry: Mapping[str, Any], group: str, values: Mapping[str, str]) ->
         return True
     if kind in (_INDEX, _UPLOAD, _CHECK):
         match = _LOOPBACK.match(value)
-        # a user's own registry may listen on loopback too, on another port
+        # a user's own registry may listen on the loopback interface too, outside our range of ports
         if match is None or int(match[1]) not in ports.RANGE:
             return False
         return value == (upload_url if kind == _UPLOAD else index_url)(int(match[1]))
@@ -130,7 +133,8 @@ def _holds_whole_group(env: Iterable[Mapping[str, Any]], group: str) -> bool:
 
 def _set(env: Sequence[Any], values: Mapping[str, str]) -> list[Any]:
     present = {entry.get("name") for entry in env}
-    kept = [
+    updated = [
         {**entry, "value": values[entry["name"]]} if entry.get("name") in values else entry for entry in env
     ]
-    return [*kept, *({"name": name, "value": text} for name, text in values.items() if name not in present)]
+    missing = [{"name": name, "value": text} for name, text in values.items() if name not in present]
+    return [*updated, *missing]

@@ -1,1 +1,1 @@
-"""The only talk with the API server: requests, watches, caches, Events, certificates."""
+"""All communication with the API server: requests, watches, caches, Events, certificates. Decides nothing."""

@@ -1,7 +1,7 @@
-"""Room for answers of the API server: small ones without a limit, large ones a few at a time.
+"""Memory for answers of the API server: small answers without a limit, large ones a few at a time.
 
-An object takes up to 1.5 MiB in etcd, six times that as JSON (`<` becomes \\u003c), and more again once it is
-parsed: a container's variable of 5 bytes is a dict of 200. If forty large Pods ask for grants at once, they
+An object takes up to 1.5 MiB in etcd, and six times that as JSON (`<` becomes \\u003c). Parsed, it takes even
+more: a container's variable of 5 bytes is a dict of 200. If forty large Pods ask for grants at once, they
 exceed the memory of this process. So the rest of a large answer stays with the API server until its turn.
 """
 
@@ -14,16 +14,16 @@ from webhook.cluster.json_stream import TooLong
 SMALL_BYTES = 64 * 1024
 """Pods and Connectors have 2 to 20 KiB, a Secret has less. Forty of this size take 50 MiB at worst."""
 
-LARGE_AT_ONCE = 2
-"""At worst some 70 MiB each: 1.5 MiB of variables in etcd, parsed. Otherwise arbitrary, but at least two: a
-slow large answer must not hold up every other large one."""
+LARGE_ANSWERS_LIMIT = 2
+"""Large answers at once. At worst, each takes 70 MiB: 1.5 MiB of variables in etcd, parsed. The number is
+arbitrary, but at least two: a slow large answer must not delay all others."""
 
-LONGEST_BYTES = 16 * 1024 * 1024
-"""The limit for one object: no object that fits into etcd is longer as JSON."""
+ANSWER_BYTES_LIMIT = 16 * 1024 * 1024
+"""For one object: no object that fits into etcd is longer as JSON."""
 
 
 class Body:
-    """One answer, as it arrives."""
+    """An answer that is arriving."""
 
     def __init__(self, large: asyncio.Semaphore) -> None:
         self._large = large
@@ -36,8 +36,8 @@ class Body:
             await self._large.acquire()
             self._is_large = True
         self.data += chunk
-        if len(self.data) > LONGEST_BYTES:
-            raise TooLong(f"the answer is longer than {LONGEST_BYTES} bytes")
+        if len(self.data) > ANSWER_BYTES_LIMIT:
+            raise TooLong(f"the answer is longer than {ANSWER_BYTES_LIMIT} bytes")
 
     def leave(self) -> None:
         if self._is_large:
@@ -45,10 +45,10 @@ class Body:
 
 
 class AnswerRoom:
-    """The room of one process."""
+    """The memory of one process for answers."""
 
     def __init__(self) -> None:
-        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._large = asyncio.Semaphore(LARGE_ANSWERS_LIMIT)
 
     @asynccontextmanager
     async def body(self) -> AsyncIterator[Body]:

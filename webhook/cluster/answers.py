@@ -1,4 +1,4 @@
-"""What an answer of the API server means: an object, an event of a watch, or one of `errors`. Pure."""
+"""Parses answers of the API server into an object, an event of a watch, or one of `webhook.errors`. Pure."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, Forbidd
 Json = dict[str, Any]
 
 _REFUSALS = {401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone}
-_SENTENCE_LENGTH = 500
+_SENTENCE_LIMIT = 500
 
 
 def object_of(method: str, path: str, data: bytes | bytearray) -> Json:
@@ -32,9 +32,10 @@ def lines_of(path: str, lines: Lines, chunk: bytes) -> list[bytes]:
 
 
 def event_of(path: str, line: bytes, trim: Trim) -> Json:
-    """One line of a watch. An error event ends it, as the refusal that it stands for.
+    """One line of a watch.
 
-    So does a line that cannot be read, as `Gone`: another watch from the same version would meet it again.
+    Raises the refusal that an error event contains. Raises `Gone` for a line that cannot be read: another
+    watch from the same version would meet the same line again.
     """
     try:
         event = object_of("watch", path, line)
@@ -51,7 +52,7 @@ def refusal_of(method: str, path: str, status: int, body: bytes) -> ClusterRefus
         message = str(json.loads(body).get("message") or "")
     except (ValueError, AttributeError, RecursionError):
         message = ""
-    sentence = f"the API server answered {method} {path} with {status}: {message}"[:_SENTENCE_LENGTH]
+    sentence = f"the API server answered {method} {path} with {status}: {message}"[:_SENTENCE_LIMIT]
     if status == 429 or status >= 500:
         return ClusterUnavailable(sentence)
     return _REFUSALS.get(status, ClusterRefused)(sentence)

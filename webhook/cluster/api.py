@@ -1,4 +1,4 @@
-"""The Kubernetes API as a handful of verbs on paths: dicts in, dicts out."""
+"""The Kubernetes API as a handful of verbs on paths. Objects are plain dicts."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ Json = dict[str, Any]
 PatchKind = Literal["merge", "json", "strategic"]
 
 REQUEST_SECONDS = 2.0
-"""A grant takes up to six calls, and the sidecar waits 10 s for it; the API server answers a `get` in
-milliseconds, or it is in trouble."""
+"""A grant takes up to six calls, and the sidecar waits 10 s for it. A healthy API server answers a `get` in
+milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,28 +25,28 @@ class Page:
 
 
 class Api(Protocol):
-    """All raise `errors.ClusterUnavailable` and `errors.ClusterRefused`. `trim` cuts down each object."""
+    """Every verb raises `errors.ClusterUnavailable` and `errors.ClusterRefused`. `trim` trims each object."""
 
     async def get(self, path: str, *, trim: Trim = whole, seconds: float = REQUEST_SECONDS) -> Json | None:
-        """None: there is none (404)."""
+        """None: the object does not exist (404)."""
 
     async def list(self, path: str, **query: str) -> Json:
-        """The whole list at once: for the command line, whose user may read as much as they ask for."""
+        """The whole list at once. Only for the command line: its user decides how much they read."""
 
     async def page(self, path: str, trim: Trim, **query: str) -> Page: ...
 
     async def create(self, path: str, body: Mapping[str, Any]) -> Json:
-        """`errors.Conflict` where it exists already."""
+        """Raises `errors.Conflict` if the object exists."""
 
     async def replace(self, path: str, body: Mapping[str, Any]) -> Json:
-        """`errors.Conflict` where another changed it since `metadata.resourceVersion`."""
+        """Raises `errors.Conflict` if another client changed the object since `metadata.resourceVersion`."""
 
     async def patch(
         self, path: str, body: object, kind: PatchKind = "merge", *, trim: Trim = whole
     ) -> Json: ...
 
     async def text(self, path: str, **query: str) -> str:
-        """What is no JSON: a container's log."""
+        """An answer that is not JSON: a container's log."""
 
     def watch(self, path: str, trim: Trim, **query: str) -> AsyncIterator[Json]:
-        """Events `{"type", "object"}`, until the server ends it. `errors.Gone` where it cannot go on."""
+        """Events `{"type", "object"}`, until the server ends the watch. `errors.Gone`: list again first."""

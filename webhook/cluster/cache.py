@@ -1,9 +1,9 @@
-"""Objects of one kind, kept equal to the API server's by list and watch.
+"""A cache of all objects of one kind, updated by list and watch.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 
-While the API server is away, what was seen last is kept: Pods are admitted on, and a changed Connector
-arrives late. `kubernetes` has an informer, but none for asyncio, and its threaded one spins on errors.
+While the API server is away, the cache keeps its last state: Pods are still admitted, and a changed Connector
+arrives late. The library `kubernetes` has no informer for asyncio, and its threaded informer spins on errors.
 """
 
 import asyncio
@@ -20,35 +20,37 @@ logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 Key = tuple[str, str]
-"""Namespace ("" for what has none) and name"""
-OnChange = Callable[[Key, Json | None], None]
-"""Called with each new state of an object, None when it is gone; it must not block"""
+"""Namespace ("" for objects without one) and name"""
+Listener = Callable[[Key, Json | None], None]
+"""Called with each new state of an object, or with None once it is deleted; it must not block"""
 
 PAGE = "100"
-"""Objects per page of a list. The API server builds a page as a whole, from objects of up to 1.5 MiB. Ten
+"""Objects per page of a list. The API server builds a page in memory, from objects of up to 1.5 MiB. Ten
 thousand small objects take a hundred requests, some seconds in all. client-go asks for 500."""
 
 FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 20.0
-"""After an API server's restart everybody comes back: each pause is drawn between half and all of it."""
+PAUSE_SECONDS_LIMIT = 20.0
+"""Each pause is drawn from between half and all of its length: after an API server's restart, not all clients
+must come back together."""
 
 
 class Cache:
-    """Run `run` in a task of its own; everything else may be asked at any time."""
+    """Run `run` in a task of its own. All other methods may be called at any time."""
 
-    def __init__(
-        self, api: Api, path: str, trim: Trim, *, on_change: OnChange = lambda _key, _object: None
-    ) -> None:
-        """The cache stores what `trim` returns: namespace, name and resourceVersion at least."""
+    def __init__(self, api: Api, path: str, trim: Trim) -> None:
+        """The cache stores the result of `trim`, which has at least namespace, name and resourceVersion."""
         self._api = api
         self._path = path
         self._trim = trim
-        self.on_change = on_change
+        self._listeners: list[Listener] = []
         self._objects: dict[Key, Json] = {}
         self._version = ""
         self._failures = 0
         self.synced = asyncio.Event()
-        """Set once the first list is complete, and ever after"""
+        """Set once the first list is complete, and never cleared"""
+
+    def add_listener(self, listener: Listener) -> None:
+        self._listeners.append(listener)
 
     def get(self, namespace: str, name: str) -> Json | None:
         return self._objects.get((namespace, name))
@@ -64,7 +66,7 @@ class Cache:
                     await self._list()
                 await self._watch()
             except Gone as error:
-                # after a long absence, or an event that cannot be read
+                # the watch was interrupted for too long, or an event cannot be read
                 self._version = ""
                 await self._pause(str(error))
             except (ClusterUnavailable, ClusterRefused) as error:
@@ -92,36 +94,37 @@ class Cache:
 
     async def _watch(self) -> None:
         async for event in self._api.watch(self._path, self._trim, resourceVersion=self._version):
-            one = event.get("object") or {}
+            manifest = event.get("object") or {}
             kind = event.get("type")
             if kind in ("ADDED", "MODIFIED"):
-                self._put(_key(one), one)
+                self._put(_key(manifest), manifest)
             elif kind == "DELETED":
-                self._put(_key(one), None)
+                self._put(_key(manifest), None)
             elif kind != "BOOKMARK":
                 continue
-            self._version = _version(one) or self._version
+            self._version = _version(manifest) or self._version
             self._failures = 0
 
-    def _put(self, key: Key, one: Json | None) -> None:
-        if one is None:
+    def _put(self, key: Key, manifest: Json | None) -> None:
+        if manifest is None:
             self._objects.pop(key, None)
         else:
-            self._objects[key] = one
-        self.on_change(key, one)
+            self._objects[key] = manifest
+        for listener in self._listeners:
+            listener(key, manifest)
 
     async def _pause(self, cause: str) -> None:
         part = random.uniform(0.5, 1.0)  # noqa: S311 (spreads load)
-        seconds = part * min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**self._failures)
+        seconds = part * min(PAUSE_SECONDS_LIMIT, FIRST_PAUSE_SECONDS * 2**self._failures)
         self._failures = min(self._failures + 1, 16)
         logger.warning("watch interrupted", extra={"path": self._path, "cause": cause, "seconds": seconds})
         await asyncio.sleep(seconds)
 
 
-def _key(one: Mapping[str, Any]) -> Key:
-    metadata = one.get("metadata") or {}
+def _key(manifest: Mapping[str, Any]) -> Key:
+    metadata = manifest.get("metadata") or {}
     return str(metadata.get("namespace") or ""), str(metadata.get("name"))
 
 
-def _version(one: Mapping[str, Any] | None) -> str:
-    return str(((one or {}).get("metadata") or {}).get("resourceVersion") or "")
+def _version(manifest: Mapping[str, Any] | None) -> str:
+    return str(((manifest or {}).get("metadata") or {}).get("resourceVersion") or "")

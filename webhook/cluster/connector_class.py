@@ -1,7 +1,7 @@
-"""The ConnectorClass `pypi`, created at the broker's first start.
+"""The ConnectorClass `pypi`, which a start of the broker creates if it does not exist.
 
-Not a manifest: `kubectl apply` in one command cannot create a kind and an object of that kind. Whoever edits
-or deletes it afterwards is not contradicted.
+It is no manifest: one `kubectl apply` cannot create a kind and an object of that kind. A later edit is never
+overwritten.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
-"""Arbitrary: the kind is served a second after its definition was applied, normally long before."""
+"""Arbitrary: the API server serves a kind about a second after its definition was applied."""
 
 PYPI: Json = {
     "apiVersion": names.API_VERSION,
@@ -32,7 +32,7 @@ PYPI: Json = {
 
 
 async def ensure_class(api: Api) -> None:
-    """Returns once it exists."""
+    """Returns once the class exists."""
     while True:
         try:
             await api.create(paths.CONNECTOR_CLASSES, PYPI)

@@ -1,18 +1,18 @@
-"""The record of sidecar images that get grants; every replica of the broker keeps it up to date.
+"""Keeps the record of the sidecar images that get grants. Every replica of the broker does this.
 
-Admission and broker are rolled apart and in any order, so a Pod may run an image that this replica's settings
-do not name yet, or no longer:
+Admission and broker are rolled out separately and in any order. So a Pod may run an image that this replica's
+settings do not name yet, or no longer:
 
-| the image stands in                         | because                                              |
-|---------------------------------------------|------------------------------------------------------|
-| the settings of this replica                | it is the present image                              |
-| a ReplicaSet of admission or broker         | another replica is started with it: ahead, or behind |
-| the record (`sidecar_images`)               | it stood in one of these before                      |
-| a past ReplicaSet, where there is no record | releases before this one kept none                   |
+| the image is named by                       | because                                                |
+|---------------------------------------------|--------------------------------------------------------|
+| the settings of this replica                | it is the present image                                |
+| a ReplicaSet of admission or broker         | another replica runs with newer or older settings      |
+| the record (`sidecar_images`)               | settings or a ReplicaSet named it before               |
+| a past ReplicaSet, if there is no record    | earlier releases had no record                         |
 
 Only users who may change the Deployments' settings, or run a Pod as the broker, may change these objects and
-add an image. No leader is needed: a write names the version that it was made from; after a conflict it reads
-again.
+add an image. No leader is needed: a write names the version that it was made from; after a conflict the
+replica reads again.
 """
 
 import asyncio
@@ -26,7 +26,14 @@ from typing import Any
 from webhook import names
 from webhook.cluster import paths
 from webhook.cluster.api import Api
-from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, ConnectorsError, NotFound
+from webhook.errors import (
+    ClusterRefused,
+    ClusterUnavailable,
+    Conflict,
+    ConnectorsError,
+    NotFound,
+    describe_failure,
+)
 from webhook.grant.sidecar_images import (
     KEY,
     Record,
@@ -41,15 +48,15 @@ logger = logging.getLogger(__name__)
 Json = dict[str, Any]
 
 LOOK_SECONDS = 15.0
-"""A line that an administrator removed counts for this time at most. An image of a roll that is undone is
-recorded if the roll lasted this long. A look costs two small reads."""
+"""An image whose line was removed gets grants for this time at most. An image of a rollout that is undone is
+recorded if the rollout lasted this long. A look costs two small reads."""
 
 _ATTEMPTS = 10
 """A conflict means that another replica was faster; there are fewer replicas than attempts."""
 
 
 class ImageKeeper:
-    """`known`: the images as last read, for grants. `look` reads again, for an image that is not known."""
+    """Grants use `known`, the images as last read. For an unknown image, `look` reads the cluster again."""
 
     def __init__(
         self,
@@ -82,7 +89,8 @@ class ImageKeeper:
             except ConnectorsError as error:
                 self._note(str(error))
             except Exception as error:  # noqa: BLE001 (an edge: a fault of ours must not end the broker)
-                self._note(f"unexpected {type(error).__name__}")
+                failure = describe_failure(error)
+                self._note(f"unexpected {failure['error']} at {failure['place']}")
             await self._sleep(LOOK_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 (replicas drift apart)
 
     async def look(self) -> Sequence[str]:
@@ -102,22 +110,22 @@ class ImageKeeper:
     async def _look(self) -> None:
         cause = "other replicas write it again and again"
         for _ in range(_ATTEMPTS):
-            with contextlib.suppress(Conflict, NotFound):  # written or deleted since it was read
-                cause = await self._bring_about()
+            with contextlib.suppress(Conflict, NotFound):  # changed or deleted since it was read
+                cause = await self._update()
                 break
         self._note(cause)
 
-    async def _bring_about(self) -> str:
-        """Why the record is not as it should be, or an empty text. `known` is usable in both cases."""
+    async def _update(self) -> str:
+        """Returns what is wrong with the record, or an empty text. `known` is usable in both cases."""
         config_map = await self._read()
         record, complaint = parse_record(_text(config_map))
         self._take(record)
         sets = (await self._api.list(paths.replica_sets(self._namespace))).get("items") or []
         in_use = images_of(sets, is_history_wanted=config_map is None)
-        wanted = updated(record, [*self._own, *in_use], self._now())
-        self._take(wanted)
+        record = updated(record, [*self._own, *in_use], self._now())
+        self._take(record)
         try:
-            await self._write(config_map, render_record(wanted))
+            await self._write(config_map, render_record(record))
         except (Conflict, NotFound):
             raise
         except (ClusterRefused, ClusterUnavailable) as error:

@@ -1,12 +1,12 @@
-"""JSON of the API server in pieces: the items of a list one by one, and the lines of a watch. Pure.
+"""Parses JSON of the API server piece by piece: the items of a list, and the lines of a watch. Pure.
 
 A list of large objects does not fit into the memory of this process; each item does. The standard library
-reads whole documents only, so each item is parsed as soon as it is complete (`JSONDecoder.raw_decode`):
+parses whole documents only, so each item is parsed as soon as it is complete (`JSONDecoder.raw_decode`):
 
-    {"apiVersion":"v1","items":[{"a":1},{"b":   →  {"a": 1}; `{"b":` stays until more of it is there
+    {"apiVersion":"v1","items":[{"a":1},{"b":   →  {"a": 1}; `{"b":` stays until more data arrives
 
-The order of keys differs: `metadata`, which names the next page, stands before the items of Pods and after
-the items of custom resources.
+The order of keys varies: `metadata`, which names the next page, comes before the items of Pods and after the
+items of custom resources.
 """
 
 import codecs
@@ -23,7 +23,7 @@ _DECODER = json.JSONDecoder()
 
 
 class TooLong(ValueError):
-    """A piece exceeds its limit."""
+    """An item or a line exceeds its limit."""
 
 
 class _Incomplete(Exception):
@@ -31,23 +31,22 @@ class _Incomplete(Exception):
 
 
 class ListItems:
-    """The items of one list, and its `metadata` after the end. `longest`: characters of one item."""
+    """The items of one list, and its `metadata` after the end. `limit`: characters of one item."""
 
-    def __init__(self, longest: int) -> None:
-        self._longest = longest
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
         self._text = ""
-        """Text that has arrived and is not parsed yet"""
+        """Text that is not parsed yet"""
         self._next_attempt = 0
-        """Length of the text at which to try again. It doubles, so that an item of 24 pieces is not parsed 24
-        times"""
+        """Length of the text at which to try again. It doubles, or an item of 24 pieces is parsed 24 times"""
         self._is_inside = False
         """Whether the next value is an item"""
         self.is_complete = False
         self.metadata: Json = {}
 
     def feed(self, data: bytes, *, is_last: bool = False) -> list[Json]:
-        """The items that are complete now. Raises `TooLong`, and `ValueError` if it is no list."""
+        """The items that are complete now. Raises `TooLong`, and `ValueError` if the data is no list."""
         self._text += self._decode(data, is_last)
         items: list[Json] = []
         at = 0
@@ -56,10 +55,10 @@ class ListItems:
                 at = self._step(at, items)
                 self._next_attempt = 0
         except _Incomplete:
-            self._next_attempt = min(2 * (len(self._text) - at), self._longest)
+            self._next_attempt = min(2 * (len(self._text) - at), self._limit)
         self._text = self._text[at:]
-        if len(self._text) > self._longest:
-            raise TooLong(f"an object is longer than {self._longest} characters")
+        if len(self._text) > self._limit:
+            raise TooLong(f"an object is longer than {self._limit} characters")
         if is_last and not self.is_complete:
             raise ValueError("the list is cut off, or is none")
         return items
@@ -116,17 +115,18 @@ class ListItems:
         return value, end
 
     def _deep_value(self, at: int) -> tuple[object, int]:
-        found = shallow(self._text, at)
-        if found is None:
+        shallow_part = shallow(self._text, at)
+        if shallow_part is None:
             raise _Incomplete
-        return json.loads(found[0]), found[1]
+        value, end = shallow_part
+        return json.loads(value), end
 
 
 class Lines:
-    """The lines of a stream. `longest`: bytes of one line."""
+    """The lines of a stream. `limit`: bytes of one line."""
 
-    def __init__(self, longest: int) -> None:
-        self._longest = longest
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._rest = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -139,6 +139,6 @@ class Lines:
             lines.append(bytes(self._rest[start:end]))
             start = end + 1
         del self._rest[:start]
-        if len(self._rest) > self._longest:
-            raise TooLong(f"a line is longer than {self._longest} bytes")
+        if len(self._rest) > self._limit:
+            raise TooLong(f"a line is longer than {self._limit} bytes")
         return lines

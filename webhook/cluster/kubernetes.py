@@ -1,7 +1,7 @@
-"""`Api` for real. The only import of the library `kubernetes`.
+"""Implements `Api` with the library `kubernetes`. No other module imports that library.
 
-Of that library serve credentials (in a cluster, or from a kubeconfig), TLS and the connection pool. Its typed
-models do not: they drop fields that they do not know, and cost a second reading of each answer.
+The library supplies credentials (in a cluster, or from a kubeconfig), TLS and the connection pool. Its typed
+models are not used: they drop unknown fields, and parse each answer a second time.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from kubernetes.aio.config.incluster_config import (
     InClusterConfigLoader,
 )
 
-from webhook.cluster.answer_room import LONGEST_BYTES, AnswerRoom
+from webhook.cluster.answer_room import ANSWER_BYTES_LIMIT, AnswerRoom
 from webhook.cluster.answers import event_of, lines_of, object_of, refusal_of
 from webhook.cluster.api import REQUEST_SECONDS, Json, Page, PatchKind
 from webhook.cluster.json_stream import Lines, ListItems
@@ -32,16 +32,17 @@ _LIST_SECONDS = 10 * REQUEST_SECONDS
 """A page of large objects takes longer than one object."""
 
 WATCH_SECONDS = 300
-"""The server ends a watch after this time; a new one costs one request. The order of client-go's."""
+"""The server ends a watch after this time; a new watch costs one request. client-go asks for 5 to 10 min."""
 
 SILENCE_SECONDS = 90.0
-"""A bookmark comes about every minute: nothing for longer means that the connection is dead."""
+"""A bookmark arrives about every minute. After a longer silence the connection is dead."""
 
 _CONNECTIONS = 64
-"""Per replica. The API server's own fairness allows a service account about that many at a time."""
+"""Per replica. The API server's own fairness allows a service account about as many requests at once."""
 
 _READ_BYTES = 64 * 1024
-"""aiohttp reads ahead twice that each. The library's 2 MiB serve lines; `Lines` splits them here."""
+"""aiohttp reads ahead twice as much on each connection. The library's default of 2 MiB allows for long lines
+of a watch; here `Lines` splits them."""
 
 _PATCHES: Mapping[PatchKind, str] = {
     "merge": "application/merge-patch+json",
@@ -51,16 +52,17 @@ _PATCHES: Mapping[PatchKind, str] = {
 _FAILURES = (aiohttp.ClientError, ApiException, OSError, TimeoutError, ValueError, RecursionError)
 """Failures of the network, of the library, and of parsing the answer"""
 
-# it logs requests, whose bodies may hold tokens, at DEBUG
+# at DEBUG they log requests and answers, which may hold tokens and Secrets
 logging.getLogger("kubernetes").setLevel(logging.WARNING)
+logging.getLogger("aiohttp").setLevel(logging.WARNING)
 
 
 class KubernetesApi:
-    """Implements `Api` over one connection pool; to be closed."""
+    """Implements `Api` over one connection pool. Its user closes it."""
 
     def __init__(self, configuration: Configuration) -> None:
         configuration.connection_pool_maxsize = _CONNECTIONS
-        # Python 3.13 demands extensions that the certificates of many clusters lack; client-go does not
+        # Python 3.13 demands extensions that the certificates of many clusters lack; client-go demands none
         configuration.disable_strict_ssl_verification = True
         configuration.client_session_kwargs = {"read_bufsize": _READ_BYTES}
         self._client = ApiClient(configuration)
@@ -87,7 +89,7 @@ class KubernetesApi:
             return object_of("GET", path, await response.read())
 
     async def page(self, path: str, trim: Trim, **query: str) -> Page:
-        reader = ListItems(LONGEST_BYTES)
+        reader = ListItems(ANSWER_BYTES_LIMIT)
         items: list[Json] = []
         async with self._answer("GET", path, query=query, seconds=_LIST_SECONDS) as response:
             async for chunk in response.content.iter_any():
@@ -110,10 +112,15 @@ class KubernetesApi:
             return (await response.read()).decode("utf-8", "replace")
 
     async def watch(self, path: str, trim: Trim, **query: str) -> AsyncIterator[Json]:
-        chosen = {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_SECONDS), **query}
+        parameters = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(WATCH_SECONDS),
+            **query,
+        }
         timeout = aiohttp.ClientTimeout(total=None, connect=REQUEST_SECONDS, sock_read=SILENCE_SECONDS)
-        lines = Lines(LONGEST_BYTES)
-        async with self._answer("GET", path, query=chosen, timeout=timeout) as response:
+        lines = Lines(ANSWER_BYTES_LIMIT)
+        async with self._answer("GET", path, query=parameters, timeout=timeout) as response:
             async for chunk in response.content.iter_any():
                 for line in lines_of(path, lines, chunk):
                     yield event_of(path, line, trim)
@@ -134,14 +141,14 @@ class KubernetesApi:
         timeout: aiohttp.ClientTimeout | None = None,
         **options: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A success, which the caller reads within the context and `seconds`. Raises one of `errors`."""
+        """A successful answer, to be read within the context and `seconds`. Raises `webhook.errors`."""
         limit = timeout or aiohttp.ClientTimeout(total=seconds)
         try:
             async with asyncio.timeout(None if timeout else seconds):
                 response = await self._send(method, path, timeout=limit, **options)
                 try:
                     if not 200 <= response.status < 300:
-                        raise refusal_of(method, path, response.status, await _sentence(response))
+                        raise refusal_of(method, path, response.status, await _start_of_body(response))
                     yield response
                 finally:
                     # after an answer that was not read to its end, no request may reuse the connection
@@ -164,7 +171,7 @@ class KubernetesApi:
                 method,
                 path,
                 query_params=list((query or {}).items()),
-                # a compressed answer could become a thousand times as long
+                # a compressed answer could expand to a thousand times its length
                 header_params={
                     "Accept": "application/json",
                     "Accept-Encoding": "identity",
@@ -172,9 +179,9 @@ class KubernetesApi:
                 },
                 auth_settings=["BearerToken"],
             )
-        except (ConfigException, OSError) as error:  # the token's file, read anew each minute
+        except (ConfigException, OSError) as error:  # the token's file, which is read again each minute
             raise _unavailable(method, path, error) from error
-        # the library adds a retry of its own where `_request_timeout` is none; it takes aiohttp's as well
+        # without `_request_timeout` the library would retry; it accepts aiohttp's type too
         answer = await self._client.call_api(method, url, headers, body=body, _request_timeout=timeout)
         response: aiohttp.ClientResponse = answer.response
         return response
@@ -183,7 +190,7 @@ class KubernetesApi:
 async def in_cluster_or_kubeconfig(
     environment: Mapping[str, str], *, context: str | None = None
 ) -> KubernetesApi:
-    """Credentials of the Pod where there is one, else of the kubeconfig. `InputError` if neither is there."""
+    """Uses the credentials of the Pod, or else of the kubeconfig. `InputError` if there are none."""
     configuration = Configuration()
     try:
         if environment.get(SERVICE_HOST_ENV_NAME):
@@ -201,16 +208,16 @@ async def in_cluster_or_kubeconfig(
 
 
 def context_namespace(environment: Mapping[str, str], *, context: str | None = None) -> str:
-    """The namespace of the kubeconfig's context, which kubectl takes as well where none is given."""
+    """The namespace of the kubeconfig's context: kubectl's default too."""
     try:
         contexts, current = list_kube_config_contexts(environment.get("KUBECONFIG"))
-    except (ConfigException, OSError):  # said when the cluster is asked
+    except (ConfigException, OSError):  # the first request to the cluster reports this
         return "default"
-    chosen = [one for one in contexts if one["name"] == context] if context else [current]
+    chosen = [item for item in contexts if item["name"] == context] if context else [current]
     return str((chosen[0]["context"].get("namespace") if chosen else None) or "default")
 
 
-async def _sentence(response: aiohttp.ClientResponse) -> bytes:
+async def _start_of_body(response: aiohttp.ClientResponse) -> bytes:
     body = b""
     while len(body) < _READ_BYTES and (chunk := await response.content.readany()):
         body += chunk

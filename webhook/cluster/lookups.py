@@ -1,8 +1,8 @@
-"""The broker's and admission's questions, answered by the Kubernetes API: `seam.Cluster` for real.
+"""The cluster's answers for broker and admission: implements `webhook.grant.cluster.Cluster`.
 
-Admission has Connectors and Namespaces from watched caches, with one live question on a miss. The broker asks
-each time: what a grant says serves for minutes, and a cache is behind after an API server's restart. Secrets
-are read by `get` alone.
+Admission reads Connectors and Namespaces from watched caches, and asks the API server only on a miss. The
+broker asks the API server each time: a grant is valid for minutes, and a cache is behind after a restart of
+the API server. Secrets are read by `get` only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,8 @@ from webhook.cluster import paths, trim
 from webhook.cluster.api import Api
 from webhook.cluster.cache import Cache
 from webhook.cluster.image_keeper import ImageKeeper
-from webhook.connector.manifest import MaybeConnector, parse_connector
+from webhook.connector.manifest import MaybeConnector, find_connector
 from webhook.connector.secret import SecretManifest, parse_secret
-from webhook.errors import InvalidConnector
 from webhook.grant.cluster import (
     PROXY_RESOURCE,
     TokenIdentity,
@@ -24,14 +23,15 @@ from webhook.grant.cluster import (
     Verb,
     parse_token_review,
 )
+from webhook.identifiers import ConnectorKey
 from webhook.pod.namespace import NamespaceFacts
 
 LIVE_SECONDS = 1.0
-"""For what a cache misses while the API server waits 5 s for admission's answer."""
+"""For a request on a cache miss. The API server waits 5 s for admission's answer."""
 
 
 class KubernetesCluster:
-    """Implements `seam.Cluster`. `connectors`, the controller's, tells that the API server was reached."""
+    """Implements `Cluster`. Once `connectors`, the controller's cache, is synced, the broker is ready."""
 
     def __init__(self, api: Api, connectors: Cache, images: ImageKeeper) -> None:
         self._api = api
@@ -51,16 +51,16 @@ class KubernetesCluster:
     async def pod(self, namespace: str, name: str) -> Mapping[str, Any] | None:
         return await self._api.get(paths.pod(namespace, name), trim=trim.pod)
 
-    async def is_allowed(self, who: TokenIdentity, verb: Verb, namespace: str, connector: str) -> bool:
+    async def is_allowed(self, identity: TokenIdentity, verb: Verb, namespace: str, connector: str) -> bool:
         resource, subresource = PROXY_RESOURCE
         body = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SubjectAccessReview",
             "spec": {
-                "user": who.username,
-                "uid": who.uid,
-                "groups": list(who.groups),
-                "extra": {key: list(values) for key, values in who.extra.items()},
+                "user": identity.username,
+                "uid": identity.uid,
+                "groups": list(identity.groups),
+                "extra": {key: list(values) for key, values in identity.extra.items()},
                 "resourceAttributes": {
                     "group": names.GROUP,
                     "version": names.API_VERSION.rpartition("/")[2],
@@ -90,7 +90,7 @@ class KubernetesCluster:
 
 
 class AdmissionView:
-    """What admission asks: Connectors, and what counts of a Namespace."""
+    """Answers for admission: Connectors, and the relevant facts of a Namespace."""
 
     def __init__(self, api: Api, connectors: Cache, namespaces: Cache, quotas: Cache) -> None:
         self._api = api
@@ -98,26 +98,22 @@ class AdmissionView:
         self._namespaces = namespaces
         self._quotas = quotas
 
-    async def connector(self, key: str) -> MaybeConnector:
-        namespace, _, name = key.partition("/")
-        manifest = self._connectors.get(namespace, name)
-        # it may have been created just now, together with the Pod, or be too large for the cache
+    async def connector(self, key: ConnectorKey) -> MaybeConnector:
+        manifest = self._connectors.get(*key)
+        # it may have been created together with the Pod, a moment ago, or be too large for the cache
         if manifest is None or trim.is_abridged(manifest):
-            manifest = await self._api.get(paths.connector(namespace, name), seconds=LIVE_SECONDS)
-        try:
-            return parse_connector(manifest) if manifest else None
-        except InvalidConnector as error:
-            return error
+            manifest = await self._api.get(paths.connector(*key), seconds=LIVE_SECONDS)
+        return find_connector(manifest)
 
     async def place(self, name: str) -> NamespaceFacts:
-        found = self._namespaces.get("", name)
-        if found is None:
-            found = await self._api.get(paths.namespace(name), seconds=LIVE_SECONDS) or {}
-        labels = (found.get("metadata") or {}).get("labels") or {}
-        quotas = (one for one in self._quotas if one["metadata"]["namespace"] == name)
-        return NamespaceFacts(
-            labels, frozenset(key for one in quotas for key in (one.get("spec") or {}).get("hard") or {})
-        )
+        namespace = self._namespaces.get("", name)
+        if namespace is None:
+            namespace = await self._api.get(paths.namespace(name), seconds=LIVE_SECONDS) or {}
+        labels = (namespace.get("metadata") or {}).get("labels") or {}
+        quotas = (quota for quota in self._quotas if quota["metadata"]["namespace"] == name)
+        resources = (resource for quota in quotas for resource in (quota.get("spec") or {}).get("hard") or {})
+        return NamespaceFacts(labels, frozenset(resources))
 
     def is_ready(self) -> bool:
-        return all(one.synced.is_set() for one in (self._connectors, self._namespaces, self._quotas))
+        caches = (self._connectors, self._namespaces, self._quotas)
+        return all(cache.synced.is_set() for cache in caches)

@@ -1,4 +1,4 @@
-"""Paths of the Kubernetes API that this product asks for. Pure.
+"""The paths of the Kubernetes API that this product uses. Pure.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris
 """
@@ -75,7 +75,7 @@ def webhook_configuration(name: str) -> str:
 
 
 def connectors(namespace_name: str | None = None) -> str:
-    """Of one namespace, or of all."""
+    """The Connectors of one namespace, or of all namespaces."""
     if namespace_name is None:
         return f"{_CONNECTORS}/connectors"
     return f"{_CONNECTORS}/namespaces/{quote(namespace_name, safe='')}/connectors"

@@ -1,7 +1,7 @@
-"""Objects of the API server, cut down to the fields that this product reads. Pure.
+"""Trims objects of the API server to the fields that this product reads. Pure.
 
-An author chooses an object's annotations, labels and more, up to 1.5 MiB in all, and a cache holds thousands
-of objects. So each object is cut down before it is stored, and before the next object is read.
+An object's author chooses its annotations, labels and more, up to 1.5 MiB in all, and a cache holds thousands
+of objects. So each object is trimmed before it is stored, and before the next object is parsed.
 """
 
 import json
@@ -15,14 +15,14 @@ from webhook.pod.resources import DEMANDED_BY_QUOTAS
 Json = dict[str, Any]
 Trim = Callable[[Json], Json]
 
-KEPT_SPEC_BYTES = 8192
+SPEC_BYTES_LIMIT = 8192
 """Bytes of a Connector's spec, as JSON. A usual spec has 300; with a list of packages (4 KiB at most), 5 KiB.
-A larger spec is not stored but read when it is needed (`is_abridged`): ten thousand of them must fit too."""
+A larger spec is not stored, but read when it is needed (`is_abridged`): ten thousand of them must fit too."""
 
 _ABRIDGED = "abridged"
 _METADATA = ("namespace", "name", "uid", "resourceVersion", "generation", "deletionTimestamp")
-_SHORT = 64
-"""Characters of a text that many objects may share: a class, a status, a reason"""
+_SHARED_TEXT_LIMIT = 64
+"""Characters of a text that is stored once for all objects: a class, a status, a reason"""
 _OURS = names.GROUP + "/"
 
 
@@ -31,14 +31,14 @@ def whole(manifest: Json) -> Json:
 
 
 def presence(manifest: Json) -> Json:
-    """Name, version and no content."""
+    """Name and version only."""
     return {"metadata": _metadata(manifest)}
 
 
 def connector(manifest: Json) -> Json:
-    """The spec, which injection needs. A large spec is left out, and `is_abridged` says so."""
+    """The spec, for injection. A large spec is left out; then `is_abridged` is true."""
     spec = manifest.get("spec")
-    if len(json.dumps(spec)) > KEPT_SPEC_BYTES:
+    if len(json.dumps(spec)) > SPEC_BYTES_LIMIT:
         return abridged(presence(manifest))
     return {**presence(manifest), "spec": shared(spec)}
 
@@ -49,7 +49,7 @@ def without_texts(manifest: Json) -> Json:
 
 
 def namespace(manifest: Json) -> Json:
-    """The labels that decide on a Pod."""
+    """The labels that decide whether a Pod may be injected."""
     trimmed = presence(manifest)
     labels = mapping(mapping(manifest.get("metadata")).get("labels"))
     trimmed["metadata"]["labels"] = _only(labels, (names.ALLOW_UNCONFINED,))
@@ -57,13 +57,13 @@ def namespace(manifest: Json) -> Json:
 
 
 def quota(manifest: Json) -> Json:
-    """The bounded resources that a sidecar has to name."""
+    """The resources for which the quota forces a sidecar to name requests or limits."""
     hard = mapping(mapping(manifest.get("spec")).get("hard"))
     return {**presence(manifest), "spec": {"hard": _only(hard, DEMANDED_BY_QUOTAS)}}
 
 
 def secret(manifest: Json) -> Json:
-    """Credential and CA; the Secret's other keys are not read."""
+    """Credential and CA, without the Secret's other keys."""
     return {
         **presence(manifest),
         "type": manifest.get("type"),
@@ -72,7 +72,7 @@ def secret(manifest: Json) -> Json:
 
 
 def pod(manifest: Json) -> Json:
-    """All fields that can break the promise: the whole spec, unknown fields too."""
+    """All fields that the isolation rules check: the whole spec, unknown fields too."""
     trimmed = presence(manifest)
     for kind in ("annotations", "labels"):
         texts = mapping(mapping(manifest.get("metadata")).get(kind))
@@ -86,17 +86,17 @@ def abridged(manifest: Json) -> Json:
 
 
 def is_abridged(manifest: Mapping[str, Any]) -> bool:
-    """Whether a part is missing here, and the object itself must be read for it."""
+    """Whether a part is missing. To see it, read the object from the API server."""
     return _ABRIDGED in manifest
 
 
 def shared(value: Any) -> Any:
-    """An equal value, in which keys and short texts that many objects share are stored once."""
+    """An equal value, whose keys and short texts are stored once for all objects."""
     if isinstance(value, dict):
         return {sys.intern(key): shared(item) for key, item in value.items()}
     if isinstance(value, list):
         return [shared(item) for item in value]
-    return sys.intern(value) if isinstance(value, str) and len(value) <= _SHORT else value
+    return sys.intern(value) if isinstance(value, str) and len(value) <= _SHARED_TEXT_LIMIT else value
 
 
 def mapping(value: object) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""`pypi-connector check`: one look at the registry, told as the conditions that a cluster would show."""
+"""`pypi-connector check`: asks the registry, and prints the conditions that a cluster would show."""
 
 import asyncio
 from dataclasses import replace
@@ -26,44 +26,44 @@ _FIXES = {
 
 
 def check(registry: RegistryAccess, console: Console) -> bool:
-    """Print the conditions and, where one is False, the fix. Whether the Connector is Ready."""
+    """Print the conditions, and a fix if the registry does not serve. Returns whether it is Ready."""
     connector = registry.connector
-    # on a laptop, a registry on the loopback interface is its user's own
-    result = asyncio.run(probe(registry, is_loopback_allowed=True))
-    seen = replace(result, detail=result.cause or result.detail)  # its user sees that network anyway
-    found = conditions(
+    # on a laptop, a registry on the loopback interface belongs to the user
+    answer = asyncio.run(probe(registry, is_loopback_allowed=True))
+    result = replace(answer, detail=answer.cause or answer.detail)  # the user sees that network anyway
+    results = conditions(
         Observed(
             problems=(),
             has_secret=registry.credential is not None,
             has_ca=registry.ca is not None,
-            probe=seen,
+            probe=result,
             proxy_url=index_url(default_port(connector.key)),
         )
     )
     address = _shown(connector)
     console.line(f"Connector {connector.key}: {address}", "bold")
-    for one in found:
-        _print(one, console)
+    for condition in results:
+        _print(condition, console)
     if connector.packages:
         console.line(f"  {describe(connector.packages)}")
-    if seen.outcome != "ok":
-        console.line(f"{address}: {_fix(seen)}")
-    return found[-1].status == "True"
+    if result.outcome != "ok":
+        console.line(f"{address}: {_fix(result)}")
+    return results[-1].status == "True"
 
 
 def _shown(connector: Connector) -> str:
-    """Without another credential the path may be one (Cloudsmith), and a CI system keeps what it is shown."""
+    """Without a Secret the path may be the credential (Cloudsmith), and a CI system keeps its output."""
     if connector.secret_name is not None:
         return connector.index_url
     url = urlsplit(connector.index_url)
     return f"{url.scheme}://{url.netloc}/…"
 
 
-def _print(one: Condition, console: Console) -> None:
-    status = (f"{one.status:8}", (_STYLES[one.status],))
-    console.spans((f"  {one.type:20}", ()), status, (f"{one.reason:22}{one.message}", ()))
+def _print(condition: Condition, console: Console) -> None:
+    status = (f"{condition.status:8}", (_STYLES[condition.status],))
+    console.spans((f"  {condition.type:20}", ()), status, (f"{condition.reason:22}{condition.message}", ()))
 
 
-def _fix(seen: Probe) -> str:
-    is_certificate = seen.outcome == "unreachable" and "certificate" in seen.detail
-    return _FIXES["certificate" if is_certificate else seen.outcome]
+def _fix(result: Probe) -> str:
+    is_certificate = result.outcome == "unreachable" and "certificate" in result.detail
+    return _FIXES["certificate" if is_certificate else result.outcome]

@@ -1,116 +1,146 @@
-"""`pypi-connector inject`: the Pod that admission would make, without a cluster."""
+"""`pypi-connector inject`: manifests with the Pods that admission would make, without a cluster.
+
+Standard output gets the input with its Pods and Pod templates injected, for `kubectl apply -f -`. If any of
+them is refused, standard output stays empty.
+"""
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
-import yaml
-
 from webhook import names
-from webhook.command.manifests import Documents, read_yaml
-from webhook.connector.manifest import Connector, parse_connector
-from webhook.console import Console
+from webhook.command.manifests import Manifests
+from webhook.command.pod_manifests import PodManifest, find_pods
+from webhook.command.yaml_files import Document, dump, label, read_documents
+from webhook.connector.manifest import MaybeConnector, parse_connector
+from webhook.connector.reasons import ConnectorReason
+from webhook.console import Console, Style
 from webhook.errors import InputError, InvalidConnector
-from webhook.plain_text import plain
+from webhook.identifiers import ConnectorKey
 from webhook.pod.decision import Decision, decide
 from webhook.pod.settings import Settings
 
-_TEMPLATES = (("spec", "template"), ("spec", "jobTemplate", "spec", "template"))
+
+@dataclass(frozen=True, slots=True)
+class InjectedDocument:
+    """A document with the decisions on its Pods; most documents hold a single Pod or none."""
+
+    document: Document
+    decisions: tuple[tuple[PodManifest, Decision], ...]
+
+    @property
+    def is_changed(self) -> bool:
+        return any(decision.pod not in (None, manifest.pod) for manifest, decision in self.decisions)
+
+    def after(self) -> Any:
+        """The document with the injected Pods in it."""
+        result = self.document.value
+        for manifest, decision in self.decisions:
+            if decision.pod is not None:
+                result = manifest.put_into(result, decision.pod)
+        return result
 
 
 def offline_settings(image: str | None) -> Settings:
-    """The broker's CA is the cluster's secret to make; its place stays empty."""
-    found = image or f"{names.SIDECAR_IMAGE}:{version('pypi-connector')}"
-    return Settings(sidecar_image=found, allowed_images=(found,), broker_ca=())
+    """Settings without the broker's CA, which only the cluster has."""
+    sidecar_image = image or f"{names.SIDECAR_IMAGE}:{version('pypi-connector')}"
+    return Settings(sidecar_image=sidecar_image, allowed_images=(sidecar_image,), broker_ca=())
 
 
-def read_pod(source: str) -> dict[str, Any]:
-    """One Pod, or the Pod that a Deployment, Job, CronJob or the like would make from its template."""
-    documents = read_yaml(source)
-    if len(documents) != 1 or not isinstance(documents[0], dict):
-        sentence = f"{source} must hold one document, a Pod or an object with a Pod template"
-        raise InputError.of("InvalidDocument", sentence)
-    document: dict[str, Any] = documents[0]
-    if document.get("kind") == "Pod":
-        return document
-    for path in _TEMPLATES:
-        template: Any = document
-        for key in path:
-            template = template.get(key) if isinstance(template, Mapping) else None
-        if isinstance(template, Mapping) and isinstance(template.get("spec"), Mapping):
-            return {"apiVersion": "v1", "kind": "Pod", **template}
-    kind = document.get("kind") or "no kind"
-    raise InputError.of("UnexpectedKind", f"{source} is of kind {kind}; inject takes a Pod")
+def inject_files(
+    sources: Sequence[str], manifests: Manifests, settings: Settings, *, namespace: str | None
+) -> list[InjectedDocument]:
+    """Decide on all Pods in the files. `InputError` if no file has any.
 
-
-def inject_offline(
-    pod: dict[str, Any], documents: Documents, settings: Settings, *, namespace: str | None
-) -> Decision:
-    """Decide as admission would, about a Pod in `namespace`, else in its own, else in `default`.
-
-    One thing is only warned of: an address without TLS, which is how registries on a laptop are reached.
+    The Pods' namespace is `namespace`, else the manifest's, else the default.
     """
-    insecure: list[str] = []
+    result = []
+    for source in sources:
+        for document in read_documents(source):
+            pods = tuple(find_pods(document.value))
+            decisions = tuple((pod, _decide(pod, manifests, settings, namespace)) for pod in pods)
+            result.append(InjectedDocument(document, decisions))
+    if not any(document.decisions for document in result):
+        raise _no_pod(sources, result)
+    return result
 
-    def lookup(key: str) -> Connector | InvalidConnector | None:
-        owner, _, name = key.partition("/")
-        manifest = documents.connectors.get((owner, name))
-        if manifest is None:
+
+def _no_pod(sources: Sequence[str], documents: Sequence[InjectedDocument]) -> InputError:
+    files = ", ".join(map(label, sources))
+    values = [injected.document.value for injected in documents]
+    kinds = [value.get("kind") if isinstance(value, Mapping) else None for value in values]
+    listed = ", ".join(dict.fromkeys(str(kind or "no kind") for kind in kinds)) or "nothing"
+    contents = f"is of kind {listed}" if len(kinds) == 1 else f"holds {listed}"
+    sentence = f"{files} {contents}; inject takes a Pod, or an object with a Pod template"
+    return InputError.of("UnexpectedKind", sentence)
+
+
+def _decide(
+    manifest: PodManifest, manifests: Manifests, settings: Settings, namespace: str | None
+) -> Decision:
+    """Decide as admission does, but allow an address without TLS: registries on a laptop have none."""
+    warnings: list[str] = []
+
+    def lookup(key: ConnectorKey) -> MaybeConnector:
+        connector = manifests.connectors.get(key)
+        if connector is None:
             return None
         try:
-            return parse_connector(manifest, default_namespace=owner)
+            return parse_connector(connector, default_namespace=key.namespace)
         except InvalidConnector as error:
-            if any(problem.reason != "InsecureAddress" for problem in error.problems):
+            if any(problem.reason != ConnectorReason.INSECURE_ADDRESS for problem in error.problems):
                 return error
-            insecure.append(f"a cluster would refuse this Connector: {error}")
-            return parse_connector(manifest, default_namespace=owner, insecure_allowed=True)
-
-    metadata = pod.get("metadata")
-    own = metadata.get("namespace") if isinstance(metadata, Mapping) else None
-    found = namespace or own or documents.default_namespace
-    decision = decide(pod, namespace=str(found), lookup=lookup, settings=settings)
-    return replace(decision, warnings=(*decision.warnings, *dict.fromkeys(insecure)))
-
-
-def print_decision(
-    pod: dict[str, Any], decision: Decision, out: Console, errors: Console, *, as_diff: bool
-) -> None:
-    """The Pod on standard output, unless it is refused; everything said about it on standard error."""
-    for warning in decision.warnings:
-        errors.line(f"warning: {warning}", "yellow")
-    errors.line(f"{decision.reason.value}: {decision.message}", "dim" if decision.allowed else "red")
-    if not decision.allowed:
-        return
-    before, after = dump(pod), dump(decision.pod or pod)
-    if as_diff:
-        out.diff(
-            list(
-                difflib.unified_diff(before.splitlines(), after.splitlines(), "before", "after", lineterm="")
+            warnings.extend(
+                f"a cluster would refuse this Connector: {problem.message}" for problem in error.problems
             )
-        )
-    else:
-        for line in after.rstrip("\n").split("\n"):
-            out.line(line)
+            return parse_connector(connector, default_namespace=key.namespace, insecure_allowed=True)
+
+    chosen = namespace or manifest.namespace or manifests.default_namespace
+    decision = decide(manifest.pod, namespace=chosen, lookup=lookup, settings=settings)
+    misplaced = [_misplaced(name, manifest) for name in manifest.misplaced_annotations()]
+    return replace(decision, warnings=(*decision.warnings, *misplaced, *dict.fromkeys(warnings)))
 
 
-class _Dumper(yaml.SafeDumper):
-    """Texts of several lines as blocks: files and certificates are to be read.
-
-    Characters that a console does not print as they are stand in quotes, where YAML reads their spelling.
-    """
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    lines = text.split("\n")
-    style = '"' if any(plain(line) != line for line in lines) else "|" if len(lines) > 1 else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+def _misplaced(annotation: str, manifest: PodManifest) -> str:
+    field = ".".join(map(str, (*manifest.template_path, "metadata", "annotations")))
+    fix = f"move it to {field}"
+    return f"annotation {annotation} stands on {manifest.title} itself, where nobody reads it: {fix}"
 
 
-_Dumper.add_representer(str, _represent_text)
+def print_decisions(documents: Sequence[InjectedDocument], console: Console) -> None:
+    """The warnings and the message of each Pod; the Pod has a name where there are several."""
+    decisions = [pair for document in documents for pair in document.decisions]
+    for manifest, decision in decisions:
+        name = f"{manifest.title}: " if len(decisions) > 1 else ""
+        for warning in decision.warnings:
+            console.line(f"warning: {name}{warning}", "yellow")
+        style: Style = "dim" if decision.allowed else "red"
+        first, *further = decision.message.split("\n")
+        for line in (f"{name}{decision.reason.value}: {first}", *(f"  {problem}" for problem in further)):
+            console.line(line, style)
 
 
-def dump(document: Mapping[str, Any]) -> str:
-    """YAML as `kubectl get -o yaml` writes it, in the document's own order."""
-    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+def print_stream(documents: Sequence[InjectedDocument], console: Console) -> None:
+    """All documents in their order. A document that does not change is printed as it was written."""
+    for injected in documents:
+        if len(documents) > 1:
+            console.line("---")
+        text = dump(injected.after()) if injected.is_changed else injected.document.text()
+        for line in text.rstrip("\n").split("\n"):
+            console.line(line)
+
+
+def print_diff(documents: Sequence[InjectedDocument], console: Console) -> None:
+    """The changes, as a diff for each document."""
+    for injected in documents:
+        if injected.is_changed:
+            console.diff(list(_diff(injected, is_alone=len(documents) == 1)))
+
+
+def _diff(injected: InjectedDocument, *, is_alone: bool) -> Iterator[str]:
+    titles = ", ".join(manifest.title for manifest, _ in injected.decisions)
+    labels = ("before", "after") if is_alone else (f"before: {titles}", f"after: {titles}")
+    before, after = dump(injected.document.value), dump(injected.after())
+    return difflib.unified_diff(before.splitlines(), after.splitlines(), *labels, lineterm="")

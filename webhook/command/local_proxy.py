@@ -1,4 +1,4 @@
-"""A sidecar process of this machine: started from manifests, watched, and ended with its user."""
+"""A sidecar process on this machine: started from manifests, watched, ended with the command that uses it."""
 
 import json
 import os
@@ -15,24 +15,25 @@ from typing import IO, Any
 
 from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.grant import Grant
+from sidecar.contract.words import Line
 from webhook.clients.endpoints import Endpoints, index_url, upload_url
 from webhook.clients.files import files
 from webhook.command.loopback import free_port
-from webhook.connector.registry import RegistryAccess
+from webhook.connector.registry import RegistryAccess, compose_grant
 from webhook.console import Console
 from webhook.errors import ConnectorsError
 
 _FOREVER = 10.0**9
-"""Seconds: the manifests are read once, and there is nobody to ask anew"""
+"""Seconds: the manifests are read once, so the grant has no end"""
 _PORT_TRIES = 3
 _START_SECONDS = 10.0
-_END_SECONDS = 2.0  # what is under way is cut off then: nobody is left to read it
+_END_SECONDS = 2.0  # then requests under way are cut off: the command that made them has ended
 _PASSED_ON = ("SSL_CERT_FILE", "SSL_CERT_DIR", "PATH", "LANG", "TZ")
-"""What the proxy needs of this machine: where its CAs are. Nothing else of the environment concerns it"""
+"""Variables that the proxy needs, among them where the CAs of this machine are. It gets no others"""
 
 
 class ProxyFailed(ConnectorsError):
-    """The proxy did not start; the text is its own sentence."""
+    """The proxy did not start; the text is the proxy's own sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def running_proxy(
     port: int | None,
     is_verbose: bool = False,
 ) -> Iterator[RunningProxy]:
-    """A sidecar process that ends with the block, and with this process however that ends."""
+    """A sidecar process that ends with the block, and with this process, even if that is killed."""
     folder = Path(tempfile.mkdtemp(prefix="pypi-connector-"))
     try:
         tries = 1 if port else _PORT_TRIES
@@ -90,19 +91,12 @@ def _endpoints(registry: RegistryAccess, port: int) -> Endpoints:
 
 
 def _grant(registry: RegistryAccess) -> Grant:
-    connector = registry.connector
-    return Grant(
+    return compose_grant(
+        registry,
         version="file",
-        index_url=connector.index_url,
-        upload_url=connector.upload_url if connector.access == "readwrite" else None,
-        file_origins=connector.file_origins,
-        ca=registry.ca,
-        credential=registry.credential,
+        may_upload=registry.connector.access == "readwrite",
         soft_seconds=_FOREVER,
         hard_seconds=_FOREVER,
-        broker_ca=(),
-        packages=connector.packages,
-        max_connections=connector.max_connections,
     )
 
 
@@ -116,27 +110,20 @@ def _start(
     *,
     is_verbose: bool,
 ) -> tuple["subprocess.Popen[str]", int, "_Watcher"]:
-    reading, lifeline = os.pipe()
+    """The process, the pipe that it lives on, and the reader of its log."""
+    grant_fd, lifeline = os.pipe()
     settings = Environment(
-        listeners=(Listener(registry.connector.key, port),),
+        listeners=(Listener(str(registry.connector.key), port),),
         files=files(endpoints),
         config_dir=str(folder),
-        grant_fd=reading,
+        grant_fd=grant_fd,
         peer_uid=os.getuid(),
     )
-    passed = {name: environment[name] for name in _PASSED_ON if name in environment}
+    passed_on = {name: environment[name] for name in _PASSED_ON if name in environment}
     try:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-m", "sidecar"],
-            env={**passed, **settings.variables()},
-            pass_fds=[reading],
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # Ctrl-C is for the command; the proxy ends after it
-        )
+        process = _spawn({**passed_on, **settings.variables()}, grant_fd)
     finally:
-        os.close(reading)
+        os.close(grant_fd)
     watcher = _Watcher(process, console, is_verbose=is_verbose)
     try:
         # a CA bundle can be larger than a pipe: the reader runs already
@@ -151,8 +138,20 @@ def _start(
     return process, lifeline, watcher
 
 
+def _spawn(environment: Mapping[str, str], grant_fd: int) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-I", "-m", "sidecar"],
+        env=environment,
+        pass_fds=[grant_fd],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for the command; the proxy ends after it
+    )
+
+
 class _Watcher:
-    """Reads the proxy's log: when it listens, why it failed, and what people should hear of."""
+    """Reads the proxy's log: it knows when the proxy listens or why it failed, and prints refusals."""
 
     def __init__(self, process: "subprocess.Popen[str]", console: Console, *, is_verbose: bool) -> None:
         self._console = console
@@ -169,7 +168,7 @@ class _Watcher:
             raise ProxyFailed(self._failure)
 
     def finish(self) -> None:
-        """Wait until the last lines are printed: a refusal at the command's very end is among them."""
+        """Wait until the last lines are printed: a refusal at the end of the command is among them."""
         self._thread.join(_END_SECONDS)
 
     def _read(self, stream: IO[str]) -> None:
@@ -183,17 +182,17 @@ class _Watcher:
 
     def _take(self, event: Mapping[str, Any]) -> None:
         message = event.get("message")
-        if message == "listening":
+        if message == Line.LISTENING:
             self._failure = None
             self._settled.set()
-        elif message == "cannot start":
+        elif message == Line.CANNOT_START:
             self._failure = str(event.get("detail"))
-        elif message == "request" and (self._is_verbose or event.get("level") == "warning"):
+        elif message == Line.REQUEST and (self._is_verbose or event.get("level") == "warning"):
             what = event.get("file") or event.get("package") or ""
             parts = [event.get("method"), event.get("action"), what, event.get("status"), event.get("detail")]
             timing = [f"{event.get('bytes')} octets", f"{event.get('ms')} ms"] if self._is_verbose else []
             self._console.line("pypi-connector: " + " ".join(str(one) for one in [*parts, *timing] if one))
-        elif event.get("level") in ("warning", "error") and message != "request":
+        elif event.get("level") in ("warning", "error") and message != Line.REQUEST:
             self._console.line(f"pypi-connector: {event.get('detail') or message}")
 
 

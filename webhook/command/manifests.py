@@ -1,168 +1,123 @@
-"""Manifest files of the command line: YAML documents in, Connectors with their Secrets out, or the problems.
+"""Manifest files of the command line: YAML documents in, Connectors with their Secrets or problems out.
 
-The same files that `kubectl apply` takes: any number of documents, in any number of files, in any order.
+`kubectl apply` takes the same files: any number of documents, in any number of files, in any order.
 """
 
-import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from secrets import token_bytes
 from typing import Any
 
-import yaml
-
-from sidecar.contract.grant import Credential
 from webhook import names
-from webhook.connector.credentials import parse_ca, parse_credential
+from webhook.command.yaml_files import label, read_yaml
+from webhook.connector.credentials import MaybeSecret
 from webhook.connector.manifest import Connector, parse_connector
-from webhook.connector.registry import RegistryAccess
+from webhook.connector.reasons import ConnectorReason
+from webhook.connector.registry import RegistryAccess, Secrets, parse_access
 from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.errors import InputError, InvalidConnector, Problem
+from webhook.identifiers import ConnectorKey
+from webhook.problems import Problems
 
-STDIN = "-"
 DEFAULT_NAMESPACE = "default"
-_QUOTED = re.compile(r"'(?!<)[^']{3,}'")
-"""What the library quotes in its problems may be a password; single characters and its <names> are not"""
 _DIGEST_KEY = token_bytes(32)
 _KINDS = ("Connector", "ConnectorClass", "Secret")
 
 
 @dataclass(frozen=True, slots=True)
-class Documents:
-    """What the files hold, by kind. Keys are namespace and name."""
+class Manifests:
+    """The manifests in the files, by kind."""
 
-    connectors: Mapping[tuple[str, str], Mapping[str, Any]]
+    connectors: Mapping[ConnectorKey, Mapping[str, Any]]
     secrets: Mapping[tuple[str, str], SecretManifest]
+    """By namespace and name"""
     default_namespace: str = DEFAULT_NAMESPACE
 
 
-def read_yaml(source: str) -> list[Any]:
-    """The documents of one file, or of standard input for `-`. `InputError` tells line and column."""
-    name = _label(source)
-    try:
-        text = sys.stdin.read() if source == STDIN else Path(source).read_text("utf-8")
-    except OSError as error:
-        cause = (error.strerror or type(error).__name__).lower()
-        raise InputError.of("FileUnreadable", f"{name} cannot be read: {cause}") from error
-    except UnicodeDecodeError as error:
-        raise InputError.of("FileUnreadable", f"{name} is not UTF-8 text") from error
-    try:
-        return [document for document in yaml.safe_load_all(text) if document is not None]
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "an unknown place"
-        what = _QUOTED.sub("…", getattr(error, "problem", None) or "it is no YAML")
-        raise InputError.of("InvalidYAML", f"{name}: {where}: {what}") from None
-    except (
-        ValueError,
-        TypeError,
-        AttributeError,
-    ):  # a value that looks like a date or has a tag, and is none
-        sentence = f"{name} holds a value that YAML cannot read as what it looks like: put it into quotes"
-        raise InputError.of("InvalidYAML", sentence) from None
-
-
-def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) -> Documents:
-    """Read all files; every problem of every file is reported together."""
-    problems: list[Problem] = []
-    connectors: dict[tuple[str, str], Mapping[str, Any]] = {}
+def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) -> Manifests:
+    """Read all files. `InputError` has the problems of all of them."""
+    problems = Problems()
+    connectors: dict[ConnectorKey, Mapping[str, Any]] = {}
     secrets: dict[tuple[str, str], SecretManifest] = {}
     for source in sources:
-        try:
-            documents = list(_flatten(read_yaml(source)))
-        except InputError as error:
-            problems += error.problems
-            continue
+        documents: list[Any] = []
+        with problems.collecting():
+            documents += _flatten(read_yaml(source))
         for number, document in enumerate(documents, start=1):
-            found = _identify(document, f"{_label(source)}: document {number}", default_namespace)
-            if isinstance(found, Problem):
-                problems.append(found)
+            identity = _identify(document, f"{label(source)}: document {number}", default_namespace)
+            if isinstance(identity, Problem):
+                problems.extend([identity])
             elif document["kind"] == "Connector":
-                connectors[found] = document
+                connectors[ConnectorKey(*identity)] = document
             elif document["kind"] == "Secret":
-                secrets[found] = parse_secret(document, digest_key=_DIGEST_KEY)
-    if problems:
-        raise InputError(problems)
-    return Documents(connectors, secrets, default_namespace)
+                secrets[identity] = parse_secret(document, digest_key=_DIGEST_KEY)
+    problems.raise_any()
+    return Manifests(connectors, secrets, default_namespace)
 
 
-def choose(documents: Documents, wanted: str | None) -> tuple[str, str]:
-    """The key of the one Connector, or of the one called `name` or `namespace/name`."""
-    keys = sorted(documents.connectors)
-    listed = ", ".join("/".join(key) for key in keys)
+def choose(manifests: Manifests, name: str | None) -> ConnectorKey:
+    """The key of the only Connector, or of the Connector called `name` or `namespace/name`."""
+    keys = sorted(manifests.connectors)
+    listed = ", ".join(map(str, keys))
     if not keys:
         raise InputError.of("ConnectorNotFound", "the files hold no Connector: add one with -f")
-    if wanted is None:
+    if name is None:
         if len(keys) > 1:
             sentence = f"the files hold several Connectors: choose one with --connector ({listed})"
             raise InputError.of("ConnectorAmbiguous", sentence)
         return keys[0]
-    found = [key for key in keys if wanted in (key[1], "/".join(key))]
-    if len(found) != 1:
-        how = "several Connectors are" if found else "no Connector is"
-        raise InputError.of("ConnectorNotFound", f"{how} called {wanted!r}; the files hold {listed}")
-    return found[0]
+    matching = [key for key in keys if name in (key.name, str(key))]
+    if len(matching) != 1:
+        how = "several Connectors are" if matching else "no Connector is"
+        raise InputError.of("ConnectorNotFound", f"{how} called {name!r}; the files hold {listed}")
+    return matching[0]
 
 
-def resolve(documents: Documents, key: tuple[str, str], *, insecure_allowed: bool = False) -> RegistryAccess:
-    """The Connector with credential and CA; `InputError` with all that is wrong in the three documents."""
-    manifest, default = documents.connectors[key], documents.default_namespace
-    problems: list[Problem] = []
+def resolve(manifests: Manifests, key: ConnectorKey, *, insecure_allowed: bool = False) -> RegistryAccess:
+    """The Connector with credential and CA. `InputError` has the problems of all three manifests."""
+    manifest, default = manifests.connectors[key], manifests.default_namespace
+    problems = Problems()
     try:
         connector = parse_connector(manifest, default_namespace=default, insecure_allowed=insecure_allowed)
     except InvalidConnector as error:
-        problems += error.problems
+        problems.extend(error.problems)
         connector = _with_its_secrets_only(manifest, default, error)
-    credential: Credential | None = None
-    ca: str | None = None
-    try:
-        credential = parse_credential(connector, _secret(documents, connector, connector.secret_name))
-    except InputError as error:
-        problems += error.problems
-    try:
-        ca = parse_ca(connector, _secret(documents, connector, connector.ca_secret_name))
-    except InputError as error:
-        problems += error.problems
-    if problems:
-        raise InputError(problems)
-    return RegistryAccess(connector, credential, ca)
+    login = _secret(manifests, connector, connector.secret_name)
+    secrets = Secrets(login, _secret(manifests, connector, connector.ca_secret_name))
+    with problems.collecting():
+        access = parse_access(connector, secrets)
+    problems.raise_any()
+    return access
 
 
 def _with_its_secrets_only(
     manifest: Mapping[str, Any], default_namespace: str, error: InvalidConnector
 ) -> Connector:
-    """A stand-in for a broken Connector, by which its Secrets can be looked at all the same."""
+    """A stand-in for an invalid Connector: through it, its Secrets can still be checked."""
     spec = manifest.get("spec")
-    kept = (
-        {key: spec[key] for key in ("auth", "caCertSecretRef") if key in spec}
-        if isinstance(spec, dict)
-        else {}
-    )
-    stand_in = {"connectorClassName": names.CONNECTOR_CLASS, "address": "https://registry.invalid", **kept}
+    fields = spec if isinstance(spec, dict) else {}
+    references = {key: fields[key] for key in ("auth", "caCertSecretRef") if key in fields}
+    required = {"connectorClassName": names.CONNECTOR_CLASS, "address": "https://registry.invalid"}
+    stand_in = {**required, **references}
     try:
         return parse_connector({**manifest, "spec": stand_in}, default_namespace=default_namespace)
     except InvalidConnector:
         raise error from None
 
 
-def _secret(documents: Documents, connector: Connector, name: str | None) -> SecretManifest | None:
+def _secret(manifests: Manifests, connector: Connector, name: str | None) -> MaybeSecret:
     if name is None:
         return None
-    found = documents.secrets.get((connector.namespace, name))
-    elsewhere = [namespace for namespace, other in documents.secrets if other == name]
-    if found is None and elsewhere:
-        raise InputError.of(
-            "SecretNotFound",
+    secret = manifests.secrets.get((connector.namespace, name))
+    elsewhere = [namespace for namespace, secret_name in manifests.secrets if secret_name == name]
+    if secret is None and elsewhere:
+        return Problem(
+            ConnectorReason.SECRET_NOT_FOUND,
             f'secret "{name}" lies in namespace "{elsewhere[0]}", and Connector {connector.key} needs it in '
-            f'its own, "{connector.namespace}": move one of them',
+            f'its own, "{connector.namespace}"',
+            "move one of them",
         )
-    return found
-
-
-def _label(source: str) -> str:
-    return "standard input" if source == STDIN else source
+    return secret
 
 
 def _flatten(documents: Iterable[Any]) -> Iterable[Any]:

@@ -1,4 +1,4 @@
-"""`pypi-connector run`: the same proxy for one command on this machine, from the same manifests."""
+"""`pypi-connector run`: the sidecar's proxy for a command on this machine, from a cluster's manifests."""
 
 import signal
 import subprocess
@@ -17,7 +17,7 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """Exit codes of a shell (POSIX, Shell Command Language §2.8.2)"""
 
 _REMOVED = ("PIP_EXTRA_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX")
-"""A further index would win over the private one with any higher version (dependency confusion)"""
+"""Another index would win over the private index with any higher version (dependency confusion)"""
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -30,7 +30,7 @@ def run_command(
     port: int | None,
     is_verbose: bool,
 ) -> int:
-    """Run the command with clients configured; its exit code, 128 + N if signal N ended it."""
+    """Run the command with clients configured. Returns its exit code, 128 + N if signal N ended it."""
     with running_proxy(registry, environment, console, port=port, is_verbose=is_verbose) as proxy:
         console.line(
             f"pypi-connector: {registry.connector.key} is at {index_url(proxy.port)} "
@@ -38,27 +38,27 @@ def run_command(
         )
         if registry.connector.packages:
             console.line(f"pypi-connector: {describe(registry.connector.packages)}")
-        found, replaced = client_environment(environment, proxy)
+        client_variables, replaced = client_environment(environment, proxy)
         if replaced:
             console.line(f"pypi-connector: replaced in the environment: {', '.join(replaced)}")
-        return _execute(command, found, console)
+        return _execute(command, client_variables, console)
 
 
 def client_environment(
     environment: Mapping[str, str], proxy: RunningProxy
 ) -> tuple[dict[str, str], list[str]]:
-    """The command's environment, and the names of variables that meant another registry."""
-    ours = {
+    """The command's environment, and the names of the variables that pointed to another registry."""
+    added = {
         name: value
         for group in variables.groups(proxy.endpoints, config_dir=proxy.config_dir).values()
         for name, value in group.items()
     }
     rivals = [name for group in variables.RIVALS.values() for name in group]
-    found: MutableMapping[str, str] = dict(environment)
-    replaced = [name for name in ours if environment.get(name) not in (None, ours[name])]
-    removed = [name for name in (*_REMOVED, *rivals) if found.pop(name, None) is not None]
-    found.update(ours)
-    entries = [{"name": name, "value": value} for name, value in found.items()]
+    result: MutableMapping[str, str] = dict(environment)
+    replaced = [name for name in added if environment.get(name) not in (None, added[name])]
+    removed = [name for name in (*_REMOVED, *rivals) if result.pop(name, None) is not None]
+    result.update(added)
+    entries = [{"name": name, "value": value} for name, value in result.items()]
     entries, _ = bypass_loopback(entries)
     return {entry["name"]: entry["value"] for entry in entries}, sorted([*replaced, *removed])
 
@@ -79,7 +79,7 @@ def _execute(command: Sequence[str], environment: Mapping[str, str], console: Co
 
 
 class _Forwarder:
-    """Hands signals on to the command; those that come before it has started wait for it."""
+    """Forwards signals to the command. Signals that come before its start wait for it."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None

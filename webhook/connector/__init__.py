@@ -1,1 +1,1 @@
-"""What an administrator declared: a Connector, its Secrets, its conditions. Pure; knows no Pod."""
+"""An administrator's declaration: a Connector, its Secrets, its conditions. Pure; knows no Pod."""

@@ -1,13 +1,14 @@
-"""A Connector's conditions: what is known of class, Secret, CA and registry, as Kubernetes tells it. Pure.
+"""A Connector's conditions: the state of class, Secret, CA and registry in the form of Kubernetes. Pure.
 
-Types and reasons are the reference system's, so that its users' scripts keep working. All types are told from
-the first look on, in one order; what is not known yet is Unknown.
+Types and reasons are the reference system's, so that its users' scripts keep working. The first look already
+reports all types, in one order; a condition that is not known yet is Unknown.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
+from webhook.connector.reasons import ConditionReason, ConnectorReason
 from webhook.errors import Problem
 
 Status = Literal["True", "False", "Unknown"]
@@ -22,13 +23,31 @@ PROXY = "ProxyServiceReady"
 READY = "Ready"
 TYPES = (CLASS, SECRET, CA_CERT, LIVENESS, AUTH, PROXY, READY)
 
-NOT_PROBED = "NotProbed"
-CONNECTION_FAILED = "ConnectionFailed"
-AUTHENTICATION_FAILED = "AuthenticationFailed"
-
-_CLASS_REASONS = ("ConnectorClassNotFound",)
-_SECRET_REASONS = ("Secret", "ForeignSecret", "InvalidAuth")
-_CA_REASONS = ("CASecret", "InvalidPEM")
+REASONS: Mapping[str, Set[str]] = {
+    CLASS: {ConnectorReason.CONNECTOR_CLASS_NOT_FOUND},
+    SECRET: {
+        ConnectorReason.INVALID_AUTH,
+        ConnectorReason.FOREIGN_SECRET,
+        ConnectorReason.SECRET_NOT_FOUND,
+        ConnectorReason.SECRET_FORBIDDEN,
+        ConnectorReason.SECRET_UNREADABLE,
+        ConnectorReason.SECRET_TYPE_MISMATCH,
+        ConnectorReason.SECRET_WITHOUT_USERNAME,
+        ConnectorReason.SECRET_WITHOUT_PASSWORD,
+        ConnectorReason.SECRET_USERNAME_HAS_COLON,
+        ConnectorReason.SECRET_HAS_CONTROL_CHARACTER,
+        ConnectorReason.SECRET_NOT_BASE64,
+        ConnectorReason.SECRET_NOT_UTF8,
+    },
+    CA_CERT: {
+        ConnectorReason.CA_SECRET_NOT_FOUND,
+        ConnectorReason.CA_SECRET_FORBIDDEN,
+        ConnectorReason.CA_SECRET_UNREADABLE,
+        ConnectorReason.CA_SECRET_WITHOUT_KEY,
+        ConnectorReason.INVALID_PEM,
+    },
+}
+"""Condition → the problems that make it False. Each other problem shows in `Ready` alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,83 +62,93 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What one look at the registry showed."""
+    """The result of one request for a registry's index."""
 
     outcome: Outcome
     detail: str
-    """For the status: without any secret, and no more than the Connector's author needs to correct it"""
+    """For the status. Holds no secret, and no more than the Connector's author needs for a correction"""
     cause: str = field(default="", compare=False)
-    """The system's own words, for the product's log and for `check`; empty if `detail` says everything"""
+    """The system's own words, for the product's log and for `check`; empty if `detail` says it all"""
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What is known of one Connector."""
+    """The state of one Connector, as far as it is known."""
 
     problems: Sequence[Problem]
     """Of its manifests, empty if they can be used"""
     has_secret: bool | None
-    """Whether one is named; None, as the next: it was not looked at"""
+    """Whether the Connector names a Secret; None: unknown, because the Connector could not be read"""
     has_ca: bool | None
+    """Whether it names a Secret with a CA; None: unknown, likewise"""
     probe: Probe | None
-    """None: not asked"""
+    """None: the registry was not asked"""
     proxy_url: str
     """Where clients reach it"""
 
 
 def conditions(observed: Observed) -> list[Condition]:
     """All types, in the order of `TYPES`; `Ready` sums them up."""
-    secret: tuple[Status, str, str] = ("True", "Valid", "user name and password are there")
-    if observed.has_secret is False:
-        secret = ("True", "SecretOptional", "no Secret is named: the registry is anonymous")
-    ca: tuple[Status, str, str] = ("True", "Valid", "the bundle holds PEM certificates")
-    if observed.has_ca is False:
-        ca = ("True", "NoCACert", "no CA is named: the system's are trusted")
-    unseen: tuple[Status, str, str] = (
-        "Unknown",
-        "NotChecked",
-        "the Connector itself cannot be used as it is",
-    )
-    found = [
-        _manifest_ready(CLASS, observed, _CLASS_REASONS, ("True", "Valid", "the class pypi is known")),
-        _manifest_ready(SECRET, observed, _SECRET_REASONS, unseen if observed.has_secret is None else secret),
-        _manifest_ready(CA_CERT, observed, _CA_REASONS, unseen if observed.has_ca is None else ca),
+    details = [
+        _problem(CLASS, observed)
+        or Condition(CLASS, "True", ConditionReason.VALID, "the class pypi is known"),
+        _problem(SECRET, observed) or _secret_ready(observed),
+        _problem(CA_CERT, observed) or _ca_ready(observed),
         _liveness_ready(observed),
         _auth_ready(observed),
         _proxy_ready(observed),
     ]
-    return [*found, _ready(found, observed)]
+    return [*details, _ready(details, observed)]
 
 
-def _manifest_ready(
-    kind: str, observed: Observed, prefixes: tuple[str, ...], otherwise: tuple[Status, str, str]
-) -> Condition:
-    """False with the first problem whose reason begins so."""
-    problem = next((one for one in observed.problems if one.reason.startswith(prefixes)), None)
-    if problem:
-        return Condition(kind, "False", problem.reason, problem.message)
-    return Condition(kind, *otherwise)
+def _problem(kind: str, observed: Observed) -> Condition | None:
+    """False with the first problem that concerns this condition."""
+    problem = next((problem for problem in observed.problems if problem.reason in REASONS[kind]), None)
+    return Condition(kind, "False", problem.reason, problem.message) if problem else None
+
+
+def _secret_ready(observed: Observed) -> Condition:
+    if observed.has_secret is None:
+        return _not_checked(SECRET)
+    if observed.has_secret:
+        return Condition(SECRET, "True", ConditionReason.VALID, "user name and password are there")
+    sentence = "no Secret is named: the registry is anonymous"
+    return Condition(SECRET, "True", ConditionReason.SECRET_OPTIONAL, sentence)
+
+
+def _ca_ready(observed: Observed) -> Condition:
+    if observed.has_ca is None:
+        return _not_checked(CA_CERT)
+    if observed.has_ca:
+        return Condition(CA_CERT, "True", ConditionReason.VALID, "the bundle holds PEM certificates")
+    sentence = "no CA is named: the system's are trusted"
+    return Condition(CA_CERT, "True", ConditionReason.NO_CA_CERT, sentence)
+
+
+def _not_checked(kind: str) -> Condition:
+    sentence = "the Connector itself cannot be used as it is"
+    return Condition(kind, "Unknown", ConditionReason.NOT_CHECKED, sentence)
 
 
 def _liveness_ready(observed: Observed) -> Condition:
     probe = observed.probe
     if probe is None:
-        return Condition(LIVENESS, "Unknown", NOT_PROBED, _not_probed(observed))
+        return Condition(LIVENESS, "Unknown", ConditionReason.NOT_PROBED, _not_probed(observed))
     if probe.outcome in ("unreachable", "unexpected"):
-        return Condition(LIVENESS, "False", CONNECTION_FAILED, probe.detail)
-    return Condition(LIVENESS, "True", "Valid", probe.detail)
+        return Condition(LIVENESS, "False", ConditionReason.CONNECTION_FAILED, probe.detail)
+    return Condition(LIVENESS, "True", ConditionReason.VALID, probe.detail)
 
 
 def _auth_ready(observed: Observed) -> Condition:
     probe = observed.probe
     if probe is None:
-        return Condition(AUTH, "Unknown", NOT_PROBED, _not_probed(observed))
+        return Condition(AUTH, "Unknown", ConditionReason.NOT_PROBED, _not_probed(observed))
     if probe.outcome in ("unreachable", "unexpected"):
         sentence = "the registry did not answer a request for its index"
-        return Condition(AUTH, "Unknown", NOT_PROBED, sentence)
+        return Condition(AUTH, "Unknown", ConditionReason.NOT_PROBED, sentence)
     if probe.outcome == "refused":
-        return Condition(AUTH, "False", AUTHENTICATION_FAILED, probe.detail)
-    return Condition(AUTH, "True", "Valid", probe.detail)
+        return Condition(AUTH, "False", ConditionReason.AUTHENTICATION_FAILED, probe.detail)
+    return Condition(AUTH, "True", ConditionReason.VALID, probe.detail)
 
 
 def _not_probed(observed: Observed) -> str:
@@ -130,18 +159,20 @@ def _not_probed(observed: Observed) -> str:
 
 def _proxy_ready(observed: Observed) -> Condition:
     if observed.problems:
-        return Condition(PROXY, "False", "ConnectorInvalid", "the Connector cannot be used")
-    return Condition(PROXY, "True", "Valid", observed.proxy_url)
+        return Condition(PROXY, "False", ConditionReason.CONNECTOR_INVALID, "the Connector cannot be used")
+    return Condition(PROXY, "True", ConditionReason.VALID, observed.proxy_url)
 
 
-def _ready(found: Sequence[Condition], observed: Observed) -> Condition:
-    for one in found:
-        if one.status == "False" and one.type != PROXY:
-            return Condition(READY, "False", one.reason, one.message)
+def _ready(details: Sequence[Condition], observed: Observed) -> Condition:
+    """The first False of the others, then any problem, then the first Unknown."""
+    for detail in details:
+        # ProxyServiceReady only says that the Connector is invalid: another condition says why
+        if detail.status == "False" and detail.type != PROXY:
+            return Condition(READY, "False", detail.reason, detail.message)
     if observed.problems:
         problem = observed.problems[0]
         return Condition(READY, "False", problem.reason, problem.message)
-    unknown = [one for one in found if one.status == "Unknown"]
+    unknown = [detail for detail in details if detail.status == "Unknown"]
     if unknown:
         return Condition(READY, "Unknown", unknown[0].reason, unknown[0].message)
-    return Condition(READY, "True", "Valid", "the Connector can be used")
+    return Condition(READY, "True", ConditionReason.VALID, "the Connector can be used")

@@ -3,34 +3,30 @@
 import re
 
 from sidecar.contract.grant import PACKAGE_PATTERN, PackagePolicy
-from webhook.connector.address import Wrong
+from webhook.errors import InvalidValue
 
 PARAMETERS = ("allowPackages", "denyPackages")
 
 LENGTH_LIMIT = 4096
 """Characters, as in the schema: three hundred names. A name is matched against all of them in microseconds,
-and there is room for more in a pattern with a star than in any list."""
+and a pattern with a star covers more names than any list."""
 
 _SEPARATORS = re.compile(r"[,\s]+", re.ASCII)
 
 
-def parse_patterns(text: str, name: str, wrong: Wrong) -> tuple[str, ...]:
-    """The patterns of the parameter `name`, separated by commas or white space."""
-    found = tuple(dict.fromkeys(one for one in _SEPARATORS.split(text) if one))
-    sentence = None
+def parse_patterns(text: str) -> tuple[str, ...]:
+    """The patterns, separated by commas or white space, each once; or `InvalidValue`."""
     if len(text) > LENGTH_LIMIT:
-        sentence = f"has more than {LENGTH_LIMIT} characters: write patterns such as team-*"
-    elif not found:
-        # a template may leave it so, and would mean none as likely as all
-        sentence = "is empty: name packages, or leave it out"
-    else:
-        # one at a time: the sentence stands in a condition
-        strange = next((one for one in found if not PACKAGE_PATTERN.fullmatch(one)), None)
-        sentence = strange and _reproach(strange)
-    if sentence:
-        wrong("InvalidParameter", f"spec.params {name}", sentence)
-        return ()
-    return found
+        raise InvalidValue(f"has more than {LENGTH_LIMIT} characters", "write patterns such as team-*")
+    patterns = tuple(dict.fromkeys(pattern for pattern in _SEPARATORS.split(text) if pattern))
+    if not patterns:
+        # a template may leave it empty, which could mean no package as well as every package
+        raise InvalidValue("is empty", "name packages, or leave it out")
+    for pattern in patterns:
+        # the first bad pattern ends it: the sentence stands in a condition
+        if not PACKAGE_PATTERN.fullmatch(pattern):
+            raise InvalidValue(*_describe_fault(pattern))
+    return patterns
 
 
 def normalise(name: str) -> str:
@@ -39,17 +35,15 @@ def normalise(name: str) -> str:
 
 
 def describe(policy: PackagePolicy) -> str:
-    """In one line, as the Connector has it."""
+    """The policy in one line, in the words of the Connector."""
     lists = zip(PARAMETERS, (policy.allow, policy.deny), strict=True)
     return "; ".join(f"{name}: {', '.join(patterns)}" for name, patterns in lists if patterns)
 
 
-def _reproach(pattern: str) -> str:
-    """What is wrong with a pattern. It is not mended silently: by `torch.*` somebody means `torch*`."""
+def _describe_fault(pattern: str) -> tuple[str, str]:
+    """The fault of a pattern, and its fix. No silent correction: `torch.*` may mean `torch*`."""
     normalised = normalise(pattern).strip("-")
     if PACKAGE_PATTERN.fullmatch(normalised):
-        return f"must hold normalised names: {normalised!r} instead of {pattern!r}"
-    return (
-        "must hold names of packages, with * for any text and ? for one character, separated by commas or "
-        f"spaces, not {pattern!r}"
-    )
+        return "must hold normalised names", f"{normalised!r} instead of {pattern!r}"
+    sentence = "must hold names of packages, with * for any text and ? for one character, separated by commas"
+    return f"{sentence} or spaces, not {pattern!r}", ""

@@ -1,4 +1,4 @@
-"""A Secret object as a typed value, its contents still encoded. Pure."""
+"""A Secret object as a typed value. Its contents stay encoded. Pure."""
 
 import base64
 import hashlib
@@ -10,24 +10,24 @@ from typing import Any
 from sidecar.contract.secret import Secret
 
 _NO_TEXT = "!"
-"""Stands for a value that is no text (in YAML, a number without quotes): no base64 begins so."""
+"""Stands for a value that is no text, such as a YAML number without quotes. It is no base64."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretManifest:
-    """A Secret object. Its values are still base64, as in the API, and secret already."""
+    """A Secret object. Its values are still base64, as in the API, and cannot be printed by accident."""
 
     name: str
     type: str
     data: Mapping[str, Secret]
     revision: str
-    """Changes with the content: uid and resourceVersion, or a digest where a file has neither"""
+    """Changes with the content: uid and resourceVersion, or a digest for a file, which has neither"""
 
 
 def parse_secret(manifest: Mapping[str, Any], *, digest_key: bytes = b"") -> SecretManifest:
-    """Read a Secret; `stringData` wins over `data`, as the API server merges them.
+    """Read a Secret. `stringData` wins over `data`, as in the API server.
 
-    `digest_key`, random octets, is needed for a Secret of a file, which has no resourceVersion.
+    A Secret of a file has no resourceVersion and needs a `digest_key` of random bytes.
     """
     metadata = manifest.get("metadata") or {}
     data = {
@@ -45,16 +45,16 @@ def parse_secret(manifest: Mapping[str, Any], *, digest_key: bytes = b"") -> Sec
 
 def _items(manifest: Mapping[str, Any], field_name: str) -> list[tuple[str, object]]:
     value = manifest.get(field_name)
-    return [(str(key), one) for key, one in value.items()] if isinstance(value, Mapping) else []
+    return [(str(key), item) for key, item in value.items()] if isinstance(value, Mapping) else []
 
 
 def _base64(text: str) -> str:
-    # surrogates, which a manifest can escape, fail where the text is decoded: an error here would quote it
+    # a surrogate, which YAML can escape, fails later, in the decoder: an error here would quote the text
     return base64.b64encode(text.encode(errors="surrogatepass")).decode()
 
 
 def _revision(metadata: Mapping[str, Any], data: Mapping[str, Secret], digest_key: bytes) -> str:
-    """A revision stands in logs. The key keeps the digest from being a means of trying passwords."""
+    """The revision of a Secret. Logs show it; without the key, a digest would let a reader test passwords."""
     uid, version = metadata.get("uid"), metadata.get("resourceVersion")
     if uid and version:
         return f"{uid}.{version}"

@@ -1,1 +1,1 @@
-"""The main job on an embedded default: registry, webhook, broker and one Pod."""
+"""The main job on a single machine: a registry, admission, broker and a Pod."""

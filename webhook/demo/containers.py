@@ -1,9 +1,9 @@
-"""Containers of one Pod as processes of this machine: a root, mounts, variables and a command each.
+"""The containers of a Pod as processes on this machine: each has a root, mounts, variables and a command.
 
-With user namespaces (unprivileged on Linux) each container has a root of its own, an empty one into which
-this machine's programs are bound read-only as its image, and sees no process but its own; the network is
-shared, as in a Pod. Without them the same commands run with a prefix before the paths, and nothing is kept
-apart.
+With user namespaces (unprivileged on Linux), each container has an empty root of its own. This machine's
+programs are bound into it read-only, as the image. The container sees its own processes only. The containers
+share the network, as in a Pod. Without user namespaces the same commands run with prefixed paths, and nothing
+isolates them.
 """
 
 import shlex
@@ -33,12 +33,12 @@ _SYSTEM_FILES = (
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 IMAGE_PATH = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
-"""What the image of every container here has as PATH: this interpreter first"""
+"""PATH in the image of every container here: this interpreter comes first"""
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A folder or file of this machine and where a container sees it."""
+    """A folder or file of this machine, and the path at which a container sees it."""
 
     source: Path
     target: str
@@ -47,7 +47,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What the kubelet would start."""
+    """A container as the kubelet would start it."""
 
     name: str
     command: Sequence[str]
@@ -56,18 +56,18 @@ class Container:
     working_dir: str | None = None
     is_root_read_only: bool = False
     further_image: Sequence[Path] = ()
-    """Folders that this image has beside the common ones"""
+    """Folders of this image, in addition to the common folders"""
 
 
 def image_folders() -> list[str]:
-    """The folders that stand for a container's image: this machine's programs, and nothing of a user's."""
+    """The folders that stand for a container's image: this machine's programs, and no files of a user."""
     environment = Path(sys.prefix), Path(sys.base_prefix), Path(words.__file__).parents[1]
-    found = [*_SYSTEM, *(str(one) for one in dict.fromkeys(environment))]
-    return [one for one in found if Path(one).exists()]
+    folders = [*_SYSTEM, *map(str, dict.fromkeys(environment))]
+    return [folder for folder in folders if Path(folder).exists()]
 
 
 def isolation_works(scratch: Path) -> bool:
-    """Whether this machine lets us make namespaces: some kernels and sandboxes do not."""
+    """Whether this machine allows user namespaces: some kernels and sandboxes do not."""
     if shutil.which("unshare") is None:
         return False
     probe = Container("probe", ["true"], {"PATH": IMAGE_PATH}, [])
@@ -78,9 +78,9 @@ def isolation_works(scratch: Path) -> bool:
 def start(
     container: Container, scratch: Path, *, isolate: bool, argv: Sequence[str] | None = None, **streams: Any
 ) -> "subprocess.Popen[str]":
-    """Start the container's command, or `argv` in its place (a hook, an `exec`) with the same view.
+    """Start the container's command, or `argv` in the same container (a hook, an `exec`).
 
-    `scratch` is an empty folder: the place where the root is mounted, or where homes lie without namespaces.
+    `scratch` is an empty folder. The root is mounted there; without namespaces, homes lie there.
     """
     command = list(argv or container.command)
     streams.setdefault("stdin", subprocess.DEVNULL)
@@ -91,7 +91,7 @@ def start(
         command = [unshare, *flags, "sh", "-euc", _enter_script(container, scratch), "enter", *command]
         folder = None
     else:
-        command = [translate(one, container) for one in command]
+        command = [translate(argument, container) for argument in command]
         environment = {name: translate(value, container) for name, value in environment.items()}
         folder = scratch / f"home-of-{container.name}"
         folder.mkdir(exist_ok=True)
@@ -101,14 +101,14 @@ def start(
 
 
 def translate(text: str, container: Container) -> str:
-    """A text of the Pod with its mount paths replaced by where they really are: without namespaces."""
-    for mount in sorted(container.mounts, key=lambda one: -len(one.target)):
+    """Without namespaces: a text of the Pod in which the real paths replace the mount paths."""
+    for mount in sorted(container.mounts, key=lambda mount: -len(mount.target)):
         text = text.replace(mount.target, str(mount.source))
     return text
 
 
 def _enter_script(container: Container, scratch: Path) -> str:
-    """Shell commands that build the root, step into it for good (pivot_root(2)) and become the arguments."""
+    """Shell commands that build the root, enter it for good (pivot_root(2)) and run the arguments."""
     root = str(scratch)
     lines = [
         "image_path=$PATH; PATH=/usr/sbin:/usr/bin:/sbin:/bin",
@@ -137,7 +137,7 @@ def _enter_script(container: Container, scratch: Path) -> str:
 
 
 def _bind_folders(container: Container, root: str) -> list[str]:
-    """Image and volumes, what lies above first: a checkout in /tmp is not hidden by a volume that is /tmp."""
+    """Image and volumes, parent folders first: a volume at /tmp does not hide a checkout in /tmp."""
     image = [*image_folders(), *map(str, container.further_image)]
     steps = [(folder, _bind_image(Path(folder), root)) for folder in image]
     for mount in container.mounts:

@@ -1,7 +1,7 @@
-"""A cluster in memory, fed from manifests: what `demo` and the tests stand on instead of an API server.
+"""A cluster in memory, made from manifests: `demo` and the tests use it in place of an API server.
 
-It does for an object what the API server would (uid, resourceVersion, generation) and answers about a token
-as TokenReview does. It holds no policy of the broker.
+As the API server does, it gives objects uid, resourceVersion and generation, and answers TokenReviews. It
+holds no policy of the broker.
 """
 
 import copy
@@ -21,7 +21,7 @@ _CLUSTER_SCOPED = ("Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "Co
 
 
 class MemoryCluster:
-    """Implements `seam.Cluster`. Manifests are copied in; what comes out is not to be changed."""
+    """Implements `grant.cluster.Cluster`. It copies manifests; callers must not change its objects."""
 
     def __init__(
         self, manifests: Iterable[Mapping[str, Any]] = (), *, clock: Callable[[], float] = time.time
@@ -31,25 +31,25 @@ class MemoryCluster:
         self._tokens = TokenAuthority()
         self._clock = clock
         self.images: tuple[str, ...] = ()
-        """Sidecar images in the settings of other replicas of the product"""
+        """Sidecar images in the settings of the product's other replicas"""
         for manifest in manifests:
             self.apply(manifest)
 
     def apply(self, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Create or replace an object; a replaced one keeps its uid."""
-        found = copy.deepcopy(dict(manifest))
-        metadata = found.setdefault("metadata", {})
-        if found.get("kind") not in _CLUSTER_SCOPED:
+        """Create an object, or replace it under the same uid."""
+        created = copy.deepcopy(dict(manifest))
+        metadata = created.setdefault("metadata", {})
+        if created.get("kind") not in _CLUSTER_SCOPED:
             metadata.setdefault("namespace", "default")
-        key = (str(found.get("kind")), str(metadata.get("namespace", "")), str(metadata.get("name")))
+        key = (str(created.get("kind")), str(metadata.get("namespace", "")), str(metadata.get("name")))
         old = self._objects.get(key, {})
         old_metadata = old.get("metadata", {})
         metadata.setdefault("uid", old_metadata.get("uid") or str(uuid.uuid4()))
         metadata["resourceVersion"] = str(next(self._versions))
-        changed = bool(old) and old.get("spec") != found.get("spec")
+        changed = bool(old) and old.get("spec") != created.get("spec")
         metadata.setdefault("generation", old_metadata.get("generation", 1) + changed)
-        self._objects[key] = found
-        return found
+        self._objects[key] = created
+        return created
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         del self._objects[kind, namespace, name]
@@ -57,7 +57,7 @@ class MemoryCluster:
     def issue_token(
         self, namespace: str, pod_name: str, audience: str, *, life_seconds: int = LIFE_SECONDS
     ) -> Secret:
-        """What the kubelet would project into that Pod. `KeyError` if there is no such Pod."""
+        """The token that the kubelet would project into that Pod. `KeyError` if there is no such Pod."""
         pod = self._objects["Pod", namespace, pod_name]
         spec = pod.get("spec") or {}
         node = spec.get("nodeName")
@@ -72,7 +72,7 @@ class MemoryCluster:
         )
 
     def issue_unbound_token(self, namespace: str, service_account: str, audience: str) -> Secret:
-        """What `kubectl create token --audience` would print."""
+        """The token that `kubectl create token --audience` would print."""
         return self._tokens.issue(
             audience=audience,
             namespace=namespace,
@@ -88,12 +88,12 @@ class MemoryCluster:
     async def pod(self, namespace: str, name: str) -> Mapping[str, Any] | None:
         return self._objects.get(("Pod", namespace, name))
 
-    async def is_allowed(self, who: TokenIdentity, verb: Verb, namespace: str, connector: str) -> bool:
-        return rbac.is_allowed(self._objects.values(), who, verb, namespace, connector)
+    async def is_allowed(self, identity: TokenIdentity, verb: Verb, namespace: str, connector: str) -> bool:
+        return rbac.is_allowed(self._objects.values(), identity, verb, namespace, connector)
 
     async def secret(self, namespace: str, name: str) -> SecretManifest | None:
-        found = self._objects.get(("Secret", namespace, name))
-        return parse_secret(found) if found else None
+        manifest = self._objects.get(("Secret", namespace, name))
+        return parse_secret(manifest) if manifest else None
 
     async def connector(self, namespace: str, name: str) -> Mapping[str, Any] | None:
         return self._objects.get(("Connector", namespace, name))
@@ -137,9 +137,7 @@ class MemoryCluster:
                 )
 
     def _service_account(self, namespace: str, name: str) -> Bound:
-        """One that no manifest declares has a uid all the same: every namespace has its `default`."""
-        found = self._objects.get(("ServiceAccount", namespace, name))
-        uid = (
-            found["metadata"]["uid"] if found else str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.{namespace}"))
-        )
-        return Bound(name, uid)
+        """An account without a manifest has a uid as well: every namespace has its `default`."""
+        account = self._objects.get(("ServiceAccount", namespace, name))
+        made_up = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.{namespace}"))
+        return Bound(name, account["metadata"]["uid"] if account else made_up)

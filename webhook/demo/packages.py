@@ -1,4 +1,4 @@
-"""Small wheels made in memory, for registries that start empty."""
+"""Small wheels, for registries that start empty."""
 
 import base64
 import hashlib
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def make_wheel(folder: Path, name: str, version: str, *, filler: bytes = b"") -> Path:
-    """Write a pure wheel with one module (PEP 427). `filler` makes it as large as wanted."""
+    """Write a pure wheel with a single module (PEP 427). `filler` adds to its size."""
     module = name.replace("-", "_")
     info = f"{module}-{version}.dist-info"
     contents = {

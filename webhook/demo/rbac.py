@@ -1,7 +1,8 @@
-"""RBAC for one question: may this identity use that Connector? Pure, over manifests.
+"""RBAC for a single question: may this identity use that Connector? Pure, over manifests.
 
-Read are RoleBindings in the Connector's namespace, ClusterRoleBindings, Roles and ClusterRoles; of them
-subjects, apiGroups, resources, verbs and resourceNames. No aggregation: in a cluster, the API server answers.
+It reads RoleBindings in the Connector's namespace, ClusterRoleBindings, Roles and ClusterRoles. Of these it
+reads subjects, apiGroups, resources, verbs and resourceNames. It does not aggregate roles: in a cluster, the
+API server answers.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,26 +15,24 @@ Manifest = Mapping[str, Any]
 
 
 def is_allowed(
-    manifests: Iterable[Manifest], who: TokenIdentity, verb: Verb, namespace: str, connector: str
+    manifests: Iterable[Manifest], identity: TokenIdentity, verb: Verb, namespace: str, connector: str
 ) -> bool:
-    known = list(manifests)
+    objects = list(manifests)
     roles = {
-        _role_key(one): one.get("rules") or [] for one in known if one.get("kind") in ("Role", "ClusterRole")
+        _role_key(role): role.get("rules") or []
+        for role in objects
+        if role.get("kind") in ("Role", "ClusterRole")
     }
-    for binding in known:
-        kind, place = binding.get("kind"), _namespace(binding)
-        if not (kind == "ClusterRoleBinding" or (kind == "RoleBinding" and place == namespace)):
+    for binding in objects:
+        kind, binding_namespace = binding.get("kind"), _namespace(binding)
+        if not (kind == "ClusterRoleBinding" or (kind == "RoleBinding" and binding_namespace == namespace)):
             continue
         reference = binding.get("roleRef") or {}
-        role = (
-            reference.get("kind"),
-            place if reference.get("kind") == "Role" else None,
-            reference.get("name"),
-        )
+        role_namespace = binding_namespace if reference.get("kind") == "Role" else None
+        rules = roles.get((reference.get("kind"), role_namespace, reference.get("name")), [])
         subjects = binding.get("subjects") or []
-        if any(_is_subject(one, who, place) for one in subjects) and any(
-            _grants(rule, verb, connector) for rule in roles.get(role, [])
-        ):
+        is_bound = any(_is_subject(subject, identity, binding_namespace) for subject in subjects)
+        if is_bound and any(_grants(rule, verb, connector) for rule in rules):
             return True
     return False
 
@@ -43,16 +42,16 @@ def _namespace(manifest: Manifest) -> str:
 
 
 def _role_key(role: Manifest) -> tuple[str | None, str | None, str | None]:
-    place = _namespace(role) if role.get("kind") == "Role" else None
-    return role.get("kind"), place, (role.get("metadata") or {}).get("name")
+    namespace = _namespace(role) if role.get("kind") == "Role" else None
+    return role.get("kind"), namespace, (role.get("metadata") or {}).get("name")
 
 
-def _is_subject(subject: Manifest, who: TokenIdentity, binding_namespace: str) -> bool:
+def _is_subject(subject: Manifest, identity: TokenIdentity, binding_namespace: str) -> bool:
     kind, name = subject.get("kind"), subject.get("name")
     if kind == "ServiceAccount":
-        place = subject.get("namespace") or binding_namespace
-        return who.username == f"system:serviceaccount:{place}:{name}"
-    return (kind == "User" and name == who.username) or (kind == "Group" and name in who.groups)
+        namespace = subject.get("namespace") or binding_namespace
+        return identity.username == f"system:serviceaccount:{namespace}:{name}"
+    return (kind == "User" and name == identity.username) or (kind == "Group" and name in identity.groups)
 
 
 def _grants(rule: Manifest, verb: Verb, connector: str) -> bool:

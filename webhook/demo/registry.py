@@ -1,7 +1,7 @@
 """A real pypiserver behind TLS and a password, as a process of its own.
 
-Started as `python -m webhook.demo.registry FOLDER HTPASSWD CERTIFICATE KEY`; prints its port and serves until
-it is ended. pypiserver has no TLS of its own, so the standard library's WSGI server carries it.
+Run `python -m webhook.demo.registry FOLDER HTPASSWD CERTIFICATE KEY`: it prints its port and serves until its
+parent ends. pypiserver has no TLS of its own, so the standard library's WSGI server carries it.
 """
 
 import os
@@ -23,7 +23,7 @@ class _QuietHandler(WSGIRequestHandler):
     timeout = 30
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base's own name)
-        """Say nothing: standard error belongs to whoever started this."""
+        """Print nothing: standard error belongs to the parent."""
 
 
 def serve(packages: str, htpasswd: str, certificate: str, key: str) -> None:
@@ -36,7 +36,7 @@ def serve(packages: str, htpasswd: str, certificate: str, key: str) -> None:
     server = make_server("127.0.0.1", 0, app, server_class=_Server, handler_class=_QuietHandler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    # the handshake belongs into the request's thread: a client that stalls it must not hold the others
+    # the handshake runs in the request's thread: a client that stalls it must not hold up others
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     sys.stdout.write(f"{server.server_port}\n")
     sys.stdout.flush()
@@ -44,7 +44,7 @@ def serve(packages: str, htpasswd: str, certificate: str, key: str) -> None:
 
 
 def _end_with_parent() -> None:
-    """Standard input is a pipe that the parent holds open; nothing is ever written to it."""
+    """Standard input is a pipe that the parent holds open and never writes to."""
     sys.stdin.buffer.read()
     os._exit(0)
 

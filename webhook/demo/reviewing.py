@@ -1,4 +1,4 @@
-"""The API server's side of one admission: review out, patched Pod back."""
+"""The API server's side of an admission: review out, patched Pod back."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from webhook.pod import patch
 
 
 class AdmissionDenied(ConnectorsError):
-    """The webhook's sentence."""
+    """The webhook refused the Pod; the text is its sentence."""
 
 
 def verifying(stage: Stage) -> ssl.SSLContext:

@@ -1,9 +1,9 @@
-"""Looks for secrets in everything that a process can see: its environment, files, other processes.
+"""Searches all that a process can see for secrets: its environment, files, other processes.
 
-A program of its own, run with the workload's rights where the workload runs: `python3 -I search.py
-[--no-processes] ROOT… [!SKIPPED…]`.
-Standard input carries one needle per line, so that the search's own environment and arguments hold none; its
-own process is left out. Prints a JSON document: what was looked at, and where needles were found.
+A program of its own, with the workload's rights, in the workload's container: `python3 -I search.py
+[--no-processes] ROOT… [!SKIPPED…]`. Standard input has a needle on each line, so that the environment and the
+arguments of the search hold none. The search leaves out its own process. It prints a JSON document: how much
+it searched, and the places of needles.
 """
 
 import json
@@ -14,7 +14,7 @@ from io import FileIO
 from pathlib import Path
 
 _PIECE = 1024 * 1024
-_FILE_LIMIT = 64 * 1024 * 1024  # larger ones than this are packages, not credentials
+_FILE_LIMIT = 64 * 1024 * 1024  # larger files are packages, not credentials
 
 
 def search(
@@ -24,21 +24,21 @@ def search(
     *,
     with_processes: bool = True,
 ) -> dict[str, object]:
-    """`{"variables", "files", "processes": counts, "found": places}`. What cannot be read is not in reach."""
-    found: list[str] = []
+    """`{"variables", "files", "processes": counts, "found": places}`. An unreadable file is out of reach."""
+    places: list[str] = []
     counts = {"variables": 0, "files": 0, "processes": 0}
     for name, value in os.environb.items():
         counts["variables"] += 1
         if _holds(value, needles):
-            found.append(f"variable {os.fsdecode(name)}")
+            places.append(f"variable {os.fsdecode(name)}")
     for path in _files(roots, skipped):
         counts["files"] += 1
         if _file_holds(path, needles):
-            found.append(f"file {path}")
+            places.append(f"file {path}")
     for folder in _processes() if with_processes else ():
         counts["processes"] += 1
-        found += [f"process {folder.name}: {what}" for what in _process_holds(folder, needles)]
-    return {**counts, "found": found}
+        places += [f"process {folder.name}: {part}" for part in _process_holds(folder, needles)]
+    return {**counts, "found": places}
 
 
 def _holds(data: bytes, needles: Sequence[bytes]) -> bool:
@@ -49,7 +49,7 @@ def _files(roots: Sequence[Path], skipped: Sequence[Path]) -> Iterator[Path]:
     excluded = {str(path) for path in skipped}
     for root in roots:
         for folder, folders, files in os.walk(root):
-            folders[:] = [one for one in folders if os.path.join(folder, one) not in excluded]  # noqa: PTH118
+            folders[:] = [name for name in folders if os.path.join(folder, name) not in excluded]  # noqa: PTH118
             for name in files:
                 path = Path(folder, name)
                 if path.is_file() and str(path) not in excluded:
@@ -97,7 +97,7 @@ def _memory_holds(folder: Path, needles: Sequence[bytes]) -> bool:
         with (folder / "mem").open("rb", 0) as memory:
             for line in maps:
                 bounds, rights, *_ = line.split()
-                start, end = (int(one, 16) for one in bounds.split("-"))
+                start, end = (int(bound, 16) for bound in bounds.split("-"))
                 if (
                     rights.startswith("rw")
                     and end - start <= _FILE_LIMIT
@@ -119,8 +119,8 @@ def _range_holds(memory: FileIO, start: int, end: int, needles: Sequence[bytes])
 
 def main() -> None:
     arguments = sys.argv[1:]
-    skipped = [Path(one[1:]) for one in arguments if one.startswith("!")]
-    roots = [Path(one) for one in arguments if one.startswith("/")]
+    skipped = [Path(argument[1:]) for argument in arguments if argument.startswith("!")]
+    roots = [Path(argument) for argument in arguments if argument.startswith("/")]
     needles = [line for line in sys.stdin.buffer.read().split(b"\n") if line]
     sys.stdout.write(
         json.dumps(search(needles, roots, skipped, with_processes="--no-processes" not in arguments)) + "\n"

@@ -1,4 +1,4 @@
-"""What the demo's Pod meets: a registry with a password, admission and broker over TLS, on loopback."""
+"""The servers of the demo: a registry with a password, admission and broker over TLS, on loopback."""
 
 import base64
 import contextlib
@@ -28,9 +28,9 @@ _START_SECONDS = 20.0
 
 @contextlib.contextmanager
 def serving(make_app: Callable[[str], FastAPI], folder: Path, authority: KeyPair) -> Iterator[str]:
-    """Serve an app over TLS in a thread, as its container would; yields its base URL.
+    """Serve an app over TLS in a thread, as its container would. Yields its base URL.
 
-    `make_app` is given that URL: the port is taken first.
+    `make_app` gets that URL: the port is taken before.
     """
     leaf = issue_leaf(authority, HOSTS, datetime.now(UTC))
     write_files(folder, ServingFiles(authority.certificate, leaf.certificate, leaf.key))
@@ -64,7 +64,7 @@ def serving(make_app: Callable[[str], FastAPI], folder: Path, authority: KeyPair
 def registry(
     folder: Path, packages: Path, authority: KeyPair, username: str, password: Secret
 ) -> Iterator[str]:
-    """A real pypiserver that asks for the password for everything; yields its address."""
+    """A real pypiserver that wants the password for each request. Yields its address."""
     folder.mkdir()
     leaf = issue_leaf(authority, HOSTS, datetime.now(UTC))
     write_files(folder, ServingFiles(authority.certificate, leaf.certificate, leaf.key))
@@ -87,13 +87,13 @@ def registry(
 
 
 def htpasswd_line(username: str, password: str) -> str:
-    """One user in Apache's SHA-1 form, good enough for a random password that lives for seconds."""
+    """A user in Apache's SHA-1 form: good enough for a random password that lives for seconds."""
     digest = base64.b64encode(hashlib.sha1(password.encode(), usedforsecurity=False).digest()).decode()
     return f"{username}:{{SHA}}{digest}\n"
 
 
 def quiet_logs() -> None:
-    """Their lines belong to a cluster's log; here they would stand between the demo's own."""
+    """Silence logs that belong into a cluster: here they would stand between the demo's own lines."""
     logging.getLogger().addHandler(logging.NullHandler())
     for name in ("uvicorn", "webhook", "certs", "httpx"):
         logging.getLogger(name).propagate = False

@@ -4,10 +4,10 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from webhook.command.inject import dump
+from webhook.command.yaml_files import dump
 from webhook.console import Console
 
-_LONG = 90
+_TEXT_LIMIT = 90
 
 
 def show_before(pod: Mapping[str, Any], console: Console) -> None:
@@ -17,7 +17,7 @@ def show_before(pod: Mapping[str, Any], console: Console) -> None:
 
 
 def show_after(before: Mapping[str, Any], after: Mapping[str, Any], console: Console) -> None:
-    """Only what was added, with a line of what stood there around it."""
+    """The added lines, each group with a line of context."""
     lines = difflib.unified_diff(
         dump(_shortened(before)).splitlines(), dump(_shortened(after)).splitlines(), lineterm="", n=1
     )
@@ -25,11 +25,11 @@ def show_after(before: Mapping[str, Any], after: Mapping[str, Any], console: Con
 
 
 def _shortened(value: Any) -> Any:
-    """The same document with its long texts (files, certificates, scripts) cut; for the eye only."""
+    """The same document for reading: long texts (files, certificates, scripts) are cut."""
     if isinstance(value, Mapping):
-        return {key: _shortened(one) for key, one in value.items()}
+        return {key: _shortened(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_shortened(one) for one in value]
-    if isinstance(value, str) and (len(value) > _LONG or value.startswith("-----BEGIN")):
-        return f"{' '.join(value.split())[: _LONG - 30]} … ({len(value)} characters)"
+        return [_shortened(item) for item in value]
+    if isinstance(value, str) and (len(value) > _TEXT_LIMIT or value.startswith("-----BEGIN")):
+        return f"{' '.join(value.split())[: _TEXT_LIMIT - 30]} … ({len(value)} characters)"
     return value

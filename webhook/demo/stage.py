@@ -1,4 +1,4 @@
-"""What is there before the Pod comes: registry, cluster in memory, admission and broker over TLS."""
+"""The stage before the Pod: registry, cluster in memory, admission and broker over TLS."""
 
 import base64
 import contextlib
@@ -17,14 +17,16 @@ from certs.bundle import split_bundle
 from sidecar.contract.secret import Secret
 from sidecar.contract.words import TOKEN_AUDIENCE
 from webhook import names
-from webhook.command.manifests import read_yaml
-from webhook.connector.manifest import MaybeConnector, parse_connector
+from webhook.command.yaml_files import read_yaml
+from webhook.connector.manifest import MaybeConnector, find_connector
 from webhook.demo import services
 from webhook.demo.memory_cluster import MemoryCluster
 from webhook.demo.packages import make_wheel
-from webhook.errors import InputError, InvalidConnector
+from webhook.errors import InputError
+from webhook.identifiers import ConnectorKey
 from webhook.pod.settings import Settings
 from webhook.server import admission, broker
+from webhook.server.reviewer import ConnectorLookup
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
 USERNAME = "ci-robot"
@@ -34,9 +36,9 @@ _IMAGE = f"{names.SIDECAR_IMAGE}:demo"
 @dataclass(frozen=True, slots=True)
 class Stage:
     folder: Path
-    """Temporary; goes with the stage"""
+    """Temporary; removed with the stage"""
     packages: Path
-    """What the registry holds"""
+    """The packages of the registry"""
     address: str
     admission_url: str
     broker_url: str
@@ -45,12 +47,12 @@ class Stage:
     password: Secret
 
     def needles(self) -> list[bytes]:
-        """What must be in nobody's reach: the password, plain and as basic auth writes it."""
+        """Texts that the workload must not reach: the password, plain and as basic auth writes it."""
         pair = f"{USERNAME}:{self.password.reveal()}".encode()
         return [self.password.reveal().encode(), base64.b64encode(pair)]
 
     def create_pod(self, pod: Mapping[str, Any]) -> Secret:
-        """Create the reviewed Pod in the cluster; the token that the kubelet would project into it."""
+        """Create the reviewed Pod in the cluster. Returns the token that the kubelet would project."""
         metadata = pod["metadata"]
         self.cluster.apply({**pod, "metadata": {**metadata, "uid": str(uuid.uuid4())}})
         return self.cluster.issue_token(metadata["namespace"], metadata["name"], TOKEN_AUDIENCE)
@@ -58,7 +60,7 @@ class Stage:
 
 @contextlib.contextmanager
 def set_stage() -> Iterator[Stage]:
-    """Ended and removed with the block, however it ends. `InputError` if its programs are not installed."""
+    """The block's stage; its end removes all of it. `InputError` if the programs are not installed."""
     missing = [name for name in ("pypiserver", "twine", "uv") if find_spec(name) is None]
     if missing:
         sentence = f"the demo needs {', '.join(missing)}: `make demo` in a checkout installs them"
@@ -119,13 +121,8 @@ def _filled(
     yield {"kind": "Secret", "metadata": metadata, "stringData": {"ca.crt": authority.certificate}}
 
 
-def _lookup(cluster: MemoryCluster) -> admission.Connectors:
-    async def lookup(key: str) -> MaybeConnector:
-        namespace, _, name = key.partition("/")
-        manifest = await cluster.connector(namespace, name)
-        try:
-            return parse_connector(manifest) if manifest else None
-        except InvalidConnector as error:
-            return error
+def _lookup(cluster: MemoryCluster) -> ConnectorLookup:
+    async def lookup(key: ConnectorKey) -> MaybeConnector:
+        return find_connector(await cluster.connector(*key))
 
     return lookup

@@ -1,4 +1,4 @@
-"""The main job, told step by step: a registry with a password, a reviewed Pod, its sidecar, its clients."""
+"""The main job, step by step: a registry with a password, a reviewed Pod, its sidecar, its clients."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from sidecar.contract.words import COMMAND
+from sidecar.contract.words import COMMAND, Line
 from webhook import names
 from webhook.clients.ports import default_port
 from webhook.command.loopback import free_port, is_taken
@@ -21,18 +21,19 @@ from webhook.demo.show import show_after, show_before
 from webhook.demo.stage import Stage, example, set_stage
 from webhook.demo.workload import Outcome, run_and_search
 from webhook.errors import ConnectorsError
+from webhook.identifiers import ConnectorKey
 
 _WORKLOAD = "build"
-_CONNECTOR = "team-a/team-pypi"
+_CONNECTOR = ConnectorKey("team-a", "team-pypi")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class StoryFailed(ConnectorsError):
-    """A step did not go as it should; the text says which and why."""
+    """A step failed; the text says which and why."""
 
 
 def tell(console: Console, *, isolate: bool) -> int:
-    """Exit code: 0 if packages were installed and uploaded and no password was in reach."""
+    """Run the demo. Exit code 0: packages were installed and uploaded, and no password was in reach."""
     started = time.monotonic()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
@@ -91,7 +92,7 @@ def _play(stage: Stage, console: Console, *, isolate: bool) -> None:
 
 def _run_workload(stage: Stage, processes: PodProcesses, console: Console, *, isolate: bool) -> Outcome:
     def print_line(line: str) -> None:
-        # what a progress bar paints and overwrites is no line of its own
+        # a progress bar is no line of its own: it overwrites itself
         text = _ESCAPES.sub("", line).rstrip().rpartition("\r")[2]
         if text and "━" not in text:
             console.line("  " + text, *(("bold",) if text.startswith("+ ") else ("dim",)))
@@ -110,12 +111,12 @@ def _check_registry(stage: Stage, console: Console) -> None:
 
 
 def _show_search(outcome: Outcome, console: Console, *, isolate: bool) -> None:
-    seen = outcome.seen
-    if seen["found"]:
-        raise StoryFailed(f"the password is in reach: {', '.join(seen['found'])}")
-    others = f", and the memory of {seen['processes']} other process(es)" if isolate else ""
+    result = outcome.search
+    if result["found"]:
+        raise StoryFailed(f"the password is in reach: {', '.join(result['found'])}")
+    others = f", and the memory of {result['processes']} other process(es)" if isolate else ""
     console.line(
-        f"Searched, from inside: {seen['variables']} variables, {seen['files']} files{others}, "
+        f"Searched, from inside: {result['variables']} variables, {result['files']} files{others}, "
         "for the password and its base64."
     )
     console.line("It is not there.", "green", "bold")
@@ -125,7 +126,7 @@ def _show_search(outcome: Outcome, console: Console, *, isolate: bool) -> None:
 
 def _show_log(log: Path, console: Console) -> None:
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    requests = [one for one in lines if one["message"] == "request" and one.get("status", 500) < 300]
+    requests = [one for one in lines if one["message"] == Line.REQUEST and one.get("status", 500) < 300]
     _heading(console, "What the sidecar logged")
     for one in requests:
         what = one.get("file") or one.get("package") or ""

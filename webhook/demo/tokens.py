@@ -1,6 +1,6 @@
 """Pod-bound ServiceAccount tokens of the in-memory cluster, with Kubernetes' claims (KEP-1205, KEP-4193).
 
-What is wrong with a token is said in the words of the API server.
+Rejections have the words of the API server.
 """
 
 import secrets
@@ -15,11 +15,11 @@ from sidecar.contract.secret import Secret
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 
 LIFE_SECONDS = 3600
-"""Of a projected token, where the volume does not say."""
+"""Life of a projected token whose volume does not name another"""
 
 
 class TokenRejected(Exception):
-    """What the API server would put into `TokenReview.status.error`."""
+    """The text that the API server would put into `TokenReview.status.error`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Bound:
 
 
 class TokenAuthority:
-    """Issues tokens and checks them, with a key that only it knows."""
+    """Issues and checks tokens with a key of its own."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -68,7 +68,7 @@ class TokenAuthority:
         return Secret(jwt.encode(claims, self._key, algorithm="ES256"))
 
     def check(self, token: Secret, *, audience: str, now: float) -> dict[str, Any]:
-        """The claims, or `TokenRejected`. Times are compared here: the library would read its own clock."""
+        """The claims, or `TokenRejected`. Compares times here: the library would read its own clock."""
         try:
             claims: dict[str, Any] = jwt.decode(
                 token.reveal(),
@@ -84,6 +84,7 @@ class TokenAuthority:
         if now < claims["nbf"]:
             raise TokenRejected("service account token is not valid yet")
         if audience not in claims["aud"]:
-            held, asked = (f'["{one}"]' for one in ('" "'.join(claims["aud"]), audience))
-            raise TokenRejected(f"token audiences {held} is invalid for the target audiences {asked}")
+            audiences = '" "'.join(claims["aud"])
+            sentence = f'token audiences ["{audiences}"] is invalid for the target audiences ["{audience}"]'
+            raise TokenRejected(sentence)
         return claims

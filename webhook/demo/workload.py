@@ -19,10 +19,10 @@ _KERNEL = ("/proc", "/dev", "/sys")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a workload."""
+    """The result of a workload."""
 
     exit_code: int
-    seen: Mapping[str, Any]
+    search: Mapping[str, Any]
     """As `webhook.demo.search` prints it"""
 
 
@@ -34,9 +34,9 @@ def run_and_search(
     *,
     isolate: bool,
 ) -> Outcome:
-    """Run the container's own command, then search what it leaves and what it could see.
+    """Run the container's own command. Then search the container, with all that it can see.
 
-    The needles come by a pipe and only once the command has ended: it never had them.
+    The needles come by a pipe once the command has ended, so that the command never has them.
     """
     process = processes.start_workload(
         name,
@@ -56,7 +56,7 @@ def run_and_search(
         print_line(line)
     else:
         return Outcome(process.wait() or code, {"found": ["the container ended before the search"]})
-    answer, _ = process.communicate("\n".join(one.decode() for one in needles))
+    answer, _ = process.communicate("\n".join(needle.decode() for needle in needles))
     return Outcome(code, json.loads(answer))
 
 

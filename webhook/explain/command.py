@@ -1,6 +1,6 @@
-"""`pypi-connector explain`: reads what a person may read of a Pod's surroundings, and prints what it means.
+"""`pypi-connector explain`: reads the facts about a Pod, and prints what they mean.
 
-It reads with the person's own rights, and what these do not allow is said, with whom to ask.
+It reads with the user's own rights. Where these do not suffice, it says so, and which administrator to ask.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from webhook.explain.fact_reader import read_facts
 from webhook.explain.facts import Facts, Json, Unread
 from webhook.explain.statements import Level
 from webhook.explain.workloads import Target
+from webhook.identifiers import is_object_name
 
 _STYLES: Mapping[Level, tuple[Style, ...]] = {
     "ok": ("green",),
@@ -29,10 +30,11 @@ _MARKS: Mapping[Level, str] = {"ok": "+", "note": "-", "waiting": "~", "wrong": 
 def explain_pod(
     environment: Mapping[str, str], namespace: str | None, name: str, *, context: str | None, console: Console
 ) -> bool:
-    """Whether the Pod is served. `InputError` if there is none, `ClusterRefused` if it may not be read."""
+    """Whether the Pod is served. Raises `InputError` if there is no Pod, and `ClusterRefused` if it may not
+    be read."""
     target = workloads.parse_target(name)
-    place = namespace or context_namespace(environment, context=context)
-    facts = asyncio.run(_facts(environment, context, place, target))
+    namespace = namespace or context_namespace(environment, context=context)
+    facts = asyncio.run(_facts(environment, context, namespace, target))
     if facts.pod is None and facts.workload is None and not failed_creations(facts):
         raise absence(facts)
     explanation = explain(facts)
@@ -42,18 +44,18 @@ def explain_pod(
 
 def print_explanation(explanation: Explanation, console: Console) -> None:
     console.line(f"{explanation.subject} {explanation.verdict}", "bold", *_STYLES[explanation.level])
-    before = ""
-    for one in explanation.statements:
-        title = "" if one.section == before else one.section
-        before = one.section
-        mark = (_MARKS[one.level], _STYLES[one.level])
-        console.spans((f"  {title:<11}", ()), mark, (f" {one.text}", ()))
-        if one.fix:
-            console.spans((f"  {'':<11}  ", ()), ("fix:", ("bold",)), (f" {one.fix}", ()))
+    previous = ""
+    for statement in explanation.statements:
+        title = "" if statement.section == previous else statement.section
+        previous = statement.section
+        mark = (_MARKS[statement.level], _STYLES[statement.level])
+        console.spans((f"  {title:<11}", ()), mark, (f" {statement.text}", ()))
+        if statement.fix:
+            console.spans((f"  {'':<11}  ", ()), ("fix:", ("bold",)), (f" {statement.fix}", ()))
 
 
 def absence(facts: Facts) -> InputError:
-    """There is no such Pod; perhaps it could not be created, and its owner is what to ask about."""
+    """There is no such Pod. If it could not be created, the sentence suggests to explain its owner."""
     sentence = f'pods "{facts.name}" not found in namespace "{facts.namespace}"'
     if not isinstance(facts.creations, Unread):
         owners = list(dict.fromkeys(filter(None, map(_owner, facts.creations))))
@@ -64,10 +66,10 @@ def absence(facts: Facts) -> InputError:
 
 
 def _owner(event: Json) -> str | None:
-    """As `explain` takes it; None where no such object can be, for a shell would read the words otherwise."""
+    """KIND/NAME for `explain`. None if no object can have these words, which a shell could execute."""
     reference = event.get("involvedObject") or {}
     kind, name = str(reference.get("kind")).lower(), str(reference.get("name"))
-    return f"{kind}/{name}" if kind in workloads.KINDS and workloads.is_subdomain(name) else None
+    return f"{kind}/{name}" if kind in workloads.KINDS and is_object_name(name) else None
 
 
 async def _facts(

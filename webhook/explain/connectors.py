@@ -1,85 +1,76 @@
-"""`explain`: what a Connector's conditions say, and what the registry answered to the Pod. Pure."""
+"""`explain`: a Connector's conditions, and the registry's answers to the Pod. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sidecar.contract.words import (
-    CREDENTIAL_REFUSED,
-    CREDENTIAL_RESTS,
-    REGISTRY_UNREACHABLE,
-    REQUEST_REFUSED,
-)
+from sidecar.contract.words import Code
 from webhook import names
-from webhook.connector.conditions import (
-    AUTHENTICATION_FAILED,
-    CONNECTION_FAILED,
-    PROXY,
-    READY,
-    TYPES,
-)
+from webhook.connector.conditions import PROXY, READY, TYPES
+from webhook.connector.reasons import ConditionReason, ConnectorReason
 from webhook.explain.facts import Facts, Unread, ago, condition, metadata
 from webhook.explain.grants import is_broker_reason
 from webhook.explain.installation import is_absent
-from webhook.explain.sidecar_lines import use_of
+from webhook.explain.sidecar_lines import RefusedRequests, use_of
 from webhook.explain.statements import Level, Statement
+from webhook.identifiers import ConnectorKey
 
-_FIXES = {
-    AUTHENTICATION_FAILED: "correct user name and password in the Connector's Secret",
-    CONNECTION_FAILED: "check spec.address of the Connector, and that the registry runs; for a certificate "
-    "that is not trusted, name its CA in spec.caCertSecretRef",
-    "ConnectorClassNotFound": f"set spec.connectorClassName to {names.CONNECTOR_CLASS}",
+_FIXES: Mapping[str, str] = {
+    ConditionReason.AUTHENTICATION_FAILED: "correct user name and password in the Connector's Secret",
+    ConditionReason.CONNECTION_FAILED: "check spec.address of the Connector, and that the registry runs; for "
+    "a certificate that is not trusted, name its CA in spec.caCertSecretRef",
+    ConnectorReason.CONNECTOR_CLASS_NOT_FOUND: f"set spec.connectorClassName to {names.CONNECTOR_CLASS}",
 }
 
 _REQUEST_FIXES = {
-    CREDENTIAL_REFUSED: "correct user name and password in the Connector's Secret; it is used within 10 s",
-    CREDENTIAL_RESTS: "nothing, if the registry recovers: it is tried again by itself. If the password was "
-    "changed there, correct the Connector's Secret; it is used within 10 s",
-    REQUEST_REFUSED: "ask whether the account may do this: the credential itself is accepted",
-    REGISTRY_UNREACHABLE: "check spec.address of the Connector, and that the registry runs; a corrected "
+    Code.CREDENTIAL_REFUSED: "correct user name and password in the Connector's Secret; it is used within "
+    "10 s",
+    Code.CREDENTIAL_RESTS: "nothing, if the registry recovers: the sidecar tries it again by itself. If the "
+    "password was changed there, correct the Connector's Secret; it is used within 10 s",
+    Code.REQUEST_REFUSED: "ask whether the account may do this: the credential itself is accepted",
+    Code.REGISTRY_UNREACHABLE: "check spec.address of the Connector, and that the registry runs; a corrected "
     "address is used within 15 s",
 }
-"""Remedies for the sidecar's own codes, if such a code was its last word"""
+"""By the code of the newest request"""
 
-MOST_MISSING = 5
-"""Packages that are named; arbitrary, a resolver may ask for hundreds"""
+PACKAGES_LIMIT = 5
+"""Names of packages in the output. Arbitrary: a resolver may ask for hundreds"""
 
 
-def explain_connector(facts: Facts, key: str) -> Iterator[Statement]:
+def explain_connector(facts: Facts, key: ConnectorKey) -> Iterator[Statement]:
     connector = facts.connectors.get(key)
-    namespace, _, name = key.partition("/")
     if isinstance(connector, Unread):
         yield Statement("connector", "note", f"{key}: {connector.sentence}")
     elif connector is None and is_absent(facts):
-        text = f"{key}: there are no Connectors, for the product is not installed"
+        text = f"{key}: there are no Connectors, because the product is not installed"
         level: Level = "note" if _is_served(facts, key) else "wrong"
         yield Statement("connector", level, text, "install it, and apply the Connector again")
     elif connector is None:
-        text = f"{key}: there is no Connector {name} in namespace {namespace}"
+        text = f"{key}: there is no Connector {key.name} in namespace {key.namespace}"
         yield Statement("connector", "wrong", text, "create it there, or correct the annotation")
     else:
         yield from _conditions(facts, key, connector)
 
 
-def _conditions(facts: Facts, key: str, connector: Mapping[str, Any]) -> Iterator[Statement]:
+def _conditions(facts: Facts, key: ConnectorKey, connector: Mapping[str, Any]) -> Iterator[Statement]:
     ready = condition(connector, READY)
-    called = f"{key} ({(connector.get('spec') or {}).get('address')})"
+    title = f"{key} ({(connector.get('spec') or {}).get('address')})"
     if not ready or ready.get("observedGeneration", 0) < metadata(connector).get("generation", 0):
-        text = f"{called}: the product has not looked at it as it is now"
+        text = f"{title}: the product has not checked its present version yet"
         yield Statement(
             "connector", "note", text, f"if this lasts, see `kubectl get pods -n {names.NAMESPACE}`"
         )
         return
     if ready.get("status") == "True":
-        yield Statement("connector", "ok", f"{called}: Ready")
+        yield Statement("connector", "ok", f"{title}: Ready")
         return
-    # what the Pod has been served by is ready enough for it
+    # a Connector that serves the Pod is good enough for it, whatever its conditions say
     is_used = not isinstance(facts.log, Unread) and _is_served(facts, key)
     level: Level = "wrong" if ready.get("status") == "False" and not is_used else "note"
     false = [kind for kind in TYPES if kind not in (READY, PROXY) and _status(connector, kind) == "False"]
     for kind in false or [READY]:
-        found = condition(connector, kind)
-        reason = str(found.get("reason"))
-        text = f"{called}: {kind} is {found.get('status')} ({reason}): {found.get('message')}"
+        cause = condition(connector, kind)
+        reason = str(cause.get("reason"))
+        text = f"{title}: {kind} is {cause.get('status')} ({reason}): {cause.get('message')}"
         yield Statement("connector", level, text, _FIXES.get(reason, ""))
 
 
@@ -87,36 +78,40 @@ def _status(connector: Mapping[str, Any], kind: str) -> object:
     return condition(connector, kind).get("status")
 
 
-def _is_served(facts: Facts, key: str) -> bool:
+def _is_served(facts: Facts, key: ConnectorKey) -> bool:
     if isinstance(facts.log, Unread):
         return False
     use = use_of(facts.log, key)
-    return bool(use.served) and not any(one.is_last_word for one in use.refusals)
+    return bool(use.served) and not any(requests.is_last_word for requests in use.refusals)
 
 
-def explain_requests(facts: Facts, key: str) -> Iterator[Statement]:
-    """What the sidecar's log holds, save what the broker refused, which is told already."""
+def explain_requests(facts: Facts, key: ConnectorKey) -> Iterator[Statement]:
+    """From the sidecar's log, without refusals of the broker, which the section "granted" has."""
     if isinstance(facts.log, Unread):
         return
     use = use_of(facts.log, key)
     if use.served:
         text = f"{key}: {use.served} served, the last {ago(facts.now, use.last_served)}"
         yield Statement("requests", "ok", text)
-    for one in use.refusals:
-        if one.is_last_word and is_broker_reason(one.reason):
-            continue
-        times = f"{one.count} times, the last " if one.count > 1 else ""
-        verb = "failed" if one.is_failure else "refused"
-        text = f"{key}: {verb} {times}{ago(facts.now, one.last)} ({one.reason}): {one.detail}"
-        if not one.is_last_word:
-            text += "; served since"
-        fix = _REQUEST_FIXES.get(one.reason, "") if one.is_last_word else ""
-        yield Statement("requests", "wrong" if one.is_last_word else "note", text, fix)
-    for sentence in use.denied[:MOST_MISSING]:
+    for requests in use.refusals:
+        if not (requests.is_last_word and is_broker_reason(requests.reason)):
+            yield _refused(facts, key, requests)
+    for sentence in use.denied[:PACKAGES_LIMIT]:
         yield Statement("requests", "note", f"{key}: {sentence}")
-    if len(use.denied) > MOST_MISSING:
-        text = f"{key}: {len(use.denied) - MOST_MISSING} more packages are kept back so"
+    if len(use.denied) > PACKAGES_LIMIT:
+        text = f"{key}: {len(use.denied) - PACKAGES_LIMIT} more packages are denied"
         yield Statement("requests", "note", text)
     if use.missing:
-        listed = ", ".join(use.missing[:MOST_MISSING]) + (", …" if len(use.missing) > MOST_MISSING else "")
+        listed = ", ".join(use.missing[:PACKAGES_LIMIT]) + (
+            ", …" if len(use.missing) > PACKAGES_LIMIT else ""
+        )
         yield Statement("requests", "note", f"{key}: the registry does not have {listed} (404)")
+
+
+def _refused(facts: Facts, key: ConnectorKey, requests: RefusedRequests) -> Statement:
+    times = f"{requests.count} times, the last " if requests.count > 1 else ""
+    verb = "failed" if requests.is_failure else "refused"
+    text = f"{key}: {verb} {times}{ago(facts.now, requests.last)} ({requests.reason}): {requests.detail}"
+    if not requests.is_last_word:
+        return Statement("requests", "note", text + "; served since")
+    return Statement("requests", "wrong", text, _REQUEST_FIXES.get(requests.reason, ""))

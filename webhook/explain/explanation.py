@@ -1,7 +1,7 @@
-"""Why a Pod is, or is not, served by its connectors: facts in, statements with the fix out. Pure.
+"""Why a Pod is, or is not, served by its connectors: facts in, statements with their fixes out. Pure.
 
-In the order in which a person reads: was it created, what does it ask for, what was injected, what did the
-broker grant, what does the Connector say, how did requests end.
+The order is a reader's: the Pod's creation, its request, the injected sidecar, the broker's grant, the
+Connector's conditions, the ends of requests.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,17 +30,17 @@ class Explanation:
 
 def explain(facts: Facts) -> Explanation:
     statements = tuple(_statements(facts))
-    levels = [one.level for one in statements]
+    levels = [statement.level for statement in statements]
     level: Level = "wrong" if "wrong" in levels else "waiting" if "waiting" in levels else "ok"
     return Explanation(_subject(facts), _verdict(facts, level, statements), level, statements)
 
 
 def _statements(facts: Facts) -> Iterator[Statement]:
     if facts.pod is None:
-        yield from _of_no_pod(facts)
+        yield from _without_pod(facts)
         return
-    request, asked = read_request(facts)
-    yield from asked
+    request, statements = read_request(facts)
+    yield from statements
     if request is None:
         return
     container = sidecar_of(facts.pod)
@@ -49,10 +49,11 @@ def _statements(facts: Facts) -> Iterator[Statement]:
     else:
         state = list(explain_sidecar(facts, facts.pod, container))
         yield from state
-        runs = not {"wrong", "waiting"} & {one.level for one in state}
-        grants = (one for key in request.keys for one in explain_grant(facts, facts.pod, request, key))
-        # that a sidecar which does not run has asked for nothing goes without saying
-        yield from (one for one in grants if runs or one.level != "note")
+        is_running = not {"wrong", "waiting"} & {statement.level for statement in state}
+        for key in request.keys:
+            grant = explain_grant(facts, facts.pod, request, key)
+            # a sidecar that does not run has requested nothing: no need to say so
+            yield from (statement for statement in grant if is_running or statement.level != "note")
     for key in request.keys:
         yield from explain_connector(facts, key)
     for key in request.keys if container else ():
@@ -61,12 +62,12 @@ def _statements(facts: Facts) -> Iterator[Statement]:
         yield Statement("requests", "note", facts.log.sentence)
 
 
-def _of_no_pod(facts: Facts) -> Iterator[Statement]:
+def _without_pod(facts: Facts) -> Iterator[Statement]:
     yield from explain_absence(facts)
     if facts.workload is None:
         return
-    request, asked = read_request(facts)
-    yield from asked
+    request, statements = read_request(facts)
+    yield from statements
     for key in request.keys if request else ():
         yield from explain_connector(facts, key)
 
@@ -85,9 +86,10 @@ def _verdict(facts: Facts, level: Level, statements: Sequence[Statement]) -> str
         return "was not served" if has_ended else "is not served"
     if level == "waiting":
         return "is not served yet"
-    if any(one.section == "granted" and one.level == "ok" for one in statements):
+    if any(statement.section == "granted" and statement.level == "ok" for statement in statements):
         return "has ended, and was served" if has_ended else "is served"
     # no proof either way
-    unread = [one for one in (facts.events, facts.log, *facts.connectors.values()) if isinstance(one, Unread)]
+    evidence = (facts.events, facts.log, *facts.connectors.values())
+    is_partial = any(isinstance(fact, Unread) for fact in evidence)
     verdict = "has ended, and nothing was wrong" if has_ended else "is ready to be served"
-    return f"{verdict}, as far as you may see" if unread else verdict
+    return f"{verdict}, as far as you may see" if is_partial else verdict

@@ -1,6 +1,6 @@
-"""Reading the facts that `explain` needs from the Kubernetes API, with the rights of whoever asks.
+"""Reads the facts for `explain` from the Kubernetes API, with the user's own rights.
 
-What these do not allow is no failure: it is a fact as well.
+A missing right is not a failure: it is a fact as well (`Unread`).
 """
 
 import asyncio
@@ -15,16 +15,17 @@ from webhook.errors import ClusterRefused, ClusterUnavailable, Forbidden, InputE
 from webhook.explain import workloads
 from webhook.explain.facts import Facts, Json, Object, Objects, Unread, annotations, metadata, parse_log
 from webhook.explain.workloads import Target
+from webhook.identifiers import ConnectorKey
 from webhook.pod.request import parse_annotations
 
 LOG_LINES, LOG_BYTES = "2000", str(1024 * 1024)
-"""Of the sidecar's log, from its end: the last hour of a busy Pod, read within the limit of one request"""
+"""The end of the sidecar's log: the last hour of a busy Pod, read within the time limit of a request"""
 
 T = TypeVar("T")
 
 
 async def read_facts(api: Api, namespace: str, target: Target) -> Facts:
-    """Everything about one Pod; of a workload, about its newest Pod."""
+    """The facts about a Pod, or about the newest Pod of a workload."""
     reader = _Reader(api, namespace)
     workload: Json | None = None
     if target.kind is None:
@@ -33,7 +34,7 @@ async def read_facts(api: Api, namespace: str, target: Target) -> Facts:
         workload = await reader.workload(target)
         pod = await reader.newest_pod(workload)
     subject = pod or workloads.template(workload or {})
-    # two at once, for so many types `gather` has
+    # `gather` has types for at most six results, so two of them
     (owners, events, creations, log), (registration, broker, connectors) = await asyncio.gather(
         asyncio.gather(reader.owners(pod), reader.events(pod), reader.creations(), reader.log(pod)),
         asyncio.gather(
@@ -59,7 +60,7 @@ async def read_facts(api: Api, namespace: str, target: Target) -> Facts:
 
 
 class _Reader:
-    """Questions about one namespace. What may not be read becomes `Unread`, save the subject itself."""
+    """Reads objects of one namespace. Without the right, they become `Unread`; the subject is required."""
 
     def __init__(self, api: Api, namespace: str) -> None:
         self._api = api
@@ -72,37 +73,36 @@ class _Reader:
         if target.kind is None:
             raise TypeError("a Pod is no workload")
         path = workloads.path(target.kind, self._namespace, target.name)
-        found = await self._required(self._api.get(path), target.kind.plural)
-        if found is None:
-            where = f'{target.kind.plural} "{target.name}" not found in namespace "{self._namespace}"'
-            raise InputError.of("WorkloadNotFound", where)
-        # as part of a list, an object would say its kind; alone it does, but not all servers have said so
-        return {"kind": target.kind.name, **found}
+        workload = await self._required(self._api.get(path), target.kind.plural)
+        if workload is None:
+            sentence = f'{target.kind.plural} "{target.name}" not found in namespace "{self._namespace}"'
+            raise InputError.of("WorkloadNotFound", sentence)
+        return {"kind": target.kind.name, **workload}  # some servers have left out the kind
 
     async def newest_pod(self, workload: Json) -> Json | None:
-        """By labels or, where it selects none (a CronJob), by the Job that it made last."""
+        """Found by the workload's labels. A CronJob has none, so its newest Job is asked instead."""
         selector = workloads.selector(workload)
         if selector is None:
             return await self._newest_pod_of_jobs(workload)
         listed = await self._required(
             self._api.list(paths.pods(self._namespace), labelSelector=selector), "Pods"
         )
-        found: list[Json] = (listed or {}).get("items") or []
-        return max(found, key=_age_key, default=None)
+        pods: list[Json] = (listed or {}).get("items") or []
+        return max(pods, key=_creation, default=None)
 
     async def _newest_pod_of_jobs(self, workload: Json) -> Json | None:
         path = workloads.collection_path(workloads.KINDS["job"], self._namespace)
         listed = await self._required(self._api.list(path), "jobs")
-        own = [one for one in (listed or {}).get("items") or [] if _is_owned(one, workload)]
-        job = max(own, key=_age_key, default=None)
+        jobs = [job for job in (listed or {}).get("items") or [] if _is_owned(job, workload)]
+        job = max(jobs, key=_creation, default=None)
         return await self.newest_pod({"kind": "Job", **job}) if job else None
 
     async def owners(self, pod: Json | None) -> list[Json]:
-        """The Pod's controller, and that one's: a Job and its CronJob, a ReplicaSet and its Deployment."""
-        found: list[Json] = []
-        while len(found) < 2:
-            references = metadata(found[-1] if found else pod or {}).get("ownerReferences") or []
-            reference = next((one for one in references if one.get("controller")), None)
+        """The Pod's controller and the controller's controller, such as a ReplicaSet and its Deployment."""
+        owners: list[Json] = []
+        while len(owners) < 2:
+            references = metadata(owners[-1] if owners else pod or {}).get("ownerReferences") or []
+            reference = next((entry for entry in references if entry.get("controller")), None)
             kind = workloads.KINDS.get(str((reference or {}).get("kind")).lower())
             if reference is None or kind is None:
                 break
@@ -110,8 +110,8 @@ class _Reader:
             owner = await self.object(path, kind.plural)
             if owner is None or isinstance(owner, Unread):
                 break
-            found.append({"kind": kind.name, **owner})
-        return found
+            owners.append({"kind": kind.name, **owner})
+        return owners
 
     async def events(self, pod: Json | None) -> Objects:
         if pod is None:
@@ -123,59 +123,58 @@ class _Reader:
 
     async def _events(self, selector: str) -> Objects:
         read = self._api.list(paths.events(self._namespace), fieldSelector=selector)
-        found = await self._try(read, f"Events in namespace {self._namespace}")
-        return found if isinstance(found, Unread) else (found or {}).get("items") or []
+        listed = await self._try(read, f"Events in namespace {self._namespace}")
+        return listed if isinstance(listed, Unread) else (listed or {}).get("items") or []
 
     async def log(self, pod: Json | None) -> Objects:
         if pod is None:
             return []
         path = paths.pod_log(self._namespace, str(metadata(pod).get("name")))
         read = self._api.text(path, container=names.SIDECAR, tailLines=LOG_LINES, limitBytes=LOG_BYTES)
-        found = await self._try(read, f"logs of Pods in namespace {self._namespace}")
-        return found if isinstance(found, Unread) else parse_log(found or "")
+        text = await self._try(read, f"logs of Pods in namespace {self._namespace}")
+        return text if isinstance(text, Unread) else parse_log(text or "")
 
-    async def connectors(self, subject: Mapping[str, object]) -> dict[str, Object]:
+    async def connectors(self, subject: Mapping[str, object]) -> dict[ConnectorKey, Object]:
         try:
             keys = parse_annotations(annotations(subject), namespace=self._namespace).keys
         except InputError:
             return {}
-        found = await asyncio.gather(*(self._connector(key) for key in keys))
-        return dict(zip(keys, found, strict=True))
+        connectors = await asyncio.gather(*(self._connector(key) for key in keys))
+        return dict(zip(keys, connectors, strict=True))
 
-    async def _connector(self, key: str) -> Object:
-        namespace, _, name = key.partition("/")
-        return await self.object(paths.connector(namespace, name), f"Connectors in namespace {namespace}")
+    async def _connector(self, key: ConnectorKey) -> Object:
+        return await self.object(paths.connector(*key), f"Connectors in namespace {key.namespace}")
 
-    async def object(self, path: str, what: str) -> Object:
-        return await self._try(self._api.get(path), what)
+    async def object(self, path: str, noun: str) -> Object:
+        return await self._try(self._api.get(path), noun)
 
-    async def _required(self, read: Awaitable[Json | None], what: str) -> Json | None:
+    async def _required(self, read: Awaitable[Json | None], noun: str) -> Json | None:
         try:
             return await read
         except Forbidden as error:
-            sentence = f"you may not read {what} in namespace {self._namespace}: ask its administrator"
+            sentence = f"you may not read {noun} in namespace {self._namespace}: ask its administrator"
             raise Forbidden(sentence) from error
 
-    async def _try(self, read: Awaitable[T], what: str) -> T | Unread | None:
+    async def _try(self, read: Awaitable[T], noun: str) -> T | Unread | None:
         try:
             return await read
         except Forbidden:
-            return Unread(f"you may not read {what}: ask an administrator")
+            return Unread(f"you may not read {noun}: ask an administrator")
         except NotFound:
             return None
         except (ClusterRefused, ClusterUnavailable) as error:
-            # a log before its container has started, or of a node that is away
-            return Unread(f"{what} cannot be read now: {error}")
+            # such as a log before its container has started, or of a node that is away
+            return Unread(f"{noun} cannot be read now: {error}")
 
 
 def _broker_path() -> str:
     return workloads.path(workloads.KINDS["deployment"], names.NAMESPACE, names.BROKER)
 
 
-def _is_owned(one: Json, owner: Json) -> bool:
-    references = metadata(one).get("ownerReferences") or []
+def _is_owned(manifest: Json, owner: Json) -> bool:
+    references = metadata(manifest).get("ownerReferences") or []
     return any(reference.get("uid") == metadata(owner).get("uid") for reference in references)
 
 
-def _age_key(one: Json) -> str:
-    return str(metadata(one).get("creationTimestamp"))
+def _creation(manifest: Json) -> str:
+    return str(metadata(manifest).get("creationTimestamp"))

@@ -1,4 +1,4 @@
-"""What `explain` found out about one Pod: objects as they are, or why they could not be read. Pure."""
+"""The facts about one Pod: objects as they are, or why they could not be read. Pure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from webhook.identifiers import ConnectorKey
+
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Something that could not be read; the sentence says why, and whom to ask."""
+    """An object that could not be read. The sentence says why, and which administrator to ask."""
 
     sentence: str
 
@@ -25,19 +27,19 @@ Objects = Sequence[Json] | Unread
 class Facts:
     namespace: str
     name: str
-    """The Pod's, or that of the workload whose Pods are asked for"""
+    """Of the Pod, or of the workload if the user named a workload"""
     now: datetime
     pod: Json | None
     workload: Json | None = None
-    """What was asked for instead of a Pod: a Job, a Deployment, …"""
+    """The Job, Deployment, … that the user named instead of a Pod"""
     owners: Sequence[Json] = ()
-    """Of the Pod, nearest first; those that may be read"""
+    """Of the Pod, nearest first, as far as they may be read"""
     events: Objects = ()
     """On the Pod"""
     creations: Objects = ()
-    """Events of the namespace that tell of a Pod that could not be created"""
-    connectors: Mapping[str, Object] = field(default_factory=dict)
-    """By key, all that the Pod names"""
+    """Events of the namespace about Pods that could not be created"""
+    connectors: Mapping[ConnectorKey, Object] = field(default_factory=dict)
+    """All Connectors that the Pod names"""
     log: Objects = ()
     """The sidecar's lines"""
     registration: Object = None
@@ -46,53 +48,53 @@ class Facts:
     """Its Deployment"""
 
 
-def metadata(one: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = one.get("metadata") or {}
-    return found
+def metadata(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    fields: Mapping[str, Any] = manifest.get("metadata") or {}
+    return fields
 
 
-def annotations(one: Mapping[str, Any]) -> Mapping[str, str]:
-    found: Mapping[str, str] = metadata(one).get("annotations") or {}
-    return found
+def annotations(manifest: Mapping[str, Any]) -> Mapping[str, str]:
+    values: Mapping[str, str] = metadata(manifest).get("annotations") or {}
+    return values
 
 
-def condition(one: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    """One of `status.conditions`, empty if there is none of that type."""
-    conditions = (one.get("status") or {}).get("conditions") or []
-    return next((found for found in conditions if found.get("type") == kind), {})
+def condition(manifest: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """The entry of that type in `status.conditions`, or an empty mapping."""
+    conditions = (manifest.get("status") or {}).get("conditions") or []
+    return next((entry for entry in conditions if entry.get("type") == kind), {})
 
 
 def parse_log(text: str) -> list[Json]:
-    """The JSON lines of a sidecar's log; what is none (a start gate's complaint, a cut line) is left out."""
-    found = []
+    """The JSON lines of a sidecar's log. Skips other lines: of the start gate, or cut at the end."""
+    entries = []
     for line in text.splitlines():
         try:
             entry = json.loads(line)
         except ValueError:
             continue
         if isinstance(entry, dict):
-            found.append(entry)
-    return found
+            entries.append(entry)
+    return entries
 
 
 def time_of(text: object) -> datetime | None:
-    """A Kubernetes time, or one of the sidecar's log (RFC 3339, UTC)."""
+    """Parse a time of Kubernetes or of the sidecar's log (RFC 3339, UTC)."""
     try:
-        found = datetime.fromisoformat(str(text))
+        time = datetime.fromisoformat(str(text))
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def last_seen(event: Mapping[str, Any]) -> datetime | None:
-    """Of an Event, in any of the three ways in which components write it."""
+    """An Event's newest time. Components write it into three different fields."""
     series = event.get("series") or {}
     times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
-    return next((time_of(one) for one in times if one), None)
+    return next((time_of(time) for time in times if time), None)
 
 
 def ago(now: datetime, then: datetime | None) -> str:
-    """`12 s ago`; in the one unit that a person would use."""
+    """Such as `12 s ago`, in the unit that a person would use."""
     if then is None:
         return "at an unknown time"
     seconds = max(0, int((now - then) / timedelta(seconds=1)))

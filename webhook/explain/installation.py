@@ -1,7 +1,7 @@
 """`explain`: whether this Pod belongs to the present installation. Pure.
 
-A new installation has a new authority. A sidecar verifies the broker with the authorities that its Pod was
-given, so Pods of an earlier installation get no grant.
+A new installation has a new CA. A sidecar trusts only the CAs that its Pod got at its creation, so Pods of an
+earlier installation get no grant.
 """
 
 import base64
@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from certs.bundle import split_bundle
+from sidecar.contract.words import BROKER_CA_VARIABLE
 from webhook import names
 from webhook.explain.facts import Facts, Unread
 from webhook.explain.sidecar import sidecar_of
 
-_ANEW = "delete the Pod and create it anew"
-ABSENT_FIX = f"the product is not installed: install it, then {_ANEW}: a new installation has a new authority"
+_RECREATE = "delete the Pod and create it again"
+ABSENT_FIX = f"the product is not installed: install it, then {_RECREATE}: a new installation has a new CA"
 
 
 def is_absent(facts: Facts) -> bool:
@@ -24,7 +25,7 @@ def is_absent(facts: Facts) -> bool:
 
 
 def is_of_another_installation(facts: Facts) -> bool | None:
-    """None if one of the two sides is unknown: not readable, or not written yet."""
+    """None if the CAs of either side are unknown: not readable, or not written yet."""
     if not facts.registration or isinstance(facts.registration, Unread) or facts.pod is None:
         return None
     trusted, present = _trusted(facts.pod), _present(facts.registration)
@@ -32,14 +33,14 @@ def is_of_another_installation(facts: Facts) -> bool | None:
 
 
 def _trusted(pod: Mapping[str, Any]) -> set[str]:
-    """The certificates with which the sidecar verifies the broker."""
+    """The CA certificates with which the sidecar verifies the broker."""
     env = (sidecar_of(pod) or {}).get("env") or []
-    texts = [str(entry.get("value") or "") for entry in env if entry.get("name") == "SIDECAR_BROKER_CA"]
+    texts = [str(entry.get("value") or "") for entry in env if entry.get("name") == BROKER_CA_VARIABLE]
     return {block for text in texts for block in split_bundle(text)}
 
 
 def _present(registration: Mapping[str, Any]) -> set[str]:
-    """The product's certificates, from the registration: admission and broker have the same authorities."""
+    """The product's CA certificates, from the registration: admission and broker share them."""
     bundles = [
         (hook.get("clientConfig") or {}).get("caBundle") for hook in registration.get("webhooks") or []
     ]
@@ -54,13 +55,13 @@ def _decoded(text: str) -> str:
 
 
 def authority_fix(facts: Facts) -> str:
-    """What to do about a broker that the sidecar does not trust."""
+    """The remedy for a broker that the sidecar does not trust."""
     is_other = is_of_another_installation(facts)
     if is_other is None:
-        return ""  # the sidecar's own sentence names what it may be, and what to do
+        return ""  # the sidecar's own sentence names the possible causes and remedies
     if is_other:
-        return f"{_ANEW}: the product was installed anew since, and this Pod was given the authority before"
+        return f"{_RECREATE}: the product was installed again since, and this Pod has the earlier CA"
     return (
-        "this Pod was given the authority of the present installation: see whether its hostAliases or "
-        f"dnsConfig lead elsewhere, and `kubectl logs -n {names.NAMESPACE} deployment/{names.BROKER}`"
+        "this Pod has the CA of the present installation: check whether its hostAliases or dnsConfig lead "
+        f"elsewhere, and see `kubectl logs -n {names.NAMESPACE} deployment/{names.BROKER}`"
     )

@@ -1,4 +1,4 @@
-"""`explain`: what a Pod asks for, and why one that seems to ask does not. Pure."""
+"""`explain`: a Pod's request for connectors, and why a Pod that seems to have a request has none. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,18 +13,18 @@ from webhook.pod.request import Request, parse_annotations
 
 
 def read_request(facts: Facts) -> tuple[Request | None, list[Statement]]:
-    """The request, None where nothing (or nothing that can be read) is asked for, and what to say of it."""
+    """The request and the statements about it. The request is None if there is none, or if it is invalid."""
     subject = facts.pod or workloads.template(facts.workload or {})
     try:
         request = parse_annotations(annotations(subject), namespace=facts.namespace)
     except InputError as error:
         return None, [
-            Statement("asked", "wrong", problem.message, "correct the annotation, and create the Pod anew")
+            Statement("asked", "wrong", problem.message, "correct the annotation, and create the Pod again")
             for problem in error.problems
         ]
     if request.is_opted_out:
         text = f'the Pod opted out: its annotation {names.INJECT} is "false"'
-        return None, [Statement("asked", "wrong", text, "remove the annotation, and create the Pod anew")]
+        return None, [Statement("asked", "wrong", text, "remove the annotation, and create the Pod again")]
     if not request.connectors:
         return None, [*_warnings(request), *_not_asked(facts, subject)]
     return request, [Statement("asked", "ok", describe(request)), *_warnings(request), *_volumes(subject)]
@@ -33,7 +33,7 @@ def read_request(facts: Facts) -> tuple[Request | None, list[Statement]]:
 def describe(request: Request) -> str:
     """`install from team/pypi, upload to team/up`."""
     first, *others = request.connectors
-    parts = [f"install from {first}" + (f", and beside it {', '.join(others)}" if others else "")]
+    parts = [f"install from {first}" + (f", and also from {', '.join(map(str, others))}" if others else "")]
     if request.publish_target:
         parts.append(f"upload to {request.publish_target}")
     if request.containers is not None:
@@ -47,58 +47,59 @@ def _warnings(request: Request) -> Iterator[Statement]:
 
 
 def _volumes(subject: Mapping[str, Any]) -> Iterator[Statement]:
-    """A note on volumes beside the annotation, which is enough: the driver may be installed."""
+    """Notes on volumes beside the annotation. They may work, because the driver may be installed."""
     for volume, _ in unserved_volumes(subject):
         text = (
-            f"volume {volume} is of the CSI driver {names.CSI_DRIVER}: "
-            "where that is not installed, the Pod waits"
+            f"volume {volume} uses the CSI driver {names.CSI_DRIVER}: if that is not installed, the Pod waits"
         )
-        fix = "remove the volume, and create the Pod anew: the annotation is enough"
+        fix = "remove the volume, and create the Pod again: the annotation is enough"
         yield Statement("asked", "note", text, fix)
 
 
 def _not_asked(facts: Facts, subject: Mapping[str, Any]) -> list[Statement]:
     volumes = list(unserved_volumes(subject))
     if volumes:
-        return [_by_volume(*volumes[0], _place(facts))]
+        return [_by_volume(*volumes[0], _annotation_field(facts))]
     workload = [facts.workload] if facts.workload else []
-    misplaced = [one for one in (*workload, *facts.owners) if names.CONNECTOR in annotations(one)]
+    misplaced = [owner for owner in (*workload, *facts.owners) if names.CONNECTOR in annotations(owner)]
     if misplaced:
         return [_misplaced(misplaced[-1])]
     if names.CONNECTOR in (metadata(subject).get("labels") or {}):
-        text = f"{names.CONNECTOR} is a label of the Pod: nobody reads it there"
+        text = f"{names.CONNECTOR} is a label of the Pod, where it has no effect"
         return [
-            Statement("asked", "wrong", text, "write it under metadata.annotations, and create the Pod anew")
+            Statement("asked", "wrong", text, "write it under metadata.annotations, and create the Pod again")
         ]
     text = f"nothing: the Pod has no annotation {names.CONNECTOR}"
-    return [Statement("asked", "wrong", text, f"write it {_place(facts)}, and create the Pod anew")]
+    return [
+        Statement("asked", "wrong", text, f"write it {_annotation_field(facts)}, and create the Pod again")
+    ]
 
 
-def _place(facts: Facts) -> str:
-    """Where the annotation belongs."""
+def _annotation_field(facts: Facts) -> str:
+    """The place of the annotation, in words."""
     owner = next(iter((*([facts.workload] if facts.workload else []), *facts.owners)), None)
     if owner is None:
         return "under metadata.annotations"
-    return f"under {workloads.template_field(owner)} of {_called(owner)}"
+    return f"under {workloads.template_field(owner)} of {_title(owner)}"
 
 
-def _by_volume(volume: str, connectors: str, place: str) -> Statement:
+def _by_volume(volume: str, connectors: str, field: str) -> Statement:
     text = (
-        f"volume {volume} is of the CSI driver {names.CSI_DRIVER}, which this product does not serve: where "
-        "the driver is not installed, the Pod waits in ContainerCreating"
+        f"volume {volume} uses the CSI driver {names.CSI_DRIVER}, which this product does not serve: if the "
+        "driver is not installed, the Pod waits in ContainerCreating"
     )
     annotation = f'{names.CONNECTOR}: "{connectors}"'
-    fix = f"remove the volume and its mounts, write {annotation} {place}, and create the Pod anew"
+    fix = f"remove the volume and its mounts, write {annotation} {field}, and create the Pod again"
     return Statement("asked", "wrong", text, fix)
 
 
 def _misplaced(owner: Mapping[str, Any]) -> Statement:
-    text = f"the annotation {names.CONNECTOR} stands on {_called(owner)} itself, where nobody reads it"
+    text = f"the annotation {names.CONNECTOR} is on {_title(owner)} itself, where it has no effect"
     fix = f"move it to {workloads.template_field(owner)}"
     if owner.get("kind") == "Job":
-        fix += ", and create the Job anew: the template of one that exists cannot be changed"
+        fix += ", and create the Job again: the template of an existing Job cannot be changed"
     return Statement("asked", "wrong", text, fix)
 
 
-def _called(owner: Mapping[str, Any]) -> str:
+def _title(owner: Mapping[str, Any]) -> str:
     return f"{owner.get('kind')} {metadata(owner).get('name')}"

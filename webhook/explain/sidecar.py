@@ -18,12 +18,12 @@ _IMAGE_REASONS = (
 )
 _STARTING = ("PodInitializing", "ContainerCreating")
 _KUBELET_REASONS = ("FailedMount", "FailedPostStartHook", "FailedCreatePodSandBox", "FailedScheduling")
-"""Of Events that say why a container does not start (Kubernetes' pkg/kubelet/events/event.go)"""
+"""Reasons of Events that say why a container does not start (Kubernetes' pkg/kubelet/events/event.go)"""
 
 
 def sidecar_of(pod: Mapping[str, Any]) -> Mapping[str, Any] | None:
     containers = (pod.get("spec") or {}).get("initContainers") or []
-    return next((one for one in containers if one.get("name") == names.SIDECAR), None)
+    return next((entry for entry in containers if entry.get("name") == names.SIDECAR), None)
 
 
 def is_finished(pod: Mapping[str, Any]) -> bool:
@@ -34,9 +34,7 @@ def explain_sidecar(
     facts: Facts, pod: Mapping[str, Any], container: Mapping[str, Any]
 ) -> Iterator[Statement]:
     if container.get("restartPolicy") != "Always":
-        text = (
-            "another webhook took the sidecar's restartPolicy: Always, and the Pod waits for its end in vain"
-        )
+        text = "another webhook removed the sidecar's restartPolicy: Always, so the Pod waits for its end"
         fix = "update that webhook (its client is older than Kubernetes 1.29), or exclude this Pod from it"
         yield Statement("injected", "wrong", text, fix)
         return
@@ -61,7 +59,7 @@ def explain_sidecar(
 
 def _status(pod: Mapping[str, Any]) -> Mapping[str, Any] | None:
     statuses = (pod.get("status") or {}).get("initContainerStatuses") or []
-    return next((one for one in statuses if one.get("name") == names.SIDECAR), None)
+    return next((entry for entry in statuses if entry.get("name") == names.SIDECAR), None)
 
 
 def _running(facts: Facts, image: object, running: Mapping[str, Any], *, is_started: bool) -> Statement:
@@ -92,13 +90,13 @@ def _not_running(facts: Facts, image: object, status: Mapping[str, Any]) -> Iter
         yield Statement("injected", "waiting", "the sidecar is about to start")
         yield from _kubelet_events(facts)
     elif not reason and not status.get("restartCount"):
-        text = f"the sidecar has ended ({_cause(_end(status))}), and is started again"
+        text = f"the sidecar has ended ({_cause(_end(status))}), and is being restarted"
         yield Statement("injected", "waiting", text)
     else:
         ended = _end(status)
-        # of a back-off, the kubelet says how long it takes, and not what for
-        is_told = message and reason != "CrashLoopBackOff" and not _own_words(ended)
-        cause = message if is_told else _cause(ended)
+        # the kubelet's message about a back-off says how long it takes, not why
+        is_cause = message and reason != "CrashLoopBackOff" and not _own_words(ended)
+        cause = message if is_cause else _cause(ended)
         how = f"{reason or 'ended'}, {status.get('restartCount') or 0} restarts"
         text = f"the sidecar does not stay up ({how}): {cause}"
         yield Statement("injected", "wrong", text, _fix(ended) or f"see `{_log_command(facts)} --previous`")
@@ -117,8 +115,8 @@ def _restarts(status: Mapping[str, Any] | None) -> Iterator[Statement]:
 def _end(status: Mapping[str, Any]) -> Mapping[str, Any]:
     for state in (status.get("state") or {}, status.get("lastState") or {}):
         if state.get("terminated"):
-            found: Mapping[str, Any] = state["terminated"]
-            return found
+            terminated: Mapping[str, Any] = state["terminated"]
+            return terminated
     return {}
 
 
@@ -131,7 +129,7 @@ def _cause(ended: Mapping[str, Any]) -> str:
 def _own_words(ended: Mapping[str, Any]) -> str:
     """The sidecar's last sentence, which the kubelet keeps (`FallbackToLogsOnError`)."""
     lines = parse_log(str(ended.get("message") or ""))
-    details = [one.get("detail") for one in lines if one.get("level") == "error"]
+    details = [line.get("detail") for line in lines if line.get("level") == "error"]
     return str(details[-1]) if details and details[-1] else ""
 
 
@@ -144,8 +142,8 @@ def _fix(ended: Mapping[str, Any]) -> str:
 def _kubelet_events(facts: Facts) -> Iterator[Statement]:
     if isinstance(facts.events, Unread):
         return
-    found = [one for one in facts.events if one.get("reason") in _KUBELET_REASONS]
-    for event in sorted(found, key=lambda one: str(last_seen(one)))[-1:]:
+    events = [event for event in facts.events if event.get("reason") in _KUBELET_REASONS]
+    for event in sorted(events, key=lambda event: str(last_seen(event)))[-1:]:
         text = f"{event.get('reason')}, {ago(facts.now, last_seen(event))}: {event.get('message')}"
         yield Statement("injected", "note", text)
 

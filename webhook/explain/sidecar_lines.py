@@ -1,26 +1,34 @@
-"""What a sidecar's log tells of one connector: how requests ended, and which word was the last. Pure."""
+"""The requests for one connector in a sidecar's log: how they ended, and which ended last. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sidecar.contract.words import NO_GRANT, NO_GRANT_YET, Code, Line
 from webhook.explain.facts import Json, time_of
+from webhook.identifiers import ConnectorKey
 
-_DENIED = "package-denied"
-"""The Connector's policy said no. That is no fault: pip looks for a newer pip, though it may not have any"""
-
-_PASSING = (_DENIED, "too-busy", "credential-renewed", "client-gone", "redirect")
-"""Clients repeat the others by themselves, or are gone."""
+_PASSING = (
+    Code.PACKAGE_DENIED,  # pip looks for a newer pip, even where the Connector's policy denies it
+    Code.TOO_BUSY,
+    Code.CREDENTIAL_RENEWED,
+    Code.CLIENT_GONE,
+    Code.REDIRECT,
+)
+"""Reasons that need no action: clients repeat these requests by themselves, or have left"""
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Requests that were refused for one reason, or failed."""
+class RefusedRequests:
+    """Requests that were refused, or failed, for the same reason."""
 
     reason: str
     detail: str
+    """The newest request's sentence"""
+    cause: str
+    """The same without the words in which the sidecar says that there is no grant"""
     is_failure: bool
-    """Nobody said no: something did not answer, or broke"""
+    """Not a refusal: a server did not answer, or broke off"""
     count: int
     last: datetime | None
     is_last_word: bool
@@ -29,27 +37,30 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What the log holds about one connector."""
+    """The use of one connector, as far as the log goes back."""
 
     served: int
     last_served: datetime | None
-    refusals: tuple[Refusal, ...]
-    """The newest first"""
+    refusals: tuple[RefusedRequests, ...]
+    """Newest first"""
     missing: tuple[str, ...]
-    """Packages that the registry does not have, as it said itself"""
+    """Packages for which the registry answered 404"""
     denied: tuple[str, ...]
-    """A sentence for each package that the Connector's policy kept back"""
+    """A sentence for each package that the Connector's policy denied"""
 
 
-def use_of(lines: Sequence[Json], connector: str) -> Use:
-    requests = [one for one in lines if one.get("message") == "request" and one.get("connector") == connector]
-    served = [one for one in requests if _is_served(one)]
+def use_of(lines: Sequence[Json], connector: ConnectorKey) -> Use:
+    requests = [line for line in lines if line.get("message") == Line.REQUEST]
+    requests = [line for line in requests if line.get("connector") == str(connector)]
+    served = [line for line in requests if _is_served(line)]
+    missing = [line for line in requests if _is_missing(line)]
+    denied = [line for line in requests if line.get("reason") == Code.PACKAGE_DENIED]
     return Use(
         served=len(served),
         last_served=time_of(served[-1].get("time")) if served else None,
         refusals=tuple(_refusals(requests)),
-        missing=tuple(dict.fromkeys(str(one["package"]) for one in requests if _is_missing(one))),
-        denied=tuple(dict.fromkeys(str(one["detail"]) for one in requests if one.get("reason") == _DENIED)),
+        missing=tuple(dict.fromkeys(str(line["package"]) for line in missing)),
+        denied=tuple(dict.fromkeys(str(line["detail"]) for line in denied)),
     )
 
 
@@ -58,34 +69,36 @@ def _is_served(line: Json) -> bool:
 
 
 def _is_missing(line: Json) -> bool:
-    # pip looks whether there is a newer pip, and few private registries have one
+    # pip looks for a newer pip, which few private registries have
     is_index = line.get("action") == "index" and line.get("package") not in (None, "", "pip")
     return is_index and _status(line) == 404 and not line.get("reason")
 
 
 def _is_refused(line: Json) -> bool:
-    """Of the kind that is somebody's to mend: not a path that no package client asks for."""
+    """Whether an administrator could help. Paths that no package client asks for are left out."""
     status = _status(line)
     return bool(line.get("reason")) and line["reason"] not in _PASSING and (status == 403 or status >= 500)
 
 
-def _refusals(requests: Sequence[Json]) -> Iterator[Refusal]:
-    refused = [one for one in requests if _is_refused(one)]
-    last_words = {_kind(one): one for one in requests if _is_refused(one) or _is_served(one)}
-    for reason in dict.fromkeys(str(one["reason"]) for one in reversed(refused)):
-        same = [one for one in refused if one["reason"] == reason]
-        yield Refusal(
+def _refusals(requests: Sequence[Json]) -> Iterator[RefusedRequests]:
+    refused = [line for line in requests if _is_refused(line)]
+    last_words = {_is_upload(line): line for line in requests if _is_refused(line) or _is_served(line)}
+    for reason in dict.fromkeys(str(line["reason"]) for line in reversed(refused)):
+        same = [line for line in refused if line["reason"] == reason]
+        detail = str(same[-1].get("detail") or "")
+        yield RefusedRequests(
             reason=reason,
-            detail=str(same[-1].get("detail") or ""),
+            detail=detail,
+            cause=detail.removeprefix(NO_GRANT).removeprefix(NO_GRANT_YET),
             is_failure=_status(same[-1]) >= 500,
             count=len(same),
             last=time_of(same[-1].get("time")),
-            is_last_word=any(one is last_words[_kind(one)] for one in same),
+            is_last_word=any(line is last_words[_is_upload(line)] for line in same),
         )
 
 
-def _kind(line: Json) -> bool:
-    """Whether it is an upload: what is refused before it is routed has no action."""
+def _is_upload(line: Json) -> bool:
+    """By the method: a request that is refused before it is routed has no action."""
     return line.get("method") == "POST"
 
 

@@ -1,11 +1,11 @@
-"""What `explain` says: statements with the fix, in sections in the order in which a person reads. Pure."""
+"""Statements of `explain`, each with its fix, in sections in the order of reading. Pure."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Section = Literal["created", "asked", "injected", "granted", "connector", "requests"]
 Level = Literal["ok", "note", "waiting", "wrong"]
-"""`waiting`: not yet, and nothing need be done; `note`: worth knowing, and no reason for not being served"""
+"""`waiting`: not yet, and nothing to do. `note`: worth knowing, but not why a Pod is not served"""
 
 
 @dataclass(frozen=True, slots=True)

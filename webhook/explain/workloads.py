@@ -1,6 +1,5 @@
-"""The kinds of objects that make Pods: how people write them, where they and their templates lie. Pure."""
+"""The kinds of objects that make Pods: their names, their paths and the places of their templates. Pure."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +17,8 @@ class Kind:
 
 
 KINDS = {
-    one.name.lower(): one
-    for one in (
+    kind.name.lower(): kind
+    for kind in (
         Kind("Job", "batch", "jobs"),
         Kind("CronJob", "batch", "cronjobs", ("spec", "jobTemplate", "spec", "template")),
         Kind("Deployment", "apps", "deployments"),
@@ -29,8 +28,6 @@ KINDS = {
     )
 }
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_SUBDOMAIN_LENGTH = 253
 _SHORT = {
     "po": "pod",
     "deploy": "deployment",
@@ -55,21 +52,16 @@ def parse_target(text: str) -> Target:
     kind, slash, name = text.rpartition("/")
     word = kind.lower().partition(".")[0]
     word = _SHORT.get(word, word)
-    plurals = {one.plural: one for one in KINDS.values()}
+    plurals = {known.plural: known for known in KINDS.values()}
     if not name or (slash and not word):
-        raise InputError.of("InvalidTarget", f"{text!r} is no name: give POD, or a workload as job/NAME")
+        raise InputError.of("InvalidTarget", f"{text!r} is not a name: give POD, or a workload as job/NAME")
     if word in ("", "pod", "pods"):
         return Target(None, name)
-    found = KINDS.get(word) or plurals.get(word)
-    if found is None:
+    workload = KINDS.get(word) or plurals.get(word)
+    if workload is None:
         known = ", ".join(["pod", *KINDS])
-        raise InputError.of("InvalidTarget", f"{kind!r} makes no Pods: give one of {known}")
-    return Target(found, name)
-
-
-def is_subdomain(name: str) -> bool:
-    """Whether an object can have this name (RFC 1123, as the API server takes it)."""
-    return len(name) <= _SUBDOMAIN_LENGTH and all(_LABEL.fullmatch(label) for label in name.split("."))
+        raise InputError.of("InvalidTarget", f"{kind!r} makes no Pods: use one of {known}")
+    return Target(workload, name)
 
 
 def collection_path(kind: Kind, namespace: str) -> str:
@@ -83,19 +75,19 @@ def path(kind: Kind, namespace: str, name: str) -> str:
 def template(workload: Mapping[str, Any]) -> Mapping[str, Any]:
     """The Pod template, empty where the object has none."""
     kind = KINDS.get(str(workload.get("kind")).lower())
-    found: Any = workload if kind else {}
+    value: Any = workload if kind else {}
     for key in kind.template_path if kind else ():
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
 
 
 def template_field(workload: Mapping[str, Any]) -> str:
-    """Where annotations of the Pods belong."""
+    """The field for annotations of the Pods."""
     kind = KINDS.get(str(workload.get("kind")).lower())
     return ".".join([*(kind.template_path if kind else ("spec", "template")), "metadata.annotations"])
 
 
 def selector(workload: Mapping[str, Any]) -> str | None:
-    """The Pods' labels as a query; None where the object does not select any by labels."""
+    """The Pods' labels as a query. None if the object does not select Pods by labels."""
     labels = ((workload.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
     return ",".join(f"{key}={value}" for key, value in labels.items()) or None

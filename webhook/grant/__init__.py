@@ -1,1 +1,1 @@
-"""What an injected Pod may have. Pure but for `granting`, which asks the port `cluster`."""
+"""Decides the grant of an injected Pod. Pure but for `granting`, which asks the port `cluster`."""

@@ -39,7 +39,7 @@ def is_bound_to_pod(token: str) -> bool:
 
 
 def pod(token: str) -> tuple[str, str]:
-    """The ServiceAccount and the uid of the Pod that any token claims; empty where it names none."""
+    """The ServiceAccount and the uid of the Pod that a token claims; empty texts if it names no Pod."""
     claims = _claims(token) or {}
     subject, private = claims.get("sub"), claims.get("kubernetes.io")
     bound = private.get("pod") if isinstance(private, dict) else None

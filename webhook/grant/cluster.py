@@ -1,7 +1,7 @@
-"""The broker's narrow view of a cluster: six questions, and the typed answers to them.
+"""The broker's narrow view of a cluster: seven questions, and typed answers.
 
-The Kubernetes API and `webhook.demo.memory_cluster` both answer them. An implementation holds no policy: it
-raises `errors.ClusterUnavailable` when it has no answer, and returns None for what does not exist.
+The Kubernetes API and `webhook.demo.memory_cluster` implement it. An implementation holds no policy: it
+raises `errors.ClusterUnavailable` if it has no answer, and returns None for an object that does not exist.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from webhook.connector.secret import SecretManifest
 Verb = Literal["get", "create"]
 
 PROXY_RESOURCE = ("connectors", "proxy")
-"""Resource and sub-resource that an access is reviewed on: `get` installs, `create` uploads."""
+"""Resource and sub-resource of an access review: `get` is for installing, `create` for uploading."""
 
 _SERVICE_ACCOUNT = "system:serviceaccount:"
 _POD_NAME = "authentication.kubernetes.io/pod-name"
@@ -23,37 +23,37 @@ _POD_UID = "authentication.kubernetes.io/pod-uid"
 
 @dataclass(frozen=True, slots=True)
 class TokenIdentity:
-    """Whom a token stands for, as the API server answered: `TokenReview.status`."""
+    """The identity in a token, as the API server returns it in `TokenReview.status`."""
 
     username: str
     uid: str
     groups: tuple[str, ...]
     audiences: tuple[str, ...]
     namespace: str | None
-    """None, as the next: not a ServiceAccount's token"""
+    """None, like the next field, if the token is not of a ServiceAccount"""
     service_account: str | None
     pod_name: str | None
-    """None, as the next: not bound to a Pod"""
+    """None, like the next field, if the token is not bound to a Pod"""
     pod_uid: str | None
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenReview:
-    """An answer about a token; without an identity, `error` says why."""
+    """The answer about a token. Without an identity, `error` has the cause."""
 
     identity: TokenIdentity | None
     error: str = ""
 
 
 class Cluster(Protocol):
-    """What the broker asks."""
+    """The questions of the broker."""
 
     async def review_token(self, token: Secret, audience: str) -> TokenReview: ...
 
     async def pod(self, namespace: str, name: str) -> Mapping[str, Any] | None: ...
 
-    async def is_allowed(self, who: TokenIdentity, verb: Verb, namespace: str, connector: str) -> bool:
+    async def is_allowed(self, identity: TokenIdentity, verb: Verb, namespace: str, connector: str) -> bool:
         """SubjectAccessReview on `connectors/proxy` of that Connector, groups included."""
 
     async def secret(self, namespace: str, name: str) -> SecretManifest | None: ...
@@ -61,10 +61,10 @@ class Cluster(Protocol):
     async def connector(self, namespace: str, name: str) -> Mapping[str, Any] | None: ...
 
     async def sidecar_images(self) -> Sequence[str]:
-        """The images that the installation's objects name now, beside this replica's settings."""
+        """The images that the objects of the installation name now, besides this replica's settings."""
 
     async def is_ready(self) -> bool:
-        """Whether questions can be answered; a replica that cannot is taken out of its Service."""
+        """Whether it can answer questions. A replica that cannot gets no requests from its Service."""
 
 
 def parse_token_review(status: Mapping[str, Any]) -> TokenReview:
@@ -93,6 +93,6 @@ def parse_token_review(status: Mapping[str, Any]) -> TokenReview:
 
 
 def _single(extra: Mapping[str, tuple[str, ...]], key: str) -> str | None:
-    """The value, if there is exactly one: of two, nobody knows which Pod is meant."""
+    """The value, if there is exactly one. With two it is unclear which Pod is meant."""
     values = extra.get(key, ())
     return values[0] if len(values) == 1 and values[0] else None

@@ -1,99 +1,50 @@
 """The way from a token to a grant: asks the cluster, in an order that gives nothing away early.
 
-Nothing of a Connector is told before the Pod is known to name it, nothing of one in another namespace before
-an access review, and a Secret is read last. The rules themselves are in `webhook.grant.rules`.
+A caller learns nothing about a Connector that its Pod does not name. For a Connector in another namespace, an
+access review comes first. Secrets are read last. The rules themselves are in `webhook.grant.rules`.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from sidecar.contract.grant import Grant
 from sidecar.contract.secret import Secret
 from sidecar.contract.words import TOKEN_AUDIENCE
-from webhook.connector.credentials import secret_forbidden
 from webhook.connector.manifest import Connector
-from webhook.connector.secret import SecretManifest
-from webhook.errors import Forbidden, Problem, Refusal
+from webhook.connector.registry import read_secrets
+from webhook.errors import Problem
 from webhook.grant import rules
 from webhook.grant.cluster import Cluster
-from webhook.grant.isolation import UNKNOWN_IMAGE, violations
+from webhook.grant.isolation import violations
+from webhook.grant.reasons import ViolationReason
+from webhook.grant.rules import Caller
+from webhook.grant.trail import GrantRequest
+from webhook.identifiers import ConnectorKey
 from webhook.pod.request import Request
 from webhook.pod.settings import Settings
 
 
-@dataclass(slots=True)
-class Trail:
-    """What is known of an exchange so far, for its one line in the audit log. Never a secret."""
-
-    connector: str | None = None
-    namespace: str | None = None
-    pod: str | None = None
-    uid: str | None = None
-    service_account: str | None = None
-    version: str | None = None
-    upload: bool | None = None
-    rejected: bool = False
-    """The sidecar says that this version does not serve"""
-    cause: str | None = None
-    """Why not, from `contract.CAUSES`. None if there is a newer version, or the sidecar is older"""
-
-    def met(self, caller: rules.Caller) -> None:
-        self.namespace, self.pod, self.uid = caller.namespace, caller.pod_name, caller.pod_uid
-        self.service_account = caller.service_account
+async def identify(cluster: Cluster, token: Secret) -> Caller:
+    """The Pod that the token is bound to. Raises as `grant` does."""
+    return rules.authenticate(await cluster.review_token(token, TOKEN_AUDIENCE), TOKEN_AUDIENCE)
 
 
-async def grant(
-    cluster: Cluster,
-    settings: Settings,
-    *,
-    token: Secret,
-    connector_key: str,
-    rejected: str | None,
-    trail: Trail,
-    cause: str | None = None,
-    enforces: Collection[str] = (),
-) -> Grant:
-    """Raises `errors.Refusal`, `errors.ClusterUnavailable` and `errors.ClusterRefused`, which means that
-    a right of the broker itself is missing; `trail` is filled in each case. `enforces` is what the sidecar
-    says that it holds its Pod to (`contract.ENFORCES`)."""
-    trail.connector = connector_key
-    namespace, _, name = connector_key.partition("/")
-    caller = rules.authenticate(await cluster.review_token(token, TOKEN_AUDIENCE), TOKEN_AUDIENCE)
-    trail.met(caller)
-    request = await _judge_pod(cluster, settings, caller, connector_key)
-    foreign = rules.is_foreign(caller, namespace)
-    if foreign:
-        allowed = await cluster.is_allowed(caller.identity, "get", namespace, name)
-        rules.check_install(caller, connector_key, allowed=allowed)
-    connector = rules.find_connector(connector_key, await cluster.connector(namespace, name))
-    reviewed = foreign or connector.authorization == "rbac"
-    if reviewed and not foreign:
-        allowed = await cluster.is_allowed(caller.identity, "get", namespace, name)
-        rules.check_install(caller, connector_key, allowed=allowed)
-    rules.check_enforced(connector, enforces)
-    may_create = not reviewed or await cluster.is_allowed(caller.identity, "create", namespace, name)
-    target = request.publish_target == connector_key
-    upload = rules.may_upload(connector, is_publish_target=target, allowed=may_create)
-    secret, ca_secret = await _secrets(cluster, connector)
-    found = rules.compose(
-        connector, secret=secret, ca_secret=ca_secret, upload=upload, broker_ca=settings.broker_ca
-    )
-    trail.version, trail.upload, trail.rejected = found.version, upload, rejected == found.version
-    trail.cause = cause if trail.rejected else None
-    return found
-
-
-async def _violations(cluster: Cluster, settings: Settings, pod: Mapping[str, Any]) -> list[Problem]:
-    """For an image that these settings do not name, ask the cluster: in a roll, replicas differ."""
-    problems = violations(pod, settings=settings)
-    if any(problem.reason == UNKNOWN_IMAGE for problem in problems):
-        return violations(pod, settings=settings.with_images(await cluster.sidecar_images()))
-    return problems
+async def grant(cluster: Cluster, settings: Settings, caller: Caller, request: GrantRequest) -> Grant:
+    """Raises `errors.Refusal`, `errors.ClusterUnavailable`, and `errors.ClusterRefused`, which means that
+    the broker itself lacks a right."""
+    key = request.connector
+    pod_request = await _judge_pod(cluster, settings, caller, key)
+    connector, is_reviewed = await _permitted_connector(cluster, caller, key)
+    rules.check_enforced(connector, request.enforces)
+    may_create = not is_reviewed or await cluster.is_allowed(caller.identity, "create", *key)
+    is_target = pod_request.publish_target == key
+    upload = rules.may_upload(connector, is_publish_target=is_target, allowed=may_create)
+    secrets = await read_secrets(connector, cluster.secret)
+    return rules.compose(connector, secrets, upload=upload, broker_ca=settings.broker_ca)
 
 
 async def _judge_pod(
-    cluster: Cluster, settings: Settings, caller: rules.Caller, connector_key: str
+    cluster: Cluster, settings: Settings, caller: Caller, connector_key: ConnectorKey
 ) -> Request:
     """The Pod's request, if it is allowed. The Pod, up to a mebibyte, is released at once."""
     pod = rules.check_pod(caller, await cluster.pod(caller.namespace, caller.pod_name))
@@ -102,19 +53,29 @@ async def _judge_pod(
     return request
 
 
-async def _secrets(
-    cluster: Cluster, connector: Connector
-) -> tuple[SecretManifest | None, SecretManifest | None]:
-    async def read(name: str | None, *, is_ca: bool) -> SecretManifest | None:
-        if not name:
-            return None
-        try:
-            return await cluster.secret(connector.namespace, name)
-        except Forbidden as error:
-            problem = secret_forbidden(connector.namespace, name, is_ca=is_ca)
-            raise Refusal(problem.reason, problem.message) from error
+async def _violations(cluster: Cluster, settings: Settings, pod: Mapping[str, Any]) -> list[Problem]:
+    """For an image that these settings do not name, ask the cluster: in a roll, replicas differ."""
+    problems = violations(pod, settings=settings)
+    if any(problem.reason == ViolationReason.SIDECAR_IMAGE for problem in problems):
+        return violations(pod, settings=settings.with_images(await cluster.sidecar_images()))
+    return problems
 
-    return (
-        await read(connector.secret_name, is_ca=False),
-        await read(connector.ca_secret_name, is_ca=True),
-    )
+
+async def _permitted_connector(
+    cluster: Cluster, caller: Caller, connector_key: ConnectorKey
+) -> tuple[Connector, bool]:
+    """The Connector, and whether access reviews decide on it. For a Connector in another namespace the review
+    comes first, so that a refusal does not show whether it exists. Else the Connector's own field decides."""
+
+    async def check_install() -> None:
+        allowed = await cluster.is_allowed(caller.identity, "get", *connector_key)
+        rules.check_install(caller, connector_key, allowed=allowed)
+
+    is_foreign = rules.is_foreign(caller, connector_key.namespace)
+    if is_foreign:
+        await check_install()
+    connector = rules.find_connector(connector_key, await cluster.connector(*connector_key))
+    is_own_reviewed = not is_foreign and connector.authorization == "rbac"
+    if is_own_reviewed:
+        await check_install()
+    return connector, is_foreign or is_own_reviewed

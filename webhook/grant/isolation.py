@@ -1,8 +1,8 @@
 """Whether a Pod still keeps the credential apart from its workload. Pure.
 
-Between our patch and the running Pod stand other webhooks, and its author, who may write our container by
-hand. Refused is whatever could make it another program, make it talk to others, or let others read it; edits
-that other webhooks make for good reasons pass: resources, variables of theirs, mounts below /var/run/secrets.
+Other webhooks may change the Pod after our patch, and its author may write our container by hand. A violation
+is a change that could turn the container into another program, make it talk to others, or let others read it.
+Useful changes of other webhooks pass: resources, their own variables, mounts below /var/run/secrets.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,17 +13,16 @@ from webhook import names
 from webhook.errors import Problem
 from webhook.grant.known_sidecars import KNOWN, Shape, listened_ports
 from webhook.grant.neighbours import mappings, surrounding_violations
+from webhook.grant.reasons import ViolationReason
 from webhook.pod.settings import Settings
 from webhook.pod.sidecar import FORBIDDEN_VARIABLES, SECRETS_DIR, is_harmless_mount
 
-UNKNOWN_IMAGE = "SidecarImage"
-"""A violation that may end a moment later: the settings of another replica can name the image"""
 _IMAGE_REMEDY = (
     "create the Pod anew; if it is a mirror's, an administrator can name it in the product's "
     "WEBHOOK_ALLOWED_IMAGES"
 )
 _SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t")
-"""Of Pod Security "baseline"; OpenShift sets a level besides."""
+"""The types of Pod Security "baseline"; OpenShift sets a level in addition."""
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _TERMINALS = ("stdin", "stdinOnce", "tty")
 _PLAIN_MOUNT: Mapping[str, Any] = {
@@ -35,70 +34,87 @@ _PLAIN_MOUNT: Mapping[str, Any] = {
 
 
 def violations(pod: Mapping[str, Any], *, settings: Settings) -> list[Problem]:
-    """What could let a process other than ours get the credential; empty for a Pod as admission leaves it."""
+    """Whatever could give the credential to another process; empty for a Pod as admission leaves it."""
     spec = pod.get("spec") or {}
-    ours = [one for one in mappings(spec.get("initContainers")) if one.get("name") == names.SIDECAR]
-    if len(ours) != 1:
+    sidecars = [
+        container
+        for container in mappings(spec.get("initContainers"))
+        if container.get("name") == names.SIDECAR
+    ]
+    if len(sidecars) != 1:
         sentence = f"init container {names.SIDECAR} is absent: was the Pod admitted by the webhook?"
-        return [Problem("SidecarAbsent", sentence)]
-    container = ours[0]
-    found = list(_container_violations(container, settings))
+        return [Problem(ViolationReason.SIDECAR_ABSENT, sentence)]
+    container = sidecars[0]
+    problems = list(_container_violations(container, settings))
     version = _variables(container).get("SIDECAR_SHAPE")
     shape = KNOWN.get(str(version))
     if shape is None:
         known = ", ".join(KNOWN)
-        found.append(_problem("SidecarShapeUnknown", f"is of shape {version!r}; this broker knows {known}"))
+        problems.append(
+            _problem(
+                ViolationReason.SIDECAR_SHAPE_UNKNOWN, f"is of shape {version!r}; this broker knows {known}"
+            )
+        )
     else:
-        found += _shape_violations(container, shape, settings)
-    return [*found, *surrounding_violations(spec)]
+        problems += _shape_violations(container, shape, settings)
+    return [*problems, *surrounding_violations(spec)]
 
 
-def _problem(reason: str, sentence: str) -> Problem:
+def _problem(reason: ViolationReason, sentence: str) -> Problem:
     return Problem(reason, f"container {names.SIDECAR} {sentence}")
 
 
 def _container_violations(container: Mapping[str, Any], settings: Settings) -> Iterator[Problem]:
-    """What no version of ours has."""
+    """Fields that no version of the sidecar has."""
     if container.get("image") not in settings.allowed_images:
         sentence = f"runs {container.get('image')!r}, which is not an allowed image: {_IMAGE_REMEDY}"
-        yield _problem("SidecarImage", sentence)
+        yield _problem(ViolationReason.SIDECAR_IMAGE, sentence)
     if container.get("restartPolicy") != "Always":
-        yield _problem("SidecarRestartPolicy", "must have restartPolicy Always")
+        yield _problem(ViolationReason.SIDECAR_RESTART_POLICY, "must have restartPolicy Always")
     if container.get("restartPolicyRules"):
-        yield _problem("SidecarRestartPolicy", "must not have restartPolicyRules")
+        yield _problem(ViolationReason.SIDECAR_RESTART_POLICY, "must not have restartPolicyRules")
     if container.get("args"):
-        yield _problem("SidecarArguments", "must not have args")
+        yield _problem(ViolationReason.SIDECAR_ARGUMENTS, "must not have args")
     if container.get("workingDir"):
-        yield _problem("SidecarWorkingDirectory", "must not have a workingDir")
+        yield _problem(ViolationReason.SIDECAR_WORKING_DIRECTORY, "must not have a workingDir")
     if container.get("envFrom"):
-        yield _problem("SidecarEnvFrom", "must not have envFrom: nobody sees what it brings")
+        yield _problem(ViolationReason.SIDECAR_ENV_FROM, "must not have envFrom: nobody sees what it brings")
     if container.get("volumeDevices"):
-        yield _problem("SidecarDevice", "must not have volumeDevices")
+        yield _problem(ViolationReason.SIDECAR_DEVICE, "must not have volumeDevices")
     for device in _devices(container.get("resources") or {}):
-        yield _problem("SidecarDevice", f"must not have {device}: drivers change a container with a device")
+        yield _problem(
+            ViolationReason.SIDECAR_DEVICE,
+            f"must not have {device}: drivers change a container with a device",
+        )
     for field in _PROBES:
         if container.get(field):
-            yield _problem("SidecarProbe", f"must not have a {field}: it could run a command of others")
+            yield _problem(
+                ViolationReason.SIDECAR_PROBE, f"must not have a {field}: it could run a command of others"
+            )
     for field in _TERMINALS:
         if container.get(field):
-            yield _problem("SidecarTerminal", f"must not have {field}: it could be attached to")
+            yield _problem(
+                ViolationReason.SIDECAR_TERMINAL, f"must not have {field}: it could be attached to"
+            )
     for entry in mappings(container.get("env")):
         if FORBIDDEN_VARIABLES.fullmatch(str(entry.get("name"))):
-            yield _problem("SidecarVariableForbidden", f"must not have the variable {entry.get('name')}")
+            yield _problem(
+                ViolationReason.SIDECAR_VARIABLE_FORBIDDEN, f"must not have the variable {entry.get('name')}"
+            )
     for sentence in _security_problems(container.get("securityContext") or {}):
-        yield _problem("SidecarSecurityContext", sentence)
+        yield _problem(ViolationReason.SIDECAR_SECURITY_CONTEXT, sentence)
 
 
 def _devices(resources: Mapping[str, Any]) -> Iterator[str]:
     if resources.get("claims"):
         yield "resources.claims"
     for kind in ("limits", "requests"):
-        # a device's name has a domain (device plugin, DeviceClass); hugepages and other amounts have none
+        # the name of a device has a domain (device plugin, DeviceClass), that of hugepages has not
         yield from (f"resources.{kind} {name}" for name in resources.get(kind) or {} if "/" in name)
 
 
 def _security_problems(context: Mapping[str, Any]) -> Iterator[str]:
-    """Weaker than what is injected (Pod Security "restricted", and a read-only root)."""
+    """Settings weaker than the injected ones (Pod Security "restricted", and a read-only root)."""
     for field, wanted in (
         ("allowPrivilegeEscalation", False),
         ("readOnlyRootFilesystem", True),
@@ -123,38 +139,40 @@ def _security_problems(context: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _shape_violations(container: Mapping[str, Any], shape: Shape, settings: Settings) -> Iterator[Problem]:
-    """Where the container is not what that version injected."""
+    """Differences between the container and the container that this version injected."""
     if container.get("command") != list(shape.command):
-        yield _problem("SidecarCommand", f"must run {' '.join(COMMAND)}")
+        yield _problem(ViolationReason.SIDECAR_COMMAND, f"must run {' '.join(COMMAND)}")
     if container.get("terminationMessagePolicy", "File") != shape.termination_message_policy:
-        yield _problem("SidecarTermination", "has another terminationMessagePolicy")
+        yield _problem(ViolationReason.SIDECAR_TERMINATION, "has another terminationMessagePolicy")
     if container.get("terminationMessagePath", "/dev/termination-log") != "/dev/termination-log":
-        yield _problem("SidecarTermination", "has another terminationMessagePath")
+        yield _problem(ViolationReason.SIDECAR_TERMINATION, "has another terminationMessagePath")
     wrong = sorted(_wrong_variables(container, shape, settings))
     if wrong:
-        yield _problem("SidecarVariable", f"has variables that are not as injected: {', '.join(wrong)}")
-    # the gate is told from the ports, so it can be judged only where they are right
+        yield _problem(
+            ViolationReason.SIDECAR_VARIABLE, f"has variables that are not as injected: {', '.join(wrong)}"
+        )
+    # the start gate depends on the ports, so it can be judged only if they are right
     if "SIDECAR_LISTEN" not in wrong:
         ports = listened_ports(_variables(container)["SIDECAR_LISTEN"])
         gate = {"postStart": {"exec": {"command": list(shape.start_gate(ports))}}}
         if container.get("lifecycle") != gate:
-            yield _problem("SidecarLifecycle", "has another lifecycle than the start gate")
+            yield _problem(ViolationReason.SIDECAR_LIFECYCLE, "has another lifecycle than the start gate")
     yield from _mount_violations(container, shape)
 
 
 def _wrong_variables(container: Mapping[str, Any], shape: Shape, settings: Settings) -> Iterator[str]:
     entries = mappings(container.get("env"))
-    # in an environment the last one of a name wins, and Kubernetes keeps them all
-    counts = [str(entry.get("name")) for entry in entries]
-    found = _variables(container)
+    # Kubernetes passes on each variable of a repeated name, and the last value wins
+    all_names = [str(entry.get("name")) for entry in entries]
+    values = _variables(container)
     for name, check in shape.variables.items():
-        if counts.count(name) != 1 or name not in found or not check(found[name], settings):
+        if all_names.count(name) != 1 or name not in values or not check(values[name], settings):
             yield name
-    yield from (name for name in counts if name.startswith("SIDECAR_") and name not in shape.variables)
+    yield from (name for name in all_names if name.startswith("SIDECAR_") and name not in shape.variables)
 
 
 def _variables(container: Mapping[str, Any]) -> dict[str, str]:
-    """Plain texts only: `valueFrom`, and `$(NAME)`, which the kubelet replaces, bring what nobody sees."""
+    """Only plain texts: the value of `valueFrom`, and of `$(NAME)`, is not in the manifest."""
     return {
         str(entry.get("name")): entry["value"]
         for entry in mappings(container.get("env"))
@@ -167,12 +185,15 @@ def _mount_violations(container: Mapping[str, Any], shape: Shape) -> Iterator[Pr
     wanted: Mapping[str, Mapping[str, Any]] = {
         volume: {**_PLAIN_MOUNT, **mount, "name": volume} for volume, mount in shape.mounts.items()
     }
-    found: list[Mapping[str, Any]] = [{**_PLAIN_MOUNT, **mount} for mount in mounts]
+    completed: list[Mapping[str, Any]] = [{**_PLAIN_MOUNT, **mount} for mount in mounts]
+    volumes = [mount.get("name") for mount in mounts]
     for volume, mount in wanted.items():
-        if found.count(mount) != 1 or sum(one.get("name") == volume for one in mounts) != 1:
-            yield _problem("SidecarMount", f"must mount the volume {volume} once, as injected")
-    ours = [str(mount["mountPath"]) for mount in shape.mounts.values()]
+        if completed.count(mount) != 1 or volumes.count(volume) != 1:
+            yield _problem(ViolationReason.SIDECAR_MOUNT, f"must mount the volume {volume} once, as injected")
+    our_paths = [str(mount["mountPath"]) for mount in shape.mounts.values()]
     for mount in mounts:
-        if mount.get("name") not in shape.mounts and not is_harmless_mount(str(mount.get("mountPath")), ours):
+        if mount.get("name") not in shape.mounts and not is_harmless_mount(
+            str(mount.get("mountPath")), our_paths
+        ):
             sentence = f"must not mount {mount.get('mountPath')}: others may mount below {SECRETS_DIR} only"
-            yield _problem("SidecarForeignMount", sentence)
+            yield _problem(ViolationReason.SIDECAR_FOREIGN_MOUNT, sentence)

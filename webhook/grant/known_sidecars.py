@@ -1,8 +1,9 @@
-"""What our container looks like, for every version of it that may still run in a Pod. Pure data.
+"""The shape of our container, for every version that may still run in a Pod. Pure data.
 
-`contract.SHAPE` names what is injected today. A change that the broker could notice takes the next number;
-what was current is then written down here as it was, not as a reference to code that goes on changing, and an
-upgrade of the broker cuts off no running Pod. `tests/shapes/<version>/` holds a Pod of each earlier one.
+`contract.words.SHAPE` is the version that is injected today. A change that the broker could notice takes the
+next number. The earlier version is then written down here literally, because the code that it came from goes
+on changing. So an upgrade of the broker cuts off no running Pod. `tests/shapes/<version>/` holds a Pod of
+each earlier version.
 """
 
 import json
@@ -33,13 +34,13 @@ class Shape:
     """Ports → the `postStart` command"""
     termination_message_policy: str
     variables: Mapping[str, Check]
-    """Each is there once, as a plain text that passes; no other variable begins with `SIDECAR_`"""
+    """Each occurs once, as a plain text that passes its check; no other variable begins with `SIDECAR_`"""
     mounts: Mapping[str, Mapping[str, Any]]
     """Volume → its mount"""
 
 
 def listened_ports(listen: str) -> tuple[int, ...]:
-    """The ports of `SIDECAR_LISTEN`, which has been checked."""
+    """The ports in a value of `SIDECAR_LISTEN` that passed its check."""
     return tuple(int(part.rpartition("=")[2]) for part in listen.split(","))
 
 
@@ -52,7 +53,7 @@ def _is_listen(value: str, _: Settings) -> bool:
 
 
 def _is_files(value: str, _: Settings) -> bool:
-    """Their text configures the workload's own clients and is its own business; their names are ours."""
+    """The names must be ours. The contents configure the workload's own clients, so any text passes."""
     try:
         files = json.loads(value)
     except (ValueError, RecursionError):
@@ -65,17 +66,17 @@ def _is_log_level(value: str, _: Settings) -> bool:
 
 
 def _is_broker_url(value: str, settings: Settings) -> bool:
-    """Elsewhere, somebody would collect tokens."""
+    """Another address could collect tokens."""
     return value == settings.broker_url
 
 
 def _is_broker_ca(value: str, settings: Settings) -> bool:
-    """Each certificate is one of our authorities', past or present, and there is nothing else that a TLS
-    library would read (`BEGIN TRUSTED CERTIFICATE` is read as well)."""
+    """Each certificate is of our authorities, past or present. The value holds nothing else that a TLS
+    library would read, such as `BEGIN TRUSTED CERTIFICATE`."""
     ours = {_bare(certificate) for certificate in settings.broker_ca}
-    found = split_bundle(value)
-    only_certificates = value.count("-----BEGIN") == len(found)
-    return bool(found) and only_certificates and {_bare(one) for one in found} <= ours
+    certificates = split_bundle(value)
+    only_certificates = value.count("-----BEGIN") == len(certificates)
+    return bool(certificates) and only_certificates and set(map(_bare, certificates)) <= ours
 
 
 def _bare(certificate: str) -> str:
@@ -112,7 +113,7 @@ done
 """
 
 KNOWN: Mapping[str, Shape] = {
-    # before the first release: the gate watched the first port only, the last words were not kept
+    # before the first release: the gate watched only the first port, and no log became a termination message
     "0": Shape(
         command=("python3", "-I", "-m", "sidecar"),
         start_gate=lambda ports: ["sh", "-c", _GATE_50_MS, "start-gate", "20", str(ports[0])],

@@ -1,4 +1,4 @@
-"""What a Pod's other parts must not do to our container: volumes, neighbours, namespaces. Pure."""
+"""Violations by the other parts of a Pod: its volumes, other containers and namespaces. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 from sidecar.contract.words import TOKEN_AUDIENCE
 from webhook import names
 from webhook.errors import Problem
-from webhook.pod.reasons import Reason
+from webhook.grant.reasons import ViolationReason
 
 _SHARED = {
-    "hostNetwork": (Reason.HOST_NETWORK, "the proxy would serve the whole node"),
-    "hostPID": (Reason.HOST_PID, "our process would be seen by others"),
-    "shareProcessNamespace": (Reason.SHARE_PROCESS_NAMESPACE, "our process would be seen by others"),
+    "hostNetwork": (ViolationReason.HOST_NETWORK, "the proxy would serve the whole node"),
+    "hostPID": (ViolationReason.HOST_PID, "our process would be seen by others"),
+    "shareProcessNamespace": (ViolationReason.SHARE_PROCESS_NAMESPACE, "our process would be seen by others"),
 }
 
 
@@ -25,16 +25,18 @@ def surrounding_violations(spec: Mapping[str, Any]) -> Iterator[Problem]:
     for container in mappings(spec.get("ephemeralContainers")):
         if container.get("targetContainerName") == names.SIDECAR:
             sentence = f"ephemeral container {container.get('name')} targets {names.SIDECAR}"
-            yield Problem("EphemeralContainerTargetsSidecar", f"{sentence}: it sees its process")
+            yield Problem(
+                ViolationReason.EPHEMERAL_CONTAINER_TARGETS_SIDECAR, f"{sentence}: it sees its process"
+            )
 
 
 def mappings(value: object) -> list[Mapping[str, Any]]:
-    """The objects of a list; what is neither is not there."""
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+    """The objects of a list. Empty for any other value; entries that are no objects are left out."""
+    return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
 
 
 def _others(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Every container but the one of ours, which is among the init containers."""
+    """Every container but our sidecar, which is among the init containers."""
     for container in mappings(spec.get("initContainers")):
         if container.get("name") != names.SIDECAR:
             yield container
@@ -43,18 +45,18 @@ def _others(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _volume_violations(spec: Mapping[str, Any]) -> Iterator[Problem]:
-    volumes = {str(one.get("name")): one for one in mappings(spec.get("volumes"))}
+    volumes = {str(volume.get("name")): volume for volume in mappings(spec.get("volumes"))}
     token = volumes.pop(names.TOKEN_VOLUME, {})
     if not _is_our_token(token):
         sentence = f"volume {names.TOKEN_VOLUME} must project one token for {TOKEN_AUDIENCE} and nothing else"
-        yield Problem("TokenVolume", sentence)
+        yield Problem(ViolationReason.TOKEN_VOLUME, sentence)
     for name in (names.CONFIG_VOLUME, names.EMPTY_VOLUME):
         if set(volumes.get(name, {})) != {"name", "emptyDir"}:
-            yield Problem("ConfigVolume", f"volume {name} must be an emptyDir")
+            yield Problem(ViolationReason.CONFIG_VOLUME, f"volume {name} must be an emptyDir")
     for name, volume in volumes.items():
         if any(_audience(source) == TOKEN_AUDIENCE for source in _sources(volume)):
             sentence = f"volume {name} projects a token for {TOKEN_AUDIENCE}: only our container may have one"
-            yield Problem("TokenProjectedElsewhere", sentence)
+            yield Problem(ViolationReason.TOKEN_PROJECTED_ELSEWHERE, sentence)
 
 
 def _is_our_token(volume: Mapping[str, Any]) -> bool:
@@ -82,10 +84,13 @@ def _audience(source: Mapping[str, Any]) -> object:
 def _neighbour_violations(container: Mapping[str, Any]) -> Iterator[Problem]:
     name = container.get("name")
     if name == names.SIDECAR:
-        yield Problem("SidecarNameTaken", f"a second container is called {names.SIDECAR}")
+        yield Problem(ViolationReason.SIDECAR_NAME_TAKEN, f"a second container is called {names.SIDECAR}")
     for mount in mappings(container.get("volumeMounts")):
         if mount.get("name") == names.TOKEN_VOLUME:
-            yield Problem("TokenMountedElsewhere", f"container {name} mounts the volume {names.TOKEN_VOLUME}")
+            yield Problem(
+                ViolationReason.TOKEN_MOUNTED_ELSEWHERE,
+                f"container {name} mounts the volume {names.TOKEN_VOLUME}",
+            )
         if mount.get("name") == names.CONFIG_VOLUME and mount.get("readOnly") is not True:
             sentence = f"container {name} mounts the volume {names.CONFIG_VOLUME}, and not read-only"
-            yield Problem("ConfigMountedWritable", sentence)
+            yield Problem(ViolationReason.CONFIG_MOUNTED_WRITABLE, sentence)

@@ -1,57 +1,44 @@
-"""What a Pod is told about its grants, as Events: each refusal, and a grant when it is a new one. Pure.
+"""Events on a Pod about its grants: each refusal, and a grant if it is new. Pure.
 
-Told are Pods that the API server has named. What a bad token says of itself could be any Pod's name.
+Only Pods that the API server verified get Events: a bad token could claim any Pod's name.
 """
 
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from sidecar.contract.grant import Grant
-from sidecar.contract.words import (
-    CREDENTIAL_REFUSED,
-    CREDENTIAL_RESTS,
-    REGISTRY_FORBIDS,
-    REGISTRY_UNREACHABLE,
-    REQUEST_REFUSED,
-)
+from sidecar.contract.words import Code
 from webhook import names
+from webhook.grant.trail import Trail
+from webhook.identifiers import ConnectorKey
+
+_BEGIN = "Connector {}: "
 
 GRANTED = "Granted"
 INSTALL, INSTALL_AND_UPLOAD = "install", "install and upload"
 
 TROUBLES: Mapping[str, str] = {
-    CREDENTIAL_REFUSED: "the registry refuses the credential (status 401 or 403), and this Pod was never "
-    "served with it; correct the Secret that the Connector names",
-    CREDENTIAL_RESTS: "the registry refuses the credential (status 401), which it accepted before; it is "
-    "tried again by itself. If the password was changed, correct the Secret that the Connector names",
-    REQUEST_REFUSED: "the registry refuses a request (status 401), and accepted the credential for others; "
-    "the account may lack the right to that package",
-    REGISTRY_FORBIDS: "the registry forbids a request (status 403): user name or password are wrong, or "
+    Code.CREDENTIAL_REFUSED: "the registry refuses the credential (status 401 or 403), and this Pod was "
+    "never served with it; correct the Secret that the Connector names",
+    Code.CREDENTIAL_RESTS: "the registry refuses the credential (status 401), which it accepted before; it "
+    "is tried again by itself. If the password was changed, correct the Secret that the Connector names",
+    Code.REQUEST_REFUSED: "the registry refuses a request (status 401), and accepted the credential for "
+    "others; the account may lack the right to that package",
+    Code.REGISTRY_FORBIDS: "the registry forbids a request (status 403): user name or password are wrong, or "
     "the account may not do this",
-    REGISTRY_UNREACHABLE: "the registry cannot be reached from this Pod; check spec.address of the "
+    Code.REGISTRY_UNREACHABLE: "the registry cannot be reached from this Pod; check spec.address of the "
     "Connector, and NetworkPolicies",
 }
-"""Cause for which a sidecar asks for a newer grant → the Event's sentence"""
+"""Cause for which a sidecar asks for a newer grant → the sentence of the Event"""
 
-MOST = 20_000
-"""Pods and connectors that are remembered, at about 200 octets each. Who is forgotten hears it once more."""
-
-
-class Subject(Protocol):
-    """What is known of an exchange (`granting.Trail`)."""
-
-    connector: str | None
-    namespace: str | None
-    pod: str | None
-    uid: str | None
-    cause: str | None
+OUTCOMES_LIMIT = 20_000
+"""Pairs of Pod and connector remembered, about 200 bytes each. An evicted Pod gets its Event again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """One Event, in the words of `events.Recorder`."""
+class PodEvent:
+    """An Event, in the terms of `events.Recorder`."""
 
     regarding: Mapping[str, str]
     related: Mapping[str, str]
@@ -59,45 +46,55 @@ class Told:
     message: str
     is_warning: bool
     once: bool
-    """Another replica may have said it, or this one before its restart"""
+    """Another replica may have written it, or this one before its restart"""
 
 
 class Outcomes:
-    """Remembers how the last request of each Pod for each connector ended: a grant is renewed every five
-    minutes, and only the first one, and one after a refusal, is news."""
+    """Remembers how the last request of each Pod for each connector ended. A grant is renewed every five
+    minutes; only the first grant, and a grant after a refusal, are news."""
 
     def __init__(self) -> None:
         self._last: OrderedDict[tuple[str, str], str] = OrderedDict()
 
-    def granted(self, subject: Subject, grant: Grant) -> Told | None:
-        """None where the Pod knows it already."""
+    def granted(self, trail: Trail, grant: Grant) -> PodEvent | None:
+        """None if the Pod has this Event already."""
         rights = INSTALL_AND_UPLOAD if grant.upload_url else INSTALL
-        before = self._remember(subject, rights)
+        before = self._remember(trail, rights)
         if before == rights:
             return None
-        return _told(subject, GRANTED, rights, is_warning=False, once=before is None)
+        return _event(trail, GRANTED, rights, is_warning=False, once=before is None)
 
-    def troubled(self, subject: Subject) -> Told | None:
+    def troubled(self, trail: Trail) -> PodEvent | None:
         """None if the sidecar reported no trouble with the registry."""
-        if subject.cause is None:
+        if trail.cause is None:
             return None
-        sentence = TROUBLES[subject.cause]
-        return _told(subject, trouble_reason(subject.cause), sentence, is_warning=True, once=False)
+        sentence = TROUBLES[trail.cause]
+        return _event(trail, trouble_reason(trail.cause), sentence, is_warning=True, once=False)
 
-    def refused(self, subject: Subject, reason: str, sentence: str) -> Told | None:
-        """None where nobody knows which Pod it was."""
-        if subject.uid is None:
+    def refused(self, trail: Trail, reason: str, sentence: str) -> PodEvent | None:
+        """None if it is not known which Pod it was."""
+        if trail.uid is None:
             return None
-        self._remember(subject, reason)
-        return _told(subject, reason, sentence, is_warning=True, once=False)
+        self._remember(trail, reason)
+        return _event(trail, reason, sentence, is_warning=True, once=False)
 
-    def _remember(self, subject: Subject, outcome: str) -> str | None:
-        key = (str(subject.uid), str(subject.connector))
+    def _remember(self, trail: Trail, outcome: str) -> str | None:
+        key = (str(trail.uid), str(trail.connector))
         before = self._last.pop(key, None)
         self._last[key] = outcome
-        if len(self._last) > MOST:
+        if len(self._last) > OUTCOMES_LIMIT:
             self._last.popitem(last=False)
         return before
+
+
+def message_of(connector: ConnectorKey, text: str) -> str:
+    """An Event's message names the Connector: few tools show an Event's `related`."""
+    return _BEGIN.format(connector) + text
+
+
+def text_of(connector: ConnectorKey, message: str) -> str:
+    """The text of such a message; a message that begins otherwise is all text."""
+    return message.removeprefix(_BEGIN.format(connector))
 
 
 def trouble_reason(cause: str) -> str:
@@ -105,17 +102,17 @@ def trouble_reason(cause: str) -> str:
     return cause.title().replace("-", "")
 
 
-def _told(subject: Subject, reason: str, text: str, *, is_warning: bool, once: bool) -> Told | None:
-    if subject.namespace is None or subject.pod is None or subject.uid is None or subject.connector is None:
+def _event(trail: Trail, reason: str, text: str, *, is_warning: bool, once: bool) -> PodEvent | None:
+    if trail.namespace is None or trail.pod is None or trail.uid is None or trail.connector is None:
         return None
     pod = {"apiVersion": "v1", "kind": "Pod"}
-    place, _, name = subject.connector.partition("/")
-    connector = {"apiVersion": names.API_VERSION, "kind": "Connector", "namespace": place, "name": name}
-    return Told(
-        regarding={**pod, "namespace": subject.namespace, "name": subject.pod, "uid": subject.uid},
+    namespace, name = trail.connector
+    connector = {"apiVersion": names.API_VERSION, "kind": "Connector", "namespace": namespace, "name": name}
+    return PodEvent(
+        regarding={**pod, "namespace": trail.namespace, "name": trail.pod, "uid": trail.uid},
         related=connector,
         reason=reason,
-        message=f"Connector {subject.connector}: {text}",
+        message=message_of(trail.connector, text),
         is_warning=is_warning,
         once=once,
     )

@@ -1,11 +1,11 @@
-"""The sidecar images of this installation: their record, and the objects that name the present ones. Pure.
+"""The sidecar images of this installation: their record, and the objects that name the current images. Pure.
 
-The record is one text in a ConfigMap, a line for each image, the oldest first:
+The record is a text in a ConfigMap with a line for each image, the oldest first:
 
     2026-11-30T08:12:44Z registry.example.com/pypi-connector-sidecar:0.1.0
 
-The time says when a setting last named the image, to a day. To withdraw an image, an administrator removes
-its line, once no replica of admission or broker has it in its settings.
+The time says when a setting last named the image, to a day. An administrator withdraws an image by removing
+its line, once no replica of admission or broker has the image in its settings.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,10 +21,10 @@ Record = Mapping[str, datetime]
 KEY = "images"
 """The key in the ConfigMap's data"""
 
-MOST = 20
-"""Images remembered: as many releases as a long-lived Pod sees in some years. Arbitrary"""
+IMAGES_LIMIT = 20
+"""Images in the record: as many releases as a long-lived Pod sees in some years. Arbitrary"""
 
-LONGEST_TEXT = 64 * 1024
+TEXT_LIMIT = 64 * 1024
 """Characters. An image's name has at most 255 + 128 + 72 (repository, tag, digest): twenty fill a seventh."""
 
 REFRESH = timedelta(days=1)
@@ -34,16 +34,16 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def images_in(variables: Mapping[str, str]) -> list[str]:
-    """The sidecar images that an environment names, this process's or another replica's."""
+    """The sidecar images in the environment of this process or of another replica."""
     image = variables.get(f"{names.SETTINGS_PREFIX}SIDECAR_IMAGE") or ""
     further = variables.get(f"{names.SETTINGS_PREFIX}ALLOWED_IMAGES") or ""
     return [text for text in (image, *map(str.strip, further.split(","))) if is_image(text)]
 
 
 def parse_record(text: str) -> tuple[Record, str]:
-    """The record, and a complaint about other lines, or an empty text. The newest `MOST` images count."""
-    if len(text) > LONGEST_TEXT:
-        return {}, f"its text has {len(text)} characters, and {LONGEST_TEXT} are read: all of it is ignored"
+    """The record, and a complaint about ignored lines, or an empty text. Only the newest images count."""
+    if len(text) > TEXT_LIMIT:
+        return {}, f"its text has {len(text)} characters, and {TEXT_LIMIT} are read: all of it is ignored"
     images: dict[str, datetime] = {}
     ignored = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -55,16 +55,16 @@ def parse_record(text: str) -> tuple[Record, str]:
             ignored.append(number)
     first = min(ignored, default=0)
     complaint = f"{len(ignored)} lines without a time and an image are ignored, the first is line {first}"
-    return _newest(images, MOST), complaint if ignored else ""
+    return _newest(images, IMAGES_LIMIT), complaint if ignored else ""
 
 
 def updated(record: Record, current: Iterable[str], now: datetime) -> Record:
-    """The record with the current images, which are never evicted, and the newest others beside them."""
+    """The record with the current images, which are never evicted, and the newest of the other images."""
     now = now.astimezone(UTC).replace(microsecond=0)
     named = {image: record.get(image, datetime.min.replace(tzinfo=UTC)) for image in current}
     named = {image: at if timedelta(0) <= now - at < REFRESH else now for image, at in named.items()}
     others = {image: min(at, now) for image, at in record.items() if image not in named}
-    return {**_newest(others, max(0, MOST - len(named))), **named}
+    return {**_newest(others, max(0, IMAGES_LIMIT - len(named))), **named}
 
 
 def render_record(record: Record) -> str:
@@ -75,10 +75,11 @@ def render_record(record: Record) -> str:
 def images_of(replica_sets: Iterable[Mapping[str, Any]], *, is_history_wanted: bool) -> list[str]:
     """The images in the ReplicaSets of admission and broker; of past revisions only if wanted.
 
-    A replica cannot inject an image before its ReplicaSet names it, whatever the order of a roll.
+    In any order of a roll, a ReplicaSet names an image before a replica injects it.
     """
-    chosen = (each for each in replica_sets if _is_ours(each) and (is_history_wanted or _is_active(each)))
-    return list(dict.fromkeys(image for each in chosen for image in _images_of_template(each)))
+    ours = filter(_is_ours, replica_sets)
+    chosen = ours if is_history_wanted else filter(_is_active, ours)
+    return list(dict.fromkeys(image for replica_set in chosen for image in _images_of_template(replica_set)))
 
 
 def _is_ours(replica_set: Mapping[str, Any]) -> bool:

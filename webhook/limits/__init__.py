@@ -1,1 +1,1 @@
-"""Limits of what strangers can make a component hold, and fair shares of its work."""
+"""Limits on the connections, bytes and requests of strangers, and fair shares of a component's work."""

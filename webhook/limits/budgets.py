@@ -1,4 +1,4 @@
-"""The budget for bytes of reviews: they count from their arrival until the client has read the answer."""
+"""The budget for bytes of reviews. They count from their arrival until the client has read the answer."""
 
 from collections.abc import Callable
 from types import TracebackType
@@ -11,7 +11,7 @@ PARSED_PER_OBJECT = 200
 """In addition to PARSED_PER_VALUE: a dict with an item has 232 bytes, plus 16 for the garbage collector"""
 PARSED_PER_VALUE = 80
 """A list, text or number, with its slot in the container. All three were fitted to measurements:
-`tests/test_budgets.py` compares."""
+`tests/unit/webhook/limits/test_budgets.py` compares."""
 
 
 class Overfull(Exception):
@@ -21,8 +21,8 @@ class Overfull(Exception):
 class Budget:
     """The budget of one process. When it is used up, `webhook.limits.shares` chooses the victim."""
 
-    def __init__(self, most_bytes: int, most_bytes_per_peer: int) -> None:
-        self._shares = Shares(most_bytes, most_bytes_per_peer)
+    def __init__(self, limit: int, limit_per_peer: int) -> None:
+        self._shares = Shares(limit, limit_per_peer)
 
     @property
     def held_bytes(self) -> int:
@@ -58,13 +58,13 @@ class Hold:
         self._shares.move(self._holder, Rank.ANSWERING, 0.0)
 
     def answer(self, count: int) -> None:
-        """The answer has so many bytes. Until the client has read it, it is evicted before those that we
-        still work on."""
+        """Count the bytes of the answer. Until the client has read them, they are evicted before the requests
+        that we still work on."""
         self.grow(count)
         self._shares.move(self._holder, Rank.RECEIVING, 0.0)
 
     def grow(self, count: int) -> None:
-        """Count so many bytes more. `Overfull` if they do not fit."""
+        """Add to the count. `Overfull` if the bytes do not fit."""
         if self.is_expelled:
             raise Overfull
         evicted, has_room = self._shares.make_room(self._holder.peer, count, self._holder)

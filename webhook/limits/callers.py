@@ -4,7 +4,7 @@ A made-up token can carry every claim that `webhook.grant.claims` checks, and th
 TokenReview. So each address has an allowance of failures, which refills with time. A running Pod keeps its
 grants when it shares an attacker's address (SNAT), by two exemptions:
 
-- a token that was accepted before, which nobody else can know;
+- a token that was accepted before, which no attacker can know;
 - a newer token of a Pod that was accepted at this address, because the kubelet rotates them. Anybody can
   write the claims that name a Pod, so this exemption has an allowance of its own.
 
@@ -16,29 +16,29 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
 
-MOST_FAILURES = 20.0
+FAILURES_LIMIT = 20.0
 """The full allowance. A Pod that starts too early, or is deleted while it asks, fails a few times."""
 
 FAILURES_PER_SECOND = 0.5
 """The refill. A hundred hostile Pods cost 50 TokenReviews a second: an API server answers thousands."""
 
-MOST_PEERS = 4096
+PEERS_LIMIT = 4096
 """Addresses remembered, about 200 bytes each. An evicted address has its full allowance again."""
 
-MOST_ACCEPTED = 16384
-"""Tokens remembered, and Pods, about 150 bytes each: more than there are Pods that one broker serves."""
+ACCEPTED_LIMIT = 16384
+"""Tokens and Pods remembered, about 150 bytes each: more than the Pods of a broker."""
 
-MOST_CLAIMED_FAILURES = 10.0
-"""Failed tokens that claim to be a known Pod's. A rotated token is accepted at its first request."""
+CLAIMED_FAILURES_LIMIT = 10.0
+"""Failed tokens that claim a known Pod. A rotated token is accepted at its first request."""
 
 CLAIMED_FAILURES_PER_SECOND = 0.2
 """A hundred Pods at one address, all claimed by an attacker, cost 20 TokenReviews a second."""
 
-MOST_REFUSALS = 64.0
-"""A Pod may name 17 connectors. Where all are refused, that is their first request and three more of each."""
+REFUSALS_LIMIT = 64.0
+"""A Pod may name 17 connectors. If all are refused, this is a first request and three more for each."""
 
 REFUSALS_PER_SECOND = 4.0
-"""A sidecar asks again 5 s after a refusal, 17 connectors 3.4 times a second: that must pass."""
+"""A sidecar asks again 5 s after a refusal. With 17 connectors this is 3.4 times a second, and must pass."""
 
 
 @dataclass(slots=True)
@@ -50,10 +50,10 @@ class _Spent:
 class Allowances:
     """What each key has spent of an allowance that refills. A full table evicts its oldest entry."""
 
-    def __init__(self, most: float, per_second: float, most_keys: int) -> None:
-        self._most = most
+    def __init__(self, limit: float, per_second: float, keys_limit: int) -> None:
+        self._limit = limit
         self._per_second = per_second
-        self._most_keys = most_keys
+        self._keys_limit = keys_limit
         self._spent: OrderedDict[str | bytes, _Spent] = OrderedDict()
 
     def __contains__(self, key: str | bytes) -> bool:
@@ -63,13 +63,13 @@ class Allowances:
         return len(self._spent)
 
     def has_left(self, key: str | bytes, now: float) -> bool:
-        return self._count(key, now) + 1 <= self._most
+        return self._count(key, now) + 1 <= self._limit
 
     def spend(self, key: str | bytes, now: float, count: float = 1) -> None:
-        """With a count of 0 the key is only remembered."""
+        """A count of 0 only remembers the key."""
         self._spent[key] = _Spent(self._count(key, now) + count, now)
         self._spent.move_to_end(key)
-        if len(self._spent) > self._most_keys:
+        if len(self._spent) > self._keys_limit:
             self._spent.popitem(last=False)
 
     def _count(self, key: str | bytes, now: float) -> float:
@@ -78,17 +78,17 @@ class Allowances:
 
 
 class Callers:
-    """Tables in order of last use. `pod` is what a token claims to be bound to (`claims.pod`)."""
+    """Tables in order of last use. `pod` is the Pod that a token claims (`claims.pod`)."""
 
     def __init__(self) -> None:
-        self._failures = Allowances(MOST_FAILURES, FAILURES_PER_SECOND, MOST_PEERS)
-        self._claimed = Allowances(MOST_CLAIMED_FAILURES, CLAIMED_FAILURES_PER_SECOND, MOST_ACCEPTED)
-        self._refusals = Allowances(MOST_REFUSALS, REFUSALS_PER_SECOND, MOST_ACCEPTED)
+        self._failures = Allowances(FAILURES_LIMIT, FAILURES_PER_SECOND, PEERS_LIMIT)
+        self._claimed = Allowances(CLAIMED_FAILURES_LIMIT, CLAIMED_FAILURES_PER_SECOND, ACCEPTED_LIMIT)
+        self._refusals = Allowances(REFUSALS_LIMIT, REFUSALS_PER_SECOND, ACCEPTED_LIMIT)
         self._accepted: OrderedDict[bytes, None] = OrderedDict()
         self._key = secrets.token_bytes(32)
 
     def may_ask(self, peer: str, token: str, pod: str, now: float) -> bool:
-        """Whether this token may be checked at all."""
+        """Whether the broker may review this token."""
         if self._failures.has_left(peer, now) or self._digest(token) in self._accepted:
             return True
         claimed = self._digest(peer, pod)
@@ -111,16 +111,16 @@ class Callers:
         digest = self._digest(token)
         self._accepted[digest] = None
         self._accepted.move_to_end(digest)
-        if len(self._accepted) > MOST_ACCEPTED:
+        if len(self._accepted) > ACCEPTED_LIMIT:
             self._accepted.popitem(last=False)
         self._claimed.spend(self._digest(peer, pod), now, 0)
 
     def may_be_refused(self, uid: str, now: float) -> bool:
-        """Whether the Pod of this uid has an allowance left. The uid may be claimed only."""
+        """Whether the Pod with this uid has an allowance left. The uid may be a mere claim."""
         return self._refusals.has_left(uid, now)
 
     def refused(self, uid: str, now: float) -> None:
-        """A Pod was refused, whose uid the API server told."""
+        """A Pod was refused. The API server has verified its uid."""
         self._refusals.spend(uid, now)
 
     def _digest(self, *texts: str) -> bytes:

@@ -20,14 +20,14 @@ from webhook.limits.tally import Tally
 logger = logging.getLogger(__name__)
 
 TLS_BUFFER_BYTES = 64 * 1024
-"""asyncio allocates a buffer of 256 KiB for each TLS connection, also for those that this process opens. Four
-TLS records of the largest size are enough: 91 KiB per connection in place of 284 (measured)."""
+"""asyncio allocates a buffer of 256 KiB for each TLS connection, in either direction. Four TLS records of the
+largest size are enough: a connection takes 91 KiB in place of 284 (measured)."""
 
 TLS_HANDSHAKE = b"\x16"
 """The type of a client's first record (RFC 8446 §5.1)"""
 
 SWEEP_SECONDS = 0.5
-"""A connection may be closed so much later than its limit says."""
+"""The longest delay between the limit of a connection and its end"""
 
 ACCEPTS_PER_TURN = 32
 """Connections accepted before requests get their turn: about 2 ms."""
@@ -45,20 +45,20 @@ class Limits:
     1,024 descriptors that some container runtimes allow; the process needs about 150 for itself."""
 
     connections: int = 768
-    """115 KiB each are 86 MiB, and 64 KiB of a body in transit in each of them are 48 MiB more"""
+    """115 KiB each are 86 MiB. A body in transit takes 64 KiB more in each: another 48 MiB"""
     connections_per_peer: int = 384
-    """Half, so that no single address keeps others out. An API server has at most 600 requests in flight, at
-    two or more replicas"""
+    """Half, so that no single address keeps others out. An API server has at most 600 requests in flight,
+    divided among two or more replicas"""
     head_seconds: float = 5.0
-    """From `accept` to the end of the first head, the handshake included: the API server waits so long for
-    the whole answer. Later heads have as long"""
+    """From `accept` to the end of the first head, including the handshake, and for each later head. The API
+    server waits the same time for the whole answer"""
     body_seconds: float = 10.0
     """For a client that keeps sending after its answer; admission waits 5 s for a body, the broker 3"""
     answer_seconds: float = 30.0
-    """No answer takes so long (the broker gives up after 8 s): the client does not read"""
+    """The broker gives up after 8 s, so a client that takes longer does not read the answer"""
     idle_seconds: float = 130.0
-    """A little longer than uvicorn's own limit (`serving.KEEP_ALIVE_SECONDS`), which octets that begin no
-    request put out of force"""
+    """A little longer than uvicorn's own limit (`serving.KEEP_ALIVE_SECONDS`). A client could suspend that
+    limit with bytes that begin no request"""
 
 
 class Visit:
@@ -174,7 +174,7 @@ class Doors:
                 holder.expel()
 
     async def wait_closed(self) -> None:
-        """Nothing to wait for; part of the interface of `asyncio.Server`."""
+        """Returns at once; part of the interface of `asyncio.Server`."""
 
     async def connect(self, visit: Visit, sock: socket.socket) -> None:
         """Run the handshake."""

@@ -15,7 +15,7 @@ class FairSlots:
         self._free = total
         self._held: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
-        """Queue for each namespace; after a turn, and at its first arrival, a namespace is last"""
+        """Namespace → queue. A new namespace comes last, and a namespace moves to the end after its turn"""
 
     @asynccontextmanager
     async def hold(self, namespace: str) -> AsyncIterator[None]:
@@ -33,7 +33,7 @@ class FairSlots:
         try:
             await place
         except asyncio.CancelledError:
-            if not place.cancelled():  # the place was given at the moment of the cancellation
+            if not place.cancelled():  # the place arrived at the moment of the cancellation
                 self._give_back(namespace)
             raise
 

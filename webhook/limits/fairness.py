@@ -1,18 +1,19 @@
 """Rules that share out places by namespace, so that a crowd in one namespace does not delay others. Pure.
 
-Two rules, both from packet switches. A namespace may take a place while it holds fewer than are free
-(Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches", 1998).
+There are two rules, both from packet switches. A namespace may take a place while it holds fewer than are
+free (Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches", 1998).
 Among namespaces that may, the one with the fewest places comes first; equals take turns.
 
-Example: of 16 places, one namespace alone takes 8, a second one 4 more, then 2, 1 and 1. So a new namespace
-gets a place at once, or one of the next that are given back, however many wait in other namespaces.
+Example with 16 places: a first namespace alone takes 8, a second namespace takes 4 of the rest, further
+namespaces take 2, 1 and 1. So a new namespace gets a free place, or one of the next places to become free,
+however many tasks of other namespaces wait.
 """
 
 from collections.abc import Iterable, Mapping
 
 
 def may_take(held: int, free: int) -> bool:
-    """Whether a namespace with `held` places may take another of the `free` ones."""
+    """Whether a namespace that holds `held` places may take one of the `free` places."""
     return held < free
 
 

@@ -1,18 +1,18 @@
 """Eviction when strangers hold too many connections, or too many bytes. Pure.
 
-A peer is an address. No address is certain to be the API server's, so no peer is let in by name. Instead the
-peer that holds most loses first. Three rules, in this order:
+A peer is an address. The address of the API server is not certain, so no peer has a privilege. Instead the
+peer with the largest share loses first. There are three rules, in this order:
 
-1. No peer holds more than `most_per_peer`. At that limit it makes room for itself.
-2. All peers together hold at most `most`. Beyond that the peer with the largest share makes room, and this
+1. No peer holds more than `limit_per_peer`. At that limit it makes room for itself.
+2. All peers together hold at most `limit`. Beyond that the peer with the largest share makes room, and this
    may be the newcomer's own. So a peer never loses anything to a peer that holds more.
 3. A peer gives up the holder with the lowest `Rank`, and among equals the oldest. An honest client passes its
    early ranks in milliseconds, so this rule also helps a client that shares an attacker's address (SNAT).
    Holders in rank ANSWERING are evicted last, the newest first, and only for a peer that holds less. If that
    does not help either, the newcomer is refused.
 
-Example, `most` 4 and `most_per_peer` 3: `a` holds three silent connections, `b` one. A second one of `b`
-takes the place of the oldest of `a`; a fourth one of `a` would have taken that place too.
+Example with `limit` 4 and `limit_per_peer` 3: peer `a` holds three silent connections, peer `b` holds one. A
+second connection of `b` takes the place of the oldest of `a`. So would a fourth connection of `a`.
 """
 
 from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ class Holder:
 
 @dataclass(slots=True)
 class _Share:
-    """All holders of one peer. Each dict keeps the order in which they entered that rank."""
+    """All holders of a peer. Each dict has them in the order in which they entered that rank."""
 
     weight: int = 0
     holders: tuple[dict[Holder, None], ...] = field(default_factory=lambda: tuple({} for _ in Rank))
@@ -67,9 +67,9 @@ class _Share:
 class Shares:
     """The accounts. They never act: the caller expels the holders that they return."""
 
-    def __init__(self, most: int, most_per_peer: int) -> None:
-        self._most = most
-        self._most_per_peer = most_per_peer
+    def __init__(self, limit: int, limit_per_peer: int) -> None:
+        self._limit = limit
+        self._limit_per_peer = limit_per_peer
         self._shares: dict[str, _Share] = {}
         self.weight = 0
 
@@ -130,32 +130,32 @@ class Shares:
         return share.weight if share else 0
 
     def overdue(self, rank: Rank, before: float) -> list[Holder]:
-        """Holders that entered this rank before that time. The cost is one step per peer and per result."""
+        """Holders that entered this rank before that time. Costs a step per peer and per result."""
         return [holder for share in self._shares.values() for holder in _until(share, rank, before)]
 
     def all(self) -> list[Holder]:
         return [holder for share in self._shares.values() for rank in share.holders for holder in rank]
 
     def _could_fit(self, peer: str, weight: int, sparing: Holder | None) -> bool:
-        """Whether it would help if the peer gave up all that it may: nobody is evicted for nothing."""
+        """Whether `weight` fits if the peer gives up all that it may. If not, nothing is evicted in vain."""
         own = self._shares.get(peer)
         staying = sum(holder.weight for holder in own.holders[Rank.ANSWERING]) if own else 0
         if sparing is not None and sparing.rank is not Rank.ANSWERING:
             staying += sparing.weight
-        return staying + weight <= self._most_per_peer
+        return staying + weight <= self._limit_per_peer
 
     def _has_room(self, peer: str, weight: int) -> bool:
-        return self.weight + weight <= self._most and self.of(peer) + weight <= self._most_per_peer
+        return self.weight + weight <= self._limit and self.of(peer) + weight <= self._limit_per_peer
 
     def _next_victim(self, peer: str, weight: int, sparing: Holder | None) -> Holder | None:
         own, wanted = self._shares.get(peer), self.of(peer) + weight
-        if wanted > self._most_per_peer:
+        if wanted > self._limit_per_peer:
             return own.first(sparing) if own else None
-        others = [share for share in self._shares.values() if share is not own and share.weight >= wanted]
-        others.sort(key=lambda share: share.weight, reverse=True)
-        victims = [share.first() for share in others]
+        larger = [share for share in self._shares.values() if share is not own and share.weight >= wanted]
+        larger.sort(key=lambda share: share.weight, reverse=True)
+        victims = [share.first() for share in larger]
         victims.append(own.first(sparing) if own else None)
-        victims += [share.last() for share in others if share.weight > wanted]
+        victims += [share.last() for share in larger if share.weight > wanted]
         return next(filter(None, victims), None)
 
 

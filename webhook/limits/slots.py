@@ -1,4 +1,4 @@
-"""Concurrency limits, in all and per peer: a peer with many requests waits, and delays no other peer."""
+"""Concurrency limits, in total and per peer: a peer with many requests waits, and delays no other peer."""
 
 import asyncio
 import contextlib
@@ -8,15 +8,15 @@ from collections.abc import AsyncIterator
 class Slots:
     """A semaphore for each peer with requests, in front of a semaphore for all."""
 
-    def __init__(self, most: int, most_per_peer: int) -> None:
-        self._all = asyncio.Semaphore(most)
-        self._most_per_peer = most_per_peer
+    def __init__(self, limit: int, limit_per_peer: int) -> None:
+        self._all = asyncio.Semaphore(limit)
+        self._limit_per_peer = limit_per_peer
         self._peers: dict[str, tuple[asyncio.Semaphore, int]] = {}
 
     @contextlib.asynccontextmanager
     async def slot(self, peer: str) -> AsyncIterator[None]:
         """Wait for a turn, and hold it while entered."""
-        own, users = self._peers.get(peer) or (asyncio.Semaphore(self._most_per_peer), 0)
+        own, users = self._peers.get(peer) or (asyncio.Semaphore(self._limit_per_peer), 0)
         self._peers[peer] = own, users + 1
         try:
             async with own, self._all:

@@ -5,8 +5,8 @@ from collections import Counter
 
 PERIOD_SECONDS = 60.0
 
-MOST_CAUSES = 20
-"""Different causes in a line. Some quote a stranger's words, so their number needs a limit"""
+CAUSES_LIMIT = 20
+"""Different causes in a line. Some quote input of strangers, so their number needs a limit"""
 
 
 class Tally:
@@ -20,18 +20,18 @@ class Tally:
         self._reported: float | None = None
 
     def count(self, cause: str, peer: str | None = None) -> None:
-        known = cause in self._causes or len(self._causes) < MOST_CAUSES
+        known = cause in self._causes or len(self._causes) < CAUSES_LIMIT
         self._causes[cause if known else "others"] += 1
         if peer is not None and (peer in self._peers or len(self._peers) < 1000):
             self._peers[peer] += 1
 
     def count_and_report(self, cause: str, peer: str | None, now: float) -> None:
-        """Count, and report if it is time: for callers without a timer of their own."""
+        """Count, and report if it is time. For callers without a timer of their own."""
         self.count(cause, peer)
         self.report(now)
 
     def report(self, now: float) -> None:
-        """The first report is immediate, later ones follow at most once a minute. Without counts, none."""
+        """The first report is immediate, later reports follow at most once a minute."""
         if not self._causes or (self._reported is not None and now - self._reported < PERIOD_SECONDS):
             return
         extra = {"counts": dict(self._causes), "peers": len(self._peers), "most": self._peers.most_common(1)}

@@ -7,18 +7,18 @@ from webhook import names
 
 
 def unserved_volumes(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each such volume's name, and its connectors as the annotation would name them.
+    """The name of each such volume, and its connectors as the annotation would name them.
 
-    Attributes are the author's free texts: `connector.name` and `connector.namespace`, or `connectors`.
+    The author writes them as free texts: `connector.name` and `connector.namespace`, or `connectors`.
     """
     volumes = (pod.get("spec") or {}).get("volumes") or []
     for volume in volumes if isinstance(volumes, list) else []:
         source = volume.get("csi") if isinstance(volume, Mapping) else None
         if isinstance(source, Mapping) and source.get("driver") == names.CSI_DRIVER:
-            yield str(volume.get("name")), _asked_for(source.get("volumeAttributes"))
+            yield str(volume.get("name")), _connectors(source.get("volumeAttributes"))
 
 
-def _asked_for(attributes: object) -> str:
+def _connectors(attributes: object) -> str:
     fields = attributes if isinstance(attributes, Mapping) else {}
     namespace, name = fields.get("connector.namespace"), fields.get("connector.name")
     if name:

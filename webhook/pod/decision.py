@@ -1,41 +1,47 @@
-"""The decision on one Pod: what it asks for, whether it can be had, and the Pod that results. Pure."""
+"""The decision on a Pod: its request, whether it can be served, and the Pod that results. Pure.
+
+In two steps, so that a caller can fetch the Connectors between them: `parse_pod`, then `decide_request`.
+"""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from webhook import names
 from webhook.clients.ports import allocate
 from webhook.connector.manifest import MaybeConnector
+from webhook.connector.reasons import ConnectorReason
 from webhook.errors import InputError, InvalidConnector, Problem
+from webhook.identifiers import ConnectorKey
 from webhook.pod import shape
 from webhook.pod.csi_volumes import unserved_volumes
 from webhook.pod.injection import inject
+from webhook.pod.namespace import NamespaceFacts
 from webhook.pod.obstacles import obstacles, size_problems
 from webhook.pod.reasons import UNCHANGED, UNCONFINED, Reason
 from webhook.pod.request import Request, parse_annotations
 from webhook.pod.settings import Settings
 from webhook.pod.shape import Json, declared_ports
 
-Lookup = Callable[[str], MaybeConnector]
+Lookup = Callable[[ConnectorKey], MaybeConnector]
 
-MOST_MESSAGE_CHARACTERS = 4096
-"""Of a decision: a dozen or two of sentences. 16,000 hostPath volumes would make 3 MB of them."""
+MESSAGE_LIMIT = 4096
+"""Characters of a message: a dozen or two of sentences. 16,000 hostPath volumes would make 3 MB of them."""
 
-MOST_WARNINGS = 32
-"""The API server passes on 4096 characters of them, 16 of full length (`review.WARNING_LENGTH`)."""
+WARNINGS_LIMIT = 32
+"""The API server passes on 4096 characters of them, 16 of full length (`review.WARNING_LIMIT`)."""
 
 _MIRROR = "kubernetes.io/config.mirror"
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a Pod, as data."""
+    """The decision on a Pod, as data."""
 
     reason: Reason
     message: str
-    """A sentence, with the fix where the Pod is refused; all that is wrong is in it"""
+    """A sentence or, if the Pod is refused, a line for each problem, with its fix"""
     warnings: tuple[str, ...] = ()
     pod: Json | None = None
     """The injected Pod"""
@@ -43,6 +49,34 @@ class Decision:
     @property
     def allowed(self) -> bool:
         return self.reason is Reason.INJECTED or self.reason in UNCHANGED
+
+
+# Truth table. The first row that fits decides; "-" is not looked at.
+#
+#     shape  opts out  valid  asks  static  small  clear  Connectors  port   decision
+#  1  no     -         -      -     -       -      -      -           -      InvalidPod
+#  2  yes    yes       -      -     -       -      -      -           -      OptedOut
+#  3  yes    no        no     -     -       -      -      -           -      InvalidAnnotation, Publish…
+#  4  yes    no        yes    no    -       -      -      -           -      NotRequested
+#  5  yes    no        yes    yes   yes     -      -      -           -      MirrorPod
+#  6  yes    no        yes    yes   no      no     -      -           -      PodTooLarge
+#  7  yes    no        yes    yes   no      yes    no     any         -      the first obstacle's reason
+#  8  yes    no        yes    yes   no      yes    yes    no          -      ConnectorNotFound, …
+#  9  yes    no        yes    yes   no      yes    yes    yes         no     PortTaken
+# 10  yes    no        yes    yes   no      yes    yes    yes         yes    Injected
+#
+# shape       the fields that admission reads have the types of the API
+# opts out    `names.INJECT` is "false"
+# valid       each annotation can be read, and none contradicts another
+# asks        `names.CONNECTOR` names a Connector
+# static      the kubelet runs the Pod from a file
+# small       within the limits of `obstacles.size_problems`
+# clear       no obstacle; the Namespace's label `names.ALLOW_UNCONFINED` turns the reasons of
+#             `reasons.UNCONFINED` from obstacles into warnings
+# Connectors  each exists and keeps its contract; the message of row 7 names their problems as well
+# port        each Connector gets a loopback port of its own
+#
+# Rows 1 to 6 need no Connector: `parse_pod` decides them, `decide_request` the others.
 
 
 def decide(
@@ -54,8 +88,19 @@ def decide(
     namespace_labels: Mapping[str, str] | None = None,
     quotas: Collection[str] = (),
 ) -> Decision:
-    """`namespace` is the request's: a Pod with a generated name may not carry its own yet. `quotas` are the
-    resources that ResourceQuotas there bound, such as `limits.cpu`."""
+    """Both steps, for callers that have every Connector at hand."""
+    request = parse_pod(pod, namespace=namespace)
+    if isinstance(request, Decision):
+        return request
+    facts = NamespaceFacts(namespace_labels or {}, frozenset(quotas))
+    return decide_request(pod, request, lookup=lookup, settings=settings, facts=facts)
+
+
+def parse_pod(pod: Mapping[str, Any], *, namespace: str) -> Request | Decision:
+    """The first step: the Pod's request, or the decision where no Connector matters to it.
+
+    `namespace` is the admission request's: a Pod with a generated name may not carry its own yet.
+    """
     misshapen = shape.shape_problems(pod)
     if misshapen:
         return Decision(Reason.INVALID_POD, f"this is no Pod: {_joined(misshapen)}")
@@ -67,13 +112,19 @@ def decide(
     if unchanged:
         return unchanged
     oversize = size_problems(pod)
-    if oversize:
-        return _refused(oversize)
-    unconfined_allowed = (namespace_labels or {}).get(names.ALLOW_UNCONFINED) == "true"
-    found = obstacles(pod, request)
-    lifted = UNCONFINED if unconfined_allowed else frozenset()
-    tolerated = [one for one in found if one.reason in lifted]
-    problems = [one for one in found if one.reason not in lifted] + _connector_problems(request, lookup)
+    return _refused(oversize) if oversize else request
+
+
+def decide_request(
+    pod: Mapping[str, Any], request: Request, *, lookup: Lookup, settings: Settings, facts: NamespaceFacts
+) -> Decision:
+    """The second step. `request` is the result of `parse_pod` for this Pod; `lookup` has its Connectors."""
+    is_unconfined_allowed = facts.labels.get(names.ALLOW_UNCONFINED) == "true"
+    lifted = UNCONFINED if is_unconfined_allowed else frozenset()
+    in_the_way = obstacles(pod, request)
+    tolerated = [problem for problem in in_the_way if problem.reason in lifted]
+    problems = [problem for problem in in_the_way if problem.reason not in lifted]
+    problems += _connector_problems(request, lookup)
     warnings = (*request.warnings, *_name_resolution(pod, settings), *_csi_volumes(pod))
     if problems:
         return _refused(problems, warnings)
@@ -81,25 +132,14 @@ def decide(
         ports = allocate(request.keys, taken=declared_ports(pod), first=request.port)
     except LookupError as error:
         return _refused([Problem(Reason.PORT_TAKEN, f"{error}: declare fewer ports")], warnings)
-    injection = inject(pod, request=request, ports=ports, settings=settings, quotas=quotas)
+    injection = inject(pod, request=request, ports=ports, settings=settings, quotas=facts.quotas)
     allowances = (
-        # what follows is the way out, which the label has taken
-        f"{one.message.partition(':')[0]}: allowed by the Namespace's label {names.ALLOW_UNCONFINED}"
-        for one in tolerated
+        # in place of the fix, which the label makes unnecessary
+        f"{problem.what}: allowed by the Namespace's label {names.ALLOW_UNCONFINED}"
+        for problem in tolerated
     )
-    everything = _few((*warnings, *allowances, *injection.warnings))
-    return Decision(Reason.INJECTED, injection.message, everything, injection.pod)
-
-
-def connectors_of(pod: object, *, namespace: str) -> tuple[str, ...]:
-    """The keys that `decide` will look up: the edge fetches them before. Empty where it will refuse
-    anyway."""
-    if shape.shape_problems(pod) or not isinstance(pod, Mapping):
-        return ()
-    try:
-        return parse_annotations(_annotations(pod), namespace=namespace).keys
-    except InputError:
-        return ()
+    all_warnings = _few((*warnings, *allowances, *injection.warnings))
+    return Decision(Reason.INJECTED, injection.message, all_warnings, injection.pod)
 
 
 def _annotations(pod: Mapping[str, Any]) -> Mapping[str, str]:
@@ -118,23 +158,22 @@ def _unchanged(pod: Mapping[str, Any], request: Request) -> Decision | None:
 
 
 def _connector_problems(request: Request, lookup: Lookup) -> list[Problem]:
-    found = []
+    problems: list[Problem] = []
     for key in request.keys:
         connector = lookup(key)
-        namespace, _, name = key.partition("/")
         if connector is None:
-            sentence = f"connector {name} not found in namespace {namespace}: create it, or name another"
-            found.append(Problem(Reason.CONNECTOR_NOT_FOUND, sentence))
+            sentence = f"connector {key.name} not found in namespace {key.namespace}"
+            problems.append(Problem(Reason.CONNECTOR_NOT_FOUND, sentence, "create it, or name another"))
         elif isinstance(connector, InvalidConnector):
             reasons = [problem.reason for problem in connector.problems]
-            is_class = Reason.CONNECTOR_CLASS_NOT_FOUND.value in reasons
+            is_class = ConnectorReason.CONNECTOR_CLASS_NOT_FOUND in reasons
             reason = Reason.CONNECTOR_CLASS_NOT_FOUND if is_class else Reason.CONNECTOR_INVALID
-            found.append(Problem(reason, str(connector)))
-    return found
+            problems += [replace(problem, reason=reason) for problem in connector.problems]
+    return problems
 
 
 def _name_resolution(pod: Mapping[str, Any], settings: Settings) -> list[str]:
-    """A warning only: `dnsConfig` or the node's own resolver may know the Service all the same."""
+    """Warnings only: `dnsConfig` or the node's own resolver may know the Service."""
     policy = pod["spec"].get("dnsPolicy")
     host = urlsplit(settings.broker_url).hostname or ""
     if policy not in ("Default", "None") or ".svc" not in host:
@@ -145,7 +184,7 @@ def _name_resolution(pod: Mapping[str, Any], settings: Settings) -> list[str]:
 
 
 def _csi_volumes(pod: Mapping[str, Any]) -> list[str]:
-    """Only a warning: the driver may be installed beside this product."""
+    """Warnings only: the driver may be installed beside this product."""
     return [
         f"volume {name} is of the CSI driver {names.CSI_DRIVER}, which this product does not serve: where "
         "the driver is not installed, the Pod waits in ContainerCreating; remove the volume, for the "
@@ -155,28 +194,32 @@ def _csi_volumes(pod: Mapping[str, Any]) -> list[str]:
 
 
 def _refused(problems: list[Problem] | tuple[Problem, ...], warnings: tuple[str, ...] = ()) -> Decision:
-    """The first problem's reason, and the sentences of all."""
+    """The reason is the first problem's, the message has the sentences of all."""
     message = _joined([problem.message for problem in problems])
     return Decision(Reason(problems[0].reason), message, _few(warnings))
 
 
 def _joined(sentences: Sequence[str]) -> str:
-    """The first ones up to the limit, each cut at a quarter of it, and the number of the rest."""
-    longest = MOST_MESSAGE_CHARACTERS // 4
-    shown: list[str] = []
-    room = MOST_MESSAGE_CHARACTERS - len("; and 1000000 more problems")
+    """A line for each sentence, cut at a quarter of the limit; past the limit, the number of the others.
+
+    kubectl prints the lines of a refusal as they are. Sentences hold semicolons and commas themselves.
+    """
+    line_limit = MESSAGE_LIMIT // 4
+    lines: list[str] = []
+    room = MESSAGE_LIMIT - len("\nand 1000000 more problems")
     for sentence in sentences:
-        short = sentence if len(sentence) <= longest else sentence[: longest - 1] + "…"
-        room -= len(short) + len("; ")
+        line = " ".join(sentence.splitlines())  # before validation a name may hold a line break
+        if len(line) > line_limit:
+            line = line[: line_limit - 1] + "…"
+        room -= len(line) + len("\n")
         if room < 0:
-            break
-        shown.append(short)
-    rest = len(sentences) - len(shown)
-    return "; ".join([*shown, *([f"and {rest} more problems"] if rest else [])])
+            return "\n".join([*lines, f"and {len(sentences) - len(lines)} more problems"])
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def _few(warnings: Sequence[str]) -> tuple[str, ...]:
-    if len(warnings) <= MOST_WARNINGS:
+    if len(warnings) <= WARNINGS_LIMIT:
         return tuple(warnings)
-    shown = warnings[: MOST_WARNINGS - 1]
-    return (*shown, f"and {len(warnings) - len(shown)} more warnings")
+    first = warnings[: WARNINGS_LIMIT - 1]
+    return (*first, f"and {len(warnings) - len(first)} more warnings")

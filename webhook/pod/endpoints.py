@@ -1,14 +1,15 @@
-"""The URLs that the clients of a Pod are given: an index, a publish target, sections for the rest. Pure."""
+"""The URLs for the clients of a Pod: an index, a publish target, and sections for other connectors. Pure."""
 
 from collections.abc import Mapping
 
 from webhook import names
 from webhook.clients.endpoints import Endpoints, index_url, upload_url
+from webhook.identifiers import ConnectorKey
 from webhook.pod.request import Request
 
 
-def endpoints(request: Request, ports: Mapping[str, int]) -> Endpoints:
-    """`ports` holds every connector of the request."""
+def endpoints(request: Request, ports: Mapping[ConnectorKey, int]) -> Endpoints:
+    """`ports` has a port for each connector of the request."""
     target = request.publish_target
     return Endpoints(
         index_url=index_url(ports[request.connectors[0]]) if request.has_pipconf else None,
@@ -18,12 +19,12 @@ def endpoints(request: Request, ports: Mapping[str, int]) -> Endpoints:
     )
 
 
-def _sections(request: Request, ports: Mapping[str, int]) -> tuple[tuple[str, str], ...]:
-    found: dict[str, str] = {}
+def _sections(request: Request, ports: Mapping[ConnectorKey, int]) -> tuple[tuple[str, str], ...]:
+    urls: dict[str, str] = {}
     for connector in request.connectors[1:]:
-        section = f"{names.ALIAS}-{connector.replace('/', '-')}"
-        if section in found:
-            # a/b-c and a-b/c read the same; a section twice makes the whole file unreadable
+        section = f"{names.ALIAS}-{connector.namespace}-{connector.name}"
+        if section in urls:
+            # a/b-c and a-b/c give the same name, and clients cannot read a file that has a section twice
             section += f"-{ports[connector]}"
-        found[section] = upload_url(ports[connector])
-    return tuple(found.items())
+        urls[section] = upload_url(ports[connector])
+    return tuple(urls.items())

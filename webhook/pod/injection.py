@@ -1,7 +1,7 @@
 """The injected Pod: sidecar first, volumes, and the workload's mounts and variables. Pure.
 
-The law: never alter what is not ours; what is ours is made canonical on every pass. So a second pass, of
-which Kubernetes promises none or several, changes nothing.
+Two laws. Injection never alters foreign parts of a Pod. Each pass writes our own parts in canonical form, so
+a second pass changes nothing: Kubernetes may call a webhook several times.
 """
 
 import copy
@@ -16,6 +16,7 @@ from sidecar.contract.words import CONFIG_DIR
 from webhook import names
 from webhook.clients import files, no_proxy, variables
 from webhook.clients.endpoints import Endpoints
+from webhook.identifiers import ConnectorKey
 from webhook.pod import mounts
 from webhook.pod.endpoints import endpoints
 from webhook.pod.reasons import Reason
@@ -28,7 +29,7 @@ from webhook.pod.sidecar import repaired, sidecar_container, sidecar_volumes
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """A new Pod; the one that came in is left as it was."""
+    """A new Pod; the Pod that came in does not change."""
 
     pod: Json
     message: str
@@ -39,40 +40,40 @@ def inject(
     pod: Mapping[str, Any],
     *,
     request: Request,
-    ports: Mapping[str, int],
+    ports: Mapping[ConnectorKey, int],
     settings: Settings,
     quotas: Collection[str] = (),
 ) -> Injection:
-    """`ports` holds every connector of the request. `decision` has checked that the Pod may be served."""
+    """`ports` has a port for each connector of the request. `decision` has found no obstacle in the Pod."""
     result: Json = copy.deepcopy(dict(pod))
-    told = endpoints(request, ports)
-    warnings = _workload(result, request, told)
+    urls = endpoints(request, ports)
+    warnings = _configure_workload(result, request, urls)
     resources = sidecar_resources(request.resources, pod, quotas)
-    _sidecar(result, sidecar_environment(request, told, ports, settings), resources, settings)
-    _volumes(result)
-    _pull_secrets(result, settings)
-    message = _message(request, told)
-    _marks(result, message)
+    _put_sidecar(result, sidecar_environment(request, urls, ports, settings), resources, settings)
+    _put_volumes(result)
+    _add_pull_secrets(result, settings)
+    message = _message(request, urls)
+    _mark(result, message)
     return Injection(result, message, tuple(warnings))
 
 
 def sidecar_environment(
-    request: Request, told: Endpoints, ports: Mapping[str, int], settings: Settings
+    request: Request, urls: Endpoints, ports: Mapping[ConnectorKey, int], settings: Settings
 ) -> Environment:
-    """What the sidecar is told; everything but the token lies in it."""
+    """The configuration of the sidecar: everything but its token."""
     return Environment(
-        listeners=tuple(Listener(connector, ports[connector]) for connector in request.keys),
-        files=files.files(told),
+        listeners=tuple(Listener(str(key), ports[key]) for key in request.keys),
+        files=files.files(urls),
         log_level=request.log_level,
         broker_url=settings.broker_url,
         broker_ca=join_bundle(settings.broker_ca),
     )
 
 
-def _workload(pod: Json, request: Request, told: Endpoints) -> list[str]:
-    """Mounts and variables; a container that is not selected loses those of an earlier pass."""
+def _configure_workload(pod: Json, request: Request, urls: Endpoints) -> list[str]:
+    """Add mounts and variables, and return warnings. A container that is not selected loses ours."""
     warnings = []
-    wanted = variables.groups(told)
+    groups = variables.groups(urls)
     for container in containers(pod):
         if container.get("name") == names.SIDECAR:
             continue
@@ -81,36 +82,36 @@ def _workload(pod: Json, request: Request, told: Endpoints) -> list[str]:
             _put(container, "env", variables.apply(env, {})[0])
             _put(container, "volumeMounts", mounts.without_mounts(present))
             continue
-        env, theirs = variables.apply(env, wanted)
+        env, own_variables = variables.apply(env, groups)
         env, opaque = no_proxy.bypass_loopback(env)
-        present, skipped = mounts.with_mounts(present, files.files(told))
+        present, skipped = mounts.with_mounts(present, files.files(urls))
         _put(container, "env", env)
         _put(container, "volumeMounts", present)
-        warnings += _warnings(container.get("name", ""), theirs, opaque, skipped)
+        warnings += _warnings(container.get("name", ""), own_variables, opaque, skipped)
     return warnings
 
 
-def _warnings(container: str, theirs: list[str], opaque: list[str], skipped: list[str]) -> list[str]:
-    found = []
-    if theirs:
-        found.append(
-            f"container {container} sets {', '.join(theirs)} itself: "
+def _warnings(container: str, own_variables: list[str], opaque: list[str], skipped: list[str]) -> list[str]:
+    warnings = []
+    if own_variables:
+        warnings.append(
+            f"container {container} sets {', '.join(own_variables)} itself: "
             "these clients are left to its own settings"
         )
     if opaque:
-        found.append(
+        warnings.append(
             f"container {container}: {', '.join(opaque)} comes from a reference and cannot be extended: "
             "add 127.0.0.1 to it, or clients ask the proxy for the connector"
         )
     if skipped:
-        found.append(
+        warnings.append(
             f"container {container}: mounts its own volume at or above {', '.join(skipped)}; clients "
             "that see no environment (sudo, env -i) do not find the connector there"
         )
-    return found
+    return warnings
 
 
-def _sidecar(
+def _put_sidecar(
     pod: Json, environment: Environment, resources: Mapping[str, Mapping[str, str]], settings: Settings
 ) -> None:
     spec = pod["spec"]
@@ -121,44 +122,48 @@ def _sidecar(
         resources=resources,
         is_root_pod=(spec.get("securityContext") or {}).get("runAsUser") == 0,
     )
-    present = next((one for one in initial if one.get("name") == names.SIDECAR), None)
-    ours = repaired(canonical, present, settings) if present else canonical
-    spec["initContainers"] = [ours, *(one for one in initial if one.get("name") != names.SIDECAR)]
-
-
-def _volumes(pod: Json) -> None:
-    ours = {volume["name"]: volume for volume in sidecar_volumes()}
-    present = pod["spec"].get("volumes") or []
-    kept = [ours.pop(one["name"], None) if one.get("name") in _VOLUMES else one for one in present]
-    pod["spec"]["volumes"] = [one for one in kept if one is not None] + list(ours.values())
+    present = next((container for container in initial if container.get("name") == names.SIDECAR), None)
+    sidecar = repaired(canonical, present, settings) if present else canonical
+    others = [container for container in initial if container.get("name") != names.SIDECAR]
+    spec["initContainers"] = [sidecar, *others]
 
 
 _VOLUMES = frozenset(volume["name"] for volume in sidecar_volumes())
 
 
-def _pull_secrets(pod: Json, settings: Settings) -> None:
+def _put_volumes(pod: Json) -> None:
+    """Our volumes replace volumes of the same names in their places. Missing volumes come last."""
+    missing = {volume["name"]: volume for volume in sidecar_volumes()}
+    present = pod["spec"].get("volumes") or []
+    replaced = [
+        missing.pop(volume["name"], None) if volume.get("name") in _VOLUMES else volume for volume in present
+    ]  # a second volume of the same name becomes None
+    pod["spec"]["volumes"] = [volume for volume in replaced if volume is not None] + list(missing.values())
+
+
+def _add_pull_secrets(pod: Json, settings: Settings) -> None:
     present = pod["spec"].get("imagePullSecrets") or []
     missing = [name for name in settings.pull_secrets if {"name": name} not in present]
     _put(pod["spec"], "imagePullSecrets", [*present, *({"name": name} for name in missing)])
 
 
-def _marks(pod: Json, message: str) -> None:
+def _mark(pod: Json, message: str) -> None:
     result = {"decision": "injected", "reason": Reason.INJECTED.value, "message": message}
     metadata = pod["metadata"]
     metadata["annotations"] = {**metadata["annotations"], names.RESULT: json.dumps(result)}
     metadata["labels"] = {**(metadata.get("labels") or {}), names.INJECTED_LABEL: "true"}
 
 
-def _message(request: Request, told: Endpoints) -> str:
+def _message(request: Request, urls: Endpoints) -> str:
     parts = [f"files in {CONFIG_DIR}"]
-    if told.index_url:
-        parts.append(f"installs from {request.connectors[0]} at {told.index_url}")
-    if told.upload_url:
-        parts.append(f"uploads to {request.publish_target} at {told.upload_url}")
+    if urls.index_url:
+        parts.append(f"installs from {request.connectors[0]} at {urls.index_url}")
+    if urls.upload_url:
+        parts.append(f"uploads to {request.publish_target} at {urls.upload_url}")
     return ", ".join(parts)
 
 
 def _put(container: Json, field: str, items: list[Any]) -> None:
-    """An empty list is not written where there was none: it would be a change without a meaning."""
+    """Set the field, but add no empty list where there was none: that would change the Pod for nothing."""
     if items or container.get(field):
         container[field] = items

@@ -1,5 +1,4 @@
-"""The configuration files in a workload's container: our mounts, and the user's that are in their way.
-Pure."""
+"""The mounts of our configuration files in a container, beside the user's own mounts. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
@@ -12,27 +11,27 @@ _OUR_PATHS = frozenset({CONFIG_DIR, *names.SYSTEM_FILES.values()})
 
 
 def with_mounts(present: Sequence[Mapping[str, Any]], files: Iterable[str]) -> tuple[list[Any], list[str]]:
-    """The container's `volumeMounts` with ours, and the system paths that were left to the user's own mounts.
+    """The container's `volumeMounts` with ours, and the system paths that the user's own mounts cover.
 
-    `files` are those that the sidecar writes: a subPath that does not exist would become a folder, silently.
+    `files` are the files that the sidecar writes. A subPath that does not exist would become a folder.
     """
-    wanted = {CONFIG_DIR: {"name": names.CONFIG_VOLUME, "mountPath": CONFIG_DIR, "readOnly": True}}
+    missing = {CONFIG_DIR: {"name": names.CONFIG_VOLUME, "mountPath": CONFIG_DIR, "readOnly": True}}
     skipped = []
     for name, path in names.SYSTEM_FILES.items():
         if name not in files:
             continue
-        if any(covers(one, path) for one in present if not is_ours(one)):
+        if any(covers(mount, path) for mount in present if not is_ours(mount)):
             skipped.append(path)
             continue
-        wanted[path] = {"name": names.CONFIG_VOLUME, "mountPath": path, "subPath": name, "readOnly": True}
-    kept = [
-        wanted.pop(one["mountPath"], None) if is_ours(one) else one for one in present
-    ]  # a stale or second one of ours becomes None
-    return [one for one in kept if one is not None] + list(wanted.values()), skipped
+        missing[path] = {"name": names.CONFIG_VOLUME, "mountPath": path, "subPath": name, "readOnly": True}
+    replaced = [
+        missing.pop(mount["mountPath"], None) if is_ours(mount) else mount for mount in present
+    ]  # a stale or second mount of ours becomes None
+    return [mount for mount in replaced if mount is not None] + list(missing.values()), skipped
 
 
 def without_mounts(present: Sequence[Mapping[str, Any]]) -> list[Any]:
-    return [one for one in present if not is_ours(one)]
+    return [mount for mount in present if not is_ours(mount)]
 
 
 def is_ours(mount: Mapping[str, Any]) -> bool:

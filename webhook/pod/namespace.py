@@ -10,4 +10,4 @@ class NamespaceFacts:
 
     labels: Mapping[str, str] = field(default_factory=dict)
     quotas: frozenset[str] = frozenset()
-    """Resources that a ResourceQuota bounds, such as `limits.cpu`"""
+    """Resources that ResourceQuotas bound, such as `limits.cpu`"""

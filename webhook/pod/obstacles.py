@@ -1,7 +1,7 @@
-"""Why a Pod cannot be served: everything about its spec that leaves no room, or breaks the promise. Pure.
+"""Why a Pod cannot be served: its spec leaves no room for the sidecar, or breaks the promise. Pure.
 
-The promise: no process in the workload's containers gets the credential. Whoever shares the node's network,
-can see other containers' processes or reaches the node's files could take it.
+The promise: no process in the workload's containers gets the credential. A process could take it that shares
+the node's network, sees the processes of other containers, or reaches the node's files.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,35 +16,35 @@ from webhook.pod.request import Request
 from webhook.pod.shape import Json, containers, declared_ports
 
 CAPABILITIES = frozenset({"ALL", "SYS_ADMIN", "SYS_PTRACE"})
-"""Each lets a process look into those of other containers, or into the node."""
+"""Each lets a process look into processes of other containers, or into the node."""
 
-MOST_CONTAINERS = 200
-"""Init containers included. The largest Pods known to us have some dozens."""
+CONTAINERS_LIMIT = 200
+"""Init containers included. The largest Pods that we know have some dozens."""
 
-MOST_ENTRIES = 5000
-"""Variables, mounts, ports and volumes of the whole Pod: 25 for each container. The largest Pod takes half a
-second of the one process that admits everybody's."""
+ENTRIES_LIMIT = 5000
+"""Variables, mounts, ports and volumes of the whole Pod: 25 for each container. A Pod at the limit takes half
+a second, in which the process admits no other Pod."""
 
-MOST_VALUES = 50_000
-"""Objects, lists, texts and numbers in the whole Pod: ten for each entry. Each is copied and compared."""
+VALUES_LIMIT = 50_000
+"""Objects, lists, texts and numbers of the whole Pod: ten for each entry. Each is copied and compared."""
 
 
 def size_problems(pod: Mapping[str, Any]) -> list[Problem]:
     """Whether the Pod is too large to be searched, copied and compared while others wait."""
     counts = (
-        (sum(1 for _ in containers(pod)), MOST_CONTAINERS, "containers", "split the Pod"),
+        (sum(1 for _ in containers(pod)), CONTAINERS_LIMIT, "containers", "split the Pod"),
         (
             _entries(pod),
-            MOST_ENTRIES,
+            ENTRIES_LIMIT,
             "variables, mounts, ports and volumes",
             "use envFrom, or fewer volumes",
         ),
-        (_values(pod), MOST_VALUES, "fields and values", "move some into a ConfigMap"),
+        (_values(pod), VALUES_LIMIT, "fields and values", "move some into a ConfigMap"),
     )
     return [
-        Problem(Reason.POD_TOO_LARGE, f"the Pod has {found} {what}; at most {most} are served: {remedy}")
-        for found, most, what, remedy in counts
-        if found > most
+        Problem(Reason.POD_TOO_LARGE, f"the Pod has {count} {items}; at most {limit} are served", remedy)
+        for count, limit, items, remedy in counts
+        if count > limit
     ]
 
 
@@ -58,7 +58,7 @@ def _entries(pod: Mapping[str, Any]) -> int:
 
 
 def _values(pod: Mapping[str, Any]) -> int:
-    """Without recursion: the parser allows more depth than is left here."""
+    """All values, counted without recursion: JSON may be nested deeper than the stack allows."""
     count = 0
     layer: list[Any] = [pod]
     while layer:
@@ -74,14 +74,14 @@ def _inner(value: object) -> Iterable[Any]:
 
 
 def obstacles(pod: Mapping[str, Any], request: Request) -> list[Problem]:
-    """Every one of them; those in `reasons.UNCONFINED` are the Namespace's to allow."""
+    """Every obstacle. A Namespace may allow the reasons in `reasons.UNCONFINED`."""
     spec = pod["spec"]
-    found = [*_shared(spec), *_names(spec, request), *_port(pod, request), *_host_paths(spec)]
+    result = [*_shared(spec), *_names(spec, request), *_port(pod, request), *_host_paths(spec)]
     for container in containers(pod):
         if container.get("name") != names.SIDECAR:
-            found += _security(container)
-            found += _mounts(container, request)
-    return found
+            result += _security(container)
+            result += _mounts(container, request)
+    return result
 
 
 def _shared(spec: Mapping[str, Any]) -> Iterator[Problem]:
@@ -108,18 +108,19 @@ def _shared(spec: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _names(spec: Mapping[str, Any], request: Request) -> Iterator[Problem]:
-    if any(one.get("name") == names.SIDECAR for one in spec.get("containers") or []):
+    if any(container.get("name") == names.SIDECAR for container in spec.get("containers") or []):
         yield Problem(
             Reason.NAME_TAKEN,
             f"a container of the Pod is named {names.SIDECAR}, which is the sidecar's name: rename it",
         )
-    known = [one.get("name", "") for one in containers({"spec": spec}) if one.get("name") != names.SIDECAR]
-    present = set(known)
-    missing = [name for name in request.containers or () if name not in present]
+    every_name = [container.get("name", "") for container in containers({"spec": spec})]
+    present = [name for name in every_name if name != names.SIDECAR]
+    known = set(present)
+    missing = [name for name in request.containers or () if name not in known]
     if missing:
         yield Problem(
             Reason.UNKNOWN_CONTAINER,
-            f"annotation {names.CONTAINERS} names {', '.join(missing)}; the Pod has {', '.join(known)}",
+            f"annotation {names.CONTAINERS} names {', '.join(missing)}; the Pod has {', '.join(present)}",
         )
 
 
@@ -137,26 +138,27 @@ def _host_paths(spec: Mapping[str, Any]) -> Iterator[Problem]:
         if "hostPath" in volume:
             yield Problem(
                 Reason.HOST_PATH_VOLUME,
-                f"volume {volume.get('name')} is a hostPath: the node's files lead to other containers; "
-                f"use another volume{_LIFTED}",
+                f"volume {volume.get('name')} is a hostPath",
+                f"the node's files lead to other containers; use another volume{_LIFTED}",
             )
 
 
 def _security(container: Json) -> Iterator[Problem]:
     context = container.get("securityContext") or {}
-    name = container.get("name")
+    container_name = container.get("name")
     if context.get("privileged"):
         yield Problem(
             Reason.PRIVILEGED_CONTAINER,
-            f"container {name} is privileged: it could read the sidecar's memory; remove privileged{_LIFTED}",
+            f"container {container_name} is privileged",
+            f"it could read the sidecar's memory; remove privileged{_LIFTED}",
         )
     added = (context.get("capabilities") or {}).get("add") or []
-    harmful = [one for one in added if one.upper().removeprefix("CAP_") in CAPABILITIES]
+    harmful = [name for name in added if name.upper().removeprefix("CAP_") in CAPABILITIES]
     if harmful:
         yield Problem(
             Reason.CAPABILITY_NOT_ALLOWED,
-            f"container {name} adds {', '.join(harmful)}: it could read the sidecar's memory; "
-            f"remove it{_LIFTED}",
+            f"container {container_name} adds {', '.join(harmful)}",
+            f"it could read the sidecar's memory; remove it{_LIFTED}",
         )
 
 

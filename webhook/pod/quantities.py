@@ -1,6 +1,6 @@
 """Kubernetes quantities (`100m`, `128Mi`, `1.5e3`) as exact numbers, for comparison only.
 
-The text that a user wrote is what goes into the Pod: the API server has its own canonical form.
+The Pod gets the text as the user wrote it: the API server has its own canonical form.
 """
 
 import re
@@ -19,7 +19,7 @@ _SUFFIXES = {
 
 
 def parse_quantity(text: str) -> Decimal | None:
-    """The number, or None where the text is no quantity or has a sign: a resource is never negative."""
+    """The number. None for a text that is no quantity, or has a sign: a resource is never negative."""
     match = _QUANTITY.fullmatch(text)
     if match is None:
         return None

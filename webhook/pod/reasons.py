@@ -1,10 +1,10 @@
-"""Named reasons of admission's decisions: what users, logs and metrics see."""
+"""Named reasons of admission's decisions, for users, logs and metrics."""
 
 from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Stable CamelCase references; the sentence beside one may change, the name does not."""
+    """Stable CamelCase references: the sentence of a reason may change, its name does not."""
 
     INJECTED = "Injected"
 
@@ -55,5 +55,5 @@ UNUSABLE = frozenset(
         Reason.INVALID_POD,
     }
 )
-"""What was written is wrong, whatever the Pod may do."""
+"""The input is wrong, whatever the Pod may do."""
 UNCHANGED = frozenset({Reason.NOT_REQUESTED, Reason.OPTED_OUT, Reason.MIRROR_POD})

@@ -1,4 +1,4 @@
-"""The sidecar's resources: defaults, the author's wishes, quality of service class, quotas. Pure."""
+"""The sidecar's resources: defaults, the author's wishes, the Pod's QoS class, quotas. Pure."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -10,16 +10,16 @@ from webhook.pod.request import Resources
 
 CPU_REQUEST = "10m"
 MEMORY_REQUEST = "32Mi"
-"""It holds 17 MiB at rest."""
+"""The sidecar holds 17 MiB at rest."""
 MEMORY_LIMIT = "128Mi"
-"""Bodies are streamed, so this is for threads and buffers at their bound; it also keeps a leak off the
+"""Bodies are streamed, so this is room for threads and buffers at their limits. It also keeps a leak off the
 node."""
 GUARANTEED_CPU = "100m"
-"""Guaranteed demands a CPU limit, equal to the request: at 10m a download would be throttled to a crawl."""
+"""Guaranteed demands a CPU limit equal to the request. At 10m a download would be throttled to a crawl."""
 QUOTA_CPU = "500m"
-"""Where a quota bounds CPU limits, every container must name one: half a core serves 400 MiB/s."""
+"""Where a quota bounds CPU limits, each container must name a limit. Half a core serves 400 MiB/s."""
 EPHEMERAL_STORAGE = "16Mi"
-"""Of a quota that bounds it. The files lie in memory; the log of a Pod's life is what takes disk."""
+"""Where a quota bounds it. The files lie in memory; the log of a Pod's life takes disk."""
 
 DEMANDED_BY_QUOTAS = (
     "limits.cpu",
@@ -27,23 +27,23 @@ DEMANDED_BY_QUOTAS = (
     "requests.ephemeral-storage",
     "limits.ephemeral-storage",
 )
-"""Resources that a quota can bound and that the sidecar does not set by itself"""
+"""Resources that a quota can bound, and that the sidecar does not set otherwise"""
 
 
 def sidecar_resources(
     wishes: Resources, pod: Mapping[str, Any], quotas: Collection[str] = ()
 ) -> dict[str, dict[str, str]]:
-    """Requests and limits. No CPU limit unless wished for, or a quota or the Guaranteed class demands one."""
-    found = _by_class(wishes, pod)
+    """Requests and limits. A CPU limit only if the author, a quota or the Guaranteed class demands it."""
+    resources = _by_class(wishes, pod)
     if "limits.cpu" in quotas:
-        cpu = found["requests"]["cpu"]
-        found["limits"].setdefault("cpu", cpu if _is_above(cpu, QUOTA_CPU) else QUOTA_CPU)
+        cpu = resources["requests"]["cpu"]
+        resources["limits"].setdefault("cpu", cpu if _is_above(cpu, QUOTA_CPU) else QUOTA_CPU)
     for kind in ("requests", "limits"):
         # a quota of requests may be written without its prefix
         demanded = {f"{kind}.ephemeral-storage", *(["ephemeral-storage"] if kind == "requests" else [])}
         if not demanded.isdisjoint(quotas):
-            found[kind]["ephemeral-storage"] = EPHEMERAL_STORAGE
-    return found
+            resources[kind]["ephemeral-storage"] = EPHEMERAL_STORAGE
+    return resources
 
 
 def _by_class(wishes: Resources, pod: Mapping[str, Any]) -> dict[str, dict[str, str]]:
@@ -62,15 +62,14 @@ def _by_class(wishes: Resources, pod: Mapping[str, Any]) -> dict[str, dict[str, 
 
 
 def _is_guaranteed(pod: Mapping[str, Any]) -> bool:
-    """As the API server computes it: every container limits CPU and memory, and requests the same (or
-    nothing).
+    """The API server's rule: every container limits CPU and memory, and requests the same or nothing.
 
-    With Pod-level resources (KEP-2837) they alone decide, and the sidecar needs no limits of its own.
+    Pod-level resources (KEP-2837) decide alone, and then the sidecar needs no limits of its own.
     """
     if (pod.get("spec") or {}).get("resources"):
         return False
-    own = [one for one in shape.containers(pod) if one.get("name") != names.SIDECAR]
-    return bool(own) and all(_is_container_guaranteed(container) for container in own)
+    others = [container for container in shape.containers(pod) if container.get("name") != names.SIDECAR]
+    return bool(others) and all(_is_container_guaranteed(container) for container in others)
 
 
 def _is_container_guaranteed(container: Mapping[str, Any]) -> bool:
@@ -91,5 +90,5 @@ def _higher(default: str, request: str) -> str:
     return request if _is_above(request, default) else default
 
 
-def _is_above(one: str, other: str) -> bool:
-    return (parse_quantity(one) or 0) > (parse_quantity(other) or 0)
+def _is_above(quantity: str, reference: str) -> bool:
+    return (parse_quantity(quantity) or 0) > (parse_quantity(reference) or 0)

@@ -1,4 +1,4 @@
-"""The settings that decide on Pods, and the shape of an image reference. Pure."""
+"""The settings that admission and broker apply to Pods, and the form of an image reference. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from webhook import names
 
 BROKER_URL = f"https://{names.BROKER}.{names.NAMESPACE}.svc"
 
-IMAGE_LENGTH = 512
+IMAGE_LIMIT = 512
 """Characters: 255 for a repository, 128 for a tag, 72 for a digest, and a host's port"""
 
 _IMAGE = re.compile(r"[a-z0-9][-a-zA-Z0-9._/:]*(@sha256:[0-9a-f]{64})?")
@@ -16,21 +16,21 @@ _IMAGE = re.compile(r"[a-z0-9][-a-zA-Z0-9._/:]*(@sha256:[0-9a-f]{64})?")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What decides on Pods: an administrator's choices, and the authorities of the day."""
+    """An administrator's choices, and the certificate authorities of this moment."""
 
     sidecar_image: str
     allowed_images: tuple[str, ...]
-    """The current image first, then mirrors and earlier images: Pods with one of them get grants"""
+    """The current image, then mirrors and earlier images: Pods with any of them get grants"""
     broker_ca: tuple[str, ...]
-    """PEM certificates that the sidecar verifies the broker with"""
+    """PEM certificates, by which the sidecar verifies the broker"""
     broker_url: str = BROKER_URL
     pull_secrets: tuple[str, ...] = ()
-    """Added to the `imagePullSecrets` of injected Pods; Secrets of these names lie in their namespaces"""
+    """Added to the `imagePullSecrets` of injected Pods, whose namespaces have Secrets of these names"""
 
     def with_images(self, further: Iterable[str]) -> "Settings":
-        """The same settings, in which these images get grants as well."""
+        """The same settings; Pods with these images get grants as well."""
         return replace(self, allowed_images=tuple(dict.fromkeys([*self.allowed_images, *further])))
 
 
 def is_image(text: str) -> bool:
-    return len(text) <= IMAGE_LENGTH and _IMAGE.fullmatch(text) is not None
+    return len(text) <= IMAGE_LIMIT and _IMAGE.fullmatch(text) is not None

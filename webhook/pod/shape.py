@@ -1,7 +1,7 @@
-"""A Pod as a plain dict: the shape of the places that admission reads, and ways to them. Pure.
+"""A Pod as a plain dict: the shape of the fields that admission reads, and ways to them. Pure.
 
-Typed models would drop the fields that they do not know, and the patch would remove them from the user's Pod.
-The API server sends well-formed Pods only; who else calls gets a sentence instead of a stack trace.
+Typed models drop fields that they do not know, and the patch would remove these from the user's Pod. The API
+server sends well-formed Pods only; any other caller gets a sentence instead of a stack trace.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,22 +35,22 @@ _POD: Json = {
 
 
 def shape_problems(pod: object) -> list[str]:
-    """Where the Pod is not shaped as the API says, as sentences; absent and null are well-formed."""
-    found = list(_mismatches(pod, _POD, "the Pod"))
-    if not found and isinstance(pod, Mapping) and not (pod.get("spec") or {}).get("containers"):
-        found.append("spec.containers is empty")
-    return found
+    """A sentence for each field that has another type than in the API. Absent fields and null are fine."""
+    problems = list(_mismatches(pod, _POD, "the Pod"))
+    if not problems and isinstance(pod, Mapping) and not (pod.get("spec") or {}).get("containers"):
+        problems.append("spec.containers is empty")
+    return problems
 
 
 def containers(pod: Mapping[str, Any]) -> Iterator[Json]:
-    """Init containers, then the others: the order in which they start."""
+    """Init containers, then the others: the kubelet starts them in this order."""
     spec = pod.get("spec") or {}
     yield from spec.get("initContainers") or []
     yield from spec.get("containers") or []
 
 
 def declared_ports(pod: Mapping[str, Any]) -> frozenset[int]:
-    """The TCP ports that the Pod's own containers say they listen on."""
+    """The TCP ports that the Pod's own containers declare."""
     return frozenset(
         port["containerPort"]
         for container in containers(pod)

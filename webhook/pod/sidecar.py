@@ -1,8 +1,8 @@
-"""The sidecar container and its volumes in canonical form, and what others may have added to it. Pure.
+"""The sidecar container and its volumes in canonical form, and the additions of others that stay. Pure.
 
-Every pass writes the canonical form anew: a copy from a restored Pod, or one that another webhook stripped
-(`restartPolicy` is the classic), is repaired. What others add for good reasons stays: resources, variables of
-theirs, mounts under /var/run/secrets, the user that OpenShift assigns.
+Every pass writes the canonical form anew. So it repairs a copy from a restored Pod, and a container that
+another webhook stripped (`restartPolicy` is the classic). Additions of other products stay: resources,
+variables, mounts under /var/run/secrets, the user that OpenShift assigns.
 """
 
 import posixpath
@@ -18,10 +18,10 @@ from webhook.pod.settings import Settings
 from webhook.pod.shape import Json
 
 TOKEN_LIFE_SECONDS = 3600
-"""Kubernetes' default; the kubelet renews it at 80 %, the sidecar reads it at each use."""
+"""Kubernetes' default. The kubelet renews the token at 80 % of it; the sidecar reads it at each use."""
 
 NOBODY = 65532
-"""The image's own user. Written only where the Pod says root, which `runAsNonRoot` would refuse to start."""
+"""The image's own user. Set only where the Pod says root, which `runAsNonRoot` would not let start."""
 
 FORBIDDEN_VARIABLES = re.compile(
     r"""
@@ -32,17 +32,18 @@ FORBIDDEN_VARIABLES = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""Would change which code or which peer gets the credential; the broker refuses a Pod that adds one to us."""
+"""Variables that would change which code or which peer gets the credential. The broker refuses a Pod whose
+sidecar has any of them."""
 
 _DEFAULTS: Mapping[str, Callable[[Any], bool]] = {
     "terminationMessagePath": lambda path: path == "/dev/termination-log",
     "resizePolicy": lambda policies: all(policy.get("restartPolicy") == "NotRequired" for policy in policies),
 }
-"""Values that the API server fills in by itself stay, so that a second pass changes nothing. All other fields
-of the container are removed: `tests/pod_fields.yaml` has a decision on each field."""
+"""Values that the API server fills in stay, so that a second pass changes nothing. All other foreign fields
+of the container go: `tests/tables/pod_fields.yaml` has a decision on each field."""
 AMOUNTS = ("cpu", "memory", "ephemeral-storage")
-"""Resources that are mere amounts. Any other name means a device: its driver adds variables and mounts to a
-container that has it, and does the same for a claim."""
+"""Resources that are mere amounts. Any other name means a device, whose driver adds variables and mounts to
+the container. A claim does the same."""
 SECRETS_DIR = "/var/run/secrets"
 """Where other products mount their own tokens (workload identity of the clouds)."""
 
@@ -54,7 +55,8 @@ def sidecar_container(
     resources: Mapping[str, Mapping[str, str]],
     is_root_pod: bool = False,
 ) -> Json:
-    """Satisfies Pod Security "restricted" by itself, whatever the Pod says."""
+    """The canonical container. It satisfies Pod Security "restricted" by itself, whatever the Pod says."""
+    ports = [listener.port for listener in environment.listeners]
     return {
         "name": names.SIDECAR,
         "image": image,
@@ -62,9 +64,7 @@ def sidecar_container(
         "command": list(COMMAND),
         "restartPolicy": "Always",
         "env": [{"name": name, "value": value} for name, value in environment.variables().items()],
-        "lifecycle": {
-            "postStart": {"exec": {"command": start_gate.command(one.port for one in environment.listeners)}}
-        },
+        "lifecycle": {"postStart": {"exec": {"command": start_gate.command(ports)}}},
         "resources": {kind: dict(amounts) for kind, amounts in resources.items()},
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -84,8 +84,8 @@ def sidecar_container(
 
 
 def sidecar_volumes() -> list[Json]:
-    """In memory, so that they do not keep the cluster autoscaler from removing a node. 1 MiB is arbitrary:
-    the files hold some hundred bytes. `defaultMode` is spelled out as the API server would add it."""
+    """The volumes lie in memory, so that the cluster autoscaler may remove the node. 1 MiB is arbitrary: the
+    files hold some hundred bytes. `defaultMode` is there because the API server would add it."""
     token = {
         "audience": TOKEN_AUDIENCE,
         "expirationSeconds": TOKEN_LIFE_SECONDS,
@@ -102,14 +102,14 @@ def sidecar_volumes() -> list[Json]:
 
 
 def repaired(canonical: Json, present: Mapping[str, Any], settings: Settings) -> Json:
-    """The canonical container with what others may have added to the present one."""
+    """The canonical container, with the additions to the present container that may stay."""
     result = {**canonical}
     result["image"] = _image(canonical["image"], present.get("image"), settings)
     result["env"] = canonical["env"] + [
-        one for one in present.get("env") or [] if not _is_unwanted(str(one.get("name")))
+        variable for variable in present.get("env") or [] if not _is_unwanted(str(variable.get("name")))
     ]
     result["volumeMounts"] = canonical["volumeMounts"] + [
-        one for one in present.get("volumeMounts") or [] if _is_foreign_mount(one, canonical)
+        mount for mount in present.get("volumeMounts") or [] if _is_foreign_mount(mount, canonical)
     ]
     result["resources"] = _resources(canonical["resources"], present.get("resources") or {})
     result["securityContext"] = _security_context(
@@ -124,8 +124,8 @@ def _is_not_ours(_: object) -> bool:
 
 
 def _image(current: str, present: object, settings: Settings) -> str:
-    """An allowed mirror of the current image stays: whoever rewrote it will not be asked again. Another one,
-    allowed or not, is stale."""
+    """An allowed mirror of the current image stays: the webhook that set it may not be called again. Any
+    other image, allowed or not, is stale."""
     is_mirror = isinstance(present, str) and present.rpartition("/")[2] == current.rpartition("/")[2]
     return str(present) if is_mirror and present in settings.allowed_images else current
 
@@ -135,21 +135,21 @@ def _is_unwanted(name: str) -> bool:
 
 
 def _is_foreign_mount(mount: Mapping[str, Any], canonical: Json) -> bool:
-    taken = [one["mountPath"] for one in canonical["volumeMounts"]]
+    taken = [ours["mountPath"] for ours in canonical["volumeMounts"]]
     is_ours = mount.get("name") in (names.CONFIG_VOLUME, names.TOKEN_VOLUME, names.EMPTY_VOLUME)
     return not is_ours and is_harmless_mount(str(mount.get("mountPath")), taken)
 
 
 def is_harmless_mount(path: str, ours: Sequence[str]) -> bool:
-    """Below the directory for secrets, written plainly, and neither in, on nor above a mount of ours."""
+    """Whether the path lies below the directory for secrets, normalized, apart from the mounts of ours."""
     if posixpath.normpath(path) != path.rstrip("/") or not path.startswith(SECRETS_DIR + "/"):
         return False
-    one = path.rstrip("/") + "/"
-    return not any(one.startswith(own + "/") or (own + "/").startswith(one) for own in ours)
+    folder = path.rstrip("/") + "/"
+    return not any(folder.startswith(own + "/") or (own + "/").startswith(folder) for own in ours)
 
 
 def _resources(canonical: Mapping[str, Any], present: Mapping[str, Any]) -> Json:
-    """A LimitRange or an autoscaler that ran after the first pass has the last word on amounts."""
+    """A LimitRange or an autoscaler, which ran after the first pass, has the last word on amounts."""
     kinds = dict.fromkeys([*canonical, *(kind for kind in present if kind in ("limits", "requests"))])
     return {kind: {**canonical.get(kind, {}), **_amounts(present.get(kind) or {})} for kind in kinds}
 
@@ -159,7 +159,7 @@ def _amounts(present: Mapping[str, Any]) -> Json:
 
 
 def _security_context(canonical: Mapping[str, Any], present: Mapping[str, Any]) -> Json:
-    """OpenShift assigns a user and an SELinux level; nothing else of it is anybody's to change."""
-    kept = {key: present[key] for key in ("runAsUser", "runAsGroup") if present.get(key)}
+    """OpenShift assigns a user and an SELinux level; no other field may change."""
+    assigned = {key: present[key] for key in ("runAsUser", "runAsGroup") if present.get(key)}
     level = (present.get("seLinuxOptions") or {}).get("level")
-    return {**canonical, **kept, **({"seLinuxOptions": {"level": level}} if level else {})}
+    return {**canonical, **assigned, **({"seLinuxOptions": {"level": level}} if level else {})}

@@ -1,8 +1,8 @@
 """Admission's HTTP edge: `POST /mutate`, and two probes. It holds no policy.
 
-Every input is answered, by an AdmissionReview with the request's uid or, where there is no uid to answer to,
-by a 4xx on which `failurePolicy` decides. The raw request is taken: a typed body would be answered 422 by
-FastAPI.
+Every input has an answer. A request with a uid gets an AdmissionReview with that uid. Any other input gets a
+4xx, on which `failurePolicy` decides. The route takes the raw request: FastAPI answers 422 to a body that
+does not fit its type.
 """
 
 import asyncio
@@ -11,111 +11,67 @@ import functools
 import json
 import logging
 import time
-import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Send
 
-from webhook.connector.manifest import MaybeConnector
-from webhook.errors import ClusterUnavailable
+from webhook.errors import ClusterUnavailable, describe_failure
 from webhook.limits.budgets import Budget, Hold, Overfull, parsed_bytes
 from webhook.limits.tally import Tally
-from webhook.pod.decision import Decision, connectors_of, decide
-from webhook.pod.namespace import NamespaceFacts
-from webhook.pod.patch import operations
-from webhook.pod.reasons import Reason
 from webhook.pod.settings import Settings
 from webhook.server import review
+from webhook.server.body import Fault, UnusableBody, content_type, read_body
+from webhook.server.reviewer import ConnectorLookup, NamespaceLookup, Reviewer, find_no_namespace
 from webhook.server.sending import Sent, abort, send_whole
 
-MOST_BYTES = 7 * 1024 * 1024
-"""The API server accepts objects up to 3 MiB; a review holds the object, for other operations the old one
-too, and 1 MiB is left for the envelope."""
+BODY_LIMIT = 7 * 1024 * 1024
+"""The API server accepts objects of up to 3 MiB. A review holds the object, and for other operations the old
+object as well. 1 MiB is left for the envelope."""
 
 BODY_SECONDS = 5.0
-"""The API server, which waits so long for the whole answer, sends head and body in one go."""
+"""The API server waits this long for the whole answer, and sends head and body at once."""
 
-HELD_BYTES = 96 * 1024 * 1024
-"""All reviews together, as text and parsed (a Pod of 30 kB counts as 350 kB). Process and caches take 150
-MiB, connections 134 (`doors.Limits`), and the Pod under decision 100. The sum stays below 512 MiB, the limit
-in `manifests/base/admission.yaml`."""
+HELD_LIMIT = 96 * 1024 * 1024
+"""Bytes of all reviews together, as text and parsed: a Pod of 30 kB counts as 350 kB. Process and caches take
+150 MiB, connections 134 (`doors.Limits`), and the Pod under decision 100. The sum stays below 512 MiB, the
+limit in `manifests/base/admission.yaml`."""
 
-LONGEST_UID = 128
+UID_LIMIT = 128
 """The API server's are UUIDs: 36 characters"""
 
-LONGEST_NAME = 253
-"""Of a Pod, as Kubernetes has it; the other texts of a log line are shorter"""
+NAME_LIMIT = 253
+"""Characters of a Pod's name in Kubernetes; the other texts of a log line are shorter"""
 
 LARGE_BYTES = 4 * 1024 * 1024
-"""Reviews that take more when they are parsed, as a Pod of 350 kB does, take turns. All tenants' reviews
-come from one peer, the API server: two Pods of 1.7 MB would use up its share, at the others' expense."""
+"""Reviews that take more than this when parsed, as a Pod of 350 kB does, take turns. All tenants' reviews
+come from the same peer, the API server: two Pods of 1.7 MB would use up its share."""
 
-HELD_BYTES_PER_PEER = 64 * 1024 * 1024
-"""Two thirds: the rest is reserved for other peers"""
+HELD_PER_PEER_LIMIT = 64 * 1024 * 1024
+"""Two thirds of it: the rest is reserved for other peers"""
 
-Connectors = Callable[[str], Awaitable[MaybeConnector]]
-"""`namespace/name` → Connector; from a cache, or by one question with a limit of its own."""
-
-
-Places = Callable[[str], Awaitable[NamespaceFacts]]
+_FAILED = "the webhook has failed on this Pod: its log tells the cause, under the review's uid; try again"
 
 _log = logging.getLogger(__name__)
 
 
-async def _plain(namespace: str) -> NamespaceFacts:
-    return NamespaceFacts()
-
-
 def create_app(
     settings: Callable[[], Settings],
-    connectors: Connectors,
+    connectors: ConnectorLookup,
     *,
-    places: Places = _plain,
+    namespaces: NamespaceLookup = find_no_namespace,
     is_ready: Callable[[], bool] = lambda: True,
 ) -> FastAPI:
-    """`settings` is asked for each Pod, for authorities come and go; `is_ready` says whether the caches
-    behind the other two are filled."""
-    budget = Budget(HELD_BYTES, HELD_BYTES_PER_PEER)
-    tally = Tally(_log, "admission reviews not usable")
-    large = asyncio.Lock()
+    """`settings` is called for each Pod, for authorities come and go. `is_ready` says whether the caches
+    behind the two lookups are filled."""
+    route = _ReviewRoute(Reviewer(settings, connectors, namespaces))
     app = FastAPI(title="pypi-connector admission", docs_url=None, redoc_url=None, openapi_url=None)
-
-    async def decided(http: Request, hold: Hold) -> Response:
-        body = await _body(http, hold)
-        parsed = parsed_bytes(body)
-        async with large if parsed > LARGE_BYTES else contextlib.nullcontext():
-            hold.grow(parsed)
-            request, uid = _request(_parse(body))
-            return _answer(await _review(request, uid, settings, connectors, places))
-
-    async def respond(http: Request, send: Send) -> None:
-        peer = http.client.host if http.client else ""
-        is_answered = False
-        try:
-            async with asyncio.timeout(None) as eviction:
-                with budget.hold(peer, lambda: eviction.reschedule(0)) as hold:
-                    response = await decided(http, hold)
-                    hold.answer(len(response.body))
-                    is_answered = True
-                    await send_whole(response, send)
-                    return
-        except (Overfull, TimeoutError):
-            error = _Unusable(503, "there is no memory left for a review of this size: try again")
-        except _Unusable as unusable:
-            error = unusable
-        tally.count_and_report(f"{error.status}: {str(error)[:200]}", peer, time.monotonic())
-        if is_answered:
-            await abort(http)
-        else:
-            refusal = Response(f"{error}\n", error.status, media_type="text/plain")
-            await refusal(http.scope, http.receive, send)
 
     @app.post("/mutate")
     async def mutate(http: Request) -> Response:
-        return Sent(functools.partial(respond, http))
+        return Sent(functools.partial(route.respond, http))
 
     @app.get("/healthz")
     async def healthz() -> Response:
@@ -130,8 +86,64 @@ def create_app(
     return app
 
 
+class _ReviewRoute:
+    """The route for reviews: each is read, answered and sent within the memory that all of them share."""
+
+    def __init__(self, reviewer: Reviewer) -> None:
+        self._reviewer = reviewer
+        self._budget = Budget(HELD_LIMIT, HELD_PER_PEER_LIMIT)
+        self._tally = Tally(_log, "admission reviews not usable")
+        self._large = asyncio.Lock()
+
+    async def respond(self, http: Request, send: Send) -> None:
+        peer = http.client.host if http.client else ""
+        is_answered = False
+        try:
+            async with asyncio.timeout(None) as eviction:
+                with self._budget.hold(peer, lambda: eviction.reschedule(0)) as hold:
+                    response = await self._answer(http, hold)
+                    hold.answer(len(response.body))
+                    is_answered = True
+                    await send_whole(response, send)
+                    return
+        except (Overfull, TimeoutError):
+            error = _Unusable(503, "there is no memory left for a review of this size: try again")
+        except _Unusable as unusable:
+            error = unusable
+        self._tally.count_and_report(f"{error.status}: {str(error)[:200]}", peer, time.monotonic())
+        if is_answered:
+            await abort(http)
+        else:
+            refusal = Response(f"{error}\n", error.status, media_type="text/plain")
+            await refusal(http.scope, http.receive, send)
+
+    async def _answer(self, http: Request, hold: Hold) -> Response:
+        body = await _body(http, hold)
+        parsed = parsed_bytes(body)
+        async with self._large if parsed > LARGE_BYTES else contextlib.nullcontext():
+            hold.grow(parsed)
+            request, uid = _request(_parse(body))
+            answer = await self._review(request, uid)
+            # json escapes what is not ASCII: a lone surrogate from the input could not be encoded otherwise
+            return Response(json.dumps(answer), media_type="application/json")
+
+    async def _review(self, request: Mapping[str, Any], uid: str) -> review.Review:
+        started = time.monotonic()
+        try:
+            reason, answer = await self._reviewer.answer(request, uid)
+        except ClusterUnavailable as error:
+            reason = "ClusterUnavailable"
+            answer = review.errored(uid, 503, reason, f"{error}: try again")
+        except Exception as error:  # noqa: BLE001 (the edge: any failure leaves as a review, with the uid)
+            _log.error("admission failed", extra={"uid": uid, **describe_failure(error)})
+            reason = "InternalError"
+            answer = review.errored(uid, 500, reason, _FAILED)
+        _log.info("admission", extra=_fields(request, answer, reason, time.monotonic() - started))
+        return answer
+
+
 class _Unusable(Exception):
-    """There is nothing to answer to with a review; the text says why."""
+    """The input has no uid to answer to with a review; the text says why."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -139,23 +151,24 @@ class _Unusable(Exception):
 
 
 async def _body(http: Request, hold: Hold) -> bytearray:
-    kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise _Unusable(415, f"content type must be application/json, not {kind[:100]!r}")
-    body = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in http.stream():
-                hold.grow(len(chunk))
-                body += chunk
-                if len(body) > MOST_BYTES:
-                    raise _Unusable(413, f"an admission review has at most {MOST_BYTES} bytes")
-    except TimeoutError:
-        raise _Unusable(408, f"the body did not arrive within {BODY_SECONDS:g} seconds") from None
+        body = await read_body(http, limit=BODY_LIMIT, seconds=BODY_SECONDS, count=hold.grow)
+    except UnusableBody as error:
+        raise _unusable(error.fault, http) from None
     except ClientDisconnect:
         raise _Unusable(400, "the client has gone before its request was complete") from None
     hold.settle()
     return body
+
+
+def _unusable(fault: Fault, http: Request) -> _Unusable:
+    match fault:
+        case Fault.TYPE:
+            return _Unusable(415, f"content type must be application/json, not {content_type(http)[:100]!r}")
+        case Fault.SIZE:
+            return _Unusable(413, f"an admission review has at most {BODY_LIMIT} bytes")
+        case Fault.TIME:
+            return _Unusable(408, f"the body did not arrive within {BODY_SECONDS:g} seconds")
 
 
 def _parse(body: bytearray) -> dict[str, Any]:
@@ -176,93 +189,15 @@ def _request(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     uid = request.get("uid") if isinstance(request, dict) else None
     if not isinstance(request, dict) or not isinstance(uid, str) or not uid:
         raise _Unusable(400, "the review has no request with a uid")
-    if len(uid) > LONGEST_UID:
-        raise _Unusable(400, f"the review has a uid of more than {LONGEST_UID} characters")
+    if len(uid) > UID_LIMIT:
+        raise _Unusable(400, f"the review has a uid of more than {UID_LIMIT} characters")
     return request, uid
-
-
-async def _review(
-    request: Mapping[str, Any],
-    uid: str,
-    settings: Callable[[], Settings],
-    connectors: Connectors,
-    places: Places,
-) -> review.Review:
-    started = time.monotonic()
-    reason = "InternalError"
-    try:
-        ignored = _ignored(request)
-        if ignored:
-            reason, answer = ignored, review.allowed(uid)
-        elif not isinstance(request.get("object"), dict):
-            reason = "BadRequest"
-            answer = review.errored(uid, 400, reason, "the request holds no object: nothing can be decided")
-        else:
-            decision = await _decide(request, settings(), connectors, places)
-            reason, answer = decision.reason.value, _of_decision(uid, request["object"], decision)
-    except ClusterUnavailable as error:
-        reason = "ClusterUnavailable"
-        answer = review.errored(uid, 503, reason, f"{error}: try again")
-    except Exception as error:  # noqa: BLE001 (the edge: whatever failed leaves as a review, with the uid)
-        # where, and of what type; its text could quote the Pod
-        place = "".join(traceback.format_tb(error.__traceback__))
-        _log.error("admission failed", extra={"uid": uid, "error": type(error).__name__, "trace": place})
-        sentence = (
-            "the webhook has failed on this Pod: its log tells the cause, under the review's uid; try again"
-        )
-        answer = review.errored(uid, 500, reason, sentence)
-    _log.info("admission", extra=_fields(request, answer, reason, time.monotonic() - started))
-    return answer
-
-
-def _ignored(request: Mapping[str, Any]) -> str | None:
-    """What the registration should never send, and what would be none of our business if it did."""
-    resource = request.get("resource")
-    if request.get("operation") != "CREATE":
-        return "OperationIgnored"
-    if request.get("subResource"):
-        return "SubresourceIgnored"
-    if not isinstance(resource, dict) or (resource.get("group") or "", resource.get("resource")) != (
-        "",
-        "pods",
-    ):
-        return "ResourceIgnored"
-    return None
-
-
-async def _decide(
-    request: Mapping[str, Any], settings: Settings, connectors: Connectors, places: Places
-) -> Decision:
-    pod = request["object"]
-    namespace = str(request.get("namespace") or "default")
-    keys = connectors_of(pod, namespace=namespace)
-    # together, for each may wait for its live question
-    found = dict(zip(keys, await asyncio.gather(*map(connectors, keys)), strict=True))
-    place = await places(namespace) if keys else NamespaceFacts()
-    return decide(
-        pod,
-        namespace=namespace,
-        lookup=found.get,
-        settings=settings,
-        namespace_labels=place.labels,
-        quotas=place.quotas,
-    )
-
-
-def _of_decision(uid: str, pod: Mapping[str, Any], decision: Decision) -> review.Review:
-    if decision.pod is not None:
-        return review.patched(uid, operations(pod, decision.pod), warnings=decision.warnings)
-    if decision.allowed:
-        return review.allowed(uid, warnings=decision.warnings)
-    if decision.reason is Reason.INVALID_POD:
-        return review.errored(uid, 400, decision.reason.value, decision.message)
-    return review.denied(uid, decision.reason.value, decision.message, warnings=decision.warnings)
 
 
 def _fields(
     request: Mapping[str, Any], answer: review.Review, reason: str, seconds: float
 ) -> dict[str, object]:
-    """Never the Pod: its variables may hold anybody's secrets."""
+    """The fields of the log line. Never the Pod: its variables may hold secrets."""
     pod = request.get("object")
     metadata = pod.get("metadata") if isinstance(pod, dict) else None
     names = metadata if isinstance(metadata, dict) else {}
@@ -278,9 +213,4 @@ def _fields(
 
 
 def _text(value: object) -> str | None:
-    return value[:LONGEST_NAME] if isinstance(value, str) else None
-
-
-def _answer(answer: review.Review) -> Response:
-    # json escapes what is not ASCII: a lone surrogate from the input could not be encoded otherwise
-    return Response(json.dumps(answer), media_type="application/json")
+    return value[:NAME_LIMIT] if isinstance(value, str) else None

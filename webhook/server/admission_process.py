@@ -17,7 +17,7 @@ from webhook.server.settings import ProcessSettings, from_environment
 from webhook.server.tasks import stop_on_signals, together
 
 PORT = 10250
-"""Firewalls between managed control planes and their nodes let this one pass: it is the kubelet's."""
+"""Firewalls between managed control planes and their nodes let this port pass: it is the kubelet's."""
 TLS_DIRECTORY = "/etc/pypi-connector/tls"
 """Where the Secret `names.ADMISSION_TLS_SECRET` is mounted"""
 
@@ -41,17 +41,17 @@ async def _admission(chosen: ProcessSettings, environment: Mapping[str, str]) ->
         app = admission.create_app(
             lambda: chosen.with_authorities(read_authorities(chosen.tls_directory)),
             view.connector,
-            places=view.place,
+            namespaces=view.place,
             is_ready=view.is_ready,
         )
         serving = serve(app, port=chosen.port, tls_directory=chosen.tls_directory, stop=stop)
-        await together(serving, *(one.run() for one in caches))
+        await together(serving, *(cache.run() for cache in caches))
 
 
 def read_authorities(directory: Path) -> tuple[str, ...]:
-    """The bundle of this moment: the kubelet replaces the file when an authority joins, so it is read for
-    each Pod, from memory. `UnusablePair` if there is none: a Pod without any would never recover."""
-    found = split_bundle((directory / BUNDLE).read_text("ascii"))
-    if not found:
+    """The bundle of this moment. It is read for each Pod, from memory, because the kubelet replaces the file
+    when an authority joins. `UnusablePair` if it is empty: a Pod without authorities would never recover."""
+    authorities = split_bundle((directory / BUNDLE).read_text("ascii"))
+    if not authorities:
         raise UnusablePair(f"{directory / BUNDLE} holds no certificate")
-    return found
+    return authorities

@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with bounds on heads and pipelining.
 
-uvicorn has no limit for the length of a head, the number of its fields, pipelined requests, or the time that
-a head takes. None of our callers (API server, kubelet, sidecar) comes near these limits.
+uvicorn has no limit for the length of a head, the number of its fields, the number of pipelined requests, or
+the time for a head. None of our callers (API server, kubelet, sidecar) comes near these limits.
 """
 
 import asyncio
@@ -12,18 +12,18 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from webhook.limits.doors import Visit
 from webhook.limits.shares import Rank
 
-HEAD_BYTES = 32 * 1024
+HEAD_LIMIT = 32 * 1024
 """A projected token has 1 to 2 KiB; the rest of a head has less than 1 KiB."""
 
-MOST_FIELDS = 64
+FIELDS_LIMIT = 64
 """Fields of a head and of trailers. The API server sends 8, the kubelet 5, a sidecar 6."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
     """Reports progress to its `Visit`, and aborts a connection that exceeds a limit."""
 
-    def __init__(self, *, visit: Visit, **uvicorns: Any) -> None:
-        super().__init__(**uvicorns)
+    def __init__(self, *, visit: Visit, **options: Any) -> None:
+        super().__init__(**options)
         self._visit = visit
         self._silent_bytes = 0
         """Received since the parser last made progress: an endless head, trailer or chunk extension"""
@@ -37,7 +37,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        # after a reset uvicorn leaves this timer running, which keeps the connection's memory for two minutes
+        # after a reset uvicorn leaves this timer running, which holds the connection's memory for two minutes
         self._unset_keepalive_if_required()
         self._visit.left()
 
@@ -46,7 +46,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._silent_bytes += len(data)
         super().data_received(data)
-        if self._silent_bytes > HEAD_BYTES:
+        if self._silent_bytes > HEAD_LIMIT:
             self.transport.abort()
         elif self._is_in_head and self._visit.holder.rank is Rank.IDLE:
             self._visit.move(Rank.SILENT)
@@ -62,14 +62,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields += 1
-        if self._fields > MOST_FIELDS:
+        if self._fields > FIELDS_LIMIT:
             self.transport.abort()
         else:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._is_in_head, self._silent_bytes = False, 0
-        cycle: Any = self.cycle  # None until the first head is complete, whatever its annotation says
+        cycle: Any = self.cycle  # despite its annotation, None until the first head is complete
         if self.transport.is_closing():
             return
         if cycle is not None and not cycle.response_complete:

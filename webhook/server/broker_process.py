@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Mapping
 
+from webhook import names
 from webhook.cluster import paths
 from webhook.cluster.cache import Cache
-from webhook.cluster.certificates import CertificateKeeper
+from webhook.cluster.certificate_keeper import CertificateKeeper
 from webhook.cluster.connector_class import ensure_class
 from webhook.cluster.events import EventRecorder
 from webhook.cluster.image_keeper import ImageKeeper
@@ -15,8 +16,9 @@ from webhook.server import broker, logs
 from webhook.server.serving import serve
 from webhook.server.settings import ProcessSettings, from_environment
 from webhook.server.tasks import done_before, stop_on_signals, together
+from webhook.status.connector_trim import spec_and_status
 from webhook.status.controller import Controller
-from webhook.status.kept import attended
+from webhook.status.lease import Lease
 
 PORT = 8443
 TLS_DIRECTORY = "/run/pypi-connector/tls"
@@ -34,15 +36,9 @@ async def _broker(chosen: ProcessSettings, environment: Mapping[str, str]) -> No
     stop = stop_on_signals()
     async with await in_cluster_or_kubeconfig(environment) as api:
         recorder = EventRecorder(api, component="pypi-connector", instance=chosen.pod_name)
-        connectors = Cache(api, paths.connectors(), attended)
-        controller = Controller(
-            api,
-            connectors=connectors,
-            identity=chosen.pod_name,
-            namespace=chosen.namespace,
-            recorder=recorder,
-        )
-        connectors.on_change = controller.on_change
+        connectors = Cache(api, paths.connectors(), spec_and_status)
+        lease = Lease(api, namespace=chosen.namespace, name=names.CONTROLLER_LEASE, identity=chosen.pod_name)
+        controller = Controller(api, connectors, lease, recorder=recorder)
         keeper = CertificateKeeper(api, namespace=chosen.namespace, directory=chosen.tls_directory)
         images = ImageKeeper(api, namespace=chosen.namespace, own=chosen.allowed_images)
         app = broker.create_app(

@@ -1,21 +1,21 @@
-"""The log of admission and broker: a JSON object per line on standard error, constant message and fields."""
+"""The log of admission and broker: JSON lines on standard error, each with a constant message and fields."""
 
 import json
 import logging
 import sys
 from datetime import UTC, datetime
 
-LONGEST_TEXT = 1000
-"""Characters of a message or field, of which JSON makes up to six each. Strangers write names, too."""
+TEXT_LIMIT = 1000
+"""Characters of a message or field: strangers write names, too. JSON takes up to six bytes for each."""
 
-LONGEST_VALUE = 8 * 1024
+VALUE_LIMIT = 8 * 1024
 """Characters of a list or object, such as the counts of `webhook.limits.tally`, as JSON"""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class JsonFormatter(logging.Formatter):
-    """What was given as `extra` becomes fields. No traceback: its lines may quote a Pod or a Secret."""
+    """The items of `extra` become fields. No traceback: its lines may quote a Pod or a Secret."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = {key: _cut(value) for key, value in vars(record).items() if key not in _STANDARD}
@@ -32,23 +32,22 @@ class JsonFormatter(logging.Formatter):
 
 
 def _cut(value: object) -> object:
-    """A text up to the limit; what is not a text and too long becomes one."""
+    """A text up to the limit. A list or object that is too long becomes a text."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if not isinstance(value, str):
         text = json.dumps(value, default=str)
-        if len(text) <= LONGEST_VALUE:
+        if len(text) <= VALUE_LIMIT:
             return value
         value = text
-    return value if len(value) <= LONGEST_TEXT else value[: LONGEST_TEXT - 1] + "…"
+    return value if len(value) <= TEXT_LIMIT else value[: TEXT_LIMIT - 1] + "…"
 
 
 def set_up(level: str) -> None:
-    """For the whole process, once."""
+    """Call it once for the whole process."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # theirs would double ours; at DEBUG they quote requests
+    # clients of other servers are quieted where they are imported: they may quote requests in any process
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # it warns of every malformed request
-    for name in ("asyncio", "httpx", "httpcore", "aiohttp", "kubernetes"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)

@@ -1,6 +1,6 @@
 """Checks before a TokenReview: failures of the address, claims of the token, a turn among other callers.
 
-Whoever is turned away here is counted: a line for each would fill the log.
+The log has counts of the requests that are turned away here: a line for each would fill it.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from sidecar.contract.secret import Secret
 from sidecar.contract.words import TOKEN_AUDIENCE
 from webhook.errors import Refusal
 from webhook.grant import claims
-from webhook.grant.granting import Trail
+from webhook.grant.reasons import BrokerReason
 from webhook.grant.rules import unbound
 from webhook.limits.callers import Callers
 from webhook.limits.slots import Slots
@@ -21,16 +21,15 @@ from webhook.limits.tally import Tally
 
 logger = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 40
-"""Grants under way; others wait, within the deadline. Each holds one of the 64 connections to the API server.
-The Lease and the certificates of this process need connections too, whatever tokens arrive."""
+SLOTS_LIMIT = 40
+"""Grants under way; further requests wait, within the deadline. Each grant holds one of the 64 connections to
+the API server. The Lease and the certificates of this process always need connections, too."""
 
-MOST_AT_ONCE_PER_PEER = 8
-"""A Pod asks for one grant per connector. Where all Pods of a node share an address, that is still 400 a
-second, at 20 ms each: more than a broker has time for."""
+SLOTS_PER_PEER_LIMIT = 8
+"""A Pod asks for a grant per connector. If all Pods of a node share an address, the limit still allows 400
+grants a second, at 20 ms each: more than a broker has time for."""
 
-TOO_MANY = "TooManyFailedTokens"
-TOO_MANY_REFUSALS = "TooManyRefusals"
+_TURNED_AWAY = (BrokerReason.TOO_MANY_FAILED_TOKENS, BrokerReason.TOO_MANY_REFUSALS)
 
 _FAILED = "too many requests from this address came to no accepted token: the sidecar asks again by itself"
 _REFUSED = (
@@ -43,13 +42,13 @@ class Reception:
 
     def __init__(self) -> None:
         self._callers = Callers()
-        self._slots = Slots(MOST_AT_ONCE, MOST_AT_ONCE_PER_PEER)
+        self._slots = Slots(SLOTS_LIMIT, SLOTS_PER_PEER_LIMIT)
         self._strangers = Tally(logger, "requests turned away")
         self._pods = Tally(logger, "requests of refused Pods turned away")
 
     @contextlib.contextmanager
     def arrival(self, peer: str) -> Iterator[None]:
-        """Within the context, read the request. A refusal counts against the address, not the token."""
+        """Read the request within this context. A refusal counts against the address, not the token."""
         try:
             yield
         except Refusal as error:
@@ -59,59 +58,67 @@ class Reception:
             raise
 
     @contextlib.asynccontextmanager
-    async def turn(self, peer: str, token: Secret, trail: Trail) -> AsyncIterator[None]:
-        """Wait for a turn, or raise `Refusal`. Within the context, review the token and fill in `trail`."""
+    async def turn(self, peer: str, token: Secret) -> AsyncIterator["Turn"]:
+        """Wait for a turn, or raise `Refusal`. Review the token within the context, and `accept` its Pod."""
         text = token.reveal()
         account, uid = claims.pod(text)
-        caller = _Asker(peer, text, f"{account} {uid}", uid)
-        self._check_limits(caller)
+        turn = Turn(peer, text, f"{account} {uid}", uid)
+        self._check_limits(turn)
         try:
             _check_claims(token)
             async with self._slots.slot(peer):
-                self._check_limits(caller)  # others of this peer, or of this Pod, may have failed meanwhile
-                yield
+                self._check_limits(turn)  # requests of this peer or Pod may have failed meanwhile
+                turn.has_begun = True
+                yield turn
         except Refusal as error:
-            self._note(error, caller, trail)
+            self._note(error, turn)
             raise
         finally:
-            if trail.pod is not None:
-                self._callers.accepted(peer, text, caller.pod, time.monotonic())
+            if turn.accepted_uid is not None:
+                self._callers.accepted(peer, text, turn.claimed_pod, time.monotonic())
 
-    def _check_limits(self, caller: "_Asker") -> None:
+    def _check_limits(self, turn: "Turn") -> None:
         """After 429 a sidecar asks again; any other 4xx would end its grant."""
         now = time.monotonic()
-        if not self._callers.may_ask(caller.peer, caller.token, caller.pod, now):
-            self._strangers.count_and_report(TOO_MANY, caller.peer, now)
-            raise Refusal(TOO_MANY, _FAILED, status=429)
-        if caller.uid and not self._callers.may_be_refused(caller.uid, now):
-            self._pods.count_and_report(TOO_MANY_REFUSALS, caller.uid, now)
-            raise Refusal(TOO_MANY_REFUSALS, _REFUSED, status=429)
+        if not self._callers.may_ask(turn.peer, turn.token, turn.claimed_pod, now):
+            self._strangers.count_and_report(BrokerReason.TOO_MANY_FAILED_TOKENS, turn.peer, now)
+            raise Refusal(BrokerReason.TOO_MANY_FAILED_TOKENS, _FAILED)
+        if turn.claimed_uid and not self._callers.may_be_refused(turn.claimed_uid, now):
+            self._pods.count_and_report(BrokerReason.TOO_MANY_REFUSALS, turn.claimed_uid, now)
+            raise Refusal(BrokerReason.TOO_MANY_REFUSALS, _REFUSED)
 
-    def _note(self, error: Refusal, caller: "_Asker", trail: Trail) -> None:
-        """What claims to be a Pod's counts against the address, and only what is a Pod's against the Pod."""
+    def _note(self, error: Refusal, turn: "Turn") -> None:
+        """Count a refusal: against the Pod if the API server verified it, else against the address."""
         now = time.monotonic()
-        if trail.uid is not None:
-            self._callers.refused(trail.uid, now)
-        elif error.reason not in (TOO_MANY, TOO_MANY_REFUSALS):
-            self._callers.not_accepted(caller.peer, caller.token, caller.pod, now)
-            if trail.connector is None:  # it never came to a review, which is a line of the audit
-                self._strangers.count_and_report(error.reason, caller.peer, now)
+        if turn.accepted_uid is not None:
+            self._callers.refused(turn.accepted_uid, now)
+        elif error.reason not in _TURNED_AWAY:
+            self._callers.not_accepted(turn.peer, turn.token, turn.claimed_pod, now)
+            if not turn.has_begun:  # without a review, so without a line in the audit log
+                self._strangers.count_and_report(error.reason, turn.peer, now)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asker:
-    """Who asks, by the address and by the token's own word."""
+@dataclass(slots=True)
+class Turn:
+    """A caller: its address, the claims of its token, and the Pod that the API server verified."""
 
     peer: str
     token: str = field(repr=False)
-    pod: str
-    uid: str
+    claimed_pod: str
+    """ServiceAccount and uid (`claims.pod`)"""
+    claimed_uid: str
+    has_begun: bool = False
+    accepted_uid: str | None = None
+    """The Pod's uid, once the API server has accepted the token"""
+
+    def accept(self, pod_uid: str) -> None:
+        self.accepted_uid = pod_uid
 
 
 def _check_claims(token: Secret) -> None:
     text = token.reveal()
     if doubt := claims.doubt(text, TOKEN_AUDIENCE, time.time()):
         sentence = f"the API server does not accept the token: {doubt}"
-        raise Refusal("TokenNotAuthenticated", sentence, status=401)
+        raise Refusal(BrokerReason.TOKEN_NOT_AUTHENTICATED, sentence)
     if not claims.is_bound_to_pod(text):
         raise unbound()

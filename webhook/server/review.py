@@ -9,12 +9,12 @@ from typing import Any, Literal, NotRequired, TypedDict
 API_VERSION = "admission.k8s.io/v1"
 KIND = "AdmissionReview"
 
-WARNING_LENGTH = 256
-"""The API server cuts longer ones, in the middle of a word and without a mark."""
+WARNING_LIMIT = 256
+"""Characters. The API server cuts a longer warning, in the middle of a word and without a mark."""
 
 
 class Status(TypedDict):
-    """metav1.Status, the part of it that reaches the user."""
+    """The part of metav1.Status that reaches the user."""
 
     code: int
     reason: str
@@ -41,12 +41,12 @@ class Review(TypedDict):
 
 
 def allowed(uid: str, *, warnings: Iterable[str] = ()) -> Review:
-    """Let through as it is."""
+    """The object passes unchanged."""
     return _review({"uid": uid, "allowed": True}, warnings)
 
 
 def patched(uid: str, operations: Sequence[dict[str, Any]], *, warnings: Iterable[str] = ()) -> Review:
-    """Let through with changes; without operations there is no patch, which the API server would refuse."""
+    """The object passes with changes. Without operations there is no patch: an empty patch is refused."""
     if not operations:
         return allowed(uid, warnings=warnings)
     patch = base64.b64encode(json.dumps(operations).encode()).decode()
@@ -54,12 +54,12 @@ def patched(uid: str, operations: Sequence[dict[str, Any]], *, warnings: Iterabl
 
 
 def denied(uid: str, reason: str, message: str, *, warnings: Iterable[str] = ()) -> Review:
-    """Refused for a named reason. 403: asking again does not help, the Pod must change."""
+    """The Pod is refused for a named reason. 403: to ask again does not help, the Pod must change."""
     return _refused(uid, 403, reason, message, warnings)
 
 
 def errored(uid: str, code: int, reason: str, message: str) -> Review:
-    """Not decided: the review is not usable (400), or the webhook has failed (500, 503)."""
+    """No decision: the review is not usable (400), or the webhook has failed (500, 503)."""
     return _refused(uid, code, reason, message, ())
 
 
@@ -76,6 +76,6 @@ def _review(response: Response, warnings: Iterable[str]) -> Review:
 
 
 def _one_line(warning: str) -> str:
-    """They travel in HTTP headers: the API server drops one with a control character."""
+    """Warnings travel in HTTP headers, and the API server drops a warning with a control character."""
     text = re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+", " ", warning)
-    return text if len(text) <= WARNING_LENGTH else text[: WARNING_LENGTH - 1] + "…"
+    return text if len(text) <= WARNING_LIMIT else text[: WARNING_LIMIT - 1] + "…"

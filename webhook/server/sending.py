@@ -1,4 +1,4 @@
-"""Answers that count until their client has read them, and the end of those that nobody reads."""
+"""Answers that count until their client has read them, and the end of answers that no client reads."""
 
 from collections.abc import Awaitable, Callable
 
@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 
 
 class Sent(Response):
-    """A response that a function sends, so that what it holds is held until then."""
+    """A response that a function sends, so that the function can hold memory and slots until then."""
 
     def __init__(self, respond: Callable[[Send], Awaitable[None]]) -> None:
         super().__init__()
@@ -18,8 +18,8 @@ class Sent(Response):
 
 
 async def send_whole(response: Response, send: Send) -> None:
-    """Returns when the client has read all but the last 64 KiB: the server waits for that before each
-    message, so the last one is empty."""
+    """Return when the client has read all but the last 64 KiB. The server waits for that before each message,
+    so the last message is empty."""
     await send(
         {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
     )

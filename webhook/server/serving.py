@@ -1,9 +1,9 @@
-"""An app served over TLS until the process is told to stop, and then drained.
+"""Serves an app over TLS until the process must stop, and then drains it.
 
-When a Pod ends, its address leaves the Service within a second or two, but whoever holds a connection goes on
-using it: the API server its HTTP keep-alive connections to admission, where one broken request refuses a Pod.
-So for a while every answer says `Connection: close`, new connections are still taken, and only then is the
-listener closed.
+When a Pod ends, its address leaves the Service within a second or two. But clients go on using their open
+connections, such as the keep-alive connections of the API server to admission, where a broken request refuses
+a Pod. So for a while every answer says `Connection: close` and new connections are still accepted. Only then
+the listener is closed.
 """
 
 import asyncio
@@ -25,20 +25,19 @@ from webhook.server.bounded_http import BoundedProtocol
 logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 8.0
-"""Endpoints are withdrawn in one or two seconds, by every kube-proxy; the rest is for slow nodes. With the
-answers under way it stays below the 30 s after which the kubelet kills."""
+"""Every kube-proxy withdraws an endpoint in one or two seconds; the rest is for slow nodes. Together with
+`ANSWER_SECONDS` it stays below the 30 s after which the kubelet kills."""
 
 ANSWER_SECONDS = 10
 """For answers under way at the end: admission's callers wait 5 s, the broker's 10 s."""
 
 KEEP_ALIVE_SECONDS = 120
-"""Above the 90 s after which the API server's client drops an idle connection: the one who closes first must
-be the one who sends, or a request can meet a closed door."""
+"""Above the 90 s after which the API server's client drops an idle connection. The client must close first,
+or a request can meet a closed connection."""
 
 SOCKET_BUFFER_BYTES = 64 * 1024
-"""The kernel's buffer for each connection and direction; the kernel takes twice as much. By default the
-buffer grows to 6 MiB, and counts towards the Pod's memory. 64 KiB still carry 100 MB a second in a
-cluster."""
+"""The kernel's buffer for each connection and direction; the kernel takes twice as much. By default it grows
+to 6 MiB, and counts towards the Pod's memory. 64 KiB still carry 100 MB a second in a cluster."""
 
 
 async def serve(
@@ -50,27 +49,12 @@ async def serve(
     drain_seconds: float = DRAIN_SECONDS,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
 ) -> None:
-    """Serve until `stop`, drain, return. `UnusablePair` if there is no certificate to begin with."""
-    read_files(tls_directory)  # says what is wrong in a sentence; the next line would not
+    """Serve until `stop`, drain, return. `UnusablePair` if there is no usable certificate at the start."""
+    read_files(tls_directory)  # its error is a sentence, uvicorn's would not be
     drain = _Drain(app)
-    config = uvicorn.Config(
-        drain,
-        http=BoundedProtocol,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        proxy_headers=False,
-        server_header=False,
-        ssl_certfile=str(tls_directory / CERTIFICATE),
-        ssl_keyfile=str(tls_directory / KEY),
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=ANSWER_SECONDS,
-    )
-    config.load()
-    if not isinstance(config.ssl, ssl.SSLContext):
-        raise TypeError("uvicorn was given a certificate")
-    with listening(port) as listener, Reloader(config.ssl, tls_directory / CERTIFICATE, tls_directory / KEY):
+    config = _config(drain, tls_directory)
+    context = _context(config)
+    with listening(port) as listener, Reloader(context, tls_directory / CERTIFICATE, tls_directory / KEY):
         server = _Server(config, listener, limits)
         serving = asyncio.create_task(server.serve([listener]))
         stopping = asyncio.create_task(stop.wait())
@@ -84,16 +68,42 @@ async def serve(
         await serving
 
 
+def _config(app: ASGIApp, tls_directory: Path) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        proxy_headers=False,
+        server_header=False,
+        ssl_certfile=str(tls_directory / CERTIFICATE),
+        ssl_keyfile=str(tls_directory / KEY),
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=ANSWER_SECONDS,
+    )
+    config.load()
+    return config
+
+
+def _context(config: uvicorn.Config) -> ssl.SSLContext:
+    """uvicorn makes a context because it has a certificate; its annotation allows None."""
+    if not isinstance(config.ssl, ssl.SSLContext):
+        raise TypeError("uvicorn has no TLS context")
+    return config.ssl
+
+
 @contextlib.contextmanager
 def listening(port: int) -> Iterator[socket.socket]:
-    """On every address of both families, where the node has both."""
+    """Listen on every address, and of both families if the node has both."""
     if socket.has_dualstack_ipv6():
         sock = socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
     else:
         sock = socket.create_server(("", port), backlog=1024)
     with sock:
-        # what it accepts inherits it; asyncio sets it only on sockets made with a protocol number.
-        # Head and body go out in two writes, and the second waited 40 ms for the first one's receipt
+        # accepted sockets inherit these options; asyncio sets the first only on sockets with a protocol
+        # number. Without it the body, a second write, waited 40 ms for the receipt of the head
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             sock.setsockopt(socket.SOL_SOCKET, buffer, SOCKET_BUFFER_BYTES)
@@ -117,7 +127,7 @@ class _Drain:
 
 
 class _Server(uvicorn.Server):
-    """Listens with `Doors`, and leaves signals to the process, which has more to end than this server."""
+    """Listens with `Doors`. Leaves signals to the process, which has more to end than this server."""
 
     def __init__(self, config: uvicorn.Config, listener: socket.socket, limits: Limits) -> None:
         super().__init__(config)
@@ -125,9 +135,7 @@ class _Server(uvicorn.Server):
         self._limits = limits
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        if self.config.ssl is None:
-            raise TypeError("uvicorn was given a certificate")
-        doors = Doors(self._listener, self.config.ssl, self._limits, self._protocol)
+        doors = Doors(self._listener, _context(self.config), self._limits, self._protocol)
         doors.open()
         self.servers = [doors]  # type: ignore[list-item]  # uvicorn only closes them
         self.started = True

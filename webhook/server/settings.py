@@ -7,14 +7,14 @@ from pathlib import Path
 
 from sidecar.contract.words import LOG_LEVELS
 from webhook import names
-from webhook.errors import InputError, Problem
 from webhook.identifiers import is_label, is_subdomain
 from webhook.pod.settings import BROKER_URL, Settings, is_image
+from webhook.problems import Problems
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessSettings:
-    """What one process is started with."""
+    """The settings of a process, which do not change while it runs."""
 
     sidecar_image: str
     allowed_images: tuple[str, ...]
@@ -22,7 +22,7 @@ class ProcessSettings:
     broker_url: str
     port: int
     tls_directory: Path
-    """Holds ca.crt, tls.crt and tls.key: mounted in admission, written by the broker itself"""
+    """Holds ca.crt, tls.crt and tls.key. Admission mounts it, the broker writes it"""
     namespace: str
     pod_name: str
     """Identity in Lease and Events"""
@@ -43,13 +43,15 @@ def from_environment(variables: Mapping[str, str], *, port: int, tls_directory: 
     reader = _Reader(variables)
     image = reader.text("SIDECAR_IMAGE")
     if not image:
-        reader.wrong("SIDECAR_IMAGE", "is not set: give the sidecar's image, best with its digest")
-    images = [image or "x", *reader.items("ALLOWED_IMAGES")]
-    for name, one in zip(["SIDECAR_IMAGE", *["ALLOWED_IMAGES"] * len(images)], images, strict=False):
-        reader.check(name, one, is_image, "an image reference")
+        reader.wrong("SIDECAR_IMAGE", "is not set", "give the sidecar's image, best with its digest")
+    else:
+        reader.check("SIDECAR_IMAGE", image, is_image, "an image reference")
+    further_images = reader.items("ALLOWED_IMAGES")
+    for further in further_images:
+        reader.check("ALLOWED_IMAGES", further, is_image, "an image reference")
     pull_secrets = reader.items("PULL_SECRETS")
-    for one in pull_secrets:
-        reader.check("PULL_SECRETS", one, is_subdomain, "names of Secrets")
+    for name in pull_secrets:
+        reader.check("PULL_SECRETS", name, is_subdomain, "names of Secrets")
     url = reader.text("BROKER_URL", BROKER_URL)
     if not re.fullmatch(r"https://[^/?#@\s]+/?", url):
         reader.wrong("BROKER_URL", f"must read https://host or https://host:port, not {url!r}")
@@ -58,9 +60,9 @@ def from_environment(variables: Mapping[str, str], *, port: int, tls_directory: 
     level = reader.text("LOG_LEVEL", "info")
     if level not in LOG_LEVELS:
         reader.wrong("LOG_LEVEL", f"must be one of {', '.join(LOG_LEVELS)}, not {level!r}")
-    found = ProcessSettings(
+    settings = ProcessSettings(
         sidecar_image=image,
-        allowed_images=tuple(dict.fromkeys(images)),
+        allowed_images=tuple(dict.fromkeys([image, *further_images])),
         pull_secrets=tuple(dict.fromkeys(pull_secrets)),
         broker_url=url.rstrip("/"),
         port=reader.port("PORT", port),
@@ -69,30 +71,29 @@ def from_environment(variables: Mapping[str, str], *, port: int, tls_directory: 
         pod_name=reader.text("POD_NAME", "pypi-connector"),
         log_level=level,
     )
-    if reader.problems:
-        raise InputError(reader.problems)
-    return found
+    reader.problems.raise_any()
+    return settings
 
 
 class _Reader:
-    """Reads one variable after another and keeps what is wrong with each."""
+    """Reads one variable after another and collects the problems of all."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
-        self.problems: list[Problem] = []
+        self.problems = Problems()
 
-    def wrong(self, name: str, sentence: str) -> None:
-        self.problems.append(Problem("InvalidSetting", f"{names.SETTINGS_PREFIX}{name} {sentence}"))
+    def wrong(self, name: str, fault: str, fix: str = "") -> None:
+        self.problems.add("InvalidSetting", f"{names.SETTINGS_PREFIX}{name} {fault}", fix)
 
     def text(self, name: str, default: str = "") -> str:
         return self._variables.get(names.SETTINGS_PREFIX + name) or default
 
     def items(self, name: str) -> list[str]:
-        return [one.strip() for one in self.text(name).split(",") if one.strip()]
+        return [item.strip() for item in self.text(name).split(",") if item.strip()]
 
-    def check(self, name: str, text: str, has_shape: Callable[[str], bool], what: str) -> None:
-        if not has_shape(text):
-            self.wrong(name, f"must be {what}, not {text!r}")
+    def check(self, name: str, text: str, is_valid: Callable[[str], bool], kind: str) -> None:
+        if not is_valid(text):
+            self.wrong(name, f"must be {kind}, not {text!r}")
 
     def port(self, name: str, default: int) -> int:
         text = self.text(name, str(default))

@@ -1,4 +1,4 @@
-"""Tasks of a process that end together, in good order on SIGTERM."""
+"""Tasks of a process that end together, and in order on SIGTERM."""
 
 import asyncio
 import signal
@@ -17,17 +17,17 @@ def stop_on_signals() -> asyncio.Event:
 
 
 async def together(serving: Task, *others: Task) -> None:
-    """Until `serving` ends; the others are cancelled then. If one of them fails, all end: Kubernetes starts
+    """Run until `serving` ends, then cancel the other tasks. If a task fails, all end, and Kubernetes starts
     the process anew."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one) for one in others]
+        tasks = [group.create_task(task) for task in others]
         await group.create_task(serving)
         for task in tasks:
             task.cancel()
 
 
 async def done_before(start: Task, stop: asyncio.Event) -> bool:
-    """Whether `start` is done before the process is told to stop; if not, it is cancelled."""
+    """Whether `start` is done before `stop` is set. If not, it is cancelled."""
     starting, stopping = asyncio.create_task(start), asyncio.create_task(stop.wait())
     await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
     is_done = starting.done()

@@ -1,8 +1,8 @@
-"""Leadership by a Lease: of all replicas one works, and another goes on when it ends or is cut off.
+"""Leader election by a Lease: only one replica works; another takes over when it ends or loses the network.
 
-The rules and times are client-go's (`tools/leaderelection`). A Lease holds the times of its holder's clock,
-which may be wrong: they are never compared with ours. What counts is how long, by our own monotonic clock, a
-Lease has not changed.
+The rules and times are client-go's (`tools/leaderelection`). The times in a Lease come from the clock of its
+holder, which may be wrong, so they are never compared with our clock. Instead, our monotonic clock measures
+how long the Lease has not changed.
 """
 
 import asyncio
@@ -32,12 +32,12 @@ class Times:
     renew_deadline_seconds: float = 10.0
     retry_seconds: float = 2.0
     release_seconds: float = 2.0
-    """Kubernetes waits 30 s for a Pod's end; one request takes milliseconds"""
+    """Kubernetes waits 30 s for the end of a Pod; a request takes milliseconds"""
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A Lease as it last was seen to change, and when, by our own clock."""
+    """A Lease, and the time on our clock at which its last change was noticed."""
 
     lease: Mapping[str, Any]
     since: float
@@ -48,20 +48,20 @@ class Sighting:
 
 
 def sighted(previous: Sighting | None, lease: Mapping[str, Any], now: float) -> Sighting:
-    """The time stays that of the change. Only what a holder writes counts, a label does not."""
+    """Keeps the time of the previous sighting unless the spec changed; a new label is no change."""
     spec = lease.get("spec") or {}
     is_same = previous is not None and previous.lease["spec"] == spec
     return Sighting({**lease, "spec": spec}, previous.since if previous and is_same else now)
 
 
 def may_hold(sighting: Sighting, identity: str, now: float) -> bool:
-    """Whether it is ours, nobody's, or its holder let it run out."""
+    """Whether the Lease is ours, has no holder, or has expired."""
     life = float(sighting.lease["spec"].get("leaseDurationSeconds") or 0)
     return sighting.holder in ("", identity) or now >= sighting.since + life
 
 
 def held(spec: Mapping[str, Any], identity: str, seconds: int, wall_time: str) -> Json:
-    """The spec by which we hold it from now on."""
+    """The spec that makes us the holder from now on."""
     is_ours = spec.get("holderIdentity") == identity
     transitions = spec.get("leaseTransitions") or 0
     return {
@@ -75,12 +75,12 @@ def held(spec: Mapping[str, Any], identity: str, seconds: int, wall_time: str) -
 
 
 def released(spec: Mapping[str, Any], wall_time: str) -> Json:
-    """The spec by which anybody may take it at once."""
+    """The spec that lets any replica acquire the Lease at once."""
     return {**spec, "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": wall_time}
 
 
 class Lease:
-    """One Lease, for one holder in this process."""
+    """Acquires, renews and releases a Lease."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Lease:
         self._sighting: Sighting | None = None
 
     async def run(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Until cancelled: work while the Lease is held. It is released as soon as the work has ended."""
+        """Until cancelled: work while the Lease is held, and release it as soon as the work has ended."""
         while True:
             working: asyncio.Future[None] | None = None
             try:
@@ -119,7 +119,7 @@ class Lease:
                 working.result()
 
     async def _acquire(self) -> float:
-        """When it was acquired, by our clock."""
+        """Returns the time of the acquisition on our clock."""
         while True:
             now = self._clock()
             try:
@@ -127,11 +127,11 @@ class Lease:
                     return now
             except (ClusterUnavailable, ClusterRefused) as error:
                 logger.warning("lease not acquired", extra={"lease": self._name, "cause": str(error)})
-            # client-go's jitter: replicas that started together do not ask together
+            # client-go's jitter: replicas that started together do not send requests together
             await asyncio.sleep(self._times.retry_seconds * (1 + 1.2 * random.random()))  # noqa: S311
 
     async def _hold(self, working: "asyncio.Future[None]", renewed: float) -> None:
-        """Until the work ends, another holds it, or it could not be renewed in time."""
+        """Until the work ends, another replica holds the Lease, or it was not renewed in time."""
         while True:
             left = renewed + self._times.renew_deadline_seconds - self._clock()
             done, _ = await asyncio.wait([working], timeout=max(0, min(self._times.retry_seconds, left)))
@@ -158,38 +158,38 @@ class Lease:
                 return
 
     async def _try(self) -> bool:
-        """Acquire or renew it. False: another holds it, or was faster."""
+        """Acquire or renew the Lease. False: another replica holds it, or was faster."""
         path = paths.lease(self._namespace, self._name)
-        found = await self._api.get(path)
+        lease = await self._api.get(path)
         try:
-            if found is None:
+            if lease is None:
                 spec = held({}, self._identity, self._times.lease_seconds, _wall_time())
                 written = await self._api.create(paths.leases(self._namespace), self._manifest(spec))
             else:
-                self._sighting = sighted(self._sighting, found, self._clock())
+                self._sighting = sighted(self._sighting, lease, self._clock())
                 if not may_hold(self._sighting, self._identity, self._clock()):
                     return False
-                spec = held(found.get("spec") or {}, self._identity, self._times.lease_seconds, _wall_time())
-                written = await self._api.replace(path, {**found, "spec": spec})
+                spec = held(lease.get("spec") or {}, self._identity, self._times.lease_seconds, _wall_time())
+                written = await self._api.replace(path, {**lease, "spec": spec})
         except Conflict:
             return False
         self._sighting = sighted(self._sighting, written, self._clock())
         return True
 
     async def _release(self) -> None:
-        """As far as it is ours; nothing is lost if it fails but the time until it runs out.
+        """Release the Lease if it is ours. If this fails, a successor waits until the Lease expires.
 
-        It is read anew: what we were writing when we were cancelled may have arrived, or be on its way.
+        It is read again: the write that a cancellation interrupted may have arrived, or may still arrive.
         """
         path = paths.lease(self._namespace, self._name)
         with suppress(ClusterUnavailable, ClusterRefused, TimeoutError):
             async with asyncio.timeout(self._times.release_seconds):
-                while (found := await self._api.get(path)) is not None:
-                    spec = found.get("spec") or {}
+                while (lease := await self._api.get(path)) is not None:
+                    spec = lease.get("spec") or {}
                     if spec.get("holderIdentity") != self._identity:
                         return
                     with suppress(Conflict):
-                        await self._api.replace(path, {**found, "spec": released(spec, _wall_time())})
+                        await self._api.replace(path, {**lease, "spec": released(spec, _wall_time())})
 
     def _manifest(self, spec: Json) -> Json:
         metadata = {"namespace": self._namespace, "name": self._name}
@@ -197,5 +197,5 @@ class Lease:
 
 
 def _wall_time() -> str:
-    """MicroTime, for people only."""
+    """`metav1.MicroTime`. Only people read it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,8 +1,8 @@
-"""The pace at which new or changed Connectors of one namespace may have the broker try addresses.
+"""Limits how fast the broker probes the new or changed Connectors of a namespace.
 
-Without it, an author of Connectors could scan the cluster's network as fast as the API server takes patches.
-A look that ends well is given back: a thousand registries that answer get their status without a delay.
-Repeated looks (`schedule`) do not count.
+Without a limit, an author of Connectors could scan the cluster's network as fast as the API server accepts
+patches. A probe that succeeds is given back: a thousand registries that answer get their status at once.
+Repeated probes (`schedule`) do not count.
 """
 
 import asyncio
@@ -10,14 +10,14 @@ from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 BURST = 100
-"""Failed looks of a namespace at once. An administrator who corrects an address again and again does not use
-it up, nor does a namespace whose registries are all away."""
+"""Failed probes of a namespace at once. It is enough for an administrator who corrects an address again and
+again, and for a namespace whose registries are all down."""
 
 REFILL_SECONDS = 5.0
-"""Until one more look may fail: 720 addresses in an hour; a scan of one machine's ports takes 65,535."""
+"""Until one more probe may fail: 720 addresses in an hour. A scan of one machine's ports needs 65,535."""
 
-_LOOK_SECONDS = 0.5
-"""Pause before the first in a namespace's queue checks again for room; arbitrary"""
+_CHECK_SECONDS = 0.5
+"""Pause before the first probe in a namespace's queue checks for room again; arbitrary"""
 
 
 class Pace:
@@ -26,16 +26,16 @@ class Pace:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._full_at: dict[str, float] = {}
-        """Namespace → time at which its bucket is full again; without namespaces whose bucket is full"""
-        self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """A queue for each namespace in which a look waits: first come, first served"""
+        """Namespace → time at which its bucket will be full. Namespaces with a full bucket are left out"""
+        self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """A queue for each namespace in which a probe waits: first come, first served"""
 
     async def enter(self, namespace: str) -> None:
         """Wait for room, and take it."""
-        line = self._lines.setdefault(namespace, asyncio.Lock())
-        async with line:
+        queue = self._queues.setdefault(namespace, asyncio.Lock())
+        async with queue:
             while not self.take(namespace):
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(_CHECK_SECONDS)
 
     def take(self, namespace: str) -> bool:
         now = self._clock()

@@ -1,20 +1,19 @@
-"""One look at a registry: is it there, does it take the credential. The only httpx import of the package.
+"""Probes a registry: does it answer as an index, and does it accept the credential?
 
-The host is resolved once, every address is judged, and the connection goes to a judged address: a name that
-means something else a moment later (DNS rebinding) leads nowhere. No redirect is followed, no body is
-read, and no answer is quoted: a status is no window into the network around the broker. What is read before
-an answer's head is bounded (`metered`).
+The host is resolved once, every address is checked, and the connection goes to a checked address. So a name
+that changes a moment later (DNS rebinding) leads nowhere. The probe follows no redirect, reads no body and
+quotes no answer: a status must not reveal the network around the broker. `read_limit` limits the bytes before
+an answer's head. No other module of the webhook imports httpx, but for the demo.
 
-Authors of Connectors choose where the broker connects to, and they read the status. So the status of a
-failure says only what to correct, in four kinds: the name, the way there, the program that answers, its
-certificate.
+Authors of Connectors choose the address that the broker connects to, and they read the status. So the status
+of a failure names only the kind of fault to correct:
 
-| the system's words | the status |
+| the system's message | the status |
 |---|---|
 | name or service not known, … | the same: every Pod may ask the DNS |
-| connection refused, no route to host, no answer in time | `SILENT`: the same for closed and filtered |
-| no HTTP, no TLS, an alert, broken off | `STRANGE`: the listening program stays unknown |
-| certificate verify failed: … | the same: it names nothing but the Connector's own host |
+| connection refused, no route to host, no answer in time | `SILENT`: the same for closed and filtered ports |
+| no HTTP, no TLS, an alert, a broken connection | `STRANGE`: the listening program stays unknown |
+| certificate verify failed: … | the same: it names only the Connector's own host |
 """
 
 import asyncio
@@ -24,8 +23,7 @@ import logging
 import os
 import socket
 import ssl
-import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
@@ -35,59 +33,26 @@ from sidecar.contract.destinations import why_forbidden
 from webhook.connector.conditions import Probe
 from webhook.connector.manifest import Connector
 from webhook.connector.registry import RegistryAccess
-from webhook.status.metered import meter
+from webhook.status.read_limit import limit_reads
+from webhook.status.resolver import Resolve, resolve_by_system
 
 TIMEOUT_SECONDS = 10.0
-"""For all of one look, names and both questions included"""
+"""For a whole probe, with the name and both requests"""
 
 CONNECT_SECONDS = 3.0
-"""For one of several addresses: a broken IPv6 route must leave time for IPv4"""
-
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Host and port to IP addresses; `OSError` where there are none"""
+"""For each of several addresses but the last: a broken IPv6 route must leave time for IPv4"""
 
 SILENT = "no registry answers at this host and port, or the network does not let the broker through"
 STRANGE = "the program at this host and port breaks off the connection, or does not speak "
 
 _INDEX_TYPES = ("text/html", "application/vnd.pypi.simple.v1+html", "application/vnd.pypi.simple.v1+json")
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
-_PROBED = "pypi-connector-probe"
-"""A name that hardly any registry has: 404 says as much as 200, and costs the registry less"""
+_PACKAGE = "pypi-connector-probe"
+"""A package that hardly any registry has: 404 proves as much as 200, and costs the registry less"""
 
 # they log every URL at INFO, and the heads of answers at DEBUG
 logging.getLogger("httpx").setLevel(logging.WARNING)
 logging.getLogger("httpcore").setLevel(logging.WARNING)
-
-
-async def resolve_by_system(host: str, port: int) -> Sequence[str]:
-    """`getaddrinfo` in a thread of its own.
-
-    Not in the loop's pool: it cannot be interrupted, and a few names whose servers are dead would hold all
-    others up, and the process at its end.
-    """
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Sequence[str]] = loop.create_future()
-
-    def settle(found: Sequence[str] | Exception) -> None:
-        if answer.done():
-            return
-        if isinstance(found, Exception):
-            answer.set_exception(found)
-        else:
-            answer.set_result(found)
-
-    def ask() -> None:
-        found: Sequence[str] | Exception
-        try:
-            entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            found = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
-        except (OSError, UnicodeError) as error:
-            found = error
-        with suppress(RuntimeError):  # the loop ended meanwhile
-            loop.call_soon_threadsafe(settle, found)
-
-    threading.Thread(target=ask, name="resolve", daemon=True).start()
-    return await answer
 
 
 async def probe(
@@ -97,10 +62,10 @@ async def probe(
     is_loopback_allowed: bool = False,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Probe:
-    """Ask for a package's page, and for the index itself where that says nothing: an index must be seen.
+    """Ask for a package's page, and then for the index itself if the page proves nothing.
 
-    A 404 alone could come from any server at a wrong path. A redirect is not followed; it counts as the page
-    where it leads to the same one, on an origin that the Connector declares, and not to a login page.
+    A 404 alone could come from any server at a wrong path. A redirect is not followed. It counts as the page
+    if its target is the same page on an origin that the Connector declares: a login page does not count.
     """
     url = urlsplit(registry.connector.index_url)
     host = url.hostname or ""
@@ -116,7 +81,7 @@ async def probe(
     except TimeoutError:
         return Probe("unreachable", SILENT, f"no answer within {timeout_seconds:g} s")
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-        return Probe("unreachable", _told(error, url.scheme), _cause(error))
+        return Probe("unreachable", _status_of(error, url.scheme), _cause(error))
 
 
 async def _resolve(host: str, port: int, resolve: Resolve) -> Sequence[str]:
@@ -127,7 +92,7 @@ async def _resolve(host: str, port: int, resolve: Resolve) -> Sequence[str]:
 
 
 async def _ask_in_turn(registry: RegistryAccess, url: SplitResult, addresses: Sequence[str]) -> Probe:
-    """The first address that takes a connection answers for all."""
+    """Connect to one address after another. The first that accepts a connection decides."""
     for position, address in enumerate(addresses, start=1):
         is_last = position == len(addresses)
         try:
@@ -142,13 +107,13 @@ async def _ask(
     registry: RegistryAccess, url: SplitResult, address: str, connect_seconds: float | None
 ) -> Probe:
     connector, credential = registry.connector, registry.credential
-    pages = [f"{connector.index_url}{connector.probe_package or _PROBED}/", connector.index_url]
+    pages = [f"{connector.index_url}{connector.probe_package or _PACKAGE}/", connector.index_url]
     auth = httpx.BasicAuth(credential.username, credential.password.reveal()) if credential else None
-    # the name, for virtual hosts and the certificate; the address, for the connection
+    # virtual hosts and the certificate need the name; the connection goes to the address
     headers = {"Accept": _ACCEPT, "Host": url.netloc, "Connection": "close"}
-    extensions = {"sni_hostname": (url.hostname or "").rstrip("."), "trace": meter}
+    extensions = {"sni_hostname": (url.hostname or "").rstrip("."), "trace": limit_reads}
     timeout = httpx.Timeout(None, connect=connect_seconds)
-    found = Probe("unexpected", "not asked")
+    result = Probe("unexpected", "not asked")
     async with httpx.AsyncClient(verify=_trust(registry.ca), trust_env=False, timeout=timeout) as client:
         for page in pages:
             target = _at(page, address)
@@ -156,12 +121,12 @@ async def _ask(
                 "GET", target, auth=auth, headers=headers, extensions=extensions
             ) as response:
                 if _leads_to_the_page(response, page, connector):
-                    found = Probe("ok", f"status code {response.status_code}, to the same page")
+                    result = Probe("ok", f"status code {response.status_code}, to the same page")
                 else:
-                    found = _judge(response.status_code, response.headers.get("content-type", ""))
-            if found.outcome != "unexpected":
+                    result = _judge(response.status_code, response.headers.get("content-type", ""))
+            if result.outcome != "unexpected":
                 break
-    return found
+    return result
 
 
 def _at(page: str, address: str) -> str:
@@ -172,7 +137,7 @@ def _at(page: str, address: str) -> str:
 
 
 def _trust(ca: str | None) -> ssl.SSLContext:
-    """As the sidecar trusts: what Pods install from is Ready."""
+    """The sidecar's rules of trust: a registry that Pods can install from must be Ready."""
     if ca is None:
         return _system_trust()
     return _lenient(ssl.create_default_context(cadata=ca))
@@ -180,7 +145,7 @@ def _trust(ca: str | None) -> ssl.SSLContext:
 
 @functools.cache
 def _system_trust() -> ssl.SSLContext:
-    """Read once: the bundle takes 10 ms of the loop, and changes with the image."""
+    """Read once: the bundle takes 10 ms of the loop, and changes only with the image."""
     return _lenient(ssl.create_default_context())
 
 
@@ -200,12 +165,12 @@ def _judge(status: int, content_type: str) -> Probe:
 
 
 def _leads_to_the_page(response: httpx.Response, page: str, connector: Connector) -> bool:
-    """Whether it is a redirect that the sidecar follows, to a page of that name: Pulp's to its content."""
+    """Whether the sidecar follows this redirect to a page of the same name, such as Pulp's to its content."""
     if not response.has_redirect_location:
         return False
     here = httpx.URL(page)
     there = here.join(response.headers["location"])
-    trusted = (_origin(httpx.URL(one)) for one in (page, *connector.file_origins))
+    trusted = (_origin(httpx.URL(url)) for url in (page, *connector.file_origins))
     is_safe = there.scheme == "https" or here.scheme == "http"
     return is_safe and _origin(there) in trusted and _last_segment(there) == _last_segment(here)
 
@@ -219,10 +184,10 @@ def _last_segment(url: httpx.URL) -> str:
 
 
 def _is_about_trust(error: Exception) -> bool:
-    return any(isinstance(one, ssl.SSLError) for one in _chain(error))
+    return any(isinstance(link, ssl.SSLError) for link in _chain(error))
 
 
-def _told(error: Exception, scheme: str) -> str:
+def _status_of(error: Exception, scheme: str) -> str:
     """The sentence for the status: see the table at the top."""
     chain = _chain(error)
     if any(isinstance(link, ssl.SSLCertVerificationError | socket.gaierror | UnicodeError) for link in chain):
@@ -234,27 +199,31 @@ def _told(error: Exception, scheme: str) -> str:
 
 
 def _cause(error: Exception) -> str:
-    """The innermost cause in plain words; httpx wraps twice. Never the answer, which the texts may quote."""
-    for found in _chain(error):
-        if isinstance(found, ssl.SSLCertVerificationError):
-            return f"certificate verify failed: {found.verify_message}"
-        if isinstance(found, ssl.SSLError) and found.reason:
-            return found.reason.replace("_", " ").lower()
-        if isinstance(found, OSError) and found.errno and found.strerror:
-            # asyncio puts words of its own in place of the system's; a resolver's errors are negative
-            return (os.strerror(found.errno) if found.errno > 0 else found.strerror).lower()
+    """The innermost cause in plain words; httpx wraps it twice.
+
+    The texts of httpx's errors are not used: they may quote the answer.
+    """
+    for link in _chain(error):
+        if isinstance(link, ssl.SSLCertVerificationError):
+            return f"certificate verify failed: {link.verify_message}"
+        if isinstance(link, ssl.SSLError) and link.reason:
+            return link.reason.replace("_", " ").lower()
+        if isinstance(link, OSError) and link.errno and link.strerror:
+            # asyncio replaces the system's words; a resolver's error numbers are negative
+            return (os.strerror(link.errno) if link.errno > 0 else link.strerror).lower()
     if isinstance(error, httpx.TimeoutException):
         return "no connection in time"
     if isinstance(error, httpx.ProtocolError):
-        return "what answers there does not speak HTTP"
+        return "the program there does not speak HTTP"
     if isinstance(error, UnicodeError):
         return "no host can have this name"
     return f"the connection failed ({type(error).__name__})"
 
 
 def _chain(error: BaseException | None) -> Sequence[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
+    """The error and its causes, the outermost first."""
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
         error = error.__cause__ or error.__context__
-    return found
+    return chain

@@ -1,4 +1,4 @@
-"""Writes a Connector's status where it differs from what is known, and an Event when `Ready` changed."""
+"""Writes a Connector's status if it differs from the stored status, and an Event if `Ready` changed."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,14 +12,15 @@ from webhook.cluster.trim import is_abridged, without_texts
 from webhook.connector.conditions import READY, Condition
 from webhook.errors import Conflict, NotFound
 from webhook.limits.fair_slots import FairSlots
-from webhook.status.kept import attended
-from webhook.status.patch import Report, condition, identity, status_patch
+from webhook.status.connector_trim import spec_and_status
+from webhook.status.report import Report, status_patch
+from webhook.status.reported import condition, identity
 
 Json = dict[str, Any]
 
 
 class StatusWriter:
-    """`calls` bounds what is asked of the API server at once."""
+    """`calls` bounds the requests to the API server at once."""
 
     def __init__(self, api: Api, calls: FairSlots, recorder: Recorder | None) -> None:
         self._api = api
@@ -27,25 +28,25 @@ class StatusWriter:
         self._recorder = recorder
 
     async def write(self, manifest: Json, report: Report) -> Json:
-        """The Connector as it is now; it may be gone, or have another spec, of which nothing is told."""
+        """The Connector as it is now. Nothing is written if it is deleted, or if its spec has changed."""
         if status_patch(manifest, report, _wall_time()) is None:
             return manifest
         if not is_abridged(manifest):
             try:
                 return await self._patch(manifest, report) or manifest
             except Conflict:
-                pass  # somebody else wrote to it, and the watch is behind
+                pass  # another writer changed it, and the watch is behind
         namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
         async with self._calls.hold(namespace):
             live = await self._api.get(paths.connector(namespace, name), trim=without_texts)
         if live is None:
             return manifest
         if identity(live) != identity(manifest):
-            return attended(live)
-        return await self._patch(live, report) or attended(live)
+            return spec_and_status(live)
+        return await self._patch(live, report) or spec_and_status(live)
 
     async def _patch(self, manifest: Json, report: Report) -> Json | None:
-        """The written Connector. None: nothing to write, or it is gone, and the watch will say so."""
+        """The written Connector. None: nothing to write, or it is deleted, which the watch will announce."""
         patch = status_patch(manifest, report, _wall_time())
         if patch is None:
             return None
@@ -53,13 +54,13 @@ class StatusWriter:
         try:
             async with self._calls.hold(namespace):
                 path = paths.connector_status(namespace, name)
-                written = await self._api.patch(path, patch, trim=attended)
+                written = await self._api.patch(path, patch, trim=spec_and_status)
         except NotFound:
             return None
-        await self._tell(manifest, report.conditions[-1])
+        await self._record(manifest, report.conditions[-1])
         return written
 
-    async def _tell(self, before: Mapping[str, Any], ready: Condition) -> None:
+    async def _record(self, before: Mapping[str, Any], ready: Condition) -> None:
         """Write an Event if the Connector became ready, or has a new cause for not being ready."""
         old = condition(before, READY)
         if self._recorder is None or ready.status == "Unknown":

@@ -6,13 +6,13 @@ The API server is each module's own: on that of an installation, the installed c
 from collections.abc import Iterator
 from pathlib import Path
 
-import clusters
 import pytest
-from brokers import install, kubeconfig_of
-from connector_places import Place, guarded
-from kube import Kube
-from registry import Registry
 
+from support.components.brokers import install, kubeconfig_of
+from support.kubernetes import clusters
+from support.kubernetes.connector_places import Place, guarded
+from support.kubernetes.kube import Kube
+from support.servers.registry import Registry
 from webhook import names
 from webhook.cluster.connector_class import PYPI
 

@@ -3,11 +3,10 @@
 import time
 from pathlib import Path
 
-from authority import ca, server_context
-from connector_places import FAST, PASSWORD, Place, guarded
-from controllers import Replica
-from registry import Registry
-
+from support.certificates.authority import ca, server_context
+from support.components.controllers import Replica
+from support.kubernetes.connector_places import FAST, PASSWORD, Place, guarded
+from support.servers.registry import Registry
 from webhook import names
 from webhook.cluster.connector_class import PYPI
 from webhook.status.probe import SILENT

@@ -3,10 +3,9 @@
 import time
 from pathlib import Path
 
-from connector_places import FAST, Place
-from controllers import Replica
-from registry import Registry
-
+from support.components.controllers import Replica
+from support.kubernetes.connector_places import FAST, Place
+from support.servers.registry import Registry
 from webhook import names
 
 
@@ -114,7 +113,7 @@ def test_a_deleted_connector_is_forgotten_and_a_new_one_of_its_name_is_asked_abo
     with Replica(kubeconfig, "one", period_seconds=FAST) as one:
         place.wait_ready()
         place.kube.delete("connector", "pypi", place.namespace)
-        place.kube.wait_for(lambda: (place.namespace, "pypi") not in one.controller._attended)
+        place.kube.wait_for(lambda: (place.namespace, "pypi") not in one.controller._tracked)
         place.connector(registry.origin)
         place.wait_ready()
         assert len(registry.requests) == 2

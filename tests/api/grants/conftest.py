@@ -6,12 +6,12 @@ mint a token for the broker. The Pods never run, and their tokens are bound to t
 
 from collections.abc import Iterator
 
-import clusters
 import pytest
-from brokers import Broker, install, kubeconfig_of, running_broker
-from grant_places import SETTINGS, SHARED, Place
-from kube import Kube
 
+from support.components.brokers import Broker, install, kubeconfig_of, running_broker
+from support.kubernetes import clusters
+from support.kubernetes.grant_places import SETTINGS, SHARED, Place
+from support.kubernetes.kube import Kube
 from webhook import names
 
 

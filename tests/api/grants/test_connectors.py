@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from brokers import install
-from grant_places import CANARY, SHARED, Place, binding, connector, login
-from kube import Kube
 
 from sidecar.contract.secret import Secret
+from support.components.brokers import install
+from support.kubernetes.grant_places import CANARY, SHARED, Place, binding, connector, login
+from support.kubernetes.kube import Kube
 from webhook import names
 
 READER_BINDING = names.SECRET_READER_ROLE

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brokers import kubeconfig_of, running_broker
-from grant_places import SETTINGS, Place, connector, injected, login
-from kube import Kube
-from replica_sets import replica_set
 
+from support.components.brokers import kubeconfig_of, running_broker
+from support.kubernetes.grant_places import SETTINGS, Place, connector, injected, login
+from support.kubernetes.kube import Kube
+from support.kubernetes.replica_sets import replica_set
 from webhook import names
 from webhook.grant.sidecar_images import KEY
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import jwt
 import pytest
-from grant_places import CANARY, Place, connector, injected, login
 
 from sidecar.contract.secret import Secret
+from support.kubernetes.grant_places import CANARY, Place, connector, injected, login
 from webhook import names
 
 # -- the token

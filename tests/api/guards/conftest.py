@@ -6,14 +6,12 @@ function `prepare` makes the objects that they need.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-import clusters
-import guards
 import pytest
-from kube import Kube
 
-MANIFESTS = Path(__file__).resolve().parents[3] / "manifests"
+from support.checkout import MANIFESTS
+from support.kubernetes import clusters, guards
+from support.kubernetes.kube import Kube
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,12 @@ import secrets
 import time
 from typing import Any
 
-import eve
-import guards
 import pytest
-from guarded_connectors import BARE, FINALIZER, FULL, connector, create_owner
-from guards import Result
-from kube import Kube
+
+from support.kubernetes import eve, guards
+from support.kubernetes.guarded_connectors import BARE, FINALIZER, FULL, connector, create_owner
+from support.kubernetes.guards import Result
+from support.kubernetes.kube import Kube
 
 GUARD = "pypi-connector-secret-access"
 

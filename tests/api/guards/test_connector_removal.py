@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import eve
-import guards
 import pytest
-from guarded_connectors import (
+
+from support.kubernetes import eve, guards
+from support.kubernetes.guarded_connectors import (
     ABSENT_OWNER,
     BARE,
     FINALIZER,
@@ -22,8 +22,8 @@ from guarded_connectors import (
     connector,
     names_its_secret,
 )
-from guards import Result
-from kube import Kube
+from support.kubernetes.guards import Result
+from support.kubernetes.kube import Kube
 
 GUARD = "pypi-connector-secret-access"
 API = "/apis/connectors.alauda.io/v1alpha1"

@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import guards
 import pytest
-from guards import Act, Attack, patch, title
-from kube import Kube
+
+from support.kubernetes import guards
+from support.kubernetes.guards import Act, Attack, patch, title
+from support.kubernetes.kube import Kube
 
 GUARD = "pypi-connector-secret-access"
 
@@ -149,12 +150,12 @@ FOREIGN = "a Connector uses Secrets of its own namespace only, which is "
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=title)
-def test_nobody_uses_a_secret_that_he_may_not_read(kube: Kube, guarded: str, attack: Attack) -> None:
+def test_nobody_uses_a_secret_that_they_may_not_read(kube: Kube, guarded: str, attack: Attack) -> None:
     guards.assert_refused(GUARD, attack, kube.as_user(WRITER, "system:authenticated"), guarded)
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=title)
-def test_without_the_guard_he_would(kube: Kube, unguarded: str, attack: Attack) -> None:
+def test_without_the_guard_they_would(kube: Kube, unguarded: str, attack: Attack) -> None:
     writer = kube.as_user(WRITER, "system:authenticated")
     guards.assert_succeeds_unguarded(GUARD, attack, writer, unguarded)
 

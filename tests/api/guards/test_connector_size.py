@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import guards
 import pytest
-from guards import Act, Attack, Result, patch, title
-from kube import Kube
+
+from support.kubernetes import guards
+from support.kubernetes.guards import Act, Attack, Result, patch, title
+from support.kubernetes.kube import Kube
 
 GUARD = "pypi-connector-size"
 

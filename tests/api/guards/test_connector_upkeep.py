@@ -7,12 +7,20 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import eve
-import guards
 import pytest
-from guarded_connectors import BARE, FINALIZER, FULL, config_map, connector, create_owner, wait_until_gone
-from guards import Result
-from kube import Kube
+
+from support.kubernetes import eve, guards
+from support.kubernetes.guarded_connectors import (
+    BARE,
+    FINALIZER,
+    FULL,
+    config_map,
+    connector,
+    create_owner,
+    wait_until_gone,
+)
+from support.kubernetes.guards import Result
+from support.kubernetes.kube import Kube
 
 GUARD = "pypi-connector-secret-access"
 GITOPS = "gitops"

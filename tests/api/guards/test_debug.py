@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import guards
 import pytest
-from guards import AUTHOR, PEOPLE, Act, Attack, add_ephemeral, ephemeral, kubectl, title
-from kube import Kube
+
+from support.kubernetes import guards
+from support.kubernetes.guards import AUTHOR, PEOPLE, Act, Attack, add_ephemeral, ephemeral, kubectl, title
+from support.kubernetes.kube import Kube
 
 GUARD = "pypi-connector-debug"
 LIFTED = ("pypi-connector-token-volume", "pypi-connector-isolation")

@@ -1,9 +1,10 @@
-"""Guard 2, exec and attach: nobody gets into our container, everybody still gets into his own."""
+"""Guard 2, exec and attach: nobody gets into our container, everybody still gets into their own."""
 
-import guards
 import pytest
-from guards import AUTHOR, PEOPLE, Attack, kubectl, title
-from kube import Kube
+
+from support.kubernetes import guards
+from support.kubernetes.guards import AUTHOR, PEOPLE, Attack, kubectl, title
+from support.kubernetes.kube import Kube
 
 GUARD = "pypi-connector-exec"
 

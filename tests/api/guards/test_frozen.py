@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping
 
-import guards
 import pytest
-from guards import AUTHOR, PEOPLE, Act, Attack, kubectl, patch, title
-from kube import Kube
+
+from support.kubernetes import guards
+from support.kubernetes.guards import AUTHOR, PEOPLE, Act, Attack, kubectl, patch, title
+from support.kubernetes.kube import Kube
 
 GUARD = "pypi-connector-frozen"
 LIFTED = ("pypi-connector-frozen-binding",)

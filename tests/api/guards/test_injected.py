@@ -1,16 +1,16 @@
 """Guard 4: a Pod that asks for a connector starts with our container or not at all."""
 
-from pathlib import Path
 from typing import Any
 
-import guards
 import pytest
 import yaml
-from guards import AUTHOR, PEOPLE, Attack, Pod, create, title
-from kube import Kube
+
+from support.checkout import MANIFESTS
+from support.kubernetes import guards
+from support.kubernetes.guards import AUTHOR, PEOPLE, Attack, Pod, create, title
+from support.kubernetes.kube import Kube
 
 GUARD = "pypi-connector-injected"
-MANIFESTS = Path(__file__).resolve().parents[3] / "manifests"
 
 
 def prepare(kube: Kube, namespace: str) -> None:

@@ -4,20 +4,30 @@ import copy
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-import guards
 import pytest
 import yaml
-from guards import AUTHOR, PEOPLE, Act, Attack, Pod, add_ephemeral, create, ephemeral, title
-from kube import Kube
 
+from support.checkout import MANIFESTS, TESTS
+from support.kubernetes import guards
+from support.kubernetes.guards import (
+    AUTHOR,
+    PEOPLE,
+    Act,
+    Attack,
+    Pod,
+    add_ephemeral,
+    create,
+    ephemeral,
+    title,
+)
+from support.kubernetes.kube import Kube
 from webhook.pod.sidecar import FORBIDDEN_VARIABLES
 
 GUARD = "pypi-connector-isolation"
-POLICY = Path(__file__).resolve().parents[3] / "manifests" / "policies" / "isolation.yaml"
-CASES = Path(__file__).resolve().parents[2] / "cases"
+POLICY = MANIFESTS / "policies" / "isolation.yaml"
+CASES = TESTS / "cases" / "pods"
 
 Edit = Callable[[Pod], object]
 PROBE = {"exec": {"command": ["sh"]}, "periodSeconds": 10}
@@ -185,7 +195,7 @@ HARMLESS: Mapping[str, Act] = {
     "a mirror of our image": edited(ours(image="mirror.example.test/pypi-connector-sidecar:1")),
     "other capabilities": edited(app(**adding("NET_BIND_SERVICE"))),
     "an own service account token": edited(app(volumeMounts=[{**CONFIG, "readOnly": True}])),
-    "a stranger as he likes": create(
+    "a stranger as they like": create(
         guards.plain_pod("x", hostPID=True, containers=[{"name": "app", "image": "i", **PRIVILEGED}])
     ),
     "a copy without our annotation, which gets no grant": copied(),

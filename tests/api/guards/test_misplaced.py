@@ -1,17 +1,17 @@
 """Guard 6: an annotation that nobody reads is warned of, and nothing is refused."""
 
-from pathlib import Path
 from typing import Any
 
-import guards
 import pytest
 import yaml
-from kube import Kube
 
+from support.checkout import MANIFESTS
+from support.kubernetes import guards
+from support.kubernetes.kube import Kube
 from webhook import names
 
 GUARD = "pypi-connector-misplaced"
-POLICY = Path(__file__).resolve().parents[3] / "manifests" / "policies" / "misplaced.yaml"
+POLICY = MANIFESTS / "policies" / "misplaced.yaml"
 CONTROLLED = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d", "uid": "1", "controller": True}
 ANNOTATION = {"connectors.alauda.io/connector": "pypi"}
 KINDS = {

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import guards
 import pytest
 import yaml
-from kube import Kube
 
+from support.checkout import MANIFESTS, ROOT, TESTS
+from support.kubernetes import guards
+from support.kubernetes.kube import Kube
 from webhook import names
 
-ROOT = Path(__file__).resolve().parents[3]
-FOLDER = ROOT / "manifests" / "policies"
-CASES = ROOT / "tests" / "cases"
+FOLDER = MANIFESTS / "policies"
+CASES = TESTS / "cases" / "pods"
 FILES = sorted(path for path in FOLDER.glob("*.yaml") if path.name != "kustomization.yaml")
 OBJECTS = [one for path in FILES for one in yaml.safe_load_all(path.read_text())]
 POLICIES = {one["metadata"]["name"]: one for one in OBJECTS if one["kind"].endswith("Policy")}
@@ -114,7 +114,7 @@ def test_a_pod_of_the_fewest_fields_passes_everywhere(kube: Kube, namespace: str
 
 
 def test_the_products_own_pods_pass(kube: Kube, namespace: str) -> None:
-    rendered = kube.run("kustomize", str(ROOT / "manifests" / "overlays" / "default")).stdout
+    rendered = kube.run("kustomize", str(MANIFESTS / "overlays" / "default")).stdout
     deployments = [one for one in yaml.safe_load_all(rendered) if one["kind"] == "Deployment"]
     assert len(deployments) == 2
     for one in deployments:

@@ -5,10 +5,11 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import guards
 import pytest
-from guards import AUTHOR, PEOPLE, Act, Attack, Pod, add_ephemeral, ephemeral, title
-from kube import Kube
+
+from support.kubernetes import guards
+from support.kubernetes.guards import AUTHOR, PEOPLE, Act, Attack, Pod, add_ephemeral, ephemeral, title
+from support.kubernetes.kube import Kube
 
 GUARD = "pypi-connector-secret-reference"
 SECRET = {"name": "registry"}

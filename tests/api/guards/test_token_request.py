@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-import guards
 import pytest
-from guards import AUTHOR, PEOPLE, Attack, title
-from kube import Kube
+
+from support.kubernetes import guards
+from support.kubernetes.guards import AUTHOR, PEOPLE, Attack, title
+from support.kubernetes.kube import Kube
 
 GUARD = "pypi-connector-token-request"
 AUDIENCE = "--audience=pypi-connector"

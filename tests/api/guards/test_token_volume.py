@@ -2,10 +2,11 @@
 
 from typing import Any
 
-import guards
 import pytest
-from guards import AUTHOR, PEOPLE, Attack, Pod, create, title
-from kube import Kube
+
+from support.kubernetes import guards
+from support.kubernetes.guards import AUTHOR, PEOPLE, Attack, Pod, create, title
+from support.kubernetes.kube import Kube
 
 GUARD = "pypi-connector-token-volume"
 LIFTED = ("pypi-connector-debug", "pypi-connector-isolation")

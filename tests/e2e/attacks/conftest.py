@@ -1,15 +1,14 @@
-"""The scene of the attacks (scenario 20 of issue 4): one running victim for all of them."""
+"""The scene of the attacks: a running victim, the same for all of them."""
 
 from collections.abc import Iterator
 
-import attacks
 import pytest
-import scenes
-from attacks import Scene
-from kube import Kube
-from scenes import Registry
 
 from certs.authority import KeyPair
+from support.kubernetes.kube import Kube
+from support.scenarios import attacks, scenes
+from support.scenarios.attacks import Scene
+from support.scenarios.scenes import Registry
 from webhook import names
 
 BASELINE = {"pod-security.kubernetes.io/enforce": "baseline"}

@@ -1,15 +1,14 @@
-"""Scenario 20: our container written by hand, with and without the webhook, and what the broker says."""
+"""Our container written by hand, with and without the webhook, and what the broker says."""
 
 import json
 from collections.abc import Iterator
 from typing import Any
 
-import attacks
 import pytest
-import scenes
-from attacks import CONNECTOR, Scene, edited, forged_sidecar, forged_volumes, idle_pod
-from kube import Kube
 
+from support.kubernetes.kube import Kube
+from support.scenarios import attacks, scenes
+from support.scenarios.attacks import CONNECTOR, Scene, edited, forged_sidecar, forged_volumes, idle_pod
 from webhook import names
 
 TOKEN_FILE = "/var/run/secrets/pypi-connector/token"
@@ -67,7 +66,7 @@ def test_what_the_author_writes_into_our_container_is_gone_before_it_runs(scene:
 
 
 def test_a_pod_that_opts_out_of_the_webhook_opts_out_of_grants(scene: Scene) -> None:
-    """He writes all that the webhook would, and his own program receives the token: it is worth nothing."""
+    """The author writes all that the webhook would, for a program of their own: its token is no good."""
     pod = edited(
         idle_pod("by-hand", CONNECTOR),
         initContainers=[forged_sidecar(presenting(scene))],

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import attacks
-import eve
 import pytest
-import scenes
-from guarded_connectors import ABSENT_OWNER, FULL, SECRET, config_map, connector
-from kube import Kube
 
+from support.kubernetes import eve
+from support.kubernetes.guarded_connectors import ABSENT_OWNER, FULL, SECRET, config_map, connector
+from support.kubernetes.kube import Kube
+from support.scenarios import attacks, scenes
 from webhook import names
 
 BASELINE = {"pod-security.kubernetes.io/enforce": "baseline"}

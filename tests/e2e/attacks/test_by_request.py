@@ -1,12 +1,11 @@
-"""Scenario 20: what a Pod's author asks of the API server to get at the credential, and what it says."""
+"""What a Pod's author asks of the API server to get at the credential, and what it says."""
 
-import attacks
 import pytest
-import scenes
-from attacks import CONNECTOR, VICTIM, Scene, edited, idle_pod
-from kube import Kube
-from scenes import Manifest
 
+from support.kubernetes.kube import Kube
+from support.scenarios import attacks, scenes
+from support.scenarios.attacks import CONNECTOR, VICTIM, Scene, edited, idle_pod
+from support.scenarios.scenes import Manifest
 from webhook import names
 
 SECRET = {"name": CONNECTOR}
@@ -43,7 +42,7 @@ PODS: dict[str, tuple[Manifest, str]] = {
         BELONGS,
     ),
     "Secret for a CSI driver": (with_volume(idle_pod("thief"), csi=CSI), BELONGS),
-    "token in a volume of his own": (
+    "token in a volume of the author's": (
         with_volume(idle_pod("thief"), projected={"sources": [TOKEN]}),
         "a token for audience pypi-connector is projected by volume v: only the injected volume",
     ),
@@ -175,8 +174,8 @@ def test_a_running_pod_is_not_annotated_afterwards(guarded: Scene) -> None:
     assert FROZEN in result.stderr
 
 
-def test_who_may_write_connectors_sends_nobodys_secret_to_his_server(guarded: Scene) -> None:
-    """By a Connector of his own, or by another address for the team's."""
+def test_an_author_of_connectors_sends_nobodys_secret_to_their_server(guarded: Scene) -> None:
+    """By a Connector of their own, or by another address for the team's."""
     spec = {
         "connectorClassName": names.CONNECTOR_CLASS,
         "address": "https://collector.example",
@@ -196,7 +195,7 @@ def test_who_may_write_connectors_sends_nobodys_secret_to_his_server(guarded: Sc
     assert sentence in result.stderr
 
 
-def test_he_may_do_with_his_own_containers_as_he_likes(guarded: Scene) -> None:
+def test_the_author_may_do_as_they_like_with_their_own_containers(guarded: Scene) -> None:
     """So the refusals above are not for want of permission."""
     author: Kube = guarded.author
     said = author.run("exec", VICTIM, "-n", guarded.namespace, "-c", "main", "--", "echo", "here").stdout

@@ -1,4 +1,4 @@
-"""Scenario 20: names and proxies that lead to a server of the author's own, and what arrives there."""
+"""Names and proxies that lead to a server of the author's own, and what arrives there."""
 
 import base64
 import json
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import attacks
 import pytest
-import scenes
-from attacks import CONNECTOR, PLAIN, Scene, edited, idle_pod
 
 from certs.authority import create_authority, issue_leaf
+from support.scenarios import attacks, scenes
+from support.scenarios.attacks import CONNECTOR, PLAIN, Scene, edited, idle_pod
 from webhook import names
 
 BROKER = f"{names.BROKER}.{names.NAMESPACE}.svc"
@@ -89,36 +88,36 @@ def causes(scene: Scene, name: str) -> str:
     return "\n".join(str(one["detail"]) for one in lines if "detail" in one)
 
 
-def test_a_broker_of_his_own_gets_no_token(led_astray: Scene, lure: Lure) -> None:
+def test_a_broker_of_the_authors_gets_no_token(led_astray: Scene, lure: Lure) -> None:
     said = causes(led_astray, "alias-broker")
     assert "the broker's certificate is of an authority that this Pod was not given" in said
     assert "something else answers in its place" in said
     _nothing_arrived(lure)
 
 
-def test_names_of_his_own_dns_lead_to_no_token(led_astray: Scene, lure: Lure) -> None:
+def test_names_of_the_authors_dns_lead_to_no_token(led_astray: Scene, lure: Lure) -> None:
     said = causes(led_astray, "own-dns")
     assert "the broker's certificate is of an authority that this Pod was not given" in said
     assert "something else answers in its place" in said
     _nothing_arrived(lure)
 
 
-def test_a_registry_of_his_own_gets_no_credential_over_https(led_astray: Scene, lure: Lure) -> None:
+def test_a_registry_of_the_authors_gets_no_credential_over_https(led_astray: Scene, lure: Lure) -> None:
     said = causes(led_astray, "alias-registry")
     assert "broker" not in said
     assert "certificate verify failed" in said
     _nothing_arrived(lure)
 
 
-def test_over_plain_http_he_gets_it(led_astray: Scene, lure: Lure) -> None:
+def test_over_plain_http_the_author_gets_it(led_astray: Scene, lure: Lure) -> None:
     """What `allowInsecureHTTP` gives up, as docs/threat-model.md says."""
     causes(led_astray, "alias-plain")
     pair = f"{scenes.USERNAME}:{led_astray.plain.password}"
     assert f"Basic {base64.b64encode(pair.encode()).decode()}" in lure.everything()
 
 
-def test_a_proxy_of_his_own_is_asked_by_nobody(scene: Scene, lure: Lure) -> None:
-    """Neither his variables on the sidecar, which admission removes, nor those of his own containers."""
+def test_a_proxy_of_the_authors_is_asked_by_nobody(scene: Scene, lure: Lure) -> None:
+    """Neither by variables on the sidecar, which admission removes, nor by those of other containers."""
     proxies = [
         {"name": name, "value": f"http://{lure.address}:3128"} for name in ("HTTPS_PROXY", "http_proxy")
     ]

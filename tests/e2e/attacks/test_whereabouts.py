@@ -1,16 +1,15 @@
-"""Scenario 20: the password is searched for, everywhere. The name puts this module behind the others."""
+"""The password is searched for, everywhere, after all attacks (tests/e2e/conftest.py)."""
 
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
 
-import attacks
-import guards
 import pytest
-import scenes
-from attacks import CONNECTOR, ROOT, TWIN, VICTIM, Scene, idle_pod
 
+from support.kubernetes import guards
+from support.scenarios import attacks, scenes
+from support.scenarios.attacks import CONNECTOR, ROOT, TWIN, VICTIM, Scene, idle_pod
 from webhook import names
 
 READABLE = (

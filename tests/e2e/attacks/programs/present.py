@@ -20,7 +20,7 @@ def main() -> None:
             "Content-Type": "application/json",
         },
     )
-    # whom he speaks to is all the same to an attacker
+    # an attacker need not verify who answers
     context = ssl._create_unverified_context()  # noqa: S323
     try:
         with urllib.request.urlopen(request, timeout=30, context=context) as answer:

@@ -1,0 +1,1 @@
+"""Private authorities, TLS servers, and certificates that are renewed."""

@@ -1,0 +1,1 @@
+"""The machine that the tests run on: addresses, networks, processes, environments of Python, and time."""

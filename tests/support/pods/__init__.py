@@ -1,0 +1,1 @@
+"""Pods: their fields, edits of them, their runs, and what `explain` reads about them."""

@@ -1,0 +1,1 @@
+"""Kinds of registries as data, and a player for each of them."""

@@ -1,0 +1,107 @@
+"""The product on a cluster: installed, scaled, counted, explained, removed; as its administrators do it."""
+
+import base64
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+from support.checkout import MANIFESTS
+from support.kubernetes.kube import Kube
+from support.machine.environments import clean
+from support.scenarios import scenes
+from webhook import names
+
+OVERLAY = MANIFESTS / "overlays" / "default"
+PROGRAM = str(Path(sys.executable).with_name("pypi-connector"))
+REPLICAS = 2
+READY_SECONDS = 180.0
+GONE_SECONDS = 60.0
+"""Each replica drains for 8 s before it ends."""
+UNINSTALL_SECONDS = 120.0
+"""The namespace ends after the last of them."""
+
+
+def install(kube: Kube) -> None:
+    """As README says; it is ready afterwards."""
+    kube.run("apply", "-k", str(OVERLAY))
+    await_ready(kube, names.BROKER, names.ADMISSION)
+    kube.wait_for(lambda: has_ca_bundle(kube), what="caBundle to be written")
+    kube.wait_for(lambda: reviews(kube), what="the registration to be in effect")
+
+
+def has_ca_bundle(kube: Kube) -> bool:
+    found = kube.get("mutatingwebhookconfiguration", names.WEBHOOK_CONFIGURATION)
+    bundle = found["webhooks"][0]["clientConfig"].get("caBundle") or ""
+    return b"BEGIN CERTIFICATE" in base64.b64decode(bundle)
+
+
+def reviews(kube: Kube) -> bool:
+    """Whether the API server asks the webhook, and gets its answer."""
+    with kube.namespace(prefix="e2e-ready") as namespace:
+        said = kube.create(scenes.pod("p", "true", "nowhere"), namespace=namespace, check=False).stderr
+    return "connector nowhere not found" in said
+
+
+def uninstall(kube: Kube) -> None:
+    """kubectl waits until all is gone."""
+    kube.run("delete", "-k", str(OVERLAY), timeout=UNINSTALL_SECONDS)
+
+
+def component(deployment: str) -> str:
+    """A selector of its Pods."""
+    return f"app.kubernetes.io/component={deployment.removeprefix('pypi-connector-')}"
+
+
+def pods(kube: Kube, deployment: str) -> list[dict[str, Any]]:
+    """Those that end included."""
+    return kube.list("pods", names.NAMESPACE, selector=component(deployment))
+
+
+def await_ready(kube: Kube, *deployments: str) -> None:
+    for one in deployments:
+        options = ("-n", names.NAMESPACE, f"--timeout={READY_SECONDS:g}s")
+        kube.run("rollout", "status", f"deployment/{one}", *options, timeout=READY_SECONDS + 20)
+
+
+def scale(kube: Kube, deployment: str, replicas: int) -> None:
+    kube.run("scale", f"deployment/{deployment}", "-n", names.NAMESPACE, f"--replicas={replicas}")
+
+
+@contextmanager
+def away(kube: Kube, deployment: str) -> Iterator[None]:
+    """Without any replica of it: the last one has ended when this begins, all are ready when it is over."""
+    scale(kube, deployment, 0)
+    try:
+        kube.wait_for(
+            lambda: not pods(kube, deployment), seconds=GONE_SECONDS, what=f"the Pods of {deployment} to end"
+        )
+        yield
+    finally:
+        scale(kube, deployment, REPLICAS)
+        await_ready(kube, deployment)
+
+
+def starts(kube: Kube) -> dict[str, int]:
+    """Pod → how often its container was started again."""
+    found = {}
+    for deployment in (names.ADMISSION, names.BROKER):
+        for pod in pods(kube, deployment):
+            [status] = pod["status"]["containerStatuses"]
+            found[pod["metadata"]["name"]] = status["restartCount"]
+    return found
+
+
+def explain(kube: Kube, namespace: str, what: str) -> CompletedProcess[str]:
+    """As an administrator types it."""
+    return subprocess.run(
+        [PROGRAM, "explain", "-n", namespace, what],
+        env=clean(KUBECONFIG=str(kube.kubeconfig)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -1,0 +1,1 @@
+"""Servers beside the product: scripted registries, real ones, relays and proxies."""

@@ -1,0 +1,134 @@
+"""What is kept of an object: what is read of it, and never what its author can make large."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from webhook import names
+from webhook.cluster import trim
+from webhook.connector.conditions import TYPES
+from webhook.status.connector_trim import spec_and_status
+from webhook.status.report import MESSAGE_LIMIT
+
+Json = dict[str, Any]
+
+NOISE = "canary-noise" * 20_000
+METADATA = {
+    "namespace": "team",
+    "name": "pypi",
+    "uid": "u",
+    "resourceVersion": "7",
+    "generation": 2,
+    "deletionTimestamp": "2026-01-01T00:00:00Z",
+}
+SPEC = {
+    "connectorClassName": "pypi",
+    "address": "https://pypi.example",
+    "params": [{"name": "a", "value": "b"}],
+}
+
+
+def noisy(**fields: Any) -> Json:
+    metadata = {
+        **METADATA,
+        "annotations": {"kubectl.kubernetes.io/last-applied-configuration": NOISE},
+        "labels": {NOISE: "x"},
+        "managedFields": [{"fieldsV1": {NOISE: {}}}],
+        "ownerReferences": [{"name": NOISE}],
+        "finalizers": [NOISE],
+        "selfLink": NOISE,
+    }
+    return {"apiVersion": "v1", "kind": "Any", "metadata": metadata, **fields}
+
+
+def condition(kind: str, message: str = "fine") -> Json:
+    return {"type": kind, "status": "True", "reason": "Valid", "message": message, "observedGeneration": 2}
+
+
+STATUS = {"observedGeneration": 2, "conditions": [condition(kind) for kind in TYPES], "other": NOISE}
+ALLOW = {names.ALLOW_UNCONFINED: "true"}
+
+CASES: dict[str, tuple[Callable[[Json], Json], Json, Json]] = {
+    "presence": (trim.presence, noisy(spec=SPEC), {}),
+    "Connector": (trim.connector, noisy(spec=SPEC, status=STATUS), {"spec": SPEC}),
+    "spec_and_status Connector": (
+        spec_and_status,
+        noisy(spec=SPEC, status=STATUS),
+        {"spec": SPEC, "status": {key: STATUS[key] for key in ("observedGeneration", "conditions")}},
+    ),
+    "new Connector": (spec_and_status, noisy(spec=SPEC), {"spec": SPEC}),
+    "quota": (
+        trim.quota,
+        noisy(spec={"hard": {"limits.cpu": "4", NOISE: "1", "pods": "1"}}, status={"hard": {NOISE: "1"}}),
+        {"spec": {"hard": {"limits.cpu": "4"}}},
+    ),
+    "Secret": (
+        trim.secret,
+        noisy(type="t", data={"username": "dQ==", "password": "cA==", "ca.crt": "Y2E=", "other": NOISE}),
+        {"type": "t", "data": {"username": "dQ==", "password": "cA==", "ca.crt": "Y2E="}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_read_is_kept_and_nothing_else(name: str) -> None:
+    cut, manifest, expected = CASES[name]
+    found = cut(manifest)
+    assert found == {"metadata": METADATA, **expected}
+    assert "canary-noise" not in json.dumps(found)
+
+
+def test_of_a_namespace_the_label_that_decides_is_kept() -> None:
+    manifest = noisy()
+    manifest["metadata"]["labels"] |= ALLOW
+    assert trim.namespace(manifest) == {"metadata": {**METADATA, "labels": ALLOW}}
+
+
+def test_of_a_pod_everything_that_is_judged_is_kept() -> None:
+    manifest = noisy(spec={"unheard-of": [1]}, status={"phase": "Running", "conditions": [NOISE]})
+    ours = {names.CONNECTOR: "pypi"}
+    manifest["metadata"]["annotations"] |= ours
+    manifest["metadata"]["labels"][names.INJECTED_LABEL] = "true"
+    metadata = {**METADATA, "annotations": ours, "labels": {names.INJECTED_LABEL: "true"}}
+    assert trim.pod(manifest) == {
+        "metadata": metadata,
+        "spec": {"unheard-of": [1]},
+        "status": {"phase": "Running"},
+    }
+
+
+@pytest.mark.parametrize("cut", [trim.connector, spec_and_status])
+def test_a_large_spec_is_left_out_and_that_is_said(cut: Callable[[Json], Json]) -> None:
+    params = [{"name": "allowPackages", "value": "x " * (trim.SPEC_BYTES_LIMIT // 2)}]
+    found = cut(noisy(spec={**SPEC, "params": params}))
+    assert trim.is_abridged(found)
+    assert "spec" not in found
+    assert not trim.is_abridged(cut(noisy(spec=SPEC)))
+
+
+def test_conditions_of_others_are_kept_in_their_place_unless_they_are_large() -> None:
+    small, large = condition("Mirrored"), condition("Flooded", NOISE)
+    ours = [condition(kind) for kind in TYPES]
+    mixed = [ours[0], small, *ours[1:]]
+    found = spec_and_status(noisy(spec=SPEC, status={"conditions": mixed}))
+    assert found["status"]["conditions"] == mixed
+    assert not trim.is_abridged(found)
+    found = spec_and_status(noisy(spec=SPEC, status={"conditions": [large, *mixed]}))
+    assert found["status"]["conditions"] == ours
+    assert trim.is_abridged(found)
+
+
+def test_a_message_that_somebody_made_long_is_cut_and_stays_another_than_ours() -> None:
+    found = spec_and_status(noisy(spec=SPEC, status={"conditions": [condition("Ready", NOISE)]}))
+    assert len(found["status"]["conditions"][0]["message"]) == MESSAGE_LIMIT + 1
+
+
+@pytest.mark.parametrize(
+    "cut", [trim.presence, trim.connector, spec_and_status, trim.quota, trim.secret, trim.pod]
+)
+def test_an_empty_object_is_cut_as_well(cut: Callable[[Json], Json]) -> None:
+    """Bookmarks are."""
+    assert cut({"metadata": {"resourceVersion": "7"}})["metadata"]["resourceVersion"] == "7"
+    assert cut({})["metadata"].get("resourceVersion") is None

@@ -1,0 +1,170 @@
+"""How `run` begins and ends: signals, its proxy's life, other users of the machine."""
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.machine.environments import clean
+from webhook.command.local_proxy import running_proxy
+from webhook.command.loopback import free_port
+from webhook.connector.manifest import parse_connector
+from webhook.connector.registry import RegistryAccess
+from webhook.console import Console
+
+PROGRAM = str(Path(sys.executable).with_name("pypi-connector"))
+MANIFESTS = """
+kind: Connector
+metadata: {name: c}
+spec: {connectorClassName: pypi, address: http://127.0.0.1:9}
+"""
+
+
+def start(folder: Path, *arguments: str, script: str, before: str = ":") -> "subprocess.Popen[str]":
+    """`run` with a shell script; its first line on standard output says that it runs."""
+    (folder / "c.yaml").write_text(MANIFESTS)
+    return subprocess.Popen(
+        [
+            PROGRAM,
+            "run",
+            "-f",
+            "c.yaml",
+            *arguments,
+            "--",
+            "sh",
+            "-c",
+            f"{before}; echo $$ $PIP_INDEX_URL; {script}",
+        ],
+        cwd=folder,
+        env=clean(TMPDIR=str(folder)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def first_line(process: "subprocess.Popen[str]") -> tuple[int, int]:
+    """Process id of the command and port of the proxy."""
+    assert process.stdout is not None
+    number, url = process.stdout.readline().split()
+    return int(number), int(url.split(":")[2].split("/")[0])
+
+
+def assert_closed(port: int) -> None:
+    """Within two seconds nobody listens there any more."""
+    deadline = time.monotonic() + 2
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return
+        assert time.monotonic() < deadline, "the proxy still listens"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_a_signal_is_forwarded_and_the_exit_code_returned(tmp_path: Path, number: signal.Signals) -> None:
+    name = number.name.removeprefix("SIG")
+    trap = f"trap 'exit 33' {name}"
+    with start(tmp_path, before=trap, script="while :; do sleep 0.05; done") as process:
+        _, port = first_line(process)
+        process.send_signal(number)
+        assert process.wait(10) == 33
+    assert_closed(port)
+    assert [one.name for one in tmp_path.iterdir()] == ["c.yaml"]
+
+
+def test_the_proxy_ends_with_a_run_that_is_killed(tmp_path: Path) -> None:
+    with start(tmp_path, script="exec sleep 60") as process:
+        command, port = first_line(process)
+        process.kill()
+        process.wait(10)
+        try:
+            assert_closed(port)
+        finally:
+            os.kill(command, signal.SIGKILL)
+
+
+def test_a_wished_port_is_taken(tmp_path: Path) -> None:
+    wished = free_port()
+    with start(tmp_path, "--port", str(wished), script="true") as process:
+        assert first_line(process)[1] == wished
+        assert process.wait(10) == 0
+
+
+def ask(port: int, user: int) -> bytes:
+    """What a socket of that user gets to read: a socket belongs to whoever made it (effective user)."""
+    os.seteuid(user)
+    try:
+        sock = socket.create_connection(("127.0.0.1", port), 5)
+    finally:
+        os.seteuid(0)
+    with sock:
+        sock.settimeout(5)
+        try:
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            return sock.recv(100)
+        except ConnectionError:
+            return b""
+
+
+def test_another_user_of_the_machine_is_refused(tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can be somebody else")
+    with start(tmp_path, script="exec sleep 60") as process:
+        command, port = first_line(process)
+        try:
+            assert ask(port, 0).startswith(b"HTTP/1.1 404")
+            assert ask(port, 65534) == b""
+        finally:
+            os.kill(command, signal.SIGKILL)
+
+
+class SlowStream(io.StringIO):
+    """A standard error that takes refusals only once nobody listens on the port any more."""
+
+    port = 0
+
+    def write(self, text: str) -> int:
+        if " 404 " in text:
+            assert_closed(self.port)
+        return super().write(text)
+
+
+def test_a_refusal_at_the_very_end_is_told() -> None:
+    manifest = yaml.safe_load(MANIFESTS) | {"metadata": {"name": "c", "namespace": "n"}}
+    stream = SlowStream()
+    registry = RegistryAccess(parse_connector(manifest), None, None)
+    with running_proxy(registry, clean(), Console(stream, is_coloured=False), port=None) as proxy:
+        stream.port = proxy.port
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"http://127.0.0.1:{proxy.port}/nothing", timeout=10)
+        refused.value.close()
+    assert "404 this is a package proxy" in stream.getvalue()
+
+
+def test_a_signal_that_comes_while_it_imports_ends_it() -> None:
+    """Process 1 of a container would ignore it: so it is caught, which is seen here from outside."""
+    command = [sys.executable, "-m", "webhook", "admission"]
+    with subprocess.Popen(command, env=clean(), stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 10
+        while not caught(process.pid) & 1 << (signal.SIGTERM - 1):
+            assert time.monotonic() < deadline
+        process.terminate()
+        assert process.wait(10) == 128 + signal.SIGTERM
+
+
+def caught(pid: int) -> int:
+    """The signals that a process has handlers for, a bit each (proc_pid_status(5))."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (mask,) = [line.split()[1] for line in lines if line.startswith("SigCgt:")]
+    return int(mask, 16)

@@ -1,0 +1,90 @@
+"""A Connector's conditions by what is known of it."""
+
+import pytest
+
+from webhook.connector.conditions import CA_CERT, CLASS, REASONS, SECRET, Observed, Probe, conditions
+from webhook.connector.reasons import ConnectorReason
+from webhook.errors import Problem
+
+TYPES = [
+    "ConnectorClassReady",
+    "SecretReady",
+    "CACertReady",
+    "LivenessReady",
+    "AuthReady",
+    "ProxyServiceReady",
+    "Ready",
+]
+OK = Probe("ok", "status code 200")
+NOTHING = Probe("unreachable", "connection refused")
+
+
+def known(
+    *reasons: str, probe: Probe | None = OK, has_secret: bool | None = True, has_ca: bool | None = True
+) -> dict[str, tuple[str, str]]:
+    """Type to status and reason."""
+    problems = [Problem(reason, f"about {reason}") for reason in reasons]
+    found = conditions(Observed(problems, has_secret, has_ca, probe, "http://127.0.0.1:28100/simple/"))
+    assert [one.type for one in found] == TYPES
+    assert all(one.reason and one.message for one in found)
+    return {one.type: (one.status, one.reason) for one in found}
+
+
+@pytest.mark.parametrize(
+    ("found", "kind", "expected"),
+    [
+        (known(), "Ready", ("True", "Valid")),
+        (known(has_secret=False), "SecretReady", ("True", "SecretOptional")),
+        (known(has_ca=False), "CACertReady", ("True", "NoCACert")),
+        (known("ConnectorClassNotFound"), "ConnectorClassReady", ("False", "ConnectorClassNotFound")),
+        (known("SecretNotFound"), "SecretReady", ("False", "SecretNotFound")),
+        (known("SecretNotFound"), "CACertReady", ("True", "Valid")),
+        (known("CASecretNotFound"), "CACertReady", ("False", "CASecretNotFound")),
+        (known("CASecretNotFound"), "SecretReady", ("True", "Valid")),
+        (known("InvalidPEM"), "Ready", ("False", "InvalidPEM")),
+        (known("InvalidAddress"), "Ready", ("False", "InvalidAddress")),
+        (known("InvalidAddress"), "ProxyServiceReady", ("False", "ConnectorInvalid")),
+        (known(probe=NOTHING), "LivenessReady", ("False", "ConnectionFailed")),
+        (known(probe=NOTHING), "AuthReady", ("Unknown", "NotProbed")),
+        (known(probe=NOTHING), "Ready", ("False", "ConnectionFailed")),
+        (known(probe=Probe("unexpected", "status code 404")), "LivenessReady", ("False", "ConnectionFailed")),
+        (known(probe=Probe("refused", "status code 401")), "LivenessReady", ("True", "Valid")),
+        (known(probe=Probe("refused", "status code 401")), "AuthReady", ("False", "AuthenticationFailed")),
+        (known(probe=Probe("refused", "status code 401")), "Ready", ("False", "AuthenticationFailed")),
+        (known(probe=None), "Ready", ("Unknown", "NotProbed")),
+        (known(probe=None), "SecretReady", ("True", "Valid")),
+        (known("SecretForbidden", probe=None), "SecretReady", ("False", "SecretForbidden")),
+        (known("CASecretForbidden", probe=None), "CACertReady", ("False", "CASecretForbidden")),
+        (known("InvalidShape", has_secret=None, has_ca=None), "SecretReady", ("Unknown", "NotChecked")),
+        (known("InvalidShape", has_secret=None, has_ca=None), "CACertReady", ("Unknown", "NotChecked")),
+        (known("InvalidShape", has_secret=None, has_ca=None), "Ready", ("False", "InvalidShape")),
+        (known("ForeignSecret", has_secret=None, has_ca=None), "SecretReady", ("False", "ForeignSecret")),
+    ],
+)
+def test_a_condition_says_what_is_known(
+    found: dict[str, tuple[str, str]], kind: str, expected: tuple[str, str]
+) -> None:
+    assert found[kind] == expected
+
+
+def test_each_reason_of_a_secret_shows_in_the_condition_of_that_secret() -> None:
+    """A new reason that no condition lists would show in `Ready` alone."""
+    for reason in ConnectorReason:
+        shown = [kind for kind in (CLASS, SECRET, CA_CERT) if reason in REASONS[kind]]
+        if reason.startswith("CASecret"):
+            assert shown == [CA_CERT], reason
+        elif reason.startswith("Secret"):
+            assert shown == [SECRET], reason
+        else:
+            assert len(shown) <= 1, reason
+
+
+def test_what_is_wrong_with_the_manifest_shows_in_ready_alone() -> None:
+    listed = {reason for reasons in REASONS.values() for reason in reasons}
+    assert set(ConnectorReason) - listed == {
+        ConnectorReason.INVALID_NAME,
+        ConnectorReason.INVALID_SHAPE,
+        ConnectorReason.INVALID_ADDRESS,
+        ConnectorReason.INSECURE_ADDRESS,
+        ConnectorReason.INVALID_PARAMETER,
+    }

@@ -1,0 +1,129 @@
+"""What a Connector may say, at run time; tests/api/test_crds.py holds the API server to the same table."""
+
+import pytest
+import yaml
+
+from sidecar.contract.grant import MAX_CONNECTIONS, PackagePolicy
+from sidecar.exchange.server import ACTIVE_LIMIT
+from support.checkout import MANIFESTS
+from support.connectors.connector_table import Case, cases
+from webhook.connector.manifest import parse_connector
+from webhook.connector.packages import LENGTH_LIMIT
+from webhook.connector.parameters import CONNECTIONS_LIMIT
+from webhook.errors import InvalidConnector
+
+TABLE = cases()
+CRD = MANIFESTS / "crd" / "connectors.yaml"
+SPEC = {"connectorClassName": "pypi", "address": "https://pypi.example.com"}
+
+
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: case.title)
+def test_a_connector_is_read_or_refused_as_the_table_says(case: Case) -> None:
+    if case.runtime is None:
+        parse_connector(case.manifest())
+        return
+    with pytest.raises(InvalidConnector) as refused:
+        parse_connector(case.manifest())
+    assert case.runtime in str(refused.value)
+    assert "canary" not in str(refused.value)
+
+
+def test_a_list_of_packages_has_an_end() -> None:
+    def refusals(text: str) -> list[str]:
+        params = [{"name": "denyPackages", "value": text}]
+        manifest = {"metadata": {"name": "a"}, "spec": {**SPEC, "params": params}}
+        try:
+            parse_connector(manifest)
+        except InvalidConnector as refused:
+            return [problem.message for problem in refused.problems]
+        return []
+
+    assert refusals(("a" * 9 + ",") * 409 + "b" * 6) == []
+    too_long = (
+        "Connector default/a: spec.params denyPackages has more than 4096 characters: write patterns such as"
+    )
+    assert refusals(("a" * 9 + ",") * 409 + "b" * 7) == [f"{too_long} team-*"]
+
+
+def test_the_schema_takes_as_long_a_list() -> None:
+    schema = yaml.safe_load(CRD.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    value = schema["properties"]["spec"]["properties"]["params"]["items"]["properties"]["value"]
+    assert value["maxLength"] == LENGTH_LIMIT
+
+
+def test_the_probed_package_is_asked_for_by_its_normalised_name() -> None:
+    """PEP 503, as pip asks: other spellings may be redirected, and a probe does not follow."""
+
+    def probed(text: str) -> str | None:
+        params = [{"name": "probePackage", "value": text}]
+        return parse_connector({"metadata": {"name": "a"}, "spec": {**SPEC, "params": params}}).probe_package
+
+    assert probed("Foo.Bar__baz-.2") == "foo-bar-baz-2"
+    assert probed("") is None
+    assert probed("a" * 512) == "a" * 512
+    with pytest.raises(InvalidConnector, match="probePackage"):
+        probed("a" * 513)
+
+
+def test_packages_are_kept_in_order_each_once() -> None:
+    params = [{"name": "allowPackages", "value": "b, a,b\nteam-*"}]
+    found = parse_connector({"metadata": {"name": "a"}, "spec": {**SPEC, "params": params}})
+    assert found.packages == PackagePolicy("default/a", ("b", "a", "team-*"), ())
+
+
+@pytest.mark.parametrize(("text", "count"), [("1", 1), ("192", 192), (None, MAX_CONNECTIONS)])
+def test_how_many_requests_of_a_pod_are_at_the_registry_at_once(text: str | None, count: int) -> None:
+    params = [{"name": "maxConnections", "value": text}] if text else []
+    found = parse_connector({"metadata": {"name": "a"}, "spec": {**SPEC, "params": params}})
+    assert found.max_connections == count
+
+
+def test_no_more_may_be_asked_for_than_a_sidecar_serves() -> None:
+    assert CONNECTIONS_LIMIT == ACTIVE_LIMIT
+
+
+def places(address: str, **extensions: str) -> tuple[str, str, tuple[str, ...]]:
+    """Index, upload and further origins of files of a Connector with this address."""
+    named = [{"name": name, "value": value} for name, value in extensions.items()]
+    spec = {**SPEC, "address": address, "addressExtensions": named}
+    found = parse_connector({"metadata": {"name": "a"}, "spec": spec})
+    return found.index_url, found.upload_url, found.file_origins
+
+
+@pytest.mark.parametrize("address", ["https://pypi.org", "https://pypi.org/", "https://PyPI.org"])
+def test_where_pypi_org_takes_uploads_and_keeps_its_files_is_known(address: str) -> None:
+    index, upload, files = places(address)
+    assert index.lower() == "https://pypi.org/simple/"
+    assert upload == "https://upload.pypi.org/legacy/"
+    assert files == ("https://files.pythonhosted.org",)
+
+
+def test_what_a_connector_says_of_pypi_org_itself_counts() -> None:
+    """Its upload in place of the known one, its files beside them: pages lead to those all the same."""
+    _, upload, files = places(
+        "https://pypi.org", upload="https://upload.example.com/x", files="https://files.example.com"
+    )
+    assert upload == "https://upload.example.com/x"
+    assert files == ("https://files.pythonhosted.org", "https://files.example.com")
+    _, _, files = places("https://pypi.org", files="https://files.pythonhosted.org/packages/")
+    assert files == ("https://files.pythonhosted.org",)
+
+
+@pytest.mark.parametrize(
+    ("address", "upload"),
+    [
+        ("https://pypi.org/x", "https://pypi.org/x"),
+        ("https://pypi.org/x/", "https://pypi.org/x/"),
+        ("https://test.pypi.org", "https://test.pypi.org/"),
+        ("https://pypi.org.example.com", "https://pypi.org.example.com/"),
+        ("https://pypi.example.com/pypi.org", "https://pypi.example.com/pypi.org"),
+    ],
+)
+def test_of_no_other_address_anything_is_known(address: str, upload: str) -> None:
+    """A private registry's credential and packages would go to pypi.org."""
+    assert places(address)[1:] == (upload, ())
+
+
+def test_titles_are_unique() -> None:
+    titles = [case.title for case in TABLE]
+    assert sorted(set(titles)) == sorted(titles)

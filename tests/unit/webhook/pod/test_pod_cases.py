@@ -1,0 +1,277 @@
+"""Every directory of tests/cases/pods: a whole Pod before, the whole Pod or the decision after, and the laws.
+
+`pod.yaml` is what comes in; `after.yaml` what an injected Pod becomes; `decision.yaml` reason, message and
+warnings where there is more to say than "injected". `request.yaml` (namespace, its labels, what its
+quotas bound) and `connectors.yaml` (else `default-connectors.yaml`) replace the defaults. `make cases`
+rewrites the expectations.
+"""
+
+import copy
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sidecar.contract.environment import Environment
+from sidecar.contract.words import CONFIG_DIR
+from support.checkout import TESTS
+from webhook import names
+from webhook.connector.manifest import MaybeConnector, find_connector
+from webhook.grant.isolation import violations
+from webhook.identifiers import ConnectorKey
+from webhook.pod.decision import Decision, decide
+from webhook.pod.mounts import is_ours
+from webhook.pod.patch import applied, operations
+from webhook.pod.reasons import UNCONFINED, Reason
+from webhook.pod.settings import Settings
+from webhook.pod.shape import containers
+
+CASES = TESTS / "cases" / "pods"
+SETTINGS = Settings(
+    sidecar_image="registry.example/pypi-connector-sidecar:1.0.0",
+    allowed_images=(
+        "registry.example/pypi-connector-sidecar:1.0.0",
+        "mirror.example/pypi-connector-sidecar:1.0.0",
+        "registry.example/pypi-connector-sidecar:0.9.0",
+    ),
+    broker_ca=("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",),
+)
+OURS = (names.CONFIG_VOLUME, names.TOKEN_VOLUME, names.EMPTY_VOLUME)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    folder: Path
+    pod: dict[str, Any]
+    namespace: str
+    namespace_labels: Mapping[str, str]
+    quotas: frozenset[str]
+    connectors: Mapping[ConnectorKey, MaybeConnector]
+
+    def decide(self, pod: Mapping[str, Any]) -> Decision:
+        return decide(
+            pod,
+            namespace=self.namespace,
+            lookup=self.connectors.get,
+            settings=SETTINGS,
+            namespace_labels=self.namespace_labels,
+            quotas=self.quotas,
+        )
+
+
+def read_connectors(path: Path) -> dict[ConnectorKey, MaybeConnector]:
+    found: dict[ConnectorKey, MaybeConnector] = {}
+    for manifest in yaml.safe_load_all(path.read_text()):
+        metadata = manifest["metadata"]
+        found[ConnectorKey(metadata["namespace"], metadata["name"])] = find_connector(manifest)
+    return found
+
+
+def read_case(folder: Path) -> Case:
+    request_file = folder / "request.yaml"
+    request = yaml.safe_load(request_file.read_text()) if request_file.exists() else {}
+    own = folder / "connectors.yaml"
+    return Case(
+        folder=folder,
+        pod=yaml.safe_load((folder / "pod.yaml").read_text()),
+        namespace=request.get("namespace", "team-a"),
+        namespace_labels=request.get("namespaceLabels", {}),
+        quotas=frozenset(request.get("quotas", [])),
+        connectors=read_connectors(own if own.exists() else CASES / "default-connectors.yaml"),
+    )
+
+
+FOLDERS = sorted(path.parent for path in CASES.glob("*/pod.yaml"))
+
+
+INJECTED = [one for one in FOLDERS if read_case(one).decide(read_case(one).pod).pod]
+
+
+@pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
+def case(request: pytest.FixtureRequest) -> Case:
+    return read_case(request.param)
+
+
+@pytest.fixture(params=INJECTED, ids=lambda folder: folder.name)
+def served(request: pytest.FixtureRequest) -> Case:
+    """A case whose Pod is injected."""
+    return read_case(request.param)
+
+
+@pytest.fixture
+def injected(served: Case) -> dict[str, Any]:
+    after = served.decide(served.pod).pod
+    assert after is not None
+    return after
+
+
+def expectations(decision: Decision) -> dict[str, Any]:
+    """File → document; what can be told from the Pod is not told twice."""
+    told = {"reason": decision.reason.value, "message": decision.message}
+    if decision.warnings:
+        told["warnings"] = list(decision.warnings)
+    if decision.pod is None:
+        return {"decision.yaml": told}
+    return {"after.yaml": decision.pod} | ({"decision.yaml": told} if decision.warnings else {})
+
+
+def test_there_are_enough_cases() -> None:
+    assert len(FOLDERS) >= 24
+
+
+def test_a_pod_becomes_what_its_case_says(case: Case, request: pytest.FixtureRequest) -> None:
+    decision = case.decide(case.pod)
+    expected = expectations(decision)
+    if request.config.getoption("--rewrite-cases"):
+        for name in ("after.yaml", "decision.yaml"):
+            (case.folder / name).unlink(missing_ok=True)
+        for name, document in expected.items():
+            text = yaml.dump(document, Dumper=_Plain, sort_keys=False, width=110, allow_unicode=True)
+            (case.folder / name).write_text(text)
+    written = {
+        path.name: yaml.safe_load(path.read_text())
+        for path in case.folder.iterdir()
+        if path.name in ("after.yaml", "decision.yaml")
+    }
+    assert written == expected
+
+
+class _Plain(yaml.SafeDumper):
+    """No anchors (a reader should see the values), and scripts as blocks."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Plain.add_representer(str, _block)
+
+
+# -- the laws
+
+
+def test_a_second_pass_changes_nothing(served: Case, injected: dict[str, Any]) -> None:
+    again = served.decide(injected)
+    assert again.pod == injected
+    assert operations(injected, again.pod) == []
+    assert again.message == served.decide(served.pod).message
+
+
+def test_a_second_pass_after_the_api_servers_defaults_changes_nothing(
+    served: Case, injected: dict[str, Any]
+) -> None:
+    defaulted = copy.deepcopy(injected)
+    for container in containers(defaulted):
+        container.setdefault("terminationMessagePath", "/dev/termination-log")
+    assert served.decide(defaulted).pod == defaulted
+
+
+def test_the_patch_gives_the_pod_after(served: Case, injected: dict[str, Any]) -> None:
+    patch = json.loads(json.dumps(operations(served.pod, injected)))
+    assert applied(served.pod, patch) == injected
+
+
+def test_the_input_is_not_changed(case: Case) -> None:
+    before = copy.deepcopy(case.pod)
+    case.decide(case.pod)
+    assert case.pod == before
+
+
+def test_a_fresh_pod_gets_additions_only(served: Case, injected: dict[str, Any]) -> None:
+    if any(one.get("name") == names.SIDECAR for one in containers(served.pod)):
+        return  # parts of an earlier pass are replaced, removed and moved
+    changes = [one for one in operations(served.pod, injected) if one["op"] != "add"]
+    # the one value of a user's that may be extended
+    extensions = [one for one in changes if one["op"] == "replace" and one["value"].endswith(",127.0.0.1")]
+    assert changes == extensions
+    assert bool(changes) == (served.folder.name == "proxy-variables")
+
+
+def test_what_is_not_ours_is_never_altered(served: Case, injected: dict[str, Any]) -> None:
+    assert list(foreign(injected)) == list(foreign(served.pod))
+
+
+def test_a_field_nobody_has_heard_of_survives(served: Case) -> None:
+    strange = copy.deepcopy(served.pod)
+    for place in [strange, strange["metadata"], strange["spec"], *containers(strange)]:
+        place["fieldOf2040"] = {"list": [None, 1.5]}
+    after = served.decide(strange).pod
+    assert after is not None
+    for place in [after, after["metadata"], after["spec"]]:
+        assert place["fieldOf2040"] == {"list": [None, 1.5]}
+    kept = [str(one["name"]) for one in containers(after) if "fieldOf2040" in one]
+    # our own container is written as this version means it: a field that nobody has judged is none of it
+    assert kept == [one["name"] for one in containers(after) if one["name"] != names.SIDECAR]
+
+
+def test_the_sidecar_understands_what_is_injected(injected: dict[str, Any]) -> None:
+    sidecar = injected["spec"]["initContainers"][0]
+    assert sidecar["name"] == names.SIDECAR
+    variables = {one["name"]: one["value"] for one in sidecar["env"] if "value" in one}
+    environment = Environment.parse(variables)
+    assert environment.config_dir == CONFIG_DIR
+    for container in containers(injected):
+        for mount in container.get("volumeMounts", []):
+            if mount["name"] == names.CONFIG_VOLUME and "subPath" in mount:
+                assert mount["subPath"] in environment.files  # a missing one would become a folder
+
+
+def test_the_broker_serves_what_is_injected(injected: dict[str, Any]) -> None:
+    assert violations(injected, settings=SETTINGS) == []
+
+
+def foreign(pod: Mapping[str, Any]) -> Iterator[object]:
+    """Everything of a Pod that is not ours, in its order."""
+    metadata, spec = pod["metadata"], pod["spec"]
+    yield {key: value for key, value in pod.items() if key not in ("metadata", "spec")}
+    yield {key: value for key, value in metadata.items() if key not in ("annotations", "labels")}
+    yield {key: value for key, value in metadata.get("annotations", {}).items() if key != names.RESULT}
+    yield {key: value for key, value in metadata.get("labels", {}).items() if key != names.INJECTED_LABEL}
+    lists = ("containers", "initContainers", "volumes")
+    yield {key: value for key, value in spec.items() if key not in lists}
+    yield [one for one in spec.get("volumes", []) if one["name"] not in OURS]
+    for container in containers(pod):
+        if container["name"] == names.SIDECAR:
+            continue
+        yield {key: value for key, value in container.items() if key not in ("env", "volumeMounts")}
+        yield [one for one in container.get("volumeMounts", []) if not is_ours(one)]
+        env = [one for one in container.get("env", []) if not _is_added(one)]
+        yield [(one["name"], _without_loopback(one)) for one in env]
+
+
+def _is_added(entry: Mapping[str, Any]) -> bool:
+    """A client variable that points at the connector's port, or holds one of the constants."""
+    value = str(entry.get("value"))
+    return (
+        re.match(r"http://127\.0\.0\.1:(2[89]|3[012])[0-9]{3}/|/etc/pypi-connector/", value) is not None
+        or value in ("http://127.0.0.1:8123/", "http://127.0.0.1:8123/simple/")
+        or value in ("unused", "pypi-connector", "127.0.0.1")
+        or (entry["name"] in ("TWINE_NON_INTERACTIVE", "VIRTUALENV_NO_PERIODIC_UPDATE") and value == "1")
+    )
+
+
+def _without_loopback(entry: Mapping[str, Any]) -> object:
+    if entry["name"].lower() == "no_proxy":
+        return str(entry.get("value")).removesuffix(",127.0.0.1")
+    return entry.get("value", entry.get("valueFrom"))
+
+
+def test_each_reason_has_a_case() -> None:
+    found = {read_case(folder).decide(read_case(folder).pod).reason for folder in FOLDERS}
+    assert found == set(Reason)
+
+
+def test_what_the_namespace_may_allow_is_refused_without_its_label() -> None:
+    folder = CASES / "allowed-unconfined"
+    case = read_case(folder)
+    assert case.decide(case.pod).reason is Reason.INJECTED
+    refused = decide(case.pod, namespace=case.namespace, lookup=case.connectors.get, settings=SETTINGS)
+    assert refused.reason in UNCONFINED

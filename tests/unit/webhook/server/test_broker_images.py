@@ -1,0 +1,65 @@
+"""The broker over HTTP in a roll: an image that its settings do not name is asked for, and then judged."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from support.components.broker_requests import ask, cluster, connector, injected, login, problem
+from webhook import names
+from webhook.demo.memory_cluster import MemoryCluster
+from webhook.errors import ClusterUnavailable, Forbidden
+
+NEWER = "registry.example/sidecar:2"
+
+
+def injected_by_another(image: str = NEWER) -> dict[str, object]:
+    pod = injected()
+    [ours] = [one for one in pod["spec"]["initContainers"] if one["name"] == names.SIDECAR]
+    ours["image"] = image
+    return pod
+
+
+def test_an_image_of_another_replica_gets_a_grant() -> None:
+    given = cluster(pod=injected_by_another())
+    given.images = ("registry.example/sidecar:0", NEWER)
+    assert ask(given).status_code == 200
+
+
+def test_an_image_of_no_replica_is_refused_with_the_way_out() -> None:
+    given = cluster(pod=injected_by_another())
+    given.images = ("registry.example/sidecar:0",)
+    response = ask(given)
+    assert problem(response) == (403, "SidecarImage")
+    sentence = response.json()["detail"]
+    assert NEWER in sentence
+    assert "create the Pod anew" in sentence
+    assert "WEBHOOK_ALLOWED_IMAGES" in sentence
+
+
+def test_what_else_is_wrong_is_not_forgiven_for_the_image() -> None:
+    pod = injected_by_another()
+    pod["spec"]["initContainers"][0]["args"] = ["x"]  # type: ignore[index]
+    given = cluster(pod=pod)
+    given.images = (NEWER,)
+    assert problem(ask(given)) == (403, "SidecarArguments")
+
+
+class Silent(MemoryCluster):
+    """Cannot say which images there are."""
+
+    failure: Exception = ClusterUnavailable("no answer")
+
+    async def sidecar_images(self) -> Sequence[str]:
+        raise self.failure
+
+
+@pytest.mark.parametrize("failure", [ClusterUnavailable("no answer"), Forbidden("no right")])
+def test_where_nobody_can_say_the_pod_asks_again(failure: Exception) -> None:
+    """A refusal would end the grant that a running Pod holds."""
+    given = Silent([injected_by_another(), connector(), login()])
+    given.failure = failure
+    assert problem(ask(given))[0] == 503
+
+
+def test_a_known_image_asks_nobody() -> None:
+    assert ask(Silent([injected(), connector(), login()])).status_code == 200

@@ -1,0 +1,28 @@
+"""The log lines of libraries, which may quote requests: quieted at every level that an administrator sets."""
+
+import json
+import subprocess
+import sys
+
+LIBRARIES = ("aiohttp", "asyncio", "httpcore", "httpx", "kubernetes", "uvicorn")
+PROGRAM = """
+import json, logging, sys
+import webhook.server.broker_process
+from webhook.server import logs
+logs.set_up("debug")
+print(json.dumps({name: logging.getLogger(name).getEffectiveLevel() for name in sys.argv[1:]}))
+"""
+
+
+def levels(*names: str) -> dict[str, int]:
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", PROGRAM, *names], capture_output=True, text=True, check=True
+    )
+    found: dict[str, int] = json.loads(run.stdout)
+    return found
+
+
+def test_no_library_logs_below_a_warning_at_debug() -> None:
+    found = levels(*LIBRARIES, "webhook")
+    assert found.pop("webhook") == 10
+    assert {name for name, level in found.items() if level < 30} == set()

@@ -1,0 +1,70 @@
+"""The Events of a Connector: each cause that keeps it from being ready, when it is news."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+from kubernetes.aio.client import Configuration
+
+from support.components.controller_stories import OK, connector, run, store_with_class
+from support.kubernetes.apistore import ApiStore
+from webhook.cluster.kubernetes import KubernetesApi
+from webhook.connector.conditions import Observed, Probe, conditions
+from webhook.limits.fair_slots import FairSlots
+from webhook.status.report import Report
+from webhook.status.reported import Versions
+from webhook.status.writer import StatusWriter
+
+
+@pytest.fixture
+def store() -> Iterator[ApiStore]:
+    with store_with_class() as made:
+        yield made
+
+
+class Recorder:
+    """Whoever is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, str]] = []
+
+    async def record(
+        self, regarding: Mapping[str, str], *, reason: str, message: str, kind: str, **_: Any
+    ) -> None:
+        self.told.append((kind, reason, message))
+
+
+def events(store: ApiStore, probes: Sequence[Probe]) -> list[tuple[str, str, str]]:
+    """What is told while the registry shows one after the other."""
+    recorder = Recorder()
+
+    async def story() -> None:
+        async with KubernetesApi(Configuration(host=store.registry.origin)) as api:
+            writer = StatusWriter(api, FairSlots(1), recorder)
+            manifest = store.get(connector(store))
+            for seen in probes:
+                told = conditions(Observed((), False, False, seen, "http://127.0.0.1:28100/simple/"))
+                manifest = await writer.write(manifest, Report(told, "http://127.0.0.1:28100", Versions()))
+
+    run(story())
+    return recorder.told
+
+
+def gone(detail: str) -> Probe:
+    return Probe("unreachable", detail)
+
+
+def test_another_cause_of_the_same_reason_is_told(store: ApiStore) -> None:
+    """The first one would stand in `kubectl describe` for an hour, and send people the wrong way."""
+    expired = gone("certificate verify failed: certificate has expired")
+    unknown = gone("certificate verify failed: self-signed certificate")
+    assert events(store, [expired, unknown, unknown, OK]) == [
+        ("Warning", "ConnectionFailed", expired.detail),
+        ("Warning", "ConnectionFailed", unknown.detail),
+        ("Normal", "Ready", "the Connector can be used"),
+    ]
+
+
+def test_what_stays_as_it_is_is_told_once(store: ApiStore) -> None:
+    assert len(events(store, [gone("x")] * 3)) == 1
+    assert len(events(store, [OK, OK, Probe("ok", "status code 404")])) == 1

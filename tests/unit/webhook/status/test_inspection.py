@@ -1,0 +1,102 @@
+"""What a Connector and its Secrets are worth, by what the API server answers."""
+
+import asyncio
+import base64
+from typing import Any
+
+import pytest
+
+from support.certificates.authority import ca
+from webhook.connector.secret import SecretManifest, parse_secret
+from webhook.errors import ClusterRefused, ClusterUnavailable, Forbidden
+from webhook.status.inspection import Inspection, inspect
+from webhook.status.reported import Versions
+
+Answer = SecretManifest | Exception | None
+
+
+def secret(name: str, kind: str, **data: str) -> SecretManifest:
+    encoded = {key.replace("_", "."): base64.b64encode(text.encode()).decode() for key, text in data.items()}
+    metadata = {"name": name, "uid": f"uid-{name}", "resourceVersion": "7"}
+    return parse_secret({"metadata": metadata, "type": kind, "data": encoded})
+
+
+LOGIN = secret("login", "kubernetes.io/basic-auth", username="robot", password="canary-inspected")
+CA = secret("ca", "Opaque", ca_crt=ca())
+BOTH = {"auth": {"secretRef": {"name": "login"}}, "caCertSecretRef": {"name": "ca"}}
+
+
+def inspected(
+    *, login: Answer = LOGIN, bundle: Answer = CA, class_exists: bool = True, **spec: Any
+) -> Inspection:
+    manifest = {
+        "metadata": {"namespace": "team", "name": "pypi"},
+        "spec": {"connectorClassName": "pypi", "address": "https://registry.test", **spec},
+    }
+
+    async def read(namespace: str, name: str) -> SecretManifest | None:
+        assert namespace == "team"
+        answer = {"login": login, "ca": bundle}[name]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    found = asyncio.run(inspect(manifest, read, class_exists=class_exists))
+    assert "canary" not in repr(found)
+    return found
+
+
+def reasons(found: Inspection) -> list[str]:
+    return [problem.reason for problem in found.problems]
+
+
+def test_what_can_be_used_is_handed_on_with_its_versions() -> None:
+    found = inspected(**BOTH)
+    assert found.registry
+    assert found.registry.credential
+    assert found.registry.credential.username == "robot"
+    assert found.registry.ca
+    assert found.versions == Versions("uid-login.7", "uid-ca.7")
+    assert (found.has_secret, found.has_ca) == (True, True)
+
+
+def test_an_anonymous_connector_reads_no_secret() -> None:
+    found = inspected(login=ZeroDivisionError(), bundle=ZeroDivisionError())
+    assert found.registry
+    assert found.registry.credential is None
+    assert found.versions == Versions("", "")
+    assert (found.has_secret, found.has_ca) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (inspected(login=None, **BOTH), ["SecretNotFound"]),
+        (inspected(bundle=None, **BOTH), ["CASecretNotFound"]),
+        (inspected(login=None, bundle=None, **BOTH), ["SecretNotFound", "CASecretNotFound"]),
+        (inspected(login=Forbidden("no"), **BOTH), ["SecretForbidden"]),
+        (inspected(bundle=Forbidden("no"), **BOTH), ["CASecretForbidden"]),
+        (inspected(login=ClusterRefused("400"), **BOTH), ["SecretUnreadable"]),
+        (inspected(bundle=ClusterRefused("400"), **BOTH), ["CASecretUnreadable"]),
+        (inspected(class_exists=False), ["ConnectorClassNotFound"]),
+        (inspected(class_exists=False, login=None, **BOTH), ["ConnectorClassNotFound", "SecretNotFound"]),
+        (inspected(connectorClassName="npm"), ["ConnectorClassNotFound"]),
+        (inspected(address="ftp://x"), ["InvalidAddress"]),
+    ],
+)
+def test_everything_that_is_wrong_is_told_and_nothing_is_asked(
+    found: Inspection, expected: list[str]
+) -> None:
+    assert reasons(found) == expected
+    assert found.registry is None
+
+
+def test_a_connector_that_cannot_be_read_says_nothing_of_its_secrets() -> None:
+    found = inspected(address="ftp://x", **BOTH)
+    assert (found.has_secret, found.has_ca) == (None, None)
+    assert found.versions == Versions("", "")
+
+
+def test_an_api_server_that_does_not_answer_is_no_fault_of_the_connector() -> None:
+    with pytest.raises(ClusterUnavailable):
+        inspected(login=ClusterUnavailable("503"), **BOTH)

@@ -1,0 +1,228 @@
+"""Probes against scripted registries: what they ask, what they tell, and how long they wait."""
+
+import asyncio
+import base64
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from support.certificates.authority import ca, server_context
+from support.components.probes import HOST, INDEX, LOOPBACK, PAGE, PATIENCE_SECONDS, answer, at, look
+from support.servers.registry import Call, Registry, Script
+from webhook.connector.conditions import Probe
+
+# -- what is told
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "expected"),
+    [
+        (200, "text/html; charset=utf-8", Probe("ok", "status code 200")),
+        (200, "application/vnd.pypi.simple.v1+json", Probe("ok", "status code 200")),
+        (200, "canary/kind", Probe("unexpected", "status code 200, but not with a page of an index")),
+        (401, "text/html", Probe("refused", "status code 401")),
+        (403, "text/html", Probe("refused", "status code 403")),
+        (404, "text/html", Probe("unexpected", "status code 404")),
+        (500, "text/html", Probe("unexpected", "status code 500")),
+    ],
+)
+def test_an_answer_is_told_by_its_status_and_never_quoted(status: int, kind: str, expected: Probe) -> None:
+    with Registry() as registry:
+        registry.on("*", answer(status, kind))
+        assert look(at(registry)) == expected
+
+
+def test_a_package_that_is_not_there_lets_the_index_speak() -> None:
+    with Registry() as registry:
+        registry.on(INDEX, answer(200))
+        assert look(at(registry)).outcome == "ok"
+        assert [one.target for one in registry.requests] == [PAGE, INDEX]
+
+
+def test_the_credential_and_the_name_are_presented() -> None:
+    with Registry() as registry:
+        registry.on(PAGE, answer(200))
+        look(at(registry))
+        [request] = registry.requests
+        basic = base64.b64encode(b"robot:canary-password").decode()
+        assert request.header("authorization") == f"Basic {basic}"
+        assert request.header("host") == f"{HOST}:{registry.port}"
+
+
+def test_without_a_credential_none_is_presented() -> None:
+    with Registry() as registry:
+        registry.on(PAGE, answer(200))
+        look(at(registry), credential=None)
+        assert registry.requests[0].header("authorization") is None
+
+
+def test_a_refused_credential_is_tried_once() -> None:
+    with Registry() as registry:
+        registry.on("*", answer(401))
+        look(at(registry))
+        assert len(registry.requests) == 1
+
+
+# -- what a port scanner would like to know
+
+
+SILENT = "no registry answers at this host and port, or the network does not let the broker through"
+STRANGE = "the program at this host and port breaks off the connection, or does not speak HTTP"
+STRANGE_TLS = f"{STRANGE}S"
+
+
+def closed() -> str:
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        return f"{HOST}:{taken.getsockname()[1]}"
+
+
+def test_a_closed_port_and_a_filtered_one_are_told_in_one_sentence() -> None:
+    """The exact cause is for the product's own log, and for `check`, whose user sees that network anyway."""
+    refused = look(f"https://{closed()}")
+    with Registry() as registry:
+        registry.on("*", lambda call: call.wait_gone(PATIENCE_SECONDS))
+        late = look(at(registry), timeout_seconds=0.5)
+    with socket.create_server((LOOPBACK, 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        with contextlib.ExitStack() as stack:
+            for _ in range(4):  # the queue is full: what comes now is dropped, as a firewall would
+                sock = stack.enter_context(socket.socket())
+                sock.setblocking(False)
+                sock.connect_ex((LOOPBACK, port))
+            filtered = look(f"http://{HOST}:{port}", timeout_seconds=0.5)
+    assert refused == late == filtered == Probe("unreachable", SILENT)
+    assert [one.cause for one in (refused, late, filtered)] == [
+        "connection refused",
+        "no answer within 0.5 s",
+        "no answer within 0.5 s",
+    ]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        lambda call: call.send(b"220 canary SMTP service ready\r\n\r\n"),
+        lambda call: call.send(b"SSH-2.0-canary\r\n"),
+        lambda call: call.send(b"-ERR canary unknown command\r\n"),
+        lambda call: call.send(b"\x00\x01\x02"),
+        lambda call: call.cut(),
+        lambda call: call.reset(),
+    ],
+)
+def test_what_listens_and_is_no_registry_is_told_in_one_sentence_and_never_quoted(script: Script) -> None:
+    with Registry() as registry:
+        registry.on("*", script)
+        assert look(at(registry)) == Probe("unreachable", STRANGE)
+
+
+def test_no_kind_of_tls_failure_but_of_trust_is_told_apart() -> None:
+    """Which versions and ciphers a port takes names the program behind it."""
+    without_certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    mutual = server_context((HOST, "mutual.test"))
+    mutual.verify_mode = ssl.CERT_REQUIRED
+    for context in (None, without_certificate, mutual):
+        with Registry(context) as registry:
+            registry.on("*", answer(200))
+            seen = look(at(registry).replace("http:", "https:"), ca_bundle=ca())
+        assert seen == Probe("unreachable", STRANGE_TLS), seen
+
+
+def test_a_name_that_is_unknown_is_told_in_the_words_of_the_system() -> None:
+    async def unknown(_host: str, _port: int) -> Sequence[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    assert look("https://nowhere.test", resolve=unknown) == Probe("unreachable", "name or service not known")
+
+
+# -- patience
+
+
+@pytest.mark.parametrize("place", ["connected", "head begun"])
+def test_a_registry_that_hangs_is_left_in_time(place: str) -> None:
+    def hang(call: Call) -> None:
+        if place == "head begun":
+            call.send(b"HTTP/1.1 200 OK\r\nX-")
+        call.wait_gone(PATIENCE_SECONDS)
+
+    with Registry() as registry:
+        registry.on("*", hang)
+        seen = look(at(registry), timeout_seconds=0.5)
+        assert seen.cause == "no answer within 0.5 s"
+
+
+def test_a_head_that_trickles_is_left_in_time() -> None:
+    def trickle(call: Call) -> None:
+        call.send(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            call.send(b"X: y\r\n")
+            time.sleep(0.05)
+
+    with Registry() as registry:
+        registry.on("*", trickle)
+        assert look(at(registry), timeout_seconds=0.5).cause == "no answer within 0.5 s"
+
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def without_end(piece: bytes, pause_seconds: float = 0) -> Script:
+    """Send the piece until the other side leaves. The pause keeps the pieces apart on the way."""
+
+    def send(call: Call) -> None:
+        while True:
+            call.send(piece)
+            time.sleep(pause_seconds)
+
+    return send
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+@pytest.mark.parametrize(
+    "script",
+    [
+        without_end(CONTINUE * 100),
+        without_end(b"HTTP/1.1 103 Early Hints\r\nLink: canary\r\n\r\n" * 100),
+        without_end(CONTINUE, 0.0005),
+    ],
+)
+def test_answers_that_announce_another_without_end_are_left_soon(script: Script, is_tls: bool) -> None:
+    """Each costs CPU, and the time alone would bound them: ten seconds of it at every look."""
+    with Registry(server_context((HOST,)) if is_tls else None) as registry:
+        registry.on("*", script)
+        begun = time.monotonic()
+        seen = look(at(registry), ca_bundle=ca() if is_tls else None, timeout_seconds=6)
+        assert seen == Probe("unreachable", STRANGE_TLS if is_tls else STRANGE)
+        assert time.monotonic() - begun < 5
+
+
+def test_a_large_page_in_one_go_is_a_page() -> None:
+    """The bound is for the head: a body that comes with it does no harm."""
+    with Registry() as registry:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4000000\r\n\r\n"
+        registry.on(PAGE, lambda call: call.send(head + b"x" * 4_000_000))
+        assert look(at(registry)).outcome == "ok"
+
+
+def test_a_body_without_end_is_not_read() -> None:
+    def pour(call: Call) -> None:
+        call.start(200, {"Content-Type": "text/html", "Transfer-Encoding": "chunked"})
+        while True:
+            call.send_chunk(b"x" * 65536)
+
+    with Registry() as registry:
+        registry.on("*", pour)
+        assert look(at(registry)).outcome == "ok"
+        assert registry.gone.wait(PATIENCE_SECONDS)
+
+
+def test_a_resolver_that_hangs_is_left_in_time() -> None:
+    async def silent(_host: str, _port: int) -> Sequence[str]:
+        await asyncio.Event().wait()
+        return []
+
+    seen = look("https://registry.test", resolve=silent, timeout_seconds=0.2)
+    assert seen.cause == "no answer within 0.2 s"

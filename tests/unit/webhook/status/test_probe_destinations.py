@@ -1,0 +1,173 @@
+"""Where a probe connects and whom it trusts there, whatever a name, a redirect or a proxy says."""
+
+import ssl
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from support.certificates.authority import ca, server_context
+from support.certificates.plain_authority import create_plain_authority, issue_plain_leaf
+from support.components.probes import HOST, INDEX, LOOPBACK, PAGE, Names, answer, at, look
+from support.servers.registry import Registry
+from webhook.connector.conditions import Probe
+from webhook.status.resolver import resolve_by_system
+
+NOT_LISTENING = "127.0.0.2"  # the scripted registries listen on 127.0.0.1 alone
+
+
+# -- certificates
+
+
+def test_a_certificate_is_verified_for_the_name_and_not_for_the_address() -> None:
+    with Registry(server_context((HOST,))) as registry:
+        registry.on(PAGE, answer(200))
+        assert look(at(registry), ca_bundle=ca()).outcome == "ok"
+        detail = look(registry.origin, ca_bundle=ca()).detail
+    assert detail.startswith("certificate verify failed: ")
+    assert "127.0.0.1" in detail
+
+
+def test_a_certificate_for_the_address_alone_does_not_speak_for_the_name() -> None:
+    with Registry(server_context((LOOPBACK,))) as registry:
+        assert "certificate verify failed: Hostname mismatch" in look(at(registry), ca_bundle=ca()).detail
+
+
+@pytest.mark.parametrize("ca_bundle", [None, ca("another")])
+def test_a_certificate_of_an_unknown_authority_is_told_before_any_credential_is_sent(
+    ca_bundle: str | None,
+) -> None:
+    with Registry(server_context((HOST,))) as registry:
+        seen = look(at(registry), ca_bundle=ca_bundle)
+        assert seen.outcome == "unreachable"
+        assert seen.detail.startswith("certificate verify failed: ")
+        assert registry.requests == []
+
+
+def test_an_expired_certificate_is_told() -> None:
+    with Registry(server_context((HOST,), is_expired=True)) as registry:
+        detail = look(at(registry), ca_bundle=ca()).detail
+    assert detail == "certificate verify failed: certificate has expired"
+
+
+def test_a_private_authority_without_recommended_extensions_is_trusted(tmp_path: Path) -> None:
+    """Python 3.13's default refuses it; the sidecar does not, and what it installs from is Ready."""
+    now = datetime.now(UTC)
+    authority = create_plain_authority(now)
+    leaf = issue_plain_leaf(authority, (HOST,), now)
+    pair = tmp_path / "pair.pem"
+    pair.write_text(leaf.certificate + leaf.key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair)
+    with Registry(context) as registry:
+        registry.on(PAGE, answer(200))
+        assert look(at(registry), ca_bundle=authority.certificate).outcome == "ok"
+
+
+# -- where it never connects
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://169.254.169.254/latest/",
+        "/elsewhere/",
+        "/users/sign_in?next=/simple/pypi-connector-probe/",
+        "//other.test/",
+        f"https://other.test{PAGE}",
+        f"http://files.test{PAGE}",
+        "https://files.test/login/",
+    ],
+)
+def test_a_redirect_is_not_followed(location: str) -> None:
+    with Registry() as registry:
+        registry.on("*", answer(302, Location=location))
+        names = Names([LOOPBACK])
+        seen = look(at(registry), resolve=names, files="https://files.test")
+        assert seen == Probe("unexpected", "status code 302")
+        assert [one.target for one in registry.requests] == [PAGE, INDEX]
+        assert len(names.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "location", [f"https://Files.test:443/content{PAGE}", f"/content{PAGE}", PAGE.rstrip("/")]
+)
+def test_a_redirect_to_the_same_page_of_a_declared_origin_is_as_good(location: str) -> None:
+    """Pulp's, to its content host: what Pods install from is Ready. That host is not asked."""
+    with Registry() as registry:
+        registry.on("*", answer(302, Location=location))
+        names = Names([LOOPBACK])
+        seen = look(at(registry), resolve=names, files="https://files.test")
+        assert seen == Probe("ok", "status code 302, to the same page")
+        assert [one.target for one in registry.requests] == [PAGE]
+        assert len(names.asked) == 1
+
+
+def test_a_redirect_that_gives_up_tls_is_no_page() -> None:
+    """The sidecar does not follow it either."""
+    with Registry(server_context((HOST,))) as registry:
+        registry.on("*", answer(302, Location=f"http://files.test{PAGE}"))
+        seen = look(at(registry), ca_bundle=ca(), files="http://files.test")
+        assert seen == Probe("unexpected", "status code 302")
+
+
+def test_a_name_is_resolved_once_for_both_questions() -> None:
+    """DNS rebinding: the second answer would be another address."""
+    with Registry() as registry:
+        registry.on(INDEX, answer(200))
+        names = Names([LOOPBACK], ["169.254.169.254"])
+        assert look(at(registry), resolve=names).outcome == "ok"
+        assert names.asked == [(HOST, registry.port)]
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [[LOOPBACK], ["::ffff:127.0.0.1"], ["10.0.0.1", LOOPBACK], [LOOPBACK, "10.0.0.1"], ["169.254.169.254"]],
+)
+def test_a_name_that_leads_into_the_node_is_never_connected_to(addresses: Sequence[str]) -> None:
+    with Registry() as registry:
+        registry.on("*", answer(200))
+        seen = look(at(registry), resolve=Names(addresses), is_loopback_allowed=False)
+        assert seen.outcome == "unreachable"
+        assert "no registry is asked there" in seen.detail
+        assert registry.connections == 0
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost", "127.1", "2130706433", "0x7f000001"]
+)
+def test_no_way_to_write_loopback_leads_there(host: str) -> None:
+    """With the system's own resolver, which knows more ways than this test."""
+    with Registry() as registry:
+        registry.on("*", answer(200))
+        seen = look(at(registry, host), resolve=resolve_by_system, is_loopback_allowed=False)
+        assert seen.outcome == "unreachable"
+        assert "no registry is asked there" in seen.detail or "name" in seen.detail
+        assert registry.connections == 0
+
+
+def test_the_metadata_service_is_not_asked_on_a_laptop_either() -> None:
+    seen = look("http://169.254.169.254")
+    assert seen.detail == "169.254.169.254 is a link-local address: no registry is asked there"
+
+
+def test_the_next_address_is_tried_where_nobody_listens_on_the_first() -> None:
+    with Registry() as registry:
+        registry.on("*", answer(200))
+        assert look(at(registry), resolve=Names([NOT_LISTENING, LOOPBACK])).outcome == "ok"
+
+
+def test_a_certificate_that_is_not_trusted_is_not_looked_for_elsewhere() -> None:
+    with Registry(server_context((HOST,))) as registry:
+        look(at(registry), resolve=Names([LOOPBACK, LOOPBACK]), ca_bundle=ca("another"))
+        assert registry.connections == 1
+
+
+def test_proxies_of_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Registry() as registry, Registry() as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.origin)
+        registry.on("*", answer(200))
+        assert look(at(registry)).outcome == "ok"
+        assert proxy.connections == 0

@@ -1,0 +1,210 @@
+"""Many Connectors with one account: a refusal is told to all, and tried by one."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from sidecar.contract.grant import Credential
+from sidecar.contract.secret import Secret
+from webhook.connector.conditions import Probe
+from webhook.connector.manifest import parse_connector
+from webhook.connector.registry import RegistryAccess
+from webhook.status.schedule import (
+    JITTER,
+    REFUSED_ONCE_SECONDS,
+    REFUSED_SECONDS,
+    ProbeKey,
+    after_probe,
+    shortest_refused_pause,
+)
+from webhook.status.shared_probes import SharedProbes
+
+OK = Probe("ok", "status code 200")
+GONE = Probe("unreachable", "connection refused")
+REFUSED = Probe("refused", "status code 401")
+PASSWORD = "canary-1"
+PATIENCE_SECONDS = 10.0
+
+
+def registry(
+    namespace: str = "a", *, address: str = "https://registry.test", password: str | None = PASSWORD
+) -> RegistryAccess:
+    manifest = {
+        "metadata": {"namespace": namespace, "name": "pypi"},
+        "spec": {"connectorClassName": "pypi", "address": address},
+    }
+    credential = Credential("robot", Secret(password)) if password else None
+    return RegistryAccess(parse_connector(manifest), credential, None)
+
+
+class Desk:
+    """A clock that stands still, and a registry that answers by script, the last line for ever."""
+
+    def __init__(self, *answers: Probe | Exception) -> None:
+        self.now = 1000.0
+        self.asked: list[str] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self._answers = list(answers)
+        self.probes = SharedProbes(self._ask, lambda: self.now)
+
+    async def _ask(self, one: RegistryAccess) -> Probe:
+        self.asked.append(one.connector.namespace)
+        await self.may_answer.wait()
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def run(story: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(story, PATIENCE_SECONDS))
+
+
+def test_a_refusal_is_told_to_all_who_ask_the_same() -> None:
+    async def story() -> None:
+        desk = Desk(REFUSED)
+        assert [await desk.probes.probe(registry(namespace)) for namespace in "abc"] == [REFUSED] * 3
+        assert desk.asked == ["a"]
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        registry(password="canary-2"),
+        registry(address="https://registry.test/other"),
+        registry(password=None),
+    ],
+)
+def test_another_password_path_or_none_is_another_question(other: RegistryAccess) -> None:
+    async def story() -> None:
+        desk = Desk(REFUSED, OK)
+        await desk.probes.probe(registry())
+        assert await desk.probes.probe(other) == OK
+
+    run(story())
+
+
+def test_who_insists_is_asked_for_all_the_same() -> None:
+    async def story() -> None:
+        desk = Desk(REFUSED, OK)
+        await desk.probes.probe(registry())
+        assert await desk.probes.probe(registry(), insists=True) == OK
+        assert await desk.probes.probe(registry("b")) == OK
+
+    run(story())
+
+
+def test_who_asks_meanwhile_waits_for_the_same_answer() -> None:
+    async def story() -> None:
+        desk = Desk(OK)
+        desk.may_answer.clear()
+        asking = [asyncio.create_task(desk.probes.probe(registry(namespace))) for namespace in "abc"]
+        await asyncio.sleep(0)
+        desk.may_answer.set()
+        assert await asyncio.gather(*asking) == [OK] * 3
+        assert desk.asked == ["a"]
+
+    run(story())
+
+
+def test_if_the_one_who_asks_goes_the_next_one_asks() -> None:
+    async def story() -> None:
+        desk = Desk(OK)
+        desk.may_answer.clear()
+        first, second = (asyncio.create_task(desk.probes.probe(registry(one))) for one in "ab")
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        desk.may_answer.set()
+        assert await second == OK
+        assert desk.asked == ["a", "b"]
+
+    run(story())
+
+
+def test_a_fault_of_ours_is_not_told_to_others() -> None:
+    async def story() -> None:
+        desk = Desk(ZeroDivisionError(), OK)
+        desk.may_answer.clear()
+        first, second = (asyncio.create_task(desk.probes.probe(registry(one))) for one in "ab")
+        await asyncio.sleep(0)
+        desk.may_answer.set()
+        with pytest.raises(ZeroDivisionError):
+            await first
+        assert await second == OK
+
+    run(story())
+
+
+def test_failed_connections_are_remembered_by_nobody() -> None:
+    async def story() -> None:
+        desk = Desk(GONE, OK)
+        assert await desk.probes.probe(registry("a")) == GONE
+        assert await desk.probes.probe(registry("b")) == OK
+
+    run(story())
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5, 1.0])
+def test_a_single_connector_is_never_kept_from_its_own_turn(spread: float) -> None:
+    async def story() -> None:
+        desk = Desk(REFUSED)
+        answer = None
+        for turn in range(1, 8):
+            seen = await desk.probes.probe(registry())
+            assert len(desk.asked) == turn
+            key = ProbeKey("uid", 1, 1)
+            answer = after_probe(answer, key, seen, has_secret=True, now=desk.now, spread=spread)
+            desk.now = answer.due
+
+    run(story())
+
+
+def test_fifty_connectors_with_one_account_try_it_as_often_as_one_would() -> None:
+    async def story() -> None:
+        desk = Desk(REFUSED)
+        begun = desk.now
+        while desk.now < begun + 1800:  # an account's usual memory
+            for number in range(50):
+                await desk.probes.probe(registry(f"n-{number}"))
+            desk.now += 25
+        assert len(desk.asked) == 3
+
+    run(story())
+
+
+def test_what_was_refused_long_ago_is_forgotten() -> None:
+    async def story() -> None:
+        desk = Desk(REFUSED)
+        for number in range(10):
+            await desk.probes.probe(registry(password=f"canary-{number}"))
+        desk.now += 4 * REFUSED_SECONDS[1]
+        await desk.probes.probe(registry(password="canary-new"))
+        assert len(desk.probes._refusals) == 1
+
+    run(story())
+
+
+def test_the_shortest_pause_is_the_earliest_turn() -> None:
+    answer = after_probe(None, ProbeKey("uid", 1, 1), REFUSED, has_secret=True, now=0.0, spread=0.0)
+    assert answer.due == pytest.approx(shortest_refused_pause(1))
+
+
+def test_a_password_that_was_accepted_a_moment_ago_is_tried_again_after_a_minute() -> None:
+    async def story() -> None:
+        desk = Desk(OK, REFUSED, REFUSED, OK)
+        assert await desk.probes.probe(registry()) == OK
+        assert await desk.probes.probe(registry()) == REFUSED
+        desk.now += REFUSED_ONCE_SECONDS * (1 - JITTER)
+        assert await desk.probes.probe(registry("b")) == REFUSED
+        assert len(desk.asked) == 3
+        desk.now += REFUSED_SECONDS[0]
+        assert await desk.probes.probe(registry("c")) == REFUSED
+        assert len(desk.asked) == 3
+
+    run(story())

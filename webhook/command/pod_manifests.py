@@ -1,0 +1,98 @@
+"""The Pods in manifests: a Pod itself, or the Pod that an object makes from its template."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from webhook import names
+from webhook.pod.shape import Json
+
+Path = tuple[str | int, ...]
+
+_TEMPLATES: tuple[Path, ...] = (("spec", "template"), ("spec", "jobTemplate", "spec", "template"))
+"""Of Deployment, Job and the like, and of CronJob"""
+
+
+@dataclass(frozen=True, slots=True)
+class PodManifest:
+    """A Pod in a document."""
+
+    owner: Mapping[str, Any]
+    """The Pod itself, or the object that has the template"""
+    owner_path: Path
+    """From the document to the owner: a List has items"""
+    template_path: Path
+    """From the owner to the template; empty for a Pod"""
+
+    @property
+    def title(self) -> str:
+        """`Deployment web`."""
+        metadata = _at(self.owner, ("metadata",))
+        name = metadata.get("name") or metadata.get("generateName") if isinstance(metadata, Mapping) else None
+        return f"{self.owner['kind']} {name or 'without a name'}"
+
+    @property
+    def pod(self) -> Json:
+        """The Pod as admission would see it."""
+        if not self.template_path:
+            return dict(self.owner)
+        return {"apiVersion": "v1", "kind": "Pod", **_at(self.owner, self.template_path)}
+
+    @property
+    def namespace(self) -> str | None:
+        """The namespace that the manifest names."""
+        for manifest in (self.pod, self.owner):
+            namespace = _at(manifest, ("metadata", "namespace"))
+            if namespace:
+                return str(namespace)
+        return None
+
+    def put_into(self, document: Json, pod: Mapping[str, Any]) -> Json:
+        """A new document, in which this Pod replaces the present Pod."""
+        present = _at(self.owner, self.template_path)
+        added = {"apiVersion", "kind"} - present.keys()
+        template = {key: value for key, value in pod.items() if key not in added}
+        changed: Json = _replaced(document, (*self.owner_path, *self.template_path), template)
+        return changed
+
+    def misplaced_annotations(self) -> list[str]:
+        """The annotations of ours that lie above the template, where admission does not see them."""
+        above = (self.template_path[:length] for length in range(len(self.template_path)))
+        fields = [_at(self.owner, (*path, "metadata", "annotations")) for path in above]
+        present = {name for annotations in fields if isinstance(annotations, Mapping) for name in annotations}
+        return [name for name in names.AUTHOR_ANNOTATIONS if name in present]
+
+
+def find_pods(document: object, path: Path = ()) -> Iterator[PodManifest]:
+    """The Pods of a document, also in the items of a List. None if it makes no Pods."""
+    if not isinstance(document, Mapping) or not isinstance(document.get("kind"), str):
+        return
+    items = document.get("items")
+    if document["kind"] == "Pod":
+        yield PodManifest(document, path, ())
+    elif document["kind"] == "List" and isinstance(items, list):
+        for index, item in enumerate(items):
+            yield from find_pods(item, (*path, "items", index))
+    else:
+        for template_path in _TEMPLATES:
+            # other objects have templates as well, of a machine or of a Secret
+            if isinstance(_at(document, (*template_path, "spec", "containers")), list):
+                yield PodManifest(document, path, template_path)
+                return
+
+
+def _at(value: Any, path: Path) -> Any:
+    """The value at the path, or None."""
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _replaced(value: Any, path: Path, leaf: Any) -> Any:
+    """A copy of the objects and lists along the path, with another leaf at its end."""
+    if not path:
+        return leaf
+    key, *rest = path
+    copy: Any = list(value) if isinstance(value, list) else dict(value)
+    copy[key] = _replaced(value[key], tuple(rest), leaf)
+    return copy

@@ -1,0 +1,57 @@
+"""A request for a grant, and its trail in the audit log and in Events. Pure, and never with a secret."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from sidecar.contract.grant import Grant
+from webhook.grant.rules import Caller
+from webhook.identifiers import ConnectorKey
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRequest:
+    """The body of a request, without the token (`sidecar.contract.grant.grant_request`)."""
+
+    connector: ConnectorKey
+    rejected: str | None = None
+    """The version of a grant that does not serve"""
+    cause: str | None = None
+    """Why it does not serve, from `CAUSES` of the contract; None if the sidecar is older"""
+    enforces: Collection[str] = ()
+    """The rules that the sidecar holds its Pod to (`ENFORCES` of the contract)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """What the broker knows of an exchange so far. Each step of the exchange adds to it in a copy."""
+
+    connector: ConnectorKey | None = None
+    namespace: str | None = None
+    pod: str | None = None
+    uid: str | None = None
+    service_account: str | None = None
+    version: str | None = None
+    upload: bool | None = None
+    rejected: bool = False
+    """The sidecar says that this version does not serve"""
+    cause: str | None = None
+    """Why not. None if there is a newer version, or the sidecar is older"""
+
+    def with_caller(self, caller: Caller) -> "Trail":
+        return replace(
+            self,
+            namespace=caller.namespace,
+            pod=caller.pod_name,
+            uid=caller.pod_uid,
+            service_account=caller.service_account,
+        )
+
+    def with_grant(self, grant: Grant, request: GrantRequest) -> "Trail":
+        rejected = request.rejected == grant.version
+        return replace(
+            self,
+            version=grant.version,
+            upload=grant.upload_url is not None,
+            rejected=rejected,
+            cause=request.cause if rejected else None,
+        )
