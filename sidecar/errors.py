@@ -21,8 +21,11 @@ ContractError      an environment or a grant document that cannot be read
 MalformedHead      a head that breaks RFC 9112
 WireTimeout        nothing moved on a connection within the limit of its phase
 WireClosed         the other end closed the connection
-WaitEnded          the watched thing, such as a client that closes, ended a wait
-IllegalEvent       a fault of ours: an event that the table of an exchange's states does not allow
+WaitEnded          what a wait watched has ended it: a client left, or a response came early
+
+A fault of ours, which the edges log:
+
+IllegalEvent       an event that the state of an exchange does not allow
 
 How each one meets the client stands in `answers.py`, the only place where they become statuses.
 """

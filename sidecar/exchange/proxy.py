@@ -20,6 +20,7 @@ from sidecar.rules.routes import Route, route
 from sidecar.sockets.connections import closing_on_error
 
 _REDIRECT = Answer(302, Code.REDIRECT, "the index is at the registry's own path")
+_USUAL_CODES = (None, Code.REDIRECT, Code.CLIENT_GONE)
 _PAGE_STATUSES = (200, 203)  # 203: a proxy before us changed the page (RFC 9110 §15.3.4)
 
 Outcome = tuple[Route | None, str | None, str | None]
@@ -107,7 +108,7 @@ class Proxy:
 
     def _note(self, exchange: Exchange, outcome: Outcome, seconds: float) -> None:
         chosen, code, sentence = outcome
-        is_refused = code not in (None, Code.REDIRECT, Code.CLIENT_GONE) or exchange.status >= 500
+        is_refused = code not in _USUAL_CODES or exchange.status >= 500
         self._log.write(
             "warning" if is_refused else "info",
             Line.REQUEST,
