@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -213,6 +214,35 @@ def test_a_connector_whose_pods_are_not_served_is_looked_at_at_once(store: ApiSt
             assert len(answers) == 1  # more tries would only lock the account
             now[0] += REFUSED_ONCE_SECONDS * (1 + JITTER)
             await until(lambda: ready(store, path)[0] == "True")
+
+    run(story())
+
+
+def test_a_doubt_that_comes_during_a_look_leads_to_a_probe(store: ApiStore) -> None:
+    """The look began with the earlier probe, and must not write it back."""
+    secret = login(store)
+    path = connector(store)
+    key, now, probes, is_doubted = ConnectorKey("team", "pypi"), [1000.0], Probes(), threading.Event()
+
+    async def story() -> None:
+        async with running(store, probes, clock=lambda: now[0]) as controller:
+            await until(lambda: ready(store, path)[0] == "True")
+            now[0] += DOUBT_SECONDS
+            loop = asyncio.get_running_loop()
+
+            def doubt() -> None:
+                controller.doubt(key)
+                is_doubted.set()
+
+            def doubt_first(method: str, asked: str) -> int | None:
+                if (method, asked) == ("GET", secret) and not is_doubted.is_set():
+                    loop.call_soon_threadsafe(doubt)
+                    is_doubted.wait(PATIENCE_SECONDS)
+                return None
+
+            store.refuses = doubt_first
+            controller._tracked[key].changed.set()  # a look without a probe
+            await until(lambda: len(probes.asked) == 2)
 
     run(story())
 
