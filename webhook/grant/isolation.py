@@ -34,7 +34,7 @@ _PLAIN_MOUNT: Mapping[str, Any] = {
 
 
 def violations(pod: Mapping[str, Any], *, settings: Settings) -> list[Problem]:
-    """Whatever could give the credential to another process; empty for a Pod as admission leaves it."""
+    """All that could give the credential to another process; empty for a Pod as admission leaves it."""
     spec = pod.get("spec") or {}
     sidecars = [
         container
@@ -114,7 +114,7 @@ def _devices(resources: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _security_problems(context: Mapping[str, Any]) -> Iterator[str]:
-    """Settings weaker than the injected ones (Pod Security "restricted", and a read-only root)."""
+    """Settings weaker than as injected (Pod Security "restricted", and a read-only root)."""
     for field, wanted in (
         ("allowPrivilegeEscalation", False),
         ("readOnlyRootFilesystem", True),

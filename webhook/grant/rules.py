@@ -22,7 +22,7 @@ from webhook.pod.request import Request, parse_annotations
 SOFT_SECONDS = 300.0
 """A changed access reaches a Pod within five minutes, and a Pod costs the broker one request in that time."""
 HARD_SECONDS = 3600.0
-"""Builds survive an hour without the broker. A Pod that the broker would refuse now is served no longer."""
+"""Builds survive an hour without the broker. For as long, no refusal can reach a Pod."""
 
 _FINISHED = ("Succeeded", "Failed")
 
@@ -121,7 +121,7 @@ def check_install(caller: Caller, connector_key: ConnectorKey, *, allowed: bool)
         )
 
 
-def find_connector(connector_key: ConnectorKey, manifest: Mapping[str, Any] | None) -> Connector:
+def check_connector(connector_key: ConnectorKey, manifest: Mapping[str, Any] | None) -> Connector:
     if manifest is None:
         raise Refusal(BrokerReason.CONNECTOR_NOT_FOUND, f'connectors "{connector_key}" not found')
     try:

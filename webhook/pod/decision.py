@@ -1,6 +1,6 @@
 """The decision on a Pod: its request, whether it can be served, and the Pod that results. Pure.
 
-In two steps, so that a caller can fetch the Connectors between them: `parse_pod`, then `decide_request`.
+It takes two steps, `parse_pod` and `decide_request`, so that a caller can fetch the Connectors between them.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -30,7 +30,7 @@ MESSAGE_LIMIT = 4096
 """Characters of a message: a dozen or two of sentences. 16,000 hostPath volumes would make 3 MB of them."""
 
 WARNINGS_LIMIT = 32
-"""The API server passes on 4096 characters of them, 16 of full length (`review.WARNING_LIMIT`)."""
+"""The API server passes on 4096 characters of warnings, 16 of full length (`review.WARNING_LIMIT`)."""
 
 _MIRROR = "kubernetes.io/config.mirror"
 
@@ -206,7 +206,7 @@ def _joined(sentences: Sequence[str]) -> str:
     """
     line_limit = MESSAGE_LIMIT // 4
     lines: list[str] = []
-    room = MESSAGE_LIMIT - len("\nand 1000000 more problems")
+    room = MESSAGE_LIMIT - len("\nand 1000000 more problems")  # the last line must fit as well
     for sentence in sentences:
         line = " ".join(sentence.splitlines())  # before validation a name may hold a line break
         if len(line) > line_limit:

@@ -49,12 +49,16 @@ def containers(pod: Mapping[str, Any]) -> Iterator[Json]:
     yield from spec.get("containers") or []
 
 
+def workload_containers(pod: Mapping[str, Any]) -> Iterator[Json]:
+    """The containers that are the Pod's own: all but the sidecar of an earlier pass."""
+    return (container for container in containers(pod) if container.get("name") != names.SIDECAR)
+
+
 def declared_ports(pod: Mapping[str, Any]) -> frozenset[int]:
     """The TCP ports that the Pod's own containers declare."""
     return frozenset(
         port["containerPort"]
-        for container in containers(pod)
-        if container.get("name") != names.SIDECAR
+        for container in workload_containers(pod)
         for port in container.get("ports") or []
         if isinstance(port.get("containerPort"), int) and port.get("protocol", "TCP") == "TCP"
     )

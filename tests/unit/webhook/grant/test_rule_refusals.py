@@ -91,9 +91,9 @@ REFUSALS: Mapping[str, list[tuple[Callable[[], object], str]]] = {
         (lambda: rules.find_request(caller(), annotated(publish_connector="pypi"), KEY), "beside it"),
     ],
     "AccessDenied": [(lambda: rules.check_install(caller(), KEY, allowed=False), "pypi-connector-user")],
-    "ConnectorNotFound": [(lambda: rules.find_connector(KEY, None), 'connectors "team/pypi" not found')],
+    "ConnectorNotFound": [(lambda: rules.check_connector(KEY, None), 'connectors "team/pypi" not found')],
     "ConnectorInvalid": [
-        (lambda: rules.find_connector(KEY, connector_manifest(address="ftp://a")), "must begin with https"),
+        (lambda: rules.check_connector(KEY, connector_manifest(address="ftp://a")), "must begin with https"),
     ],
     "SidecarTooOld": [
         (lambda: rules.check_enforced(with_policy(denyPackages="evil-*"), ()), "create the Pod anew"),
