@@ -78,7 +78,9 @@ def _container_violations(container: Mapping[str, Any], settings: Settings) -> I
     if container.get("workingDir"):
         yield _problem(ViolationReason.SIDECAR_WORKING_DIRECTORY, "must not have a workingDir")
     if container.get("envFrom"):
-        yield _problem(ViolationReason.SIDECAR_ENV_FROM, "must not have envFrom: nobody sees what it brings")
+        yield _problem(
+            ViolationReason.SIDECAR_ENV_FROM, "must not have envFrom: the broker cannot see its variables"
+        )
     if container.get("volumeDevices"):
         yield _problem(ViolationReason.SIDECAR_DEVICE, "must not have volumeDevices")
     for device in _devices(container.get("resources") or {}):

@@ -78,7 +78,13 @@ class Allowances:
 
 
 class Callers:
-    """Tables in order of last use. `pod` is the Pod that a token claims (`claims.pod`)."""
+    """Tables in order of last use. `pod` is the Pod that a token claims (`claims.pod`).
+
+    table        key                     a failed token                  an accepted token
+    failures     address                 is counted                      counts nothing
+    accepted     the token               is removed                      is added
+    claimed      address and its Pod     is counted if the key exists    adds the key
+    """
 
     def __init__(self) -> None:
         self._failures = Allowances(FAILURES_LIMIT, FAILURES_PER_SECOND, PEERS_LIMIT)

@@ -32,8 +32,6 @@ MESSAGE_LIMIT = 4096
 WARNINGS_LIMIT = 32
 """The API server passes on 4096 characters of warnings, 16 of full length (`review.WARNING_LIMIT`)."""
 
-_MIRROR = "kubernetes.io/config.mirror"
-
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -151,7 +149,7 @@ def _unchanged(pod: Mapping[str, Any], request: Request) -> Decision | None:
         return Decision(Reason.OPTED_OUT, f"annotation {names.INJECT} is false")
     if not request.connectors:
         return Decision(Reason.NOT_REQUESTED, f"there is no annotation {names.CONNECTOR}", request.warnings)
-    if _MIRROR in _annotations(pod):
+    if shape.MIRROR_ANNOTATION in _annotations(pod):
         message = "a static Pod cannot be injected: the kubelet runs it from a file"
         return Decision(Reason.MIRROR_POD, message, (*request.warnings, message))
     return None

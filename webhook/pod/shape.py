@@ -11,6 +11,11 @@ from webhook import names
 
 Json = dict[str, Any]
 
+MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
+"""Of a static Pod, which the kubelet runs from a file"""
+
+FINISHED_PHASES = ("Succeeded", "Failed")
+
 _TEXTS = "an object of texts"
 _CONTAINER: Json = {
     "name": str,
@@ -32,6 +37,7 @@ _POD: Json = {
         "resources": {},
     },
 }
+"""Field → its type: a text (`str`), a list (`[type]`), or an object (`{}`, with the types of some fields)"""
 
 
 def shape_problems(pod: object) -> list[str]:
