@@ -88,6 +88,11 @@ def _container_violations(container: Mapping[str, Any], settings: Settings) -> I
             ViolationReason.SIDECAR_DEVICE,
             f"must not have {device}: drivers change a container with a device",
         )
+    yield from _access_violations(container)
+
+
+def _access_violations(container: Mapping[str, Any]) -> Iterator[Problem]:
+    """Ways into the sidecar's process: commands, terminals, variables, and weak confinement."""
     for field in _PROBES:
         if container.get(field):
             yield _problem(
