@@ -23,7 +23,7 @@ from webhook.pod.shape import FINISHED_PHASES
 SOFT_SECONDS = 300.0
 """A changed access reaches a Pod within five minutes, and a Pod costs the broker one request in that time."""
 HARD_SECONDS = 3600.0
-"""Builds survive an hour without the broker. For as long, no refusal can reach a Pod."""
+"""Builds survive an hour without the broker. In that hour no refusal can reach a Pod either."""
 
 
 @dataclass(frozen=True, slots=True)
