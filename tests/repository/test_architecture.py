@@ -1,7 +1,11 @@
-"""docs/architecture.md draws the rooms as they are: as folders, and as layers in pyproject.toml."""
+"""docs/architecture.md draws the rooms as they are: as folders, and as layers in pyproject.toml.
+
+The folders of unit tests are rooms, too: a test of a room stands in the room's folder.
+"""
 
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +13,7 @@ from support.checkout import ROOT
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 PACKAGES = ("webhook", "sidecar", "certs")
+UNIT_TESTS = ROOT / "tests" / "unit"
 HEADINGS = {"webhook": "Rooms of `webhook`", "sidecar": "Rooms of `sidecar`", "certs": "Modules of `certs`"}
 WALKS = (
     "A Pod through admission",
@@ -57,6 +62,11 @@ def rows(package: str, page: str = PAGE) -> list[str]:
     return re.findall(r"^\| `(\w+)` \|", section(HEADINGS[package], page), re.MULTILINE)
 
 
+def folders_of_tests(folder: Path) -> set[str]:
+    """Folders directly in `folder` that hold tests, at any depth."""
+    return {path.name for path in folder.iterdir() if path.is_dir() and any(path.rglob("test_*.py"))}
+
+
 def missing_files(text: str) -> list[str]:
     named = re.findall(r"`((?:webhook|sidecar|certs)/[\w/]+(?:\.py|/))`", text)
     return [name for name in named if not (ROOT / name).exists()]
@@ -77,6 +87,15 @@ def test_each_room_has_a_line_in_the_order_of_the_picture(package: str) -> None:
     order = {room: number for number, layer in enumerate(picture()[package]) for room in layer}
     assert sorted(rows(package)) == sorted(order)
     assert [order[room] for room in rows(package)] == sorted(order.values())
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_folder_of_unit_tests_is_a_room(package: str) -> None:
+    assert folders_of_tests(UNIT_TESTS / package) - rooms(package) == set()
+
+
+def test_unit_tests_have_a_folder_for_each_package_and_one_between_packages() -> None:
+    assert folders_of_tests(UNIT_TESTS) == {*PACKAGES, "seams"}
 
 
 @pytest.mark.parametrize("walk", WALKS)
