@@ -13,6 +13,7 @@ from support.checkout import ROOT
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 PACKAGES = ("webhook", "sidecar", "certs")
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 UNIT_TESTS = ROOT / "tests" / "unit"
 HEADINGS = {"webhook": "Rooms of `webhook`", "sidecar": "Rooms of `sidecar`", "certs": "Modules of `certs`"}
 WALKS = (
@@ -44,12 +45,17 @@ def picture(page: str = PAGE) -> dict[str, list[set[str]]]:
 
 def layers() -> dict[str, list[set[str]]]:
     """The same, of the contracts that `make check` holds."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     return {
         contract["containers"][0]: [set(layer.split(" | ")) for layer in contract["layers"]]
-        for contract in contracts
+        for contract in CONTRACTS
         if contract["type"] == "layers"
     }
+
+
+def pure_rooms() -> set[str]:
+    """The rooms of the contract that forbids input and output."""
+    (contract,) = (contract for contract in CONTRACTS if contract["name"].startswith("Pure rooms"))
+    return set(contract["source_modules"])
 
 
 def rooms(package: str) -> set[str]:
@@ -87,6 +93,13 @@ def test_each_room_has_a_line_in_the_order_of_the_picture(package: str) -> None:
     order = {room: number for number, layer in enumerate(picture()[package]) for room in layer}
     assert sorted(rows(package)) == sorted(order)
     assert [order[room] for room in rows(package)] == sorted(order.values())
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_room_that_the_page_calls_pure_is_checked_as_pure(package: str) -> None:
+    called_pure = re.findall(r"^\| `(\w+)` \|[^|]* Pure \|", section(HEADINGS[package]), re.MULTILINE)
+    assert called_pure
+    assert {f"{package}.{room}" for room in called_pure} <= pure_rooms()
 
 
 @pytest.mark.parametrize("package", PACKAGES)
