@@ -105,7 +105,7 @@ def admission(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def _is_effective(kube: Kube) -> bool:
-    """The API server reads registrations anew within a second or so."""
+    """The API server reads registrations again within about a second."""
     with kube.namespace() as namespace:
         return "not found" in kube.create(pod(), namespace=namespace, check=False).stderr
 

@@ -54,7 +54,7 @@ def team(installed: Kube) -> Iterator[None]:
     try:
         yield
     finally:
-        # until they are gone: the next test makes them anew
+        # until they are gone: the next test creates them again
         installed.run("delete", "namespace", "team-a", "registries", "--ignore-not-found")
 
 

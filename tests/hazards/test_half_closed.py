@@ -1,4 +1,4 @@
-"""Half-closed connections, and ends that arrive together with the last octets, on both sides."""
+"""Half-closed connections, and ends that arrive together with the last bytes, on both sides."""
 
 import contextlib
 import socket

@@ -187,7 +187,7 @@ def _clean(node: Node) -> None:
 
 
 def _end_visitors(node: Node) -> None:
-    """Whoever entered the network from outside and is still there: each would keep all of it alive."""
+    """Processes that entered the network from outside and are still there: each would keep it alive."""
     network = node.run / "network"
     if not network.exists():
         return

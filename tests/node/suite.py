@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from node.places import CHECKOUT
 
-INTERRUPTED_SECONDS = 10.0  # fixtures end in less; whoever sent SIGTERM may follow it by SIGKILL
+INTERRUPTED_SECONDS = 10.0  # fixtures end in less; the sender of SIGTERM may follow it by SIGKILL
 
 
 class Suite:

@@ -24,7 +24,7 @@ from support.kubernetes.kube import Kube
 
 GUARD = "pypi-connector-secret-access"
 GITOPS = "gitops"
-"""A ServiceAccount of another namespace: whoever creates Pods beside it could run them as it."""
+"""A ServiceAccount of another namespace: a user who creates Pods beside it could run them as it."""
 RELEASED = "unless another Connector names it, any Pod of namespace "
 
 GITOPS_RIGHTS = """
@@ -95,7 +95,7 @@ def test_an_administrator_deletes_a_connector_and_the_garbage_collector_ends_it(
 def test_the_garbage_collector_deletes_what_an_administrator_gave_an_owner(
     kube: Kube, namespace: str
 ) -> None:
-    """So whoever may delete the owner may delete the Connector: docs/threat-model.md."""
+    """So a user who may delete the owner may delete the Connector: docs/threat-model.md."""
     kube.create(
         connector(FULL, ownerReferences=[create_owner(kube, namespace, "owner")]), namespace=namespace
     )

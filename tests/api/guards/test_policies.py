@@ -1,4 +1,4 @@
-"""All guards together: well typed, applied without a trace, and no harm to whoever is not meant."""
+"""All guards together: their types are correct, applying them again changes nothing, other Pods pass."""
 
 import copy
 import json

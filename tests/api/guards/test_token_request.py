@@ -1,4 +1,4 @@
-"""Guard 3: tokens for our audience come from the kubelet alone, all others from whoever may mint them."""
+"""Guard 3: tokens for our audience come from the kubelet alone; all others from users who may mint them."""
 
 from collections.abc import Iterator
 

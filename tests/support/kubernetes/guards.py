@@ -127,7 +127,7 @@ def token_volume(name: str, *, audience: str = "pypi-connector") -> dict[str, An
 
 
 def projecting_pod(volume: str = "mine") -> Pod:
-    """A Pod whose author gives himself what the sidecar has."""
+    """A Pod whose author gives its container the sidecar's token."""
     pod = plain_pod("thief", volumes=[token_volume(volume)])
     pod["spec"]["containers"][0]["volumeMounts"] = [{"name": volume, "mountPath": "/t"}]
     return pod

@@ -22,7 +22,7 @@ def resident_kib(pid: int) -> int:
 
 
 def forget_peak(pid: int) -> None:
-    """Let `peak_kib` begin anew (proc_pid_clear_refs(5))."""
+    """Reset `peak_kib` (proc_pid_clear_refs(5))."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 

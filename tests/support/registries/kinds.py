@@ -134,7 +134,7 @@ def _tuples(row: Mapping[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def files() -> Mapping[str, bytes]:
-    """File name → octets: a wheel, its metadata (PEP 658), and an archive of sources."""
+    """File name → bytes: a wheel, its metadata (PEP 658), and an archive of sources."""
     with tempfile.TemporaryDirectory() as folder:
         wheel = make_wheel(Path(folder), PROJECT, VERSION, filler=bytes(range(256)) * 64).read_bytes()
     with zipfile.ZipFile(io.BytesIO(wheel)) as archive:

@@ -9,7 +9,7 @@ _PIECE = 65_536
 
 
 class BreakingRelay:
-    """Relays to `port` of this machine, over TLS too, and breaks each answer off that has more than `octets`.
+    """Relays to `port` of this machine, over TLS too, and breaks each answer off that has more than `bytes`.
 
     Asked for the rest of it, the server gives a shorter one, which passes: only who resumes gets the whole.
     """

@@ -96,7 +96,7 @@ class Call:
         self.request.is_whole = True
 
     def read_some(self) -> None:
-        """At least one octet of the body."""
+        """At least one byte of the body."""
         self._keep(self._receive())
 
     def wait_gone(self, seconds: float = PATIENCE_SECONDS) -> bool:

@@ -1,4 +1,4 @@
-"""A relay between the proxy and a server: it cuts, holds back and ends the stream of octets as it is told."""
+"""A relay between the proxy and a server: it cuts, holds back and ends the stream of bytes as it is told."""
 
 import contextlib
 import socket

@@ -116,7 +116,7 @@ class Sidecar:
         return socket.create_connection(("127.0.0.1", self.port), PATIENCE_SECONDS)
 
     def exchange(self, data: bytes) -> bytes:
-        """Send octets as they are; all that comes back until the end of the connection."""
+        """Send bytes as they are; all that comes back until the end of the connection."""
         with self.connect() as sock:
             sock.sendall(data)
             return receive_all(sock)

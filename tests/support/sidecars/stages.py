@@ -70,7 +70,7 @@ class Stage:
         self._serve_another()
 
     def wait_until(self, has_come: Callable[[], bool]) -> None:
-        """In steps, for a limit may begin anew: TCP finds room for a little more after seconds (RFC 1122)."""
+        """In steps, because a limit may begin again: after seconds, TCP finds room for more (RFC 1122)."""
         for _ in range(100):
             if has_come():
                 return
