@@ -1,4 +1,4 @@
-"""What the kernel tells about a running process: memory, descriptors, and whether it rests."""
+"""The kernel's view of a running process: memory, descriptors, and whether it rests."""
 
 import time
 from pathlib import Path
@@ -12,7 +12,7 @@ _TICKS = 2
 
 
 def peak_kib(pid: int) -> int:
-    """The most memory it ever held, in KiB."""
+    """The peak of its memory, in KiB."""
     return _status(pid, "VmHWM")
 
 
