@@ -1,4 +1,4 @@
-"""The admission process in front of a real API server: what becomes of Pods that people create."""
+"""The admission process with a real API server: the Pods that people create, and their outcomes."""
 
 import base64
 import contextlib

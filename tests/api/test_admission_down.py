@@ -1,4 +1,4 @@
-"""What a user reads while admission is down: the API server's own sentence, as docs/faults.md quotes it."""
+"""While admission is down, users read the API server's own sentence, as docs/faults.md quotes it."""
 
 import base64
 import copy

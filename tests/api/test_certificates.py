@@ -1,4 +1,4 @@
-"""Certificates kept on the real API server, with the rights of the broker's own ServiceAccount and no more.
+"""Certificates on the real API server, with only the rights of the broker's own ServiceAccount.
 
 The API server is one of this module's own: the product's objects have fixed names, and here they are deleted.
 """

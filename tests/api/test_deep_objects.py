@@ -1,4 +1,4 @@
-"""A Connector that is nested as deep as the API server allows, in the list and the watch of the others.
+"""A Connector as deep as the API server allows, in lists and watches with other Connectors.
 
 Users who may create a Connector may write its `metadata.managedFields`; no guard is there to judge them.
 """

@@ -1,4 +1,4 @@
-"""`pypi-connector explain` as people type it, against a real API server and with their own rights."""
+"""`pypi-connector explain` on a real API server, with the rights of its users."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""`check` against registries that are right, and against everything that only looks alive."""
+"""`check` against registries that work, and against servers that only seem to."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""`pypi-connector demo` as a person sees it: the main job is told, and nothing is left behind."""
+"""`pypi-connector demo` as a person sees it: it shows the main job, and leaves nothing behind."""
 
 import shutil
 import signal

@@ -37,7 +37,7 @@ def owner(installed: Kube, registry: Registry) -> Iterator[str]:
 
 
 def bind(kube: Kube, owner: str, role: str, team: str) -> None:
-    """The one line that README names."""
+    """The single command that README names."""
     account = f"--serviceaccount={team}:default"
     kube.run("create", "rolebinding", f"{team}-{role}", "-n", owner, f"--clusterrole={role}", account)
 

@@ -1,4 +1,4 @@
-"""Floods from Pods without credentials, beside Pods that are created and install: nobody else notices."""
+"""Floods from Pods without credentials do not hinder other Pods, which are created and install."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""The node itself is a whole one: what other tests rely on, so that their failures are the product's."""
+"""The node itself works, so that failures of other tests are the product's."""
 
 from collections.abc import Iterator
 from typing import Any

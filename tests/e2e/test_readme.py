@@ -1,4 +1,4 @@
-"""README's commands for administrators and users, typed as they stand there."""
+"""README's commands for administrators and users, exactly as written there."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Bytes like those that peers send, and broken ones made of them. Pure: each is told by its seed."""
+"""Bytes that peers send, and broken variants of them. Pure: a seed determines each."""
 
 import gzip
 import random

@@ -1,4 +1,4 @@
-"""A credential that a registry repeats where its long error is cut: half of it is hidden as well."""
+"""A registry repeats the credential where its long error page is cut: half a credential is hidden as well."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Answers that come while an upload still flows: the client hears them, and interim ones end nothing."""
+"""Answers before the end of an upload reach the client, and interim answers end nothing."""
 
 from pathlib import Path
 

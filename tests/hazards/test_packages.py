@@ -1,4 +1,4 @@
-"""A policy of packages: whatever is asked for, by whatever way, nothing kept back leaves the registry."""
+"""A policy of packages: no request, in any spelling, gets a denied package from the registry."""
 
 from collections.abc import Iterator
 from pathlib import Path

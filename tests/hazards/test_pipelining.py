@@ -1,4 +1,4 @@
-"""Requests that do not wait for the answer before: answered in their order, none lost, none invented."""
+"""Pipelined requests are answered in their order, without losses or inventions."""
 
 import http.client
 import io

@@ -1,4 +1,4 @@
-"""A refused credential: one newer grant, one more try, and no account is locked."""
+"""After a refused credential: one newer grant, one more try, and no locked account."""
 
 from http.client import HTTPConnection
 from pathlib import Path

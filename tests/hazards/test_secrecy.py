@@ -1,4 +1,4 @@
-"""The credential comes back to nobody: not in a log, not in an answer, not through a registry's echo.
+"""The credential never comes back: not in a log, not in an answer, not through a registry's echo.
 
 Every sidecar of these tests runs at debug level, and every response and log line is searched for the canary
 (`support/sidecars/running.py`). These cases try hardest, and prove that the search finds something.

@@ -211,7 +211,7 @@ def test_what_is_no_trick_is_served(registry: Registry, sidecar: Sidecar) -> Non
 
 
 def test_the_registry_gets_a_head_of_our_own_writing(registry: Registry, sidecar: Sidecar) -> None:
-    """Whatever way the client found to write a number: the registry sees the one that was understood."""
+    """The registry sees the number as the proxy understood it, in any spelling of the client's."""
     sidecar.exchange(POST + b"Connection: close\r\nContent-Length:\t0005 \r\n\r\nhello")
     # the registry may learn only now of a chunked one that an earlier test broke off
     lengths = [one.header("content-length") for one in registry.requests]

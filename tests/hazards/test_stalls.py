@@ -1,6 +1,6 @@
-"""Peers that stop in the middle and stay: each wait has its limit and its reason, and holds up nobody else.
+"""Peers that stall: each wait has its limit and its reason, and delays no other request.
 
-The limits are minutes, so the clock is put forward.
+The limits are minutes, so the tests advance the clock.
 """
 
 import select

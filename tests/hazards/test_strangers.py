@@ -1,4 +1,4 @@
-"""Who is not served: TLS clients, other machines, other users of this one."""
+"""Strangers are not served: TLS clients, other machines, other users of this machine."""
 
 import os
 import socket

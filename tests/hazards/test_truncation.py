@@ -1,4 +1,4 @@
-"""A body that is too short never looks complete to the client, and what is too long joins nothing else."""
+"""A body that is too short never looks complete to the client, and surplus bytes join no other answer."""
 
 import contextlib
 import http.client

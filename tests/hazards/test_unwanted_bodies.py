@@ -1,4 +1,4 @@
-"""Bodies that nobody wants, of redirects and refusals: never worth more than a connection."""
+"""Unwanted bodies of redirects and refusals never cost more than a connection."""
 
 import time
 from collections.abc import Callable

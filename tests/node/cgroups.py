@@ -9,7 +9,7 @@ REMOVE_SECONDS = 10.0  # the processes in them are dead; the kernel lets go of t
 
 
 def make(name: str) -> None:
-    """In each hierarchy of version 1, or in the one of version 2."""
+    """In each hierarchy of version 1, or in the single hierarchy of version 2."""
     if (ROOT / "cgroup.controllers").exists():
         for controller in (ROOT / "cgroup.controllers").read_text().split():
             with suppress(OSError):  # one that cannot be delegated is one that the kubelet can do without

@@ -1,4 +1,4 @@
-"""Who is who in a test cluster: the certificates and kubeconfigs of its components, written for one run."""
+"""The identities of a test cluster: certificates and kubeconfigs of its components, written for one run."""
 
 from pathlib import Path
 

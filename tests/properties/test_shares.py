@@ -1,4 +1,4 @@
-"""Who goes when it is full: whatever comes, moves and leaves, nobody loses to a peer that holds more."""
+"""Eviction when all places are taken: no peer loses to a peer that holds more."""
 
 from hypothesis import given
 from hypothesis import strategies as st

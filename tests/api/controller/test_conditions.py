@@ -46,7 +46,7 @@ def test_a_connector_that_works_becomes_ready(place: Place, registry: Registry, 
 
 
 def test_the_seed_tells_why_and_holds_nobody_back(place: Place, registry: Registry, kubeconfig: Path) -> None:
-    """There is no way to pypi.org here, or there is one: either is told."""
+    """The tests may run with or without a way to pypi.org: the status says either."""
     place.login()
     for number in range(3):
         place.connector("https://pypi.org", f"seed-{number}", auth=None, params=None)

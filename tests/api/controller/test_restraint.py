@@ -1,4 +1,4 @@
-"""What the controller asks of registries and writes to the real API server: no more than it must."""
+"""The controller asks registries, and writes to the real API server, no more than it must."""
 
 import time
 from pathlib import Path

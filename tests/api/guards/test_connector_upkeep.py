@@ -1,4 +1,4 @@
-"""Guard 5 and everybody who may read the Secret: administrators, GitOps tools, the controllers of Kubernetes.
+"""Guard 5 does not hinder readers of the Secret: administrators, GitOps tools, Kubernetes' controllers.
 
 Garbage collector and namespace controller are the controller manager's own.
 """

@@ -1,4 +1,4 @@
-"""Guard 6: an annotation that nobody reads is warned of, and nothing is refused."""
+"""Guard 6: a misplaced annotation gets a warning, and nothing is refused."""
 
 from typing import Any
 

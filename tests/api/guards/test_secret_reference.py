@@ -1,4 +1,4 @@
-"""Guard 7: no Pod uses a Connector's Secret, by whatever field a Pod may name one."""
+"""Guard 7: no Pod uses a Connector's Secret, by any field that can name a Secret."""
 
 import json
 import time

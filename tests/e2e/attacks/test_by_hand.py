@@ -22,7 +22,7 @@ def presenting(scene: Scene) -> list[str]:
 
 
 def answer(kube: Kube, namespace: str, pod: str) -> dict[str, Any]:
-    """Of the broker, as the forged container has logged it."""
+    """The broker's answer, as the forged container has logged it."""
     told = kube.wait_for(lambda: kube.logs(pod, namespace, names.SIDECAR).strip(), what="the broker's answer")
     found = json.loads(told.splitlines()[0])
     return {"status": found["status"], **json.loads(found["body"])}
@@ -155,7 +155,7 @@ def test_without_the_sidecar_no_pod_starts_past_the_webhook(scene: Scene, unrevi
 
 
 def test_a_pods_api_token_is_none_for_the_broker(scene: Scene) -> None:
-    """The one token that every container has."""
+    """Every container has this token."""
     file = f"{names.SERVICE_ACCOUNT_DIR}/token"
     said = scene.run("present", file, f"{scene.namespace}/{CONNECTOR}", container="main")
     body = json.loads(said["body"])

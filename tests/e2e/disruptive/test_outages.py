@@ -1,4 +1,4 @@
-"""Without broker, without webhook, without API server, and what comes after."""
+"""Outages of the broker, the webhook and the API server, and the recovery."""
 
 import time
 from collections.abc import Iterator

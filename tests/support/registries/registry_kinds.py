@@ -89,7 +89,7 @@ class Scene:
                 yield from (request for request in one.requests if request.method != "POST")
 
     def assert_credential_stays(self) -> None:
-        """Assert that no origin but the registry's own got the credential, and that no origin got a cookie."""
+        """Assert that only the registry's own origin got the credential, and that no origin got a cookie."""
         for request in self.strangers():
             assert request.header("authorization") is None, request
             assert not any(one in str(request) for one in (PASSWORD, _pair(self.kind))), request
