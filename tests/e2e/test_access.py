@@ -114,7 +114,7 @@ def test_a_publisher_of_another_namespace_uploads(
     assert any("POST" in line and "user=ci-robot" in line for line in registry.requests())
 
 
-def test_a_pod_without_pypirc_cannot_upload_and_is_told_why(
+def test_a_pod_without_pypirc_cannot_upload_and_reads_why(
     installed: Kube, namespace: str, registry: Registry
 ) -> None:
     installed.create(*connector("team-pypi", registry), namespace=namespace)

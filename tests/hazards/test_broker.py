@@ -71,7 +71,7 @@ def test_a_token_that_is_not_there_yet_is_503(registry: Registry, tmp_path: Path
         assert broker.requests == []
 
 
-def test_a_refusal_tells_its_reason_to_every_kind_of_client(registry: Registry, tmp_path: Path) -> None:
+def test_a_refusal_names_its_reason_to_every_kind_of_client(registry: Registry, tmp_path: Path) -> None:
     problem = {"reason": "AccessDenied", "detail": "team/default may not get connectors/proxy pypi"}
     with Broker((403, problem)) as broker, sidecar_of_broker(tmp_path, broker) as sidecar:
         for _ in range(3):

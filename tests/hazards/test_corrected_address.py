@@ -1,4 +1,4 @@
-"""If a registry cannot be reached, the sidecar asks for a newer grant: the address may be corrected by now."""
+"""If a registry cannot be reached, the sidecar asks for a new grant: the address may be corrected by now."""
 
 from collections.abc import Iterator
 

@@ -132,7 +132,7 @@ LEFT_AT = {
 
 @pytest.mark.parametrize("sent", LEFT_AT.values(), ids=LEFT_AT.keys())
 @pytest.mark.parametrize("reset", [False, True], ids=["closes", "resets"])
-def test_whoever_leaves_leaves_no_descriptor_behind(
+def test_a_client_that_leaves_leaves_no_descriptor_behind(
     registry: Registry, sidecar: Sidecar, sent: bytes, reset: bool
 ) -> None:
     def begins(call: Call) -> None:

@@ -216,7 +216,7 @@ class Rotating:
 
 
 @pytest.mark.parametrize("client", [pip_download, uv_download], ids=lambda one: one.__name__)
-def test_a_download_whose_credential_was_rotated_is_gone_on_with_by_the_client(
+def test_a_client_resumes_a_download_whose_credential_was_rotated(
     registry: Registry, sidecar: Sidecar, wheel: Path, client: Client
 ) -> None:
     Rotating(registry, wheel)

@@ -95,7 +95,7 @@ def test_no_header_repeats_the_credential_whatever_the_status(
 
 @pytest.mark.parametrize("name", ["Location", "Content-Location", "Link", "Refresh"])
 @pytest.mark.parametrize("status", [200, 201, 203, 206, 304])
-def test_no_success_tells_where_it_lives(
+def test_no_success_names_the_storage_address(
     registry: Registry, sidecar: Sidecar, status: int, name: str
 ) -> None:
     """A signed address is a credential, and leads past the proxy."""

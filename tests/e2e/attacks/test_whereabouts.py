@@ -95,7 +95,7 @@ def _broker_log(scene: Scene) -> str:
     return "".join(scene.kube.logs(one, names.NAMESPACE) for one in pods)
 
 
-def test_neither_status_nor_explanation_tells_it(scene: Scene) -> None:
+def test_neither_status_nor_explanation_holds_it(scene: Scene) -> None:
     command = [sys.executable, "-m", "webhook", "explain", "-n", scene.namespace, VICTIM]
     said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     described = scene.kube.run("describe", "connector", CONNECTOR, "-n", scene.namespace).stdout
