@@ -7,13 +7,11 @@ from sidecar.contract.words import Code, Line
 from sidecar.errors import ClientGone, CredentialRenewed, SidecarError
 from sidecar.exchange.client import Exchange, host_names
 from sidecar.exchange.granted import GrantedRegistry
-from sidecar.exchange.pages import relay_page
 from sidecar.exchange.relay import relay
 from sidecar.exchange.upstream import Upstream
 from sidecar.exchange.visits import Visits
 from sidecar.grants.attempts import Attempts
 from sidecar.grants.store import Grants
-from sidecar.links.rewriting import PageLinks
 from sidecar.log import Log
 from sidecar.rules.answers import Answer, answer_of
 from sidecar.rules.routes import Route, route
@@ -88,6 +86,10 @@ class Proxy:
             with closing_on_error(response.wire):
                 is_page = chosen.action == "index"
                 if is_page and response.head.status in _PAGE_STATUSES:
+                    # imported with the first page, for these modules take 1 % of the sidecar's start
+                    from sidecar.exchange.pages import relay_page
+                    from sidecar.links.rewriting import PageLinks
+
                     links = PageLinks(registry.layout, chosen.url, response.url, self._local)
                     await relay_page(exchange, response, self._upstream, links, registry.grant.credential)
                 else:
