@@ -1,4 +1,4 @@
-"""All watches of our user id are taken, so epoll_ctl(2) fails with ENOSPC. Requests are served nevertheless."""
+"""All watches of our user id are taken: epoll_ctl(2) fails with ENOSPC, and requests are still served."""
 
 import errno
 import os
