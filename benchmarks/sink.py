@@ -1,4 +1,4 @@
-"""Takes uploads for the registry: reads each body to its end, then answers with the octets it counted.
+"""Takes uploads for the registry: reads each body to its end, then answers with the bytes it counted.
 
 nginx cannot do that by itself: `return 200` answers before the body is read. Started as a file, without the
 package: `python sink.py SOCKET`.

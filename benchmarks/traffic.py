@@ -47,12 +47,12 @@ class Client:
         self._socket.close()
 
     def get(self, path: str) -> int:
-        """Octets of the body, as they came: chunks are not decoded."""
+        """Bytes of the body, as they came: chunks are not decoded."""
         self._send_head("GET", path, [])
         return self._read_answer()[0]
 
     def post(self, size: int) -> int:
-        """Send `size` octets; the count that the registry's sink answers."""
+        """Send `size` bytes; the count that the registry's sink answers."""
         self._send_head("POST", self._endpoint.upload_path, [f"Content-Length: {size}"])
         left = size
         while left:
@@ -68,7 +68,7 @@ class Client:
         self._socket.sendall("\r\n".join([*lines, "", ""]).encode())
 
     def _read_answer(self) -> tuple[int, bytes]:
-        """Length of the body, and its last octets."""
+        """Length of the body, and its last bytes."""
         head = b""
         while b"\r\n\r\n" not in head:
             piece = self._socket.recv(16384)

@@ -29,11 +29,15 @@ refusal.
 A subject is a package. If all refusals are about one subject, that subject alone rests, after the second: a
 registry that answers 401 for one package blocks no other. A third, about another subject, rests the version.
 
-The bound on refused tries in a row, without requests under way together: 3 at once, then after 10, 40, 100,
-220 and 520 s (`RESTS_ACCEPTED`): 8 in 15 minutes; for one subject alone 7. Never accepted: 1 at once, then
-after 30, 150 and 450 s (`RESTS_NEW`): 4; by 403 for different packages
-3 more. Clients that leave early hide `UNHEARD` more. A 403 for one and the same package, and for uploads
-(which name none), is not bounded before a rest.
+Refused tries in a row are bounded, without requests that are under way together:
+
+- accepted before: 3 at once, then after 10, 40, 100, 220 and 520 s (`RESTS_ACCEPTED`): 8 in 15 minutes, or 7
+  for one subject alone
+- never accepted: 1 at once, then after 30, 150 and 450 s (`RESTS_NEW`): 4 in 15 minutes, and 3 more by 403
+  for different packages
+
+Clients that leave early hide `UNHEARD` more. Before a rest there is no bound for 403 answers about the same
+package, or to uploads, which name no package.
 """
 
 from collections.abc import Sequence
