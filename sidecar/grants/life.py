@@ -9,12 +9,11 @@ State    | meaning                              | a request                     
 empty    | no grant: none was fetched yet, or   | asks                                    | asks
          | its hard life is over                |                                         |
 asking   | empty, and a question is under way   | waits, 20 s at most                     | waits
-young    | the soft life is not over            | uses the grant                          | asks; or
-         |                                      |                                         | waits for a
-         |                                      |                                         | question
+young    | the soft life is not over            | uses the grant                          | asks
 old      | the hard life is not over            | asks, and uses the grant if the answer  | asks
          |                                      | takes longer than 1 s                   |
-old, and | a question is under way              | uses the grant                          | waits
+young or | a question is under way              | uses the grant                          | waits
+old, and |                                      |                                         |
 asking   |                                      |                                         |
 away     | the broker did not answer, and is    | uses an old grant; without a grant it   | fails
          | not asked again before `retry_at`    | waits, 6 s at most, and then fails      |

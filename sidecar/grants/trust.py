@@ -9,13 +9,13 @@ State   | meaning                            | a request may                    
 fresh   | no request was answered yet but    | go alone; the others wait for its    | resting  | good
         | by 403, for 3 packages at most     | answer, 2 s at most                  |          |
 good    | the last answer was no 401         | go                                   | doubted  | good
-unheard | 3 clients in a row left before     | go alone; one more every 2 s where   | doubted  | good
-        | their answer                       | the answer is slow                   |          |
-doubted | accepted before, 401 once or twice | the same, once those under way are   | doubted, | good
-        | in a row                           | answered, or after 2 s               | resting  |
-resting | accepted before, 401 three times;  | go alone at `try_at`; until then and | resting, | good
-        | or never accepted, 401 once, or    | meanwhile it is refused at once      | longer   |
-        | 403 for 4 packages                 |                                      |          |
+unheard | 3 clients in a row left before     | go alone; if the answer is slow,     | doubted  | good
+        | their answer                       | another may go every 2 s             |          |
+doubted | accepted before, 401 once or twice | the same, after requests under way   | doubted, | good
+        | in a row                           | have answers, or after 2 s           | resting  |
+resting | accepted before, 401 three times;  | go alone at `try_at`; before that,   | resting, | good
+        | or never accepted, 401 once, or    | and beside a try, it is refused      | longer   |
+        | 403 for 4 packages                 | at once                              |          |
 
 Accepted means any answer of the registry itself but 401 and 403. A 403 may be about one package. A gateway's
 answer (429, 5xx) says nothing about the credential. Neither changes the state, with one exception: some

@@ -1,7 +1,7 @@
 """HTTP/1.1 heads: parsed by llhttp, written from their parts. Pure: bytes in, values out.
 
-A head never leaves as it came in: it is rendered from its parsed parts. So both sides see the same message,
-whatever tricks it was written with (RFC 9112 §11.2, request smuggling).
+A head never leaves as it came in: it is rendered from its parsed parts. Both sides then see the same
+message, whatever tricks it was written with (RFC 9112 §11.2, request smuggling).
 """
 
 from collections.abc import Callable, Iterable

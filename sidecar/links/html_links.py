@@ -2,9 +2,9 @@
 
 The attributes `href` and `data-provenance` of any tag are links. Text, comments and other attributes stay. A
 script is read like the rest, as uv reads it. Tags begin and end where pip (html.parser) and uv (tl) see them.
-There is an additional rule: `<a href="` begins a tag everywhere but in a comment or in single quotes. So a
-page can be cut there, and a missing quote costs a link and not the rest of the page. The page is not parsed
-into a tree: that costs ten times as much, and drops unknown parts.
+We add a rule: `<a href="` begins a tag everywhere but in a comment or in single quotes. So a page can be cut
+there, and a missing quote costs a link and not the rest of the page. The page is not parsed into a tree: that
+costs ten times as much, and drops unknown parts.
 """
 
 import re
