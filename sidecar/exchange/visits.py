@@ -24,7 +24,7 @@ from sidecar.grants.attempts import Attempts, Standing, verdict_of
 from sidecar.grants.store import Grants
 from sidecar.grants.trust import Go, Verdict
 from sidecar.http.http1 import ResponseHead
-from sidecar.rules.refusals import refusal_of
+from sidecar.rules.credential_refusal import refusal_of
 from sidecar.rules.routes import Route, route
 from sidecar.sockets.connections import closing_on_error
 from sidecar.sockets.wire import Wire

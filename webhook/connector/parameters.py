@@ -1,7 +1,6 @@
 """A Connector's parameters (`spec.params`): names, allowed values, defaults. Pure.
 
-A new parameter is read here and becomes a field of `manifest.Connector`. If the sidecar needs it,
-`registry.compose_grant` passes it on in the contract's `Grant`. README and `manifests/crd` describe it.
+docs/architecture.md lists the places that a new parameter passes.
 """
 
 import re

@@ -5,7 +5,7 @@ import pytest
 from sidecar.contract.grant import Credential, Grant
 from sidecar.contract.secret import Secret
 from sidecar.errors import CredentialRefused
-from sidecar.rules.refusals import refusal_of
+from sidecar.rules.credential_refusal import refusal_of
 
 CANARY = "canary-4b7d"
 ANONYMOUS = Grant("1", "https://registry.example/simple/", None, (), None, None, 300.0, 3600.0, ())
