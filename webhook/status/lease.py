@@ -17,11 +17,10 @@ from typing import Any
 
 from webhook.cluster import paths
 from webhook.cluster.api import Api
+from webhook.cluster.trim import Json
 from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict
 
 logger = logging.getLogger(__name__)
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,10 @@ class Lease:
                 working.result()
 
     async def _acquire(self) -> float:
-        """Returns the time of the acquisition on our clock."""
+        """Returns the time on our clock just before the request that acquired the Lease.
+
+        The Lease lives from the write, which is later. So this replica stops too early rather than too late.
+        """
         while True:
             now = self._clock()
             try:

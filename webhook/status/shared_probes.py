@@ -2,7 +2,7 @@
 
 A company's robot account stands in the Secrets of fifty namespaces. When its password expires, fifty
 Connectors that each try it once are enough to lock it. Connectors share a result only if URL, credential and
-CA are the same: another path of a registry may well accept a credential that this path refuses.
+CA are the same. Another path of a registry may accept a credential that this path refuses.
 """
 
 import asyncio

@@ -14,7 +14,8 @@ from support.servers.registry import Call, Registry
 from webhook.cluster import cache as cache_module
 from webhook.cluster import kubernetes as api_module
 from webhook.cluster import paths, trim
-from webhook.cluster.cache import Cache, Json, Key
+from webhook.cluster.cache import Cache, Key
+from webhook.cluster.trim import Json
 from webhook.cluster.kubernetes import KubernetesApi
 
 PATH = paths.connectors()

@@ -73,8 +73,8 @@ def test_what_decides_of_a_namespace_and_its_quotas_is_kept(store: ApiStore) -> 
 
     async def story() -> None:
         async with viewing(store) as view:
-            place = await view.place("team")
-            assert place.labels == {names.ALLOW_UNCONFINED: "true"}
-            assert place.quotas == {"limits.cpu", "requests.ephemeral-storage"}
+            facts = await view.namespace_facts("team")
+            assert facts.labels == {names.ALLOW_UNCONFINED: "true"}
+            assert facts.quotas == {"limits.cpu", "requests.ephemeral-storage"}
 
     stories.run(story())
