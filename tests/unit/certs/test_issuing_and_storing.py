@@ -55,7 +55,7 @@ def test_the_extensions_are_those_of_rfc_5280() -> None:
     assert extension(root, x509.KeyUsage).value.key_cert_sign
     assert not extension(leaf, x509.KeyUsage).value.key_cert_sign
     assert not extension(leaf, x509.BasicConstraints).value.ca
-    assert [one.dotted_string for one in extension(leaf, x509.ExtendedKeyUsage).value] == [
+    assert [usage.dotted_string for usage in extension(leaf, x509.ExtendedKeyUsage).value] == [
         "1.3.6.1.5.5.7.3.1"
     ]
     assert (
@@ -64,7 +64,7 @@ def test_the_extensions_are_those_of_rfc_5280() -> None:
     )
     names = extension(leaf, x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == HOSTS[:4]
-    assert [str(one) for one in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "::1"]
+    assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "::1"]
 
 
 def test_a_clock_that_is_an_hour_behind_accepts_what_is_issued_now() -> None:

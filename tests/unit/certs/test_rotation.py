@@ -54,7 +54,7 @@ class Pods:
         self.last_injected[wanted.bundle] = now
         for bundle, injected in self.last_injected.items():
             if now - injected <= self.recognized_for:
-                assert set(split_bundle(bundle)) <= {one.strip() for one in wanted.known}
+                assert set(split_bundle(bundle)) <= {authority.strip() for authority in wanted.known}
 
     def _verify(self, now: datetime, leaf: str) -> None:
         for bundle, injected in self.last_injected.items():
@@ -79,7 +79,7 @@ def test_in_60_years_every_authority_has_one_successor_and_four_are_known_at_a_t
     for now in days(60 * YEAR, step=20 * DAY):
         wanted, leaf = cluster.look(now)
         pods.check(now, wanted, leaf)
-        made |= {one: now for one in wanted.known if one not in made}
+        made |= {authority: now for authority in wanted.known if authority not in made}
         assert len(wanted.known) <= 4
         assert len(wanted.trusted) <= 3
     moments = list(made.values())
@@ -112,7 +112,7 @@ def test_a_replica_that_has_not_looked_for_an_hour_recognizes_what_admission_inj
         seen.append(cluster.look(now)[0])
         known = seen[-6:][0].known  # 50 minutes ago
         assert set(seen[-1].trusted) <= set(known)
-    assert [len(one.trusted) for one in (seen[0], seen[-1])] == [1, 2]
+    assert [len(succession.trusted) for succession in (seen[0], seen[-1])] == [1, 2]
 
 
 @pytest.mark.parametrize("age", [9.9, 9.99, 11, 50], ids="{:g} years".format)
@@ -174,8 +174,8 @@ def test_a_damaged_leaf_is_issued_anew_and_the_reason_is_said(damage: str) -> No
     authority, _ = cluster.look(BEGIN)
     harm, why = LEAF_DAMAGE[damage]
     harm(cluster.leaf)
-    kept = dict(cluster.leaf)
-    leaf = renew(kept, authority, HOSTS, BEGIN)
+    stored_leaf = dict(cluster.leaf)
+    leaf = renew(stored_leaf, authority, HOSTS, BEGIN)
     assert leaf.why == why
     verify(leaf.files.certificate, authority.bundle, BEGIN)
 

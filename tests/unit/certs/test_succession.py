@@ -208,9 +208,9 @@ def test_a_key_of_another_kind_is_not_thrown_away() -> None:
     cluster = Cluster()
     authority, _ = cluster.look(BEGIN)
     key = rsa.generate_private_key(65537, 2048)
-    theirs = sign_bare(key, authority.current, ca=True)
+    foreign = sign_bare(key, authority.current, ca=True)
     with pytest.raises(UnsupportedKey, match=r"tls.key: .* elliptic curve key, and it is not thrown away"):
-        succeed(pair_texts(theirs) | {store.BUNDLE: theirs.certificate}, BEGIN)
+        succeed(pair_texts(foreign) | {store.BUNDLE: foreign.certificate}, BEGIN)
 
 
 def test_a_leaf_is_no_authority() -> None:

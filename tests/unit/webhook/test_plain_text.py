@@ -36,7 +36,9 @@ TEXT = "".join(ATTACKS.values())
 
 def hidden(text: str) -> set[str]:
     """What of it a terminal would obey or not show; the ends of our lines aside."""
-    return {one for one in text if unicodedata.category(one) in HIDDEN and one != "\n"}
+    return {
+        character for character in text if unicodedata.category(character) in HIDDEN and character != "\n"
+    }
 
 
 def console(*, is_coloured: bool = False) -> tuple[Console, io.StringIO]:
@@ -46,10 +48,10 @@ def console(*, is_coloured: bool = False) -> tuple[Console, io.StringIO]:
 
 def test_no_character_of_these_categories_is_left() -> None:
     every = [chr(code) for code in range(sys.maxunicode + 1)]
-    for one in every:
-        is_hidden = unicodedata.category(one) in HIDDEN
-        assert (plain(one) == one) != is_hidden
-        assert not hidden(plain(one))
+    for character in every:
+        is_hidden = unicodedata.category(character) in HIDDEN
+        assert (plain(character) == character) != is_hidden
+        assert not hidden(plain(character))
 
 
 @pytest.mark.parametrize(

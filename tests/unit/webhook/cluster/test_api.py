@@ -63,7 +63,9 @@ def test_each_verb_is_the_method_and_the_body_that_the_api_wants(server: Registr
         await api.patch(PATH, [{"op": "add"}], "json")
 
     ask(server, question)
-    seen = [(one.method, one.header("content-type"), bytes(one.body)) for one in server.requests]
+    seen = [
+        (request.method, request.header("content-type"), bytes(request.body)) for request in server.requests
+    ]
     assert seen == [
         ("GET", "application/json", b""),
         ("POST", "application/json", b'{"a": null}'),
@@ -71,7 +73,7 @@ def test_each_verb_is_the_method_and_the_body_that_the_api_wants(server: Registr
         ("PATCH", "application/merge-patch+json", b'{"c": 1}'),
         ("PATCH", "application/json-patch+json", b'[{"op": "add"}]'),
     ]
-    assert {one.header("authorization") for one in server.requests} == {"bearer canary-token"}
+    assert {request.header("authorization") for request in server.requests} == {"bearer canary-token"}
 
 
 REFUSALS = {
@@ -151,12 +153,12 @@ def test_a_watch_that_falls_silent_is_given_up(server: Registry, monkeypatch: py
     server.on("*", script)
 
     async def question(api: KubernetesApi) -> list[Any]:
-        found = []
+        events = []
         with contextlib.suppress(ClusterUnavailable):
             async for event in api.watch(paths.connectors(), whole):
-                found.append(event)
-            found.append("ended")
-        return found
+                events.append(event)
+            events.append("ended")
+        return events
 
     assert ask(server, question) == [{"type": "ADDED", "object": {}}]
 

@@ -15,8 +15,8 @@ from webhook.cluster import cache as cache_module
 from webhook.cluster import kubernetes as api_module
 from webhook.cluster import paths, trim
 from webhook.cluster.cache import Cache, Key
-from webhook.cluster.trim import Json
 from webhook.cluster.kubernetes import KubernetesApi
+from webhook.cluster.trim import Json
 
 PATH = paths.connectors()
 PATIENCE_SECONDS = 10.0
@@ -27,8 +27,8 @@ def connector(name: str, version: int, **spec: Any) -> Json:
     return {"kind": "Connector", "metadata": metadata, "spec": spec}
 
 
-def event(kind: str, one: Json) -> bytes:
-    return json.dumps({"type": kind, "object": one}).encode() + b"\n"
+def event(kind: str, manifest: Json) -> bytes:
+    return json.dumps({"type": kind, "object": manifest}).encode() + b"\n"
 
 
 def bookmark(version: int) -> bytes:
@@ -51,7 +51,7 @@ class Server:
 
     @property
     def targets(self) -> list[str]:
-        return [one.target.partition("?")[2] for one in self.registry.requests]
+        return [request.target.partition("?")[2] for request in self.registry.requests]
 
 
 def page(*items: Json, version: int, more: str = "") -> Callable[[Call], None]:
@@ -99,7 +99,7 @@ async def running(server: Server) -> AsyncIterator[tuple[Cache, list[tuple[Key, 
     changes: list[tuple[Key, Any]] = []
     async with KubernetesApi(Configuration(host=server.registry.origin)) as api:
         cache = Cache(api, PATH, trim.connector)
-        cache.add_listener(lambda key, one: changes.append((key, one and one["spec"])))
+        cache.add_listener(lambda key, manifest: changes.append((key, manifest and manifest["spec"])))
         task = asyncio.create_task(cache.run())
         try:
             yield cache, changes
@@ -127,7 +127,7 @@ def test_it_is_synced_only_when_every_page_of_the_list_is_there(server: Server) 
         async with running(server) as (cache, _):
             assert not cache.synced.is_set()
             await asyncio.wait_for(cache.synced.wait(), PATIENCE_SECONDS)
-            assert {one["metadata"]["name"] for one in cache} == {"one", "two"}
+            assert {manifest["metadata"]["name"] for manifest in cache} == {"one", "two"}
             await until(lambda: len(server.targets) == 3)
         assert server.targets[0] == "limit=100"
         assert server.targets[1] == "limit=100&continue=next/page%3D"
@@ -157,9 +157,9 @@ def test_events_of_the_watch_change_it_and_are_told(server: Server) -> None:
                 (("a", "new"), None),
             ]
             assert cache.get("a", "new") is None
-            found = cache.get("a", "old")
-            assert found is not None
-            assert "managedFields" not in found["metadata"]
+            cached = cache.get("a", "old")
+            assert cached is not None
+            assert "managedFields" not in cached["metadata"]
 
     run(story)
 
@@ -173,7 +173,7 @@ def test_a_watch_goes_on_from_the_last_bookmark(server: Server, end: str) -> Non
     async def story() -> None:
         async with running(server) as (cache, _):
             await until(lambda: len(server.targets) >= (4 if end == "breaks" else 3))
-            assert all("resourceVersion=77" in one for one in server.targets[2:])
+            assert all("resourceVersion=77" in target for target in server.targets[2:])
             assert cache.get("a", "one")
 
     run(story)
@@ -234,10 +234,10 @@ def test_lists_between_watches_that_break_at_once_grow_rarer(
     async def story() -> None:
         async with running(server):
             await until(lambda: len(server.targets) >= 10)
-            await until(lambda: sum(one.levelno == logging.WARNING for one in caplog.records) == 5)
+            await until(lambda: sum(record.levelno == logging.WARNING for record in caplog.records) == 5)
 
     run(story)
-    pauses = [vars(one)["seconds"] for one in caplog.records if one.levelno == logging.WARNING]
+    pauses = [vars(record)["seconds"] for record in caplog.records if record.levelno == logging.WARNING]
     assert all(0.01 * 2**number / 2 <= pause for number, pause in enumerate(pauses))
 
 
@@ -261,7 +261,7 @@ def test_a_list_that_fails_is_asked_for_again(server: Server, caplog: pytest.Log
     async def story() -> None:
         async with running(server) as (cache, _):
             await asyncio.wait_for(cache.synced.wait(), PATIENCE_SECONDS)
-        causes = [vars(one)["cause"] for one in caplog.records if one.levelno == logging.WARNING]
+        causes = [vars(record)["cause"] for record in caplog.records if record.levelno == logging.WARNING]
         assert "connectors is forbidden" in causes[0]
         assert len(causes) == 2
 
@@ -282,7 +282,7 @@ def test_pauses_grow_and_are_spread(
                 await until(lambda: len(server.targets) > 12)
 
         run(story)
-    pauses = [vars(one)["seconds"] for one in caplog.records if one.levelno == logging.WARNING][:12]
+    pauses = [vars(record)["seconds"] for record in caplog.records if record.levelno == logging.WARNING][:12]
     for number, seconds in enumerate(pauses):
         whole = min(0.016, 0.001 * 2**number)
         assert whole / 2 <= seconds <= whole

@@ -39,11 +39,16 @@ def test_from_nothing_everything_is_made_and_each_who_verifies_can(tmp_path: Pat
     api = MemoryApi()
     keeper = ensure(api, tmp_path)
     for path, service in ((ADMISSION, names.ADMISSION), (BROKER, names.BROKER)):
-        for bundle in [*ca_bundles(api), *(files_in(api, one)[store.BUNDLE] for one in (ADMISSION, BROKER))]:
+        for bundle in [
+            *ca_bundles(api),
+            *(files_in(api, path)[store.BUNDLE] for path in (ADMISSION, BROKER)),
+        ]:
             verify(files_in(api, path)[store.CERTIFICATE], bundle, f"{service}.{NAMESPACE}.svc")
         assert api.objects[path]["type"] == "kubernetes.io/tls"
     assert store.texts_of(store.read_files(tmp_path)) == files_in(api, BROKER)
-    assert [one.strip() for one in keeper.bundle] == list(split_bundle(files_in(api, CA)[store.BUNDLE]))
+    assert [certificate.strip() for certificate in keeper.bundle] == list(
+        split_bundle(files_in(api, CA)[store.BUNDLE])
+    )
     assert succession.NEXT_KEY not in files_in(api, CA)
 
 
@@ -64,7 +69,7 @@ def test_what_is_in_order_costs_four_reads_and_no_write(tmp_path: Path) -> None:
     written = (tmp_path / "tls.crt").stat().st_mtime_ns
     api.calls.clear()
     asyncio.run(keeper.ensure())
-    assert sorted(api.calls) == sorted(("get", one) for one in (CA, ADMISSION, BROKER, CONFIGURATION))
+    assert sorted(api.calls) == sorted(("get", path) for path in (CA, ADMISSION, BROKER, CONFIGURATION))
     assert (tmp_path / "tls.crt").stat().st_mtime_ns == written
 
 
@@ -105,7 +110,7 @@ def test_a_deleted_leaf_is_replaced(tmp_path: Path, path: str) -> None:
     del api.objects[path]
     asyncio.run(keeper.ensure())
     assert files_in(api, path)[store.CERTIFICATE] != store.read_texts(before.pop(path))[store.CERTIFICATE]
-    assert {one: api.objects[one] for one in before} == before
+    assert {path: api.objects[path] for path in before} == before
     assert (tmp_path / "tls.crt").read_text() == files_in(api, BROKER)[store.CERTIFICATE]
 
 

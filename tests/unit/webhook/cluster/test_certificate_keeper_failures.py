@@ -42,7 +42,11 @@ from webhook.errors import ClusterUnavailable, Conflict, Forbidden
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     mine = [record for record in caplog.records if record.name == "webhook.cluster.certificate_keeper"]
-    return [(one.message, getattr(one, "cause", "")) for one in mine if one.message != "certificates written"]
+    return [
+        (record.message, getattr(record, "cause", ""))
+        for record in mine
+        if record.message != "certificates written"
+    ]
 
 
 def test_a_missing_configuration_is_a_warning_and_looked_for_soon(
@@ -215,8 +219,8 @@ def test_no_key_is_in_a_log_or_an_error(tmp_path: Path, caplog: pytest.LogCaptur
     seen: set[str] = set()
 
     def collect(_verb: str, _path: str) -> None:
-        for one in api.objects.values():
-            seen.update(text for key, text in store.read_texts(one).items() if key.endswith(".key"))
+        for manifest in api.objects.values():
+            seen.update(text for key, text in store.read_texts(manifest).items() if key.endswith(".key"))
 
     api.before = collect
     half = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\n"

@@ -111,7 +111,7 @@ def test_what_is_said_once_stays_as_another_replica_has_said_it(store: Store) ->
 
     run(test())
     assert store.told() == [("Normal", "Granted", 1)]
-    assert [one.method for one in store.registry.requests] == ["POST", "POST"]
+    assert [request.method for request in store.registry.requests] == ["POST", "POST"]
 
 
 def test_an_expired_event_is_said_anew(store: Store) -> None:
@@ -155,7 +155,7 @@ def test_a_refused_event_is_dropped_with_a_line_and_holds_up_no_other(
 
     run(test())
     assert store.answered == 2
-    assert [one for one in caplog.records if "being terminated" in str(vars(one))]
+    assert [record for record in caplog.records if "being terminated" in str(vars(record))]
 
 
 def test_nobody_waits_for_a_server_that_does_not_answer(store: Store) -> None:
@@ -185,7 +185,7 @@ def test_too_many_of_one_object_are_dropped_with_few_lines(
             await store.until(lambda it: len(it.events) == EVENTS_PER_OBJECT_LIMIT + 1)
 
     run(test())
-    dropped = [one.dropped for one in caplog.records if one.msg == "too many events, one dropped"]
+    dropped = [record.dropped for record in caplog.records if record.msg == "too many events, one dropped"]
     assert dropped == [1, 2, 4, 8, 16, 32, 64]
 
 
@@ -216,11 +216,11 @@ def test_a_full_memory_forgets_what_is_written_and_then_drops(
             for number in range(9):
                 await tell(recorder, number)
                 await store.until(lambda it, number=number: len(it.events) == number + 1)  # type: ignore[misc]
-        assert [one for one in caplog.records if "too many events" in one.msg] == []
+        assert [record for record in caplog.records if "too many events" in record.msg] == []
         async with recording(store, runs=False) as recorder:
             for number in range(4):
                 await tell(recorder, number)
-        assert [one.dropped for one in caplog.records if "too many events" in one.msg] == [1]
+        assert [record.dropped for record in caplog.records if "too many events" in record.msg] == [1]
 
     run(test())
 

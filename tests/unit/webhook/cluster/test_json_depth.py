@@ -43,9 +43,9 @@ def any_value(chance: random.Random, depth: int) -> Any:
 
 
 def test_a_document_that_is_too_deep_is_read_without_its_deepest_parts() -> None:
-    found: Any = parse(deep_object())
-    assert (found["metadata"]["name"], found["spec"]) == ("deep", {"a": [1, "}"]})
-    assert parse(b" " + deep_object() + b" \n") == found
+    parsed: Any = parse(deep_object())
+    assert (parsed["metadata"]["name"], parsed["spec"]) == ("deep", {"a": [1, "}"]})
+    assert parse(b" " + deep_object() + b" \n") == parsed
 
 
 @pytest.mark.parametrize("depth", [1, DEPTH_LIMIT - 1, DEPTH_LIMIT, DEPTH_LIMIT + 1, DEPTH_LIMIT + 2, 200])
@@ -54,10 +54,10 @@ def test_what_stays_of_any_value_is_exactly_the_upper_levels(depth: int) -> None
     for _ in range(60):
         value = [any_value(chance, depth)]
         text = json.dumps(value, ensure_ascii=chance.random() < 0.5, indent=chance.choice([None, 1]))
-        found = shallow(f"x{text},]", 1)
-        assert found is not None
-        assert json.loads(found[0]) == within(value, DEPTH_LIMIT)
-        assert found[1] == len(text) + 1
+        parsed = shallow(f"x{text},]", 1)
+        assert parsed is not None
+        assert json.loads(parsed[0]) == within(value, DEPTH_LIMIT)
+        assert parsed[1] == len(text) + 1
 
 
 def test_a_value_without_its_end_is_none_wherever_it_is_cut() -> None:
@@ -82,5 +82,5 @@ def test_a_list_with_an_item_that_is_too_deep_is_read_whole(size: int) -> None:
 
 
 def test_an_event_that_is_too_deep_is_read() -> None:
-    found = event_of("/c", b'{"type":"ADDED","object":%b}' % deep_object(), connector)
-    assert found == {"type": "ADDED", "object": {"metadata": {"name": "deep"}, "spec": {"a": [1, "}"]}}}
+    parsed = event_of("/c", b'{"type":"ADDED","object":%b}' % deep_object(), connector)
+    assert parsed == {"type": "ADDED", "object": {"metadata": {"name": "deep"}, "spec": {"a": [1, "}"]}}}

@@ -92,8 +92,8 @@ def test_items_that_are_each_as_long_as_allowed_are_all_read() -> None:
 def test_lines_are_whole(size: int) -> None:
     data = b"one\n\nthree\nfo" + b"ur" * 50 + b"\nrest"
     lines = Lines(1000)
-    found = [line for at in range(0, len(data), size) for line in lines.feed(data[at : at + size])]
-    assert found == [b"one", b"", b"three", b"fo" + b"ur" * 50]
+    parsed = [line for at in range(0, len(data), size) for line in lines.feed(data[at : at + size])]
+    assert parsed == [b"one", b"", b"three", b"fo" + b"ur" * 50]
 
 
 def test_a_line_without_an_end_is_given_up() -> None:

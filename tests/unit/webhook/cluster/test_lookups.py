@@ -17,7 +17,7 @@ from webhook.cluster.lookups import AdmissionView
 from webhook.connector.manifest import Connector
 from webhook.identifiers import ConnectorKey
 
-LARGE = [{"name": one, "value": "a-package " * 409} for one in ("allowPackages", "denyPackages")]
+LARGE = [{"name": name, "value": "a-package " * 409} for name in ("allowPackages", "denyPackages")]
 PATH = [{"name": "indexPath", "value": "y" * 1000}]
 
 
@@ -35,7 +35,7 @@ async def viewing(store: ApiStore) -> AsyncIterator[AdmissionView]:
             Cache(api, paths.NAMESPACES, trim.namespace),
             Cache(api, paths.QUOTAS, trim.quota),
         ]
-        tasks = [asyncio.create_task(one.run()) for one in caches]
+        tasks = [asyncio.create_task(cache.run()) for cache in caches]
         try:
             view = AdmissionView(api, *caches)
             await stories.until(view.is_ready)
@@ -52,9 +52,9 @@ def test_a_small_connector_is_had_without_a_question_and_a_large_one_with_one(st
     async def story() -> None:
         async with viewing(store) as view:
             for name in ("small", "large"):
-                found = await view.connector(ConnectorKey("team", name))
-                assert isinstance(found, Connector)
-                assert (found.packages is not None) == (name == "large")
+                connector = await view.connector(ConnectorKey("team", name))
+                assert isinstance(connector, Connector)
+                assert (connector.packages is not None) == (name == "large")
         assert (store.count("GET", small), store.count("GET", large)) == (0, 1)
 
     stories.run(story())

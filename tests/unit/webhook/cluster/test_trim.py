@@ -75,9 +75,9 @@ CASES: dict[str, tuple[Callable[[Json], Json], Json, Json]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_read_is_kept_and_nothing_else(name: str) -> None:
     cut, manifest, expected = CASES[name]
-    found = cut(manifest)
-    assert found == {"metadata": METADATA, **expected}
-    assert "canary-noise" not in json.dumps(found)
+    trimmed = cut(manifest)
+    assert trimmed == {"metadata": METADATA, **expected}
+    assert "canary-noise" not in json.dumps(trimmed)
 
 
 def test_of_a_namespace_the_label_that_decides_is_kept() -> None:
@@ -102,9 +102,9 @@ def test_of_a_pod_everything_that_is_judged_is_kept() -> None:
 @pytest.mark.parametrize("cut", [trim.connector, spec_and_status])
 def test_a_large_spec_is_left_out_and_that_is_said(cut: Callable[[Json], Json]) -> None:
     params = [{"name": "allowPackages", "value": "x " * (trim.SPEC_BYTES_LIMIT // 2)}]
-    found = cut(noisy(spec={**SPEC, "params": params}))
-    assert trim.is_abridged(found)
-    assert "spec" not in found
+    trimmed = cut(noisy(spec={**SPEC, "params": params}))
+    assert trim.is_abridged(trimmed)
+    assert "spec" not in trimmed
     assert not trim.is_abridged(cut(noisy(spec=SPEC)))
 
 
@@ -112,17 +112,17 @@ def test_conditions_of_others_are_kept_in_their_place_unless_they_are_large() ->
     small, large = condition("Mirrored"), condition("Flooded", NOISE)
     ours = [condition(kind) for kind in TYPES]
     mixed = [ours[0], small, *ours[1:]]
-    found = spec_and_status(noisy(spec=SPEC, status={"conditions": mixed}))
-    assert found["status"]["conditions"] == mixed
-    assert not trim.is_abridged(found)
-    found = spec_and_status(noisy(spec=SPEC, status={"conditions": [large, *mixed]}))
-    assert found["status"]["conditions"] == ours
-    assert trim.is_abridged(found)
+    trimmed = spec_and_status(noisy(spec=SPEC, status={"conditions": mixed}))
+    assert trimmed["status"]["conditions"] == mixed
+    assert not trim.is_abridged(trimmed)
+    trimmed = spec_and_status(noisy(spec=SPEC, status={"conditions": [large, *mixed]}))
+    assert trimmed["status"]["conditions"] == ours
+    assert trim.is_abridged(trimmed)
 
 
 def test_a_message_that_somebody_made_long_is_cut_and_stays_another_than_ours() -> None:
-    found = spec_and_status(noisy(spec=SPEC, status={"conditions": [condition("Ready", NOISE)]}))
-    assert len(found["status"]["conditions"][0]["message"]) == MESSAGE_LIMIT + 1
+    trimmed = spec_and_status(noisy(spec=SPEC, status={"conditions": [condition("Ready", NOISE)]}))
+    assert len(trimmed["status"]["conditions"][0]["message"]) == MESSAGE_LIMIT + 1
 
 
 @pytest.mark.parametrize(

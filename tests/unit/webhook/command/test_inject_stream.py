@@ -101,10 +101,10 @@ def test_a_workload_alone_is_printed_as_one_document(tmp_path: Path) -> None:
 
 
 def test_the_pods_of_a_list_are_injected_in_their_places(tmp_path: Path) -> None:
-    items = [yaml.safe_load(one) for one in (CONFIG_MAP, DEPLOYMENT, POD)]
+    items = [yaml.safe_load(text) for text in (CONFIG_MAP, DEPLOYMENT, POD)]
     result = inject(tmp_path, yaml.safe_dump({"kind": "List", "items": items}, sort_keys=False))
-    [found] = applied(result.stdout)
-    config_map, deployment, pod = found["items"]
+    [manifest] = applied(result.stdout)
+    config_map, deployment, pod = manifest["items"]
     assert config_map == items[0]
     assert "initContainers" in pod_spec(deployment)
     assert "initContainers" in pod["spec"]
@@ -132,8 +132,8 @@ def test_a_document_that_kubectl_or_the_console_would_not_pass_on_keeps_its_valu
     document: str, tmp_path: Path
 ) -> None:
     result = inject(tmp_path, document, f"\n{POD}")
-    [found, _] = applied(result.stdout)
-    assert found == yaml.safe_load(document)
+    [manifest, _] = applied(result.stdout)
+    assert manifest == yaml.safe_load(document)
 
 
 def test_nothing_is_printed_where_a_pod_of_the_stream_is_refused(tmp_path: Path) -> None:

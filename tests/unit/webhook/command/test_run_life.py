@@ -80,7 +80,7 @@ def test_a_signal_is_forwarded_and_the_exit_code_returned(tmp_path: Path, number
         process.send_signal(number)
         assert process.wait(10) == 33
     assert_closed(port)
-    assert [one.name for one in tmp_path.iterdir()] == ["c.yaml"]
+    assert [path.name for path in tmp_path.iterdir()] == ["c.yaml"]
 
 
 def test_the_proxy_ends_with_a_run_that_is_killed(tmp_path: Path) -> None:

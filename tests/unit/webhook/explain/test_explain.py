@@ -27,8 +27,8 @@ def line(seconds_ago: float, **fields: Any) -> Json:
 def test_the_terminal_of_the_reader_is_not_the_pods_authors() -> None:
     escape = "\x1b]0;owned\x07\x9b31m"
     served = facts_of("served")
-    given = replace(served, log=[*served.log, line(4, action="index", package=f"x{escape}", status=404)])
-    text = printed(explain(given))
+    facts = replace(served, log=[*served.log, line(4, action="index", package=f"x{escape}", status=404)])
+    text = printed(explain(facts))
     assert "owned" in text
     assert all(character.isprintable() or character == "\n" for character in text)
 

@@ -122,9 +122,9 @@ def test_what_the_sidecar_says_of_broker_and_credential_is_in_its_own_words() ->
         ),
     ]
     answers = {answer.code: answer for answer in map(answer_of, errors)}
-    found = [line for line in map(json.loads, log_lines()) if line.get("reason") in answers]
-    assert {line["reason"] for line in found} == set(answers)
-    for line in found:
+    recorded = [line for line in map(json.loads, log_lines()) if line.get("reason") in answers]
+    assert {line["reason"] for line in recorded} == set(answers)
+    for line in recorded:
         answer = answers[line["reason"]]
         assert (line["status"], line["detail"]) == (answer.status, answer.sentence)
 
@@ -132,9 +132,9 @@ def test_what_the_sidecar_says_of_broker_and_credential_is_in_its_own_words() ->
 def test_events_about_a_registry_are_in_the_brokers_words() -> None:
     sentences = {trouble_reason(cause): sentence for cause, sentence in TROUBLES.items()}
     listed = [events for events in (input_of(name)["events"] for name in CASES) if isinstance(events, list)]
-    found = [event for events in listed for event in events if event["reason"] in sentences]
-    assert len(found) > 1
-    for event in found:
+    recorded = [event for events in listed for event in events if event["reason"] in sentences]
+    assert len(recorded) > 1
+    for event in recorded:
         assert event["message"] == f"Connector team/pypi: {sentences[event['reason']]}"
 
 
@@ -148,11 +148,18 @@ def test_conditions_are_those_that_the_controller_writes() -> None:
     proxy = "http://127.0.0.1:1/simple/"
     seen = [Observed((), has_secret=True, has_ca=False, probe=probe, proxy_url=proxy) for probe in probes]
     seen.append(Observed((missing,), has_secret=True, has_ca=False, probe=None, proxy_url=proxy))
-    written = {(one.type, one.status, one.reason, one.message) for each in seen for one in conditions(each)}
-    found = [
+    written = {
+        (condition.type, condition.status, condition.reason, condition.message)
+        for each in seen
+        for condition in conditions(each)
+    }
+    recorded = [
         condition
         for name in CASES
         for connector in input_of(name)["connectors"].values()
         for condition in ((connector or {}).get("status") or {}).get("conditions", ())
     ]
-    assert {(one["type"], one["status"], one["reason"], one["message"]) for one in found} <= written
+    assert {
+        (condition["type"], condition["status"], condition["reason"], condition["message"])
+        for condition in recorded
+    } <= written

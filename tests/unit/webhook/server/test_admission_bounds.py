@@ -27,7 +27,11 @@ def test_what_a_stranger_writes_into_a_review_is_logged_shortened(
         {"object": {"metadata": {"name": strange}}},
     ):
         assert len(post_now(document(**changes)).content) < 64 * 1024
-    lines = [JsonFormatter().format(one) for one in caplog.records if one.name == "webhook.server.admission"]
+    lines = [
+        JsonFormatter().format(record)
+        for record in caplog.records
+        if record.name == "webhook.server.admission"
+    ]
     assert len(lines) == 3
     assert max(map(len, lines)) < 2000
     fields = [json.loads(line) for line in lines]
@@ -98,7 +102,7 @@ def test_a_review_counts_with_its_answer_until_the_client_has_read_it(
 ) -> None:
     sent, held, aborted = held_while_sending(monkeypatch)
     # the server waits before a message until the one before has left: so the last one is empty
-    assert [(one.get("body", b"") != b"", one.get("more_body")) for one in sent] == [
+    assert [(message.get("body", b"") != b"", message.get("more_body")) for message in sent] == [
         (False, None),
         (True, True),
         (False, False),
@@ -111,5 +115,5 @@ def test_an_answer_that_nobody_reads_makes_room_for_others(monkeypatch: pytest.M
     monkeypatch.setattr(admission, "HELD_LIMIT", 64 * 1024)
     monkeypatch.setattr(admission, "HELD_PER_PEER_LIMIT", 64 * 1024)
     sent, _, aborted = held_while_sending(monkeypatch, others=63 * 1024)
-    assert [one["type"] for one in sent] == ["http.response.start", "http.response.body"]
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
     assert aborted == ["aborted"]

@@ -29,11 +29,11 @@ def test_a_patch_applied_gives_what_it_was_made_for(before: dict[str, Any], afte
     assert json.dumps(applied(before, patch), sort_keys=True) == json.dumps(after, sort_keys=True)
 
 
-@given(st.lists(members, max_size=4, unique_by=lambda one: str(one["name"])))
+@given(st.lists(members, max_size=4, unique_by=lambda member: str(member["name"])))
 def test_a_member_put_first_and_changes_of_the_others_are_additions(present: list[dict[str, Any]]) -> None:
-    after = [{"name": "first", "env": [1]}, *({**one, "added": {"by": "us"}} for one in present)]
+    after = [{"name": "first", "env": [1]}, *({**member, "added": {"by": "us"}} for member in present)]
     patch = operations({"spec": {"x": present}}, {"spec": {"x": after}})
-    assert {one["op"] for one in patch} == {"add"}
+    assert {operation["op"] for operation in patch} == {"add"}
 
 
 def test_allowed() -> None:

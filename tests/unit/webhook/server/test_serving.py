@@ -98,8 +98,8 @@ def test_connections_are_kept_until_the_process_is_told_to_stop(directory: Path)
         assert "connection" not in (await client.get("/")).headers
         stop.set()
         await asyncio.sleep(0)
-        kept = await client.get("/")  # on the connection from before
-        assert (kept.status_code, kept.headers["connection"]) == (200, "close")
+        answer = await client.get("/")  # on the connection from before
+        assert (answer.status_code, answer.headers["connection"]) == (200, "close")
         new = await client.get("/")  # and on a new one
         assert (new.status_code, new.headers["connection"]) == (200, "close")
 
@@ -221,9 +221,9 @@ def test_a_log_line_is_one_json_object_without_the_text_of_an_exception() -> Non
     line = logs.JsonFormatter().format(record)
     assert "\n" not in line
     assert "canary" not in line
-    found = json.loads(line)
-    assert found.pop("time").endswith("+00:00")
-    assert found == {
+    fields = json.loads(line)
+    assert fields.pop("time").endswith("+00:00")
+    assert fields == {
         "level": "info",
         "logger": "webhook.x",
         "message": "grant",
@@ -245,9 +245,9 @@ def test_a_log_line_is_bounded_whatever_it_is_given(value: object) -> None:
 def test_a_process_with_settings_that_cannot_be_used_ends_with_all_of_them(component: str) -> None:
     environment = {"PATH": os.environ["PATH"], "WEBHOOK_PORT": "x", "WEBHOOK_LOG_LEVEL": "loud"}
     command = [sys.executable, "-m", "webhook", component]
-    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
-    assert found.returncode == 2
-    assert found.stderr.splitlines() == [
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == [
         "pypi-connector: WEBHOOK_SIDECAR_IMAGE is not set: give the sidecar's image, best with its digest",
         "pypi-connector: WEBHOOK_LOG_LEVEL must be one of debug, info, warning, error, not 'loud'",
         "pypi-connector: WEBHOOK_PORT must be a number from 1 to 65535, not 'x'",

@@ -23,19 +23,19 @@ def store() -> Iterator[ApiStore]:
 
 
 class Recorder:
-    """Whoever is told."""
+    """Records Events."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, str, str]] = []
+        self.events: list[tuple[str, str, str]] = []
 
     async def record(
         self, regarding: Mapping[str, str], *, reason: str, message: str, kind: str, **_: Any
     ) -> None:
-        self.told.append((kind, reason, message))
+        self.events.append((kind, reason, message))
 
 
 def events(store: ApiStore, probes: Sequence[Probe]) -> list[tuple[str, str, str]]:
-    """What is told while the registry shows one after the other."""
+    """The Events while the registry gives these results in turn."""
     recorder = Recorder()
 
     async def story() -> None:
@@ -43,11 +43,11 @@ def events(store: ApiStore, probes: Sequence[Probe]) -> list[tuple[str, str, str
             writer = StatusWriter(api, FairSlots(1), recorder)
             manifest = store.get(connector(store))
             for seen in probes:
-                told = conditions(Observed((), False, False, seen, "http://127.0.0.1:28100/simple/"))
-                manifest = await writer.write(manifest, Report(told, "http://127.0.0.1:28100", Versions()))
+                status = conditions(Observed((), False, False, seen, "http://127.0.0.1:28100/simple/"))
+                manifest = await writer.write(manifest, Report(status, "http://127.0.0.1:28100", Versions()))
 
     run(story())
-    return recorder.told
+    return recorder.events
 
 
 def gone(detail: str) -> Probe:

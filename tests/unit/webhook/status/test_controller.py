@@ -46,7 +46,7 @@ def test_all_conditions_are_told_before_the_registry_answers(store: ApiStore) ->
     async def story() -> None:
         async with running(store, Probes(hang)):
             await until(lambda: ready(store, path) == ("Unknown", "NotProbed"))
-            assert [one["type"] for one in store.get(path)["status"]["conditions"]] == list(TYPES)
+            assert [condition["type"] for condition in store.get(path)["status"]["conditions"]] == list(TYPES)
             assert condition(store.get(path), "SecretReady")["status"] == "True"
 
     run(story())
@@ -80,11 +80,11 @@ def test_an_api_server_that_does_not_answer_changes_no_status(store: ApiStore) -
         async with running(store, Probes(), period_seconds=FAST):
             await until(lambda: ready(store, path)[0] == "True")
             before = store.get(path)
-            store.refuses = lambda method, asked: 503 if (method, asked) == ("GET", secret) else None
+            store.refuses = lambda method, path: 503 if (method, path) == ("GET", secret) else None
             seen = store.count("GET", secret)
             await until(lambda: store.count("GET", secret) >= seen + 3)
             assert store.get(path) == before
-            store.refuses = lambda _method, _asked: None
+            store.refuses = lambda _method, _path: None
             store.delete(secret)
             await until(lambda: ready(store, path) == ("False", "SecretNotFound"))
 
@@ -234,8 +234,8 @@ def test_a_doubt_that_comes_during_a_look_leads_to_a_probe(store: ApiStore) -> N
                 controller.doubt(key)
                 is_doubted.set()
 
-            def doubt_first(method: str, asked: str) -> int | None:
-                if (method, asked) == ("GET", secret) and not is_doubted.is_set():
+            def doubt_first(method: str, path: str) -> int | None:
+                if (method, path) == ("GET", secret) and not is_doubted.is_set():
                     loop.call_soon_threadsafe(doubt)
                     is_doubted.wait(PATIENCE_SECONDS)
                 return None
@@ -249,7 +249,7 @@ def test_a_doubt_that_comes_during_a_look_leads_to_a_probe(store: ApiStore) -> N
 
 def test_a_spec_that_is_too_large_to_be_kept_is_read_when_it_is_needed(store: ApiStore) -> None:
     login(store)
-    lists = [{"name": one, "value": "a-package " * 400} for one in ("allowPackages", "denyPackages", "x")]
+    lists = [{"name": name, "value": "a-package " * 400} for name in ("allowPackages", "denyPackages", "x")]
     path = connector(store, params=lists)
 
     async def story() -> None:

@@ -102,7 +102,7 @@ def test_a_connector_that_appears_while_the_lead_is_given_up_is_left_to_the_next
 @pytest.mark.parametrize("answered", [OK, REFUSED])
 def test_a_successor_neither_asks_nor_reads_everything_at_once(store: ApiStore, answered: Probe) -> None:
     secret = login(store)
-    found = [connector(store, f"c-{number}") for number in range(20)]
+    connectors = [connector(store, f"c-{number}") for number in range(20)]
 
     async def answer(_registry: RegistryAccess) -> Probe:
         return answered
@@ -111,18 +111,18 @@ def test_a_successor_neither_asks_nor_reads_everything_at_once(store: ApiStore, 
 
     async def story() -> None:
         async with running(store, first, identity="one"):
-            await until(lambda: all(is_current(store.get(path)) for path in found))
-            await until(lambda: all(ready(store, path)[0] != "Unknown" for path in found))
+            await until(lambda: all(is_current(store.get(path)) for path in connectors))
+            await until(lambda: all(ready(store, path)[0] != "Unknown" for path in connectors))
         read = store.count("GET", secret)
         async with running(store, second, identity="two", period_seconds=2.0) as controller:
             await until(lambda: controller.is_leading)
             await asyncio.sleep(0.2)
-            assert store.count("GET", secret) - read < len(found) / 2
-            await until(lambda: store.count("GET", secret) - read >= len(found))
+            assert store.count("GET", secret) - read < len(connectors) / 2
+            await until(lambda: store.count("GET", secret) - read >= len(connectors))
             # the usual distance is 300 s, spread: of twenty, hardly one falls into two seconds
             assert len(second.asked) <= (2 if answered is OK else 0)
             login(store, "canary-new")
-            await until(lambda: len(set(second.asked)) == len(found))
+            await until(lambda: len(set(second.asked)) == len(connectors))
 
     run(story())
-    assert len(first.asked) == len(found)
+    assert len(first.asked) == len(connectors)

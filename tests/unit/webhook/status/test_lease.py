@@ -63,14 +63,14 @@ def test_transitions_count_the_holders() -> None:
     first = held({}, "a", 15, "t1")
     renewed = held(first, "a", 15, "t2")
     taken = held(released(renewed, "t3"), "b", 15, "t4")
-    assert [one["leaseTransitions"] for one in (first, renewed, taken)] == [0, 0, 1]
-    assert [one["acquireTime"] for one in (first, renewed, taken)] == ["t1", "t1", "t4"]
-    assert [one["renewTime"] for one in (first, renewed, taken)] == ["t1", "t2", "t4"]
+    assert [spec["leaseTransitions"] for spec in (first, renewed, taken)] == [0, 0, 1]
+    assert [spec["acquireTime"] for spec in (first, renewed, taken)] == ["t1", "t1", "t4"]
+    assert [spec["renewTime"] for spec in (first, renewed, taken)] == ["t1", "t2", "t4"]
 
 
 def test_a_released_lease_may_be_taken_at_once() -> None:
-    given_up = {"spec": released(lease("other")["spec"], "now")}
-    assert may_hold(Sighting(given_up, 100.0), "me", 100.0)
+    free = {"spec": released(lease("other")["spec"], "now")}
+    assert may_hold(Sighting(free, 100.0), "me", 100.0)
 
 
 # -- against a server
@@ -103,8 +103,8 @@ class Replica:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
         async with KubernetesApi(Configuration(host=self._store.registry.origin)) as api:
-            one = Lease(api, namespace="system", name="controller", identity=self.name, times=self._times)
-            task = asyncio.create_task(one.run(self.work))
+            ours = Lease(api, namespace="system", name="controller", identity=self.name, times=self._times)
+            task = asyncio.create_task(ours.run(self.work))
             try:
                 yield task
             finally:

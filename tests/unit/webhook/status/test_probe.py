@@ -40,7 +40,7 @@ def test_a_package_that_is_not_there_lets_the_index_speak() -> None:
     with Registry() as registry:
         registry.on(INDEX, answer(200))
         assert look(at(registry)).outcome == "ok"
-        assert [one.target for one in registry.requests] == [PAGE, INDEX]
+        assert [request.target for request in registry.requests] == [PAGE, INDEX]
 
 
 def test_the_credential_and_the_name_are_presented() -> None:
@@ -95,7 +95,7 @@ def test_a_closed_port_and_a_filtered_one_are_told_in_one_sentence() -> None:
                 sock.connect_ex((LOOPBACK, port))
             filtered = look(f"http://{HOST}:{port}", timeout_seconds=0.5)
     assert refused == late == filtered == Probe("unreachable", SILENT)
-    assert [one.cause for one in (refused, late, filtered)] == [
+    assert [outcome.cause for outcome in (refused, late, filtered)] == [
         "connection refused",
         "no answer within 0.5 s",
         "no answer within 0.5 s",

@@ -86,7 +86,7 @@ def test_a_redirect_is_not_followed(location: str) -> None:
         names = Names([LOOPBACK])
         seen = look(at(registry), resolve=names, files="https://files.test")
         assert seen == Probe("unexpected", "status code 302")
-        assert [one.target for one in registry.requests] == [PAGE, INDEX]
+        assert [request.target for request in registry.requests] == [PAGE, INDEX]
         assert len(names.asked) == 1
 
 
@@ -100,7 +100,7 @@ def test_a_redirect_to_the_same_page_of_a_declared_origin_is_as_good(location: s
         names = Names([LOOPBACK])
         seen = look(at(registry), resolve=names, files="https://files.test")
         assert seen == Probe("ok", "status code 302, to the same page")
-        assert [one.target for one in registry.requests] == [PAGE]
+        assert [request.target for request in registry.requests] == [PAGE]
         assert len(names.asked) == 1
 
 

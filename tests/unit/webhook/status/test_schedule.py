@@ -30,15 +30,15 @@ DAY = 86400.0
 def pauses(*probes: Probe, has_secret: bool = True) -> list[float]:
     """Seconds until the next question after each probe."""
     last: LastProbe | None = None
-    found = []
+    computed = []
     for probe in probes:
         last = after_probe(last, KEY, probe, has_secret=has_secret, now=0.0, spread=MIDDLE)
-        found.append(last.due)
-    return found
+        computed.append(last.due)
+    return computed
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("computed", "expected"),
     [
         (pauses(OK, OK), [300, 300]),
         (pauses(GONE, GONE, ODD, GONE, GONE, GONE, GONE), [15, 30, 60, 120, 240, 300, 300]),
@@ -56,9 +56,9 @@ def pauses(*probes: Probe, has_secret: bool = True) -> list[float]:
     ],
 )
 def test_a_registry_is_asked_seldom_and_ever_later_after_failures(
-    found: list[float], expected: list[float]
+    computed: list[float], expected: list[float]
 ) -> None:
-    assert found == expected
+    assert computed == expected
 
 
 def attempts(window: float, *, before: LastProbe | None = None) -> int:
@@ -128,7 +128,7 @@ def test_the_distance_is_jittered_around_its_middle(probe: Probe, seconds: float
 def test_what_another_replica_saw_is_not_asked_again_all_at_once(
     probe: Probe, earliest: float, latest: float
 ) -> None:
-    found = [
+    computed = [
         restored(KEY, probe, has_secret=True, now=1000.0, spread=spread).due - 1000.0 for spread in (0.0, 1.0)
     ]
-    assert found == [pytest.approx(earliest), pytest.approx(latest)]
+    assert computed == [pytest.approx(earliest), pytest.approx(latest)]

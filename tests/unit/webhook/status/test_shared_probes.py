@@ -44,14 +44,14 @@ class Desk:
 
     def __init__(self, *answers: Probe | Exception) -> None:
         self.now = 1000.0
-        self.asked: list[str] = []
+        self.probed: list[str] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self._answers = list(answers)
         self.probes = SharedProbes(self._ask, lambda: self.now)
 
-    async def _ask(self, one: RegistryAccess) -> Probe:
-        self.asked.append(one.connector.namespace)
+    async def _ask(self, access: RegistryAccess) -> Probe:
+        self.probed.append(access.connector.namespace)
         await self.may_answer.wait()
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Exception):
@@ -67,7 +67,7 @@ def test_a_refusal_is_told_to_all_who_ask_the_same() -> None:
     async def story() -> None:
         desk = Desk(REFUSED)
         assert [await desk.probes.probe(registry(namespace)) for namespace in "abc"] == [REFUSED] * 3
-        assert desk.asked == ["a"]
+        assert desk.probed == ["a"]
 
     run(story())
 
@@ -107,7 +107,7 @@ def test_who_asks_meanwhile_waits_for_the_same_answer() -> None:
         await asyncio.sleep(0)
         desk.may_answer.set()
         assert await asyncio.gather(*asking) == [OK] * 3
-        assert desk.asked == ["a"]
+        assert desk.probed == ["a"]
 
     run(story())
 
@@ -116,13 +116,13 @@ def test_if_the_one_who_asks_goes_the_next_one_asks() -> None:
     async def story() -> None:
         desk = Desk(OK)
         desk.may_answer.clear()
-        first, second = (asyncio.create_task(desk.probes.probe(registry(one))) for one in "ab")
+        first, second = (asyncio.create_task(desk.probes.probe(registry(namespace))) for namespace in "ab")
         await asyncio.sleep(0)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
         desk.may_answer.set()
         assert await second == OK
-        assert desk.asked == ["a", "b"]
+        assert desk.probed == ["a", "b"]
 
     run(story())
 
@@ -131,7 +131,7 @@ def test_a_fault_of_ours_is_not_told_to_others() -> None:
     async def story() -> None:
         desk = Desk(ZeroDivisionError(), OK)
         desk.may_answer.clear()
-        first, second = (asyncio.create_task(desk.probes.probe(registry(one))) for one in "ab")
+        first, second = (asyncio.create_task(desk.probes.probe(registry(namespace))) for namespace in "ab")
         await asyncio.sleep(0)
         desk.may_answer.set()
         with pytest.raises(ZeroDivisionError):
@@ -157,7 +157,7 @@ def test_a_single_connector_is_never_kept_from_its_own_turn(spread: float) -> No
         answer = None
         for turn in range(1, 8):
             seen = await desk.probes.probe(registry())
-            assert len(desk.asked) == turn
+            assert len(desk.probed) == turn
             key = ProbeKey("uid", 1, 1)
             answer = after_probe(answer, key, seen, has_secret=True, now=desk.now, spread=spread)
             desk.now = answer.due
@@ -173,7 +173,7 @@ def test_fifty_connectors_with_one_account_try_it_as_often_as_one_would() -> Non
             for number in range(50):
                 await desk.probes.probe(registry(f"n-{number}"))
             desk.now += 25
-        assert len(desk.asked) == 3
+        assert len(desk.probed) == 3
 
     run(story())
 
@@ -202,9 +202,9 @@ def test_a_password_that_was_accepted_a_moment_ago_is_tried_again_after_a_minute
         assert await desk.probes.probe(registry()) == REFUSED
         desk.now += REFUSED_ONCE_SECONDS * (1 - JITTER)
         assert await desk.probes.probe(registry("b")) == REFUSED
-        assert len(desk.asked) == 3
+        assert len(desk.probed) == 3
         desk.now += REFUSED_SECONDS[0]
         assert await desk.probes.probe(registry("c")) == REFUSED
-        assert len(desk.asked) == 3
+        assert len(desk.probed) == 3
 
     run(story())

@@ -37,11 +37,11 @@ def connector(status: dict[str, Any] | None = None, *, generation: int = 1) -> d
 
 
 def report(probe: Probe | None = OK, *problems: Problem, versions: Versions | None = None) -> Report:
-    found = conditions(Observed(problems, True, True, probe, URL))
-    return Report(found, URL, versions or Versions("s.1", "c.1"))
+    result = conditions(Observed(problems, True, True, probe, URL))
+    return Report(result, URL, versions or Versions("s.1", "c.1"))
 
 
-def told(probe: Probe | None = OK, *problems: Problem, generation: int = 1) -> dict[str, Any]:
+def reported(probe: Probe | None = OK, *problems: Problem, generation: int = 1) -> dict[str, Any]:
     """The Connector after that was written into its status."""
     patch = status_patch(connector(generation=generation), report(probe, *problems), THEN)
     assert patch is not None
@@ -49,62 +49,62 @@ def told(probe: Probe | None = OK, *problems: Problem, generation: int = 1) -> d
 
 
 def test_the_first_status_tells_every_condition_in_order() -> None:
-    found = told(None)["status"]
-    assert [one["type"] for one in found["conditions"]] == list(TYPES)
-    assert {one["lastTransitionTime"] for one in found["conditions"]} == {THEN}
-    assert {one["observedGeneration"] for one in found["conditions"]} == {1}
-    assert found["observedGeneration"] == 1
-    assert found["proxy"] == {"httpAddress": {"url": URL}}
-    assert condition({"status": found}, "Ready")["status"] == "Unknown"
+    result = reported(None)["status"]
+    assert [item["type"] for item in result["conditions"]] == list(TYPES)
+    assert {item["lastTransitionTime"] for item in result["conditions"]} == {THEN}
+    assert {item["observedGeneration"] for item in result["conditions"]} == {1}
+    assert result["observedGeneration"] == 1
+    assert result["proxy"] == {"httpAddress": {"url": URL}}
+    assert condition({"status": result}, "Ready")["status"] == "Unknown"
 
 
 def test_a_patch_holds_plain_texts() -> None:
     """A cache shares the texts that it sees, and `sys.intern` refuses a member of an enumeration."""
     problem = Problem(ConnectorReason.SECRET_NOT_FOUND, "gone")
-    for found in (told(), told(None), told(REFUSED), told(None, problem)):
-        texts = {type(text) for one in found["status"]["conditions"] for text in one.values()}
+    for result in (reported(), reported(None), reported(REFUSED), reported(None, problem)):
+        texts = {type(text) for item in result["status"]["conditions"] for text in condition.values()}
         assert texts == {str, int}
 
 
 def test_nothing_is_written_where_nothing_changed() -> None:
-    assert status_patch(told(), report(), NOW) is None
+    assert status_patch(reported(), report(), NOW) is None
 
 
 def test_an_empty_field_that_was_left_out_is_no_difference() -> None:
-    before = told()
+    before = reported()
     del before["status"]["observedSecretVersion"]
     assert status_patch(before, report(versions=Versions("", "c.1")), NOW) is None
 
 
 def test_a_time_changes_with_the_status_only() -> None:
-    patch = status_patch(told(), report(REFUSED), NOW)
+    patch = status_patch(reported(), report(REFUSED), NOW)
     assert patch is not None
-    times = {one["type"]: one["lastTransitionTime"] for one in patch["status"]["conditions"]}
+    times = {item["type"]: item["lastTransitionTime"] for item in patch["status"]["conditions"]}
     changed = {"AuthReady", "Ready"}
     assert times == {kind: NOW if kind in changed else THEN for kind in TYPES}
 
 
 def test_another_reason_or_message_leaves_the_time_as_it_was() -> None:
-    before = told(Probe("unreachable", "connection refused"))
+    before = reported(Probe("unreachable", "connection refused"))
     patch = status_patch(before, report(Probe("unreachable", "no answer within 10 s")), NOW)
     assert patch is not None
-    [liveness] = [one for one in patch["status"]["conditions"] if one["type"] == "LivenessReady"]
+    [liveness] = [item for item in patch["status"]["conditions"] if item["type"] == "LivenessReady"]
     assert liveness["message"] == "no answer within 10 s"
     assert liveness["lastTransitionTime"] == THEN
 
 
 def test_a_new_generation_is_told_everywhere_and_changes_no_time() -> None:
-    before = {**told(), "metadata": connector(generation=2)["metadata"]}
+    before = {**reported(), "metadata": connector(generation=2)["metadata"]}
     assert not is_current(before)
     patch = status_patch(before, report(), NOW)
     assert patch is not None
-    assert {one["observedGeneration"] for one in patch["status"]["conditions"]} == {2}
-    assert {one["lastTransitionTime"] for one in patch["status"]["conditions"]} == {THEN}
+    assert {item["observedGeneration"] for item in patch["status"]["conditions"]} == {2}
+    assert {item["lastTransitionTime"] for item in patch["status"]["conditions"]} == {THEN}
 
 
 def test_what_others_wrote_is_kept() -> None:
     foreign = {"type": "Mirrored", "status": "True", "reason": "x", "unknown": 1}
-    before = told()
+    before = reported()
     before["status"]["conditions"].insert(0, foreign)
     before["status"]["other"] = 1
     before["status"]["proxy"]["httpAddress"]["other"] = 1
@@ -128,14 +128,14 @@ def test_conditions_of_others_leave_room_for_each_of_ours(
 ) -> None:
     """As many as the kind takes, of others and in our name; the API server would refuse a longer list."""
     ours = [{"type": kind, "status": "False", "reason": "Forged"} for kind in TYPES[:forged]]
-    theirs = foreign(min(others, CONDITIONS_LIMIT - forged))
-    stored = ours + theirs if is_ours_first else theirs + ours
+    by_others = foreign(min(others, CONDITIONS_LIMIT - forged))
+    stored = ours + by_others if is_ours_first else by_others + ours
     patch = status_patch(connector({"conditions": stored}), report(), NOW)
     assert patch is not None
     written = patch["status"]["conditions"]
     assert len(written) <= CONDITIONS_LIMIT
-    assert [one for one in written if one["type"] not in TYPES] == theirs[:FOREIGN_LIMIT]
-    assert [one["status"] for one in written if one["type"] in TYPES] == ["True"] * len(TYPES)
+    assert [item for item in written if item["type"] not in TYPES] == by_others[:FOREIGN_LIMIT]
+    assert [item["status"] for item in written if item["type"] in TYPES] == ["True"] * len(TYPES)
     # and is not contradicted for ever
     assert status_patch(connector(patch["status"]), report(), NOW) is None
 
@@ -153,19 +153,19 @@ def test_a_patch_holds_the_version_that_it_was_computed_from() -> None:
 
 
 def test_a_long_message_is_cut() -> None:
-    before = told(OK, Problem("InvalidAddress", "x" * 5000))
+    before = reported(OK, Problem("InvalidAddress", "x" * 5000))
     assert len(condition(before, "Ready")["message"]) == MESSAGE_LIMIT
 
 
 @pytest.mark.parametrize(
     ("before", "expected"),
     [
-        (told(OK), OK),
-        (told(REFUSED), REFUSED),
-        (told(Probe("unreachable", "timed out")), Probe("unreachable", "timed out")),
-        (told(None), None),
-        (told(None, Problem("SecretNotFound", "gone")), None),
-        ({**told(OK), "metadata": connector(generation=2)["metadata"]}, None),
+        (reported(OK), OK),
+        (reported(REFUSED), REFUSED),
+        (reported(Probe("unreachable", "timed out")), Probe("unreachable", "timed out")),
+        (reported(None), None),
+        (reported(None, Problem("SecretNotFound", "gone")), None),
+        ({**reported(OK), "metadata": connector(generation=2)["metadata"]}, None),
         (connector(), None),
         (connector({"conditions": "nonsense"}), None),
     ],
@@ -175,5 +175,5 @@ def test_a_successor_reads_what_its_forerunner_saw(before: dict[str, Any], expec
 
 
 def test_a_successor_reads_which_secrets_were_looked_at() -> None:
-    assert reported_versions(told()) == Versions("s.1", "c.1")
+    assert reported_versions(reported()) == Versions("s.1", "c.1")
     assert reported_versions(connector()) == Versions("", "")

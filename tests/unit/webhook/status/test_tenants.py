@@ -69,7 +69,7 @@ async def leading(api: MemoryApi, *, records: bool = False) -> AsyncIterator[Non
         clock=asyncio.get_running_loop().time,
     )
     running = [connectors.run(), controller.run(), *([recorder.run()] if recorder else [])]
-    tasks = [asyncio.create_task(one) for one in running]
+    tasks = [asyncio.create_task(work) for work in running]
     try:
         yield
         assert [task for task in tasks if task.done()] == []
@@ -119,16 +119,18 @@ def test_those_who_wait_hold_neither_credential_nor_ca() -> None:
         greedy(api)
         async with leading(api):
             await asyncio.sleep(30)
-            waiting = sum(len(one) for one in gc.get_objects() if isinstance(one, deque) and _is_queue(one))
-            return waiting, sum(isinstance(one, RegistryAccess) for one in gc.get_objects())
+            waiting = sum(
+                len(thing) for thing in gc.get_objects() if isinstance(thing, deque) and _is_queue(thing)
+            )
+            return waiting, sum(isinstance(thing, RegistryAccess) for thing in gc.get_objects())
 
     waiting, held = run_virtually(story())
     assert waiting > 1000
     assert held <= PROBES_LIMIT
 
 
-def _is_queue(one: deque[object]) -> bool:
-    return bool(one) and isinstance(one[0], asyncio.Future)
+def _is_queue(thing: deque[object]) -> bool:
+    return bool(thing) and isinstance(thing[0], asyncio.Future)
 
 
 def test_a_tenants_event_is_written_beside_those_of_thousands() -> None:
