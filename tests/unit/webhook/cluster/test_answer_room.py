@@ -1,4 +1,4 @@
-"""Answers of the API server: few large ones at once, none without an end, and small ones wait for nobody."""
+"""Answers of the API server: few large answers at once, no endless answer, and no wait for small answers."""
 
 import asyncio
 import json
@@ -85,7 +85,7 @@ async def watched(api: KubernetesApi) -> list[Any]:
         watched,
     ],
 )
-def test_an_answer_without_an_end_is_given_up(
+def test_an_endless_answer_is_aborted(
     monkeypatch: pytest.MonkeyPatch, question: Callable[[KubernetesApi], Any]
 ) -> None:
     for module in (answer_room, api_module):
@@ -94,8 +94,8 @@ def test_an_answer_without_an_end_is_given_up(
         answer_of(without_end, question)
 
 
-def test_a_large_object_in_a_watch_is_no_end_of_it() -> None:
-    """aiohttp would take a line of 4 MiB at most; what is longer came anew after each pause, for ever."""
+def test_a_large_object_does_not_end_a_watch() -> None:
+    """aiohttp takes lines of 4 MiB at most. A longer event would come again after each pause, for ever."""
     event = {"type": "ADDED", "object": {"metadata": {"name": "big", "annotations": {"a": "<" * 6_000_000}}}}
 
     def script(call: Call) -> None:
@@ -109,8 +109,8 @@ def test_a_large_object_in_a_watch_is_no_end_of_it() -> None:
     assert answer_of(script, names) == [{"type": "ADDED", "object": {"metadata": {"name": "big"}}}]
 
 
-def test_no_answer_is_asked_for_compressed() -> None:
-    """A list of the same words is a thousand times as long as what arrives of it."""
+def test_no_compressed_answer_is_requested() -> None:
+    """A compressed list of equal words expands to a thousand times its length."""
     seen: list[str | None] = []
 
     def script(call: Call) -> None:

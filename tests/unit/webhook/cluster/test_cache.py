@@ -1,4 +1,4 @@
-"""The list/watch cache against a scripted API server: what it knows, and how it comes back."""
+"""The list/watch cache against a scripted API server: its content, and its return after failures."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ def bookmark(version: int) -> bytes:
 
 
 class Server:
-    """What the API server has to say: lists and watches in the order in which they are asked for."""
+    """The script of the API server: lists and watches, in the order of the requests."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
@@ -137,7 +137,7 @@ def test_it_is_synced_only_when_every_page_of_the_list_is_there(server: Server) 
     run(story)
 
 
-def test_events_of_the_watch_change_it_and_are_told(server: Server) -> None:
+def test_events_of_the_watch_change_it_and_reach_listeners(server: Server) -> None:
     server.lists = [page(connector("old", 1, address="1"), version=1)]
     server.watches = [
         stream(
@@ -192,7 +192,7 @@ def test_a_watch_that_is_too_old_begins_with_a_new_list(server: Server, how: str
         async with running(server) as (cache, changes):
             await until(lambda: cache.get("a", "later") is not None)
             assert cache.get("a", "gone") is None
-            # what has not changed meanwhile is not told again
+            # listeners hear nothing of objects that have not changed meanwhile
             assert [key for key, _ in changes] == [
                 ("a", "kept"),
                 ("a", "gone"),
@@ -205,10 +205,10 @@ def test_a_watch_that_is_too_old_begins_with_a_new_list(server: Server, how: str
 
 
 @pytest.mark.parametrize("line", [b'{"type":"ADDED","object":\n', b"[]\n", b"x" * 3000 + b"\n", b"x" * 3000])
-def test_an_event_that_cannot_be_read_is_passed_over_with_a_new_list(
+def test_an_event_that_cannot_be_read_leads_to_a_new_list(
     server: Server, line: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To ask for it once more would meet it again for ever."""
+    """Another watch from the same version would meet the event again, for ever."""
     monkeypatch.setattr(api_module, "ANSWER_BYTES_LIMIT", 2000)
     server.lists = [
         page(connector("old", 1), version=1),
@@ -241,7 +241,7 @@ def test_lists_between_watches_that_break_at_once_grow_rarer(
     assert all(0.01 * 2**number / 2 <= pause for number, pause in enumerate(pauses))
 
 
-def test_what_was_seen_stays_while_the_api_server_is_away(server: Server) -> None:
+def test_objects_stay_while_the_api_server_is_away(server: Server) -> None:
     server.lists = [page(connector("one", 1), version=1)]
     server.watches = [cut, refuse(503), refuse(429), refuse(403, "forbidden"), refuse(500)]
 
@@ -255,7 +255,7 @@ def test_what_was_seen_stays_while_the_api_server_is_away(server: Server) -> Non
     run(story)
 
 
-def test_a_list_that_fails_is_asked_for_again(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_list_that_fails_is_requested_again(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     server.lists = [refuse(403, "connectors is forbidden"), cut, page(connector("one", 1), version=1)]
 
     async def story() -> None:

@@ -1,4 +1,4 @@
-"""The record of images, kept by several replicas on an API that conflicts, refuses and does not answer."""
+"""The record of images of several replicas, on an API that conflicts, refuses and does not answer."""
 
 import asyncio
 import logging
@@ -68,14 +68,14 @@ def test_a_second_look_writes_nothing() -> None:
     assert len(api.writes) == writes
 
 
-def test_an_old_replica_learns_the_image_of_a_new_one_and_a_new_one_that_of_the_old() -> None:
+def test_an_old_and_a_new_replica_learn_each_others_image() -> None:
     api = Installation(replica_set("s:1"), replica_set("s:2", owner=names.ADMISSION))
     assert set(look(api, "s:1")) == {"s:1", "s:2"}
     api.sets = [replica_set("s:2"), replica_set("s:2", owner=names.ADMISSION)]
     assert set(look(api, "s:2")) == {"s:1", "s:2"}
 
 
-def test_an_image_whose_line_was_removed_is_none_though_a_past_revision_names_it() -> None:
+def test_an_image_whose_line_was_removed_stays_out_though_a_past_revision_names_it() -> None:
     api = Installation(replica_set("s:2"), replica_set("s:1", wanted=0))
     image_keeper = keeper(api, "s:2")
     assert set(asyncio.run(image_keeper.look())) == {"s:1", "s:2"}
@@ -87,7 +87,7 @@ def test_an_image_whose_line_was_removed_is_none_though_a_past_revision_names_it
 @pytest.mark.parametrize(
     "text", ["nonsense", "x" * (TEXT_LIMIT + 1), "{}", "2026-12-01T12:00:00Z s:2 s:3"], ids=len
 )
-def test_a_record_that_is_none_is_said_and_written_anew(text: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_record_is_reported_and_written_anew(text: str, caplog: pytest.LogCaptureFixture) -> None:
     api = Installation(replica_set("s:1"))
     api.write(text)
     with caplog.at_level(logging.INFO):
@@ -98,7 +98,7 @@ def test_a_record_that_is_none_is_said_and_written_anew(text: str, caplog: pytes
 
 
 @pytest.mark.parametrize("data", [None, {}, {KEY: None}, {"other": "kept"}])
-def test_whatever_else_the_object_holds_stays(data: dict[str, Any] | None) -> None:
+def test_other_content_of_the_object_stays(data: dict[str, Any] | None) -> None:
     api = Installation(replica_set("s:1"), replica_set("s:0", wanted=0))
     api.put(RECORD, {"metadata": {"name": names.SIDECAR_IMAGES, "labels": {"a": "b"}}, "data": data})
     assert look(api) == ["s:1"], "no history: the record is not at its beginning"
@@ -107,7 +107,7 @@ def test_whatever_else_the_object_holds_stays(data: dict[str, Any] | None) -> No
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_replicas_of_two_releases_that_look_at_once_end_with_one_record(seed: int) -> None:
+def test_replicas_of_two_releases_that_look_at_once_end_with_the_same_record(seed: int) -> None:
     api = Installation(replica_set("s:1"), replica_set("s:2", owner=names.ADMISSION), seed=seed)
 
     async def race() -> list[Sequence[str]]:
@@ -119,8 +119,8 @@ def test_replicas_of_two_releases_that_look_at_once_end_with_one_record(seed: in
     assert sorted(api.images) == ["s:1", "s:2"]
 
 
-def test_of_many_who_ask_at_once_two_look() -> None:
-    """The first, and one for all who came while it was under way."""
+def test_many_callers_at_once_cause_two_looks() -> None:
+    """The first look, and a second for all callers that came during the first."""
     api = Installation(replica_set("s:1"))
     image_keeper = keeper(api)
 
@@ -131,8 +131,8 @@ def test_of_many_who_ask_at_once_two_look() -> None:
     assert api.calls.count(("list", SETS)) == 2
 
 
-def test_who_asks_while_a_look_is_under_way_sees_what_came_since() -> None:
-    """That look may have read the ReplicaSets a moment before the new one was there."""
+def test_a_caller_during_a_look_sees_later_images() -> None:
+    """That look may have read the ReplicaSets a moment before the new ReplicaSet existed."""
     api = Installation(replica_set("s:1"))
     image_keeper = keeper(api)
 
@@ -152,8 +152,8 @@ def test_who_asks_while_a_look_is_under_way_sees_what_came_since() -> None:
 # -- failures
 
 
-def test_a_cluster_that_does_not_answer_is_no_list_of_images() -> None:
-    """Else a Pod of the roll would be refused, where it need only ask again."""
+def test_a_cluster_that_does_not_answer_gives_no_list_of_images() -> None:
+    """Otherwise a Pod of the rollout would be refused, although it need only ask again."""
     api = Installation(replica_set("s:1"))
     api.fails["list", SETS] = ClusterUnavailable("no answer")
     image_keeper = keeper(api)
@@ -167,7 +167,7 @@ def test_a_cluster_that_does_not_answer_is_no_list_of_images() -> None:
 
 @pytest.mark.parametrize("error", [Forbidden("no"), ClusterRefused("immutable"), ClusterUnavailable("slow")])
 @pytest.mark.parametrize("begun", [True, False])
-def test_what_cannot_be_written_is_known_all_the_same(
+def test_an_image_that_cannot_be_recorded_is_known_all_the_same(
     error: Exception, begun: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     api = Installation(replica_set("s:1"), replica_set("s:2", owner=names.ADMISSION))
@@ -182,7 +182,7 @@ def test_what_cannot_be_written_is_known_all_the_same(
     assert vars(line)["cause"] == str(error), "said once"
 
 
-def test_conflicts_without_end_are_given_up_and_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_endless_conflicts_end_with_a_line(caplog: pytest.LogCaptureFixture) -> None:
     api = Installation(replica_set("s:1"))
     api.write("")
     api.fails["replace", RECORD] = Conflict("changed")
@@ -191,7 +191,7 @@ def test_conflicts_without_end_are_given_up_and_said(caplog: pytest.LogCaptureFi
     assert "again and again" in vars(line)["cause"]
 
 
-def test_a_failure_ends_no_process_and_its_end_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_ends_no_process_and_its_end_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     api = Installation(replica_set("s:1"))
     api.fails["list", SETS] = ClusterUnavailable("no answer")
     rounds = 0

@@ -1,4 +1,4 @@
-"""JSON that is nested too deep for the standard library: alone, in a list, in a watch, and of any shape."""
+"""JSON of any shape that is too deep for the standard library: alone, in a list, and in a watch."""
 
 import json
 import random
@@ -23,7 +23,7 @@ def deep_object(depth: int = DEEP) -> bytes:
 
 
 def within(value: Any, levels: int) -> Any:
-    """What is to stay of a value, with this many levels of objects and arrays."""
+    """The expected rest of a value, with this many levels of objects and arrays."""
     if isinstance(value, dict | list) and levels == 0:
         return None
     if isinstance(value, dict):
@@ -32,7 +32,7 @@ def within(value: Any, levels: int) -> Any:
 
 
 def any_value(chance: random.Random, depth: int) -> Any:
-    """Nested this deep at one place at least."""
+    """A value that is this deep in at least one place."""
     if depth == 0:
         return chance.choice([*TEXTS, 1, -2.5e3, None, True, {}, []])
     beside = [any_value(chance, 0) for _ in range(chance.randrange(3))]
@@ -49,7 +49,7 @@ def test_a_document_that_is_too_deep_is_read_without_its_deepest_parts() -> None
 
 
 @pytest.mark.parametrize("depth", [1, DEPTH_LIMIT - 1, DEPTH_LIMIT, DEPTH_LIMIT + 1, DEPTH_LIMIT + 2, 200])
-def test_what_stays_of_any_value_is_exactly_the_upper_levels(depth: int) -> None:
+def test_of_any_value_exactly_the_upper_levels_stay(depth: int) -> None:
     chance = random.Random(depth)
     for _ in range(60):
         value = [any_value(chance, depth)]
@@ -60,13 +60,13 @@ def test_what_stays_of_any_value_is_exactly_the_upper_levels(depth: int) -> None
         assert parsed[1] == len(text) + 1
 
 
-def test_a_value_without_its_end_is_none_wherever_it_is_cut() -> None:
+def test_a_value_without_its_end_is_refused_wherever_it_is_cut() -> None:
     text = json.dumps(["x", {"a\\": '"]}'}, [[]]])
     assert [shallow(text[:end], 0) for end in range(len(text))] == [None] * len(text)
 
 
 @pytest.mark.parametrize("data", [b"[" * DEEP, b"[" * DEEP + b'"' + b"]" * DEEP, deep_object() + b"}"])
-def test_what_is_deep_and_no_json_is_refused(data: bytes) -> None:
+def test_a_deep_text_that_is_no_json_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"cut off|Extra data"):
         parse(data)
 

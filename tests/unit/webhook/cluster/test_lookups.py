@@ -1,4 +1,4 @@
-"""What admission asks of its caches, and what it asks the API server itself."""
+"""The questions of admission that caches answer, and the questions that go to the API server."""
 
 import asyncio
 import contextlib
@@ -46,7 +46,9 @@ async def viewing(store: ApiStore) -> AsyncIterator[AdmissionView]:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def test_a_small_connector_is_had_without_a_question_and_a_large_one_with_one(store: ApiStore) -> None:
+def test_a_small_connector_comes_from_the_cache_and_a_large_connector_from_the_api_server(
+    store: ApiStore,
+) -> None:
     small, large = stories.connector(store, "small"), stories.connector(store, "large", params=LARGE + PATH)
 
     async def story() -> None:
@@ -60,7 +62,7 @@ def test_a_small_connector_is_had_without_a_question_and_a_large_one_with_one(st
     stories.run(story())
 
 
-def test_what_decides_of_a_namespace_and_its_quotas_is_kept(store: ApiStore) -> None:
+def test_the_deciding_facts_of_a_namespace_and_its_quotas_stay(store: ApiStore) -> None:
     labels = {names.ALLOW_UNCONFINED: "true", "other": "x"}
     store.put(paths.namespace("team"), {"kind": "Namespace", "metadata": {"name": "team", "labels": labels}})
     for name, hard in {

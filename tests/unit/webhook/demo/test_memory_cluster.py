@@ -1,4 +1,4 @@
-"""The in-memory cluster answers as a real one would."""
+"""The cluster in memory, which answers as a real cluster does."""
 
 import asyncio
 import base64
@@ -66,7 +66,7 @@ def test_a_review_names_the_pod_and_the_service_account() -> None:
     assert review.identity.extra["authentication.kubernetes.io/credential-id"][0].startswith("JTI=")
 
 
-def test_a_token_without_a_pod_is_authenticated_but_bound_to_none() -> None:
+def test_a_token_without_a_pod_is_authenticated_but_not_bound() -> None:
     memory_cluster = cluster()
     token = memory_cluster.issue_unbound_token("team", "default", AUDIENCE)
     review = asyncio.run(memory_cluster.review_token(token, AUDIENCE))
@@ -82,7 +82,7 @@ def altered(token: Secret, part: int, change: Mapping[str, Any]) -> Secret:
     return Secret(".".join(parts))
 
 
-def test_a_token_that_does_not_count_is_refused_in_the_api_servers_words() -> None:
+def test_a_token_that_is_not_valid_is_refused_in_the_api_servers_words() -> None:
     clock = Clock()
     memory_cluster = cluster(clock=clock)
     good = memory_cluster.issue_token("team", "job", AUDIENCE)
@@ -120,7 +120,7 @@ def test_a_token_ends_with_its_pod() -> None:
     assert error == "pod UID (second) does not match claim (pod-uid)"
 
 
-def test_an_object_gets_what_the_api_server_gives_and_keeps_its_uid() -> None:
+def test_an_object_gets_the_fields_of_the_api_server_and_a_stable_uid() -> None:
     memory_cluster = cluster()
     manifest = {"kind": "Connector", "metadata": {"name": "pypi"}, "spec": {"address": "a"}}
     first = dict(memory_cluster.apply(manifest)["metadata"])
@@ -220,6 +220,6 @@ def rule(**changes: list[str]) -> dict[str, Any]:
         ([rule(resourceNames=["other"]), binding(ACCOUNT)], False),
     ],
 )
-def test_an_access_follows_the_role_bindings(manifests: list[Mapping[str, Any]], expected: bool) -> None:
+def test_access_follows_the_role_bindings(manifests: list[Mapping[str, Any]], expected: bool) -> None:
     result = asyncio.run(cluster(*manifests).is_allowed(IDENTITY, "get", "shared", "pypi"))
     assert result is expected

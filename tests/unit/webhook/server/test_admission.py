@@ -1,4 +1,4 @@
-"""Admission's edge: one table of everything that can come in, and what is answered."""
+"""Admission's edge: a table of all possible inputs and their answers."""
 
 import asyncio
 import base64
@@ -160,7 +160,7 @@ def test_an_internal_error_leaves_as_a_review_without_a_stack_trace(
     assert ours[-1].getMessage() == "admission"
 
 
-def test_a_body_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_does_not_arrive_is_refused_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "BODY_SECONDS", 0.01)
     sent: list[dict[str, Any]] = []
 
@@ -182,7 +182,7 @@ def test_a_body_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch
     assert sent[0]["status"] == 408
 
 
-def test_the_namespaces_label_is_asked_for() -> None:
+def test_the_namespaces_label_is_looked_up() -> None:
     async def places(namespace: str) -> NamespaceFacts:
         labels = {"connectors.alauda.io/allow-unconfined": "true"}
         return NamespaceFacts(labels if namespace == "team-a" else {})
@@ -194,7 +194,7 @@ def test_the_namespaces_label_is_asked_for() -> None:
     assert "allow-unconfined" in response["warnings"][0]
 
 
-def test_there_is_one_log_line_for_an_admission_and_never_the_pod(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_admission_has_a_single_log_line_without_the_pod(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     post_now(document())
     [record] = [record for record in caplog.records if record.name == "webhook.server.admission"]

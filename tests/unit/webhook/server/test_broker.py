@@ -1,4 +1,4 @@
-"""The broker over HTTP: what it grants, over TLS as well, and what it answers while the cluster fails."""
+"""The broker over HTTP: its grants, also over TLS, and its answers while the cluster fails."""
 
 import asyncio
 import logging
@@ -95,7 +95,7 @@ def test_a_rejected_version_is_answered_with_itself_until_the_secret_changes(
 
 
 class Failing(MemoryCluster):
-    """Answers the first questions, and then fails as it was told to."""
+    """Answers the first questions, and then fails as the test wishes."""
 
     def __init__(self, failure: BaseException, at: str) -> None:
         super().__init__([injected(), connector(), login()])
@@ -135,7 +135,7 @@ class Hanging(MemoryCluster):
 @pytest.mark.parametrize(
     ("peers", "expected"), [(1, reception.SLOTS_PER_PEER_LIMIT), (20, reception.SLOTS_LIMIT)]
 )
-def test_only_so_many_grants_are_under_way_at_once(peers: int, expected: int) -> None:
+def test_the_number_of_grants_under_way_is_limited(peers: int, expected: int) -> None:
     """Leaves connections to the API server for the Lease and the certificates, and turns for others, whatever
     one address sends."""
     under_way, most = 0, 0
@@ -209,7 +209,7 @@ def test_health_and_readiness() -> None:
     assert problem(request(failing, url="/readyz", method="GET")) == (503, "ClusterUnavailable")
 
 
-def test_an_unavailable_cluster_is_one_event_whatever_its_detail() -> None:
+def test_an_unavailable_cluster_is_the_same_event_whatever_its_detail() -> None:
     recorder = Told()
     failing = Failing(ClusterUnavailable("the API server did not answer GET /x in time"), "secret")
     requests(failing, 1, bearer=token(failing), recorder=recorder)
@@ -231,7 +231,7 @@ def test_a_secret_that_the_broker_may_not_read_is_a_refusal_with_the_fix(
 
 
 def test_a_missing_right_of_the_broker_ends_no_grant(caplog: pytest.LogCaptureFixture) -> None:
-    """A 4xx would: the sidecar takes it for a refusal of this Pod."""
+    """A 4xx would end it: the sidecar takes it for a refusal of this Pod."""
     failing = Failing(Forbidden("tokenreviews is forbidden"), "review_token")
     response = ask(failing)
     assert problem(response) == (503, "ClusterRefused")

@@ -1,4 +1,4 @@
-"""What a grant or a refusal leaves: a line in the log, an Event at the Pod, and the credential nowhere."""
+"""The traces of a grant or a refusal: a line in the log, an Event on the Pod, and no credential."""
 
 import asyncio
 import base64
@@ -38,12 +38,12 @@ from webhook.identifiers import ConnectorKey
 FIELDS = ("connector", "namespace", "pod", "service_account", "result", "reason", "upload", "rejected")
 
 
-def test_each_grant_and_each_refusal_of_a_pod_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_grant_and_each_refusal_of_a_pod_is_a_single_line(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "webhook")
     memory_cluster = cluster()
     version = ask(memory_cluster).json()["version"]
     ask(memory_cluster, key="team/other")
-    request(memory_cluster)  # without a token: it is counted, and is no line
+    request(memory_cluster)  # without a token: the broker counts it, and logs no line
     lines = [[getattr(record, field) for field in FIELDS] for record in audit(caplog)]
     assert lines == [
         ["team/pypi", "team", "job", "default", "granted", "Granted", True, False],
@@ -87,7 +87,7 @@ def test_the_canary_is_in_no_log_and_in_no_answer_but_the_grant(caplog: pytest.L
     assert bearer not in logged
 
 
-def test_the_search_for_the_canary_sees_one_that_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_search_for_the_canary_sees_a_logged_canary(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     logger = logging.getLogger("webhook.server.broker")
     for plant in (
@@ -122,7 +122,7 @@ def request_after(version: str, cause: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("cause", CAUSES)
-def test_a_pod_hears_what_its_registry_does_where_there_is_no_newer_grant(
+def test_a_pod_gets_an_event_about_its_registry_where_there_is_no_newer_grant(
     cause: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "webhook")
@@ -140,14 +140,14 @@ def test_a_pod_hears_what_its_registry_does_where_there_is_no_newer_grant(
 
 
 @pytest.mark.parametrize("cause", [None, "a-cause-of-a-newer-sidecar"])
-def test_a_cause_that_nobody_knows_is_no_event(cause: str | None) -> None:
+def test_an_unknown_cause_is_no_event(cause: str | None) -> None:
     recorder, memory_cluster = Told(), cluster()
     version = ask(memory_cluster).json()["version"]
     assert ask(memory_cluster, json=request_after(version, cause), recorder=recorder).status_code == 200
     assert [kind for kind, *_ in recorder.lines()] == ["Normal Granted"]
 
 
-def test_a_newer_grant_is_no_trouble() -> None:
+def test_a_newer_grant_gets_no_event_about_the_registry() -> None:
     recorder, memory_cluster = Told(), cluster()
     version = ask(memory_cluster).json()["version"]
     memory_cluster.apply(login(password=CANARY + "-new"))
@@ -158,7 +158,7 @@ def test_a_newer_grant_is_no_trouble() -> None:
     assert [kind for kind, *_ in recorder.lines()] == ["Normal Granted"]
 
 
-def test_a_pod_hears_of_its_first_grant_and_of_no_renewal() -> None:
+def test_a_pod_gets_an_event_for_its_first_grant_and_for_no_renewal() -> None:
     recorder, memory_cluster = Told(), cluster()
     requests(memory_cluster, 3, bearer=token(memory_cluster), recorder=recorder)
     assert recorder.lines() == [("Normal Granted", "Connector team/pypi: install and upload", True)]
@@ -185,7 +185,7 @@ def test_a_grant_without_upload_says_so() -> None:
     assert recorder.lines() == [("Normal Granted", "Connector team/pypi: install", True)]
 
 
-def test_each_refusal_is_told_and_a_grant_after_it_is_news_again() -> None:
+def test_each_refusal_is_an_event_and_so_is_the_grant_after_it() -> None:
     recorder = Told()
     memory_cluster = Changing(
         [injected(), connector(), login()], after=1, change={**login(), "type": "Opaque"}
@@ -221,7 +221,7 @@ class Changing(MemoryCluster):
         return await super().review_token(token, audience)
 
 
-def test_a_pod_that_only_a_bad_token_claims_is_told_nothing() -> None:
+def test_a_pod_that_only_a_bad_token_claims_gets_no_event() -> None:
     recorder, memory_cluster = Told(), cluster()
     foreign = memory_cluster.issue_token("team", "job", "https://kubernetes.default.svc").reveal()
     for bearer in (foreign, None, "a.b.c"):

@@ -1,4 +1,4 @@
-"""The broker over HTTP: who is refused, and why; every broken input has its answer."""
+"""The broker over HTTP: its refusals and their reasons. Every broken input has its answer."""
 
 import asyncio
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def allow(namespace: str, *verbs: str) -> list[dict[str, Any]]:
     ],
 )
 @pytest.mark.parametrize("place", ["another namespace", "the same namespace under rbac"])
-def test_a_review_decides_where_one_applies(
+def test_an_access_review_decides_where_it_applies(
     place: str, verbs: tuple[str, ...], granted: bool, upload: bool
 ) -> None:
     if place == "another namespace":
@@ -68,7 +68,7 @@ def test_a_review_decides_where_one_applies(
         assert problem(response) == (403, "AccessDenied")
 
 
-def test_whether_a_foreign_connector_exists_is_told_to_nobody_without_access() -> None:
+def test_a_caller_without_access_does_not_learn_whether_a_connector_exists() -> None:
     memory_cluster = cluster(pod=injected(connector="shared/nothing"))
     assert problem(ask(memory_cluster, key="shared/nothing")) == (403, "AccessDenied")
     memory_cluster = cluster(*allow("shared", "get"), pod=injected(connector="shared/nothing"))
@@ -111,7 +111,7 @@ def test_a_refusal_is_a_problem_document(
     assert problem(ask(make(), key=key)) == expected
 
 
-def test_a_token_that_does_not_count_is_401() -> None:
+def test_a_token_that_is_not_valid_is_401() -> None:
     memory_cluster = cluster()
     foreign = memory_cluster.issue_token("team", "job", "https://kubernetes.default.svc").reveal()
     unbound = memory_cluster.issue_unbound_token("team", "default", AUDIENCE).reveal()
@@ -178,19 +178,19 @@ def test_a_body_of_another_type_is_415(kind: str | None) -> None:
     assert problem(response) == (415, "UnsupportedMediaType")
 
 
-def test_fields_of_a_later_sidecar_are_let_pass() -> None:
+def test_fields_of_a_later_sidecar_are_ignored() -> None:
     assert ask(cluster(), json={"connector": "team/pypi", "novelty": [1]}).status_code == 200
 
 
-def test_a_sidecar_that_enforces_the_policy_is_told_it() -> None:
+def test_a_sidecar_that_enforces_the_policy_gets_it() -> None:
     memory_cluster = cluster(connector(denyPackages="evil-*"))
     answer = ask(memory_cluster, json=grant_request("team/pypi", None))
     policy = {"connector": "team/pypi", "allow": [], "deny": ["evil-*"]}
     assert (answer.status_code, answer.json()["packages"]) == (200, policy)
 
 
-def test_a_sidecar_of_an_earlier_release_gets_no_grant_that_it_would_only_half_keep() -> None:
-    """It sends no word of what it enforces, and reads past a policy in its grant."""
+def test_a_sidecar_of_an_earlier_release_gets_no_grant_that_it_would_enforce_only_in_part() -> None:
+    """It does not list the rules that it enforces, and ignores a policy in its grant."""
     answer = ask(cluster(connector(denyPackages="evil-*")))
     assert problem(answer) == (403, "SidecarTooOld")
     assert "create the Pod anew" in answer.json()["detail"]
@@ -199,8 +199,8 @@ def test_a_sidecar_of_an_earlier_release_gets_no_grant_that_it_would_only_half_k
     assert (without.status_code, without.json().get("packages")) == (200, None)
 
 
-def test_the_age_of_a_sidecar_is_looked_at_after_its_rights() -> None:
-    """What a Connector says is nobody's business who may not use it."""
+def test_the_age_of_a_sidecar_is_checked_after_its_rights() -> None:
+    """A caller that may not use a Connector learns nothing about it."""
     answer = ask(cluster(connector(denyPackages="evil-*", authorization="rbac")))
     assert problem(answer) == (403, "AccessDenied")
 

@@ -1,4 +1,4 @@
-"""The log lines of libraries, which may quote requests: quieted at every level that an administrator sets."""
+"""The log lines of libraries, which may quote requests. They are quiet at every level that is set."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The reception of the broker: strangers and refused Pods cost little, and nobody else waits for them."""
+"""The reception of the broker: strangers and refused Pods cost little, and no other caller waits for them."""
 
 import asyncio
 import time
@@ -42,7 +42,7 @@ async def ask(client: httpx.AsyncClient, bearer: str) -> httpx.Response:
 
 
 def forged(memory_cluster: MemoryCluster) -> str:
-    """All that can be looked at is right; the signature is not."""
+    """All claims are right; the signature is wrong."""
     head, claims, signature = token(memory_cluster).split(".")
     return f"{head}.{claims}.{signature[:8][::-1]}{signature[8:]}"
 
@@ -78,7 +78,7 @@ def test_made_up_tokens_cost_few_reviews_and_nobody_else_waits(
     assert lines.count("requests turned away") == 1
 
 
-def test_a_running_pod_is_granted_on_though_others_at_its_address_fail() -> None:
+def test_a_running_pod_gets_further_grants_though_others_at_its_address_fail() -> None:
     memory_cluster = Counting()
     good, bad = token(memory_cluster), made_up(aud=["x"])
 
@@ -97,7 +97,7 @@ def test_a_running_pod_is_granted_on_though_others_at_its_address_fail() -> None
 # -- Pods that the API server knows
 
 
-def test_a_running_pod_is_granted_on_after_its_token_was_rotated() -> None:
+def test_a_running_pod_gets_further_grants_after_its_token_was_rotated() -> None:
     memory_cluster = Counting()
 
     async def story() -> None:
@@ -115,7 +115,7 @@ def test_a_running_pod_is_granted_on_after_its_token_was_rotated() -> None:
 
 
 def test_tokens_that_claim_a_known_pod_cost_few_reviews_and_end_no_grant() -> None:
-    """Whoever reads Pods knows ServiceAccount and uid, and writes both into tokens of their own."""
+    """Every reader of Pods knows ServiceAccount and uid, and can write both into a token."""
     memory_cluster = Counting()
 
     async def story() -> None:
@@ -132,7 +132,7 @@ def test_tokens_that_claim_a_known_pod_cost_few_reviews_and_end_no_grant() -> No
 
 
 def opted_out() -> dict[str, Any]:
-    """A Pod that keeps the webhook away, with a container written by hand: its token is genuine."""
+    """A Pod that opts out of injection and has a container written by hand. Its token is genuine."""
     pod = injected()
     pod["metadata"]["annotations"]["connectors.alauda.io/inject"] = "false"
     return pod
@@ -155,7 +155,7 @@ def test_a_pod_that_is_refused_again_and_again_costs_few_reviews_and_lines(
             assert int(answers[-1].headers["Retry-After"]) > 0
 
     asyncio.run(story())
-    most = 64 + SLOTS_PER_PEER_LIMIT + 4 * 5  # and what is refilled meanwhile
+    most = 64 + SLOTS_PER_PEER_LIMIT + 4 * 5  # and the refill of that time
     assert memory_cluster.reviews <= most
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("webhook")]
     assert len(lines) <= most + 2
@@ -163,7 +163,7 @@ def test_a_pod_that_is_refused_again_and_again_costs_few_reviews_and_lines(
 
 
 def test_a_refused_pod_takes_nothing_from_another() -> None:
-    """Not from its neighbour at the same address, nor by a token that only claims to be another's."""
+    """Not from its neighbour at the same address, nor from another Pod by a token that only claims it."""
     memory_cluster = Counting()
     other = opted_out()
     other["metadata"] = {**other["metadata"], "name": "other"}
@@ -181,7 +181,7 @@ def test_a_refused_pod_takes_nothing_from_another() -> None:
 
 
 def test_no_token_that_only_claims_a_pod_counts_against_that_pod() -> None:
-    """From many addresses, so that no limit of theirs stops it."""
+    """From many addresses, so that no limit of an address stops it."""
     memory_cluster = Counting()
 
     async def forge(app: FastAPI, number: int) -> None:
@@ -198,7 +198,7 @@ def test_no_token_that_only_claims_a_pod_counts_against_that_pod() -> None:
     asyncio.run(story())
 
 
-# -- requests that come to no token
+# -- requests without a usable token
 
 
 JUNK: Mapping[str, Mapping[str, Any]] = {
@@ -211,7 +211,7 @@ JUNK: Mapping[str, Mapping[str, Any]] = {
 
 
 @pytest.mark.parametrize("reason", JUNK)
-def test_junk_is_counted_in_one_line_and_as_failures_of_its_address(
+def test_junk_is_counted_in_a_single_line_and_as_failures_of_its_address(
     reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "webhook")

@@ -1,4 +1,4 @@
-"""The Events of a Connector: each cause that keeps it from being ready, when it is news."""
+"""The Events of a Connector: each new cause for which it is not ready."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -54,8 +54,8 @@ def gone(detail: str) -> Probe:
     return Probe("unreachable", detail)
 
 
-def test_another_cause_of_the_same_reason_is_told(store: ApiStore) -> None:
-    """The first one would stand in `kubectl describe` for an hour, and send people the wrong way."""
+def test_another_cause_of_the_same_reason_is_an_event(store: ApiStore) -> None:
+    """The first cause would stand in `kubectl describe` for an hour, and mislead people."""
     expired = gone("certificate verify failed: certificate has expired")
     unknown = gone("certificate verify failed: self-signed certificate")
     assert events(store, [expired, unknown, unknown, OK]) == [
@@ -65,6 +65,6 @@ def test_another_cause_of_the_same_reason_is_told(store: ApiStore) -> None:
     ]
 
 
-def test_what_stays_as_it_is_is_told_once(store: ApiStore) -> None:
+def test_an_unchanged_status_is_a_single_event(store: ApiStore) -> None:
     assert len(events(store, [gone("x")] * 3)) == 1
     assert len(events(store, [OK, OK, Probe("ok", "status code 404")])) == 1

@@ -1,4 +1,4 @@
-"""What a Connector and its Secrets are worth, by what the API server answers."""
+"""The inspection of a Connector and its Secrets, for each answer of the API server."""
 
 import asyncio
 import base64
@@ -50,7 +50,7 @@ def reasons(inspection: Inspection) -> list[str]:
     return [problem.reason for problem in inspection.problems]
 
 
-def test_what_can_be_used_is_handed_on_with_its_versions() -> None:
+def test_usable_secrets_are_returned_with_their_versions() -> None:
     inspection = inspected(**BOTH)
     assert inspection.registry
     assert inspection.registry.credential
@@ -84,7 +84,7 @@ def test_an_anonymous_connector_reads_no_secret() -> None:
         (inspected(address="ftp://x"), ["InvalidAddress"]),
     ],
 )
-def test_everything_that_is_wrong_is_told_and_nothing_is_asked(
+def test_all_problems_are_reported_and_no_registry_is_probed(
     inspection: Inspection, expected: list[str]
 ) -> None:
     assert reasons(inspection) == expected

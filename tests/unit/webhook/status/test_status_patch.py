@@ -1,4 +1,4 @@
-"""A Connector's status: which patch says what is known, and when there is nothing to say."""
+"""A Connector's status: the patch for each report, and no patch where nothing changed."""
 
 from typing import Any
 
@@ -42,13 +42,13 @@ def report(probe: Probe | None = OK, *problems: Problem, versions: Versions | No
 
 
 def reported(probe: Probe | None = OK, *problems: Problem, generation: int = 1) -> dict[str, Any]:
-    """The Connector after that was written into its status."""
+    """The Connector after this report was written into its status."""
     patch = status_patch(connector(generation=generation), report(probe, *problems), THEN)
     assert patch is not None
     return connector(patch["status"], generation=generation)
 
 
-def test_the_first_status_tells_every_condition_in_order() -> None:
+def test_the_first_status_has_every_condition_in_order() -> None:
     result = reported(None)["status"]
     assert [item["type"] for item in result["conditions"]] == list(TYPES)
     assert {item["lastTransitionTime"] for item in result["conditions"]} == {THEN}
@@ -93,7 +93,7 @@ def test_another_reason_or_message_leaves_the_time_as_it_was() -> None:
     assert liveness["lastTransitionTime"] == THEN
 
 
-def test_a_new_generation_is_told_everywhere_and_changes_no_time() -> None:
+def test_a_new_generation_is_written_everywhere_and_changes_no_time() -> None:
     before = {**reported(), "metadata": connector(generation=2)["metadata"]}
     assert not is_current(before)
     patch = status_patch(before, report(), NOW)
@@ -102,7 +102,7 @@ def test_a_new_generation_is_told_everywhere_and_changes_no_time() -> None:
     assert {item["lastTransitionTime"] for item in patch["status"]["conditions"]} == {THEN}
 
 
-def test_what_others_wrote_is_kept() -> None:
+def test_the_fields_of_other_writers_stay() -> None:
     foreign = {"type": "Mirrored", "status": "True", "reason": "x", "unknown": 1}
     before = reported()
     before["status"]["conditions"].insert(0, foreign)
@@ -112,7 +112,7 @@ def test_what_others_wrote_is_kept() -> None:
     patch = status_patch(before, report(REFUSED), NOW)
     assert patch is not None
     assert patch["status"]["conditions"][0] == foreign
-    # a merge patch leaves alone what it does not name
+    # a merge patch leaves other fields alone
     assert "other" not in patch["status"]
 
 
@@ -123,10 +123,10 @@ def foreign(number: int) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("forged", range(len(TYPES) + 1))
 @pytest.mark.parametrize("others", [FOREIGN_LIMIT - 1, FOREIGN_LIMIT, FOREIGN_LIMIT + 1, CONDITIONS_LIMIT])
 @pytest.mark.parametrize("is_ours_first", [False, True])
-def test_conditions_of_others_leave_room_for_each_of_ours(
+def test_foreign_conditions_leave_room_for_each_of_ours(
     others: int, forged: int, is_ours_first: bool
 ) -> None:
-    """As many as the kind takes, of others and in our name; the API server would refuse a longer list."""
+    """The limit of the kind, with conditions of other writers and in our name. A longer list is refused."""
     ours = [{"type": kind, "status": "False", "reason": "Forged"} for kind in TYPES[:forged]]
     by_others = foreign(min(others, CONDITIONS_LIMIT - forged))
     stored = ours + by_others if is_ours_first else by_others + ours
@@ -136,7 +136,7 @@ def test_conditions_of_others_leave_room_for_each_of_ours(
     assert len(written) <= CONDITIONS_LIMIT
     assert [item for item in written if item["type"] not in TYPES] == by_others[:FOREIGN_LIMIT]
     assert [item["status"] for item in written if item["type"] in TYPES] == ["True"] * len(TYPES)
-    # and is not contradicted for ever
+    # and no writer restores its conditions again and again
     assert status_patch(connector(patch["status"]), report(), NOW) is None
 
 
@@ -170,7 +170,9 @@ def test_a_long_message_is_cut() -> None:
         (connector({"conditions": "nonsense"}), None),
     ],
 )
-def test_a_successor_reads_what_its_forerunner_saw(before: dict[str, Any], expected: Probe | None) -> None:
+def test_a_successor_reads_the_last_probe_of_its_predecessor(
+    before: dict[str, Any], expected: Probe | None
+) -> None:
     assert reported_probe(before) == expected
 
 
