@@ -75,7 +75,7 @@ def _check(options: argparse.Namespace, environment: Mapping[str, str], errors: 
     manifests = load(options.files)
     keys = [choose(manifests, options.connector)] if options.connector else sorted(manifests.connectors)
     if not keys:
-        choose(manifests, None)
+        choose(manifests, None)  # raises: there is no Connector
     registries: list[RegistryAccess] = []
     problems = Problems()
     for key in keys:

@@ -94,7 +94,8 @@ class ImageKeeper:
         """Read the cluster and return `known`. Raises a `ConnectorsError` of the cluster.
 
         Callers that wait share a look: it is new enough for each caller that came before it began. So forged
-        Pods cost at most one look at a time.
+        Pods cost at most a look at a time. Example: caller A begins look 1. B and C come during look 1, which
+        may have read the cluster before their image was there. They wait, B begins look 2, and C shares it.
         """
         begun = self._begun
         async with self._looking:

@@ -133,7 +133,11 @@ class Lease:
             await asyncio.sleep(self._times.retry_seconds * (1 + 1.2 * random.random()))  # noqa: S311
 
     async def _hold(self, working: "asyncio.Future[None]", renewed: float) -> None:
-        """Until the work ends, another replica holds the Lease, or it was not renewed in time."""
+        """Until the work ends, another replica holds the Lease, or it was not renewed in time.
+
+        `renewed` is our time just before the last successful request. From it, `renew_deadline_seconds` may
+        pass until the next success. `left` is the rest of them, and limits the wait and the request alike.
+        """
         while True:
             left = renewed + self._times.renew_deadline_seconds - self._clock()
             done, _ = await asyncio.wait([working], timeout=max(0, min(self._times.retry_seconds, left)))

@@ -62,6 +62,7 @@ class Observer:
         outcome = await self._prober.probe(manifest, inspection, last_probe, turn)
         if isinstance(outcome, LastProbe):
             return Look(manifest, _report(manifest, inspection, outcome.probe), last_probe=outcome)
+        # a complete status stays until the probe; a new Connector gets its first conditions before
         if all(condition(manifest, kind) for kind in TYPES):
             return Look(manifest, due=outcome)
         return Look(manifest, _report(manifest, inspection, None), due=outcome)

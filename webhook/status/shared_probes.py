@@ -67,7 +67,7 @@ class SharedProbes:
             return probe
         finally:
             del self._under_way[key]
-            running.cancel()
+            running.cancel()  # without effect after a result; else it wakes the waiting callers
 
     def _remember(self, key: object, probe: Probe) -> None:
         before = self._refusals.get(key)

@@ -21,7 +21,7 @@ from webhook.plain_text import plain
 HIDDEN = ("Cc", "Cf", "Zl", "Zp", "Cs", "Co")
 ATTACKS = {
     "a title": "\x1b]0;owned\x07",
-    "one octet": "\x9b31m",
+    "a single byte": "\x9b31m",
     "a colour": "\x1b[8m",
     "a carriage return": "bad\rgood",
     "a turn": "\u202egpj.exe",

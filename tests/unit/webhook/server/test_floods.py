@@ -45,10 +45,10 @@ def fresh() -> Iterator[Served]:
         yield process
 
 
-def drip(sock: ssl.SSLSocket, octet: int) -> bool:
+def drip(sock: ssl.SSLSocket, byte: int) -> bool:
     """Send a byte and wait a fifth of a second. True if the connection has ended by then."""
     try:
-        sock.sendall(bytes([octet]))
+        sock.sendall(bytes([byte]))
     except OSError:
         return True
     return is_gone(sock, seconds=0.2)
@@ -136,7 +136,7 @@ def test_a_head_that_drips_on_a_used_connection_ends_too(admission: Served) -> N
         sock.sendall(get("/healthz"))
         assert answer(sock)[0] == 200
         began = time.monotonic()
-        ended = next((n for n, octet in enumerate(b"GET /" + b"a" * 100) if drip(sock, octet)), None)
+        ended = next((n for n, byte in enumerate(b"GET /" + b"a" * 100) if drip(sock, byte)), None)
         assert ended is not None, "it goes on"
         assert LIMITS.head_seconds - 0.5 < time.monotonic() - began < LIMITS.head_seconds + 3
 
