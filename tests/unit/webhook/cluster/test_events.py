@@ -208,18 +208,18 @@ def test_a_full_memory_evicts_written_events_and_then_drops(
 ) -> None:
     monkeypatch.setattr(series_module, "EVENTS_LIMIT", 6)  # three Events of a namespace may wait
 
-    async def tell(recorder: EventRecorder, number: int) -> None:
+    async def record_event(recorder: EventRecorder, number: int) -> None:
         await recorder.record({**POD, "uid": str(number)}, reason="X", message="x", kind="Normal")
 
     async def test() -> None:
         async with recording(store) as recorder:
             for number in range(9):
-                await tell(recorder, number)
+                await record_event(recorder, number)
                 await store.until(lambda it, number=number: len(it.events) == number + 1)  # type: ignore[misc]
         assert [record for record in caplog.records if "too many events" in record.msg] == []
         async with recording(store, runs=False) as recorder:
             for number in range(4):
-                await tell(recorder, number)
+                await record_event(recorder, number)
         assert [record.dropped for record in caplog.records if "too many events" in record.msg] == [1]
 
     run(test())
