@@ -62,7 +62,7 @@ def test_a_patch_holds_plain_texts() -> None:
     """A cache shares the texts that it sees, and `sys.intern` refuses a member of an enumeration."""
     problem = Problem(ConnectorReason.SECRET_NOT_FOUND, "gone")
     for result in (reported(), reported(None), reported(REFUSED), reported(None, problem)):
-        texts = {type(text) for item in result["status"]["conditions"] for text in condition.values()}
+        texts = {type(text) for item in result["status"]["conditions"] for text in item.values()}
         assert texts == {str, int}
 
 
