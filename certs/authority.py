@@ -1,7 +1,7 @@
 """The certificate authority and the leaves that it issues (RFC 5280), all with ECDSA P-256.
 
 Nothing here reads a clock or a file: the caller passes the time. Every TLS stack of the last decade verifies
-P-256, and a key takes a millisecond; an RSA key would take a second of a small Pod's start.
+P-256. A P-256 key takes a millisecond; an RSA key would take a second of a small Pod's start.
 """
 
 import ipaddress

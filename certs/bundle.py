@@ -7,7 +7,7 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFI
 
 
 def join_bundle(bundles: Iterable[str]) -> str:
-    """One PEM bundle of all certificates in `bundles`, each once, in order."""
+    """Join bundles into a single PEM bundle, with each certificate once, in order."""
     blocks = dict.fromkeys(block for bundle in bundles for block in split_bundle(bundle))
     return "".join(block + "\n" for block in blocks)
 

@@ -48,9 +48,9 @@ ANNOUNCED_AFTER = timedelta(hours=1)
 minute. A replica that does not know it would refuse a Pod that was injected with it."""
 
 SETTLED_AFTER = LEAF_LIFE / 3
-"""How long a new authority waits before it signs, while a leaf of an earlier authority can still serve:
-running sidecars learn of it with their next grant. A longer wait has no use: at its renewal, a third of a
-leaf's life is left."""
+"""A new authority waits this long before it signs, while a leaf of an earlier authority can still serve.
+Meanwhile running sidecars learn of it with their next grant. A longer wait has no use: at its renewal, a
+third of a leaf's life is left."""
 
 RESERVE = LEAF_LIFE / 9
 """Stop waiting this long before expiry: a cluster may be switched off over a holiday."""

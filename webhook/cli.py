@@ -75,7 +75,7 @@ def _check(options: argparse.Namespace, environment: Mapping[str, str], errors: 
     manifests = load(options.files)
     keys = [choose(manifests, options.connector)] if options.connector else sorted(manifests.connectors)
     if not keys:
-        choose(manifests, None)
+        choose(manifests, None)  # raises: there is no Connector
     registries: list[RegistryAccess] = []
     problems = Problems()
     for key in keys:
@@ -97,11 +97,11 @@ def _explain(options: argparse.Namespace, environment: Mapping[str, str], errors
 
 def _demo(options: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
     try:
-        from webhook.demo.story import tell
+        from webhook.demo.story import run_demo
     except ModuleNotFoundError as error:  # an extra of its own, and no part of the image
         sentence = f"the demo is not installed ({error.name} is missing): run `make demo` in a checkout"
         raise InputError.of("ProgramMissing", sentence) from None
-    return tell(standard_output(environment), isolate=not options.no_isolation)
+    return run_demo(standard_output(environment), isolate=not options.no_isolation)
 
 
 def _admission(options: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:

@@ -122,3 +122,9 @@ def describe_failure(error: BaseException) -> dict[str, str]:
     frames = traceback.extract_tb(error.__traceback__)[-4:]
     place = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
     return {"error": type(error).__name__, "place": place}
+
+
+def failure_sentence(error: BaseException) -> str:
+    """The same as `describe_failure`, for a field of a log line that holds a sentence."""
+    failure = describe_failure(error)
+    return f"unexpected {failure['error']} at {failure['place']}"

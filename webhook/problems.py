@@ -41,7 +41,7 @@ class Problems(Iterable[Problem]):
     def read(
         self, parse: Callable[[V], T], value: V, *, place: str, reason: str, default: Default
     ) -> T | Default:
-        """The parsed value. On `InvalidValue`: a problem of this place is added, and the default returned."""
+        """The parsed value. On `InvalidValue`, add a problem of this place, and return the default."""
         try:
             return parse(value)
         except InvalidValue as error:

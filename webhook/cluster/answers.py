@@ -1,14 +1,11 @@
 """Parses answers of the API server into an object, an event of a watch, or one of `webhook.errors`. Pure."""
 
 import json
-from typing import Any
 
 from webhook.cluster.json_depth import parse
 from webhook.cluster.json_stream import Lines, TooLong
-from webhook.cluster.trim import Trim
+from webhook.cluster.trim import Json, Trim
 from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict, Forbidden, Gone, NotFound
-
-Json = dict[str, Any]
 
 _REFUSALS = {401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone}
 _SENTENCE_LIMIT = 500
@@ -32,7 +29,7 @@ def lines_of(path: str, lines: Lines, chunk: bytes) -> list[bytes]:
 
 
 def event_of(path: str, line: bytes, trim: Trim) -> Json:
-    """One line of a watch.
+    """Parse a line of a watch.
 
     Raises the refusal that an error event contains. Raises `Gone` for a line that cannot be read: another
     watch from the same version would meet the same line again.

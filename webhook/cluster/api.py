@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from webhook.cluster.trim import Trim, whole
+from webhook.cluster.trim import Json, Trim, whole
 
-Json = dict[str, Any]
 PatchKind = Literal["merge", "json", "strategic"]
 
 REQUEST_SECONDS = 2.0

@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from webhook.cluster.api import Api
-from webhook.cluster.trim import Trim
+from webhook.cluster.trim import Json, Trim
 from webhook.errors import ClusterRefused, ClusterUnavailable, Gone
 
 logger = logging.getLogger(__name__)
 
-Json = dict[str, Any]
 Key = tuple[str, str]
 """Namespace ("" for objects without one) and name"""
 Listener = Callable[[Key, Json | None], None]

@@ -18,7 +18,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from certs import store
 from certs.authority import ServingFiles
@@ -29,11 +28,10 @@ from certs.succession import KEYS, Succession, succeed
 from webhook import names
 from webhook.cluster import paths
 from webhook.cluster.api import Api
-from webhook.errors import ClusterRefused, Conflict, ConnectorsError, NotFound, describe_failure
+from webhook.cluster.trim import Json
+from webhook.errors import ClusterRefused, Conflict, ConnectorsError, NotFound, failure_sentence
 
 logger = logging.getLogger(__name__)
-
-Json = dict[str, Any]
 
 LOOK_SECONDS = 60.0
 """A deleted Secret, or a `caBundle` that a deployment tool removed, is restored within this time. The kubelet
@@ -200,8 +198,7 @@ class CertificateKeeper:
         except OSError as error:
             cause = f"{error.filename} cannot be written: {error.strerror}"
         except Exception as error:  # noqa: BLE001 (an edge: a fault of ours must not end in an expired leaf)
-            failure = describe_failure(error)
-            cause = f"unexpected {failure['error']} at {failure['place']}"
+            cause = failure_sentence(error)
         if cause and cause != self._cause:
             logger.warning("certificates not kept", extra={"cause": cause})
         if self._cause and not cause:

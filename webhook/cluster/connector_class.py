@@ -9,7 +9,8 @@ import logging
 
 from webhook import names
 from webhook.cluster import paths
-from webhook.cluster.api import Api, Json
+from webhook.cluster.api import Api
+from webhook.cluster.trim import Json
 from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict
 
 logger = logging.getLogger(__name__)

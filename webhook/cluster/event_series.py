@@ -15,13 +15,13 @@ that wait to be written share these places by namespace (`webhook.limits.fairnes
 
 EVENTS_PER_OBJECT_LIMIT = 16
 SPAN_SECONDS = 300.0
-"""At most 16 different Events of one object in five minutes: a Pod's author chooses some words of a refusal,
-and could fill etcd with Events. client-go allows 25, and then one in five minutes."""
+"""At most 16 different Events of the same object in five minutes. A Pod's author chooses some words of a
+refusal, and could fill etcd with Events. client-go allows 25, and then one in five minutes."""
 
 
 @dataclass(slots=True)
 class Series:
-    """One Event and its repeats."""
+    """An Event and its repeats."""
 
     body: dict[str, Any]
     once: bool

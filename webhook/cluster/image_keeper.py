@@ -21,18 +21,18 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from webhook import names
 from webhook.cluster import paths
 from webhook.cluster.api import Api
+from webhook.cluster.trim import Json
 from webhook.errors import (
     ClusterRefused,
     ClusterUnavailable,
     Conflict,
     ConnectorsError,
     NotFound,
-    describe_failure,
+    failure_sentence,
 )
 from webhook.grant.sidecar_images import (
     KEY,
@@ -44,8 +44,6 @@ from webhook.grant.sidecar_images import (
 )
 
 logger = logging.getLogger(__name__)
-
-Json = dict[str, Any]
 
 LOOK_SECONDS = 15.0
 """An image whose line was removed gets grants for this time at most. An image of a rollout that is undone is
@@ -89,15 +87,15 @@ class ImageKeeper:
             except ConnectorsError as error:
                 self._note(str(error))
             except Exception as error:  # noqa: BLE001 (an edge: a fault of ours must not end the broker)
-                failure = describe_failure(error)
-                self._note(f"unexpected {failure['error']} at {failure['place']}")
+                self._note(failure_sentence(error))
             await self._sleep(LOOK_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 (replicas drift apart)
 
     async def look(self) -> Sequence[str]:
         """Read the cluster and return `known`. Raises a `ConnectorsError` of the cluster.
 
-        One caller looks for all callers that wait: a look is new enough if it began after the caller came.
-        So forged Pods cost at most one look at a time.
+        Callers that wait share a look: it is new enough for each caller that came before it began. So forged
+        Pods cost at most a look at a time. Example: caller A begins look 1. B and C come during look 1, which
+        may have read the cluster before their image was there. They wait, B begins look 2, and C shares it.
         """
         begun = self._begun
         async with self._looking:

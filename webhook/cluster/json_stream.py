@@ -12,11 +12,9 @@ items of custom resources.
 import codecs
 import json
 import re
-from typing import Any
 
 from webhook.cluster.json_depth import shallow
-
-Json = dict[str, Any]
+from webhook.cluster.trim import Json
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()

@@ -23,9 +23,9 @@ from kubernetes.aio.config.incluster_config import (
 
 from webhook.cluster.answer_room import ANSWER_BYTES_LIMIT, AnswerRoom
 from webhook.cluster.answers import event_of, lines_of, object_of, refusal_of
-from webhook.cluster.api import REQUEST_SECONDS, Json, Page, PatchKind
+from webhook.cluster.api import REQUEST_SECONDS, Page, PatchKind
 from webhook.cluster.json_stream import Lines, ListItems
-from webhook.cluster.trim import Trim, whole
+from webhook.cluster.trim import Json, Trim, whole
 from webhook.errors import ClusterUnavailable, InputError, NotFound
 
 _LIST_SECONDS = 10 * REQUEST_SECONDS

@@ -1,8 +1,8 @@
 """The cluster's answers for broker and admission: implements `webhook.grant.cluster.Cluster`.
 
 Admission reads Connectors and Namespaces from watched caches, and asks the API server only on a miss. The
-broker asks the API server each time: a grant is valid for minutes, and a cache is behind after a restart of
-the API server. Secrets are read by `get` only.
+broker asks the API server each time. A grant is valid for minutes, and after a restart of the API server a
+cache is behind. Secrets are read by `get` only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -105,7 +105,7 @@ class AdmissionView:
             manifest = await self._api.get(paths.connector(*key), seconds=LIVE_SECONDS)
         return find_connector(manifest)
 
-    async def place(self, name: str) -> NamespaceFacts:
+    async def namespace_facts(self, name: str) -> NamespaceFacts:
         namespace = self._namespaces.get("", name)
         if namespace is None:
             namespace = await self._api.get(paths.namespace(name), seconds=LIVE_SECONDS) or {}

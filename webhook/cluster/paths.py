@@ -12,7 +12,6 @@ _CONNECTORS = f"/apis/{names.API_VERSION}"
 
 TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 (a path)
 ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-OWN_ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 NAMESPACES = f"{_CORE}/namespaces"
 QUOTAS = f"{_CORE}/resourcequotas"
 CONNECTOR_CLASSES = f"{_CONNECTORS}/connectorclasses"

@@ -10,9 +10,11 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from webhook import names
+from webhook.connector.fields import as_mapping
 from webhook.pod.resources import DEMANDED_BY_QUOTAS
 
 Json = dict[str, Any]
+"""An object of the API server"""
 Trim = Callable[[Json], Json]
 
 SPEC_BYTES_LIMIT = 8192
@@ -51,14 +53,14 @@ def without_texts(manifest: Json) -> Json:
 def namespace(manifest: Json) -> Json:
     """The labels that decide whether a Pod may be injected."""
     trimmed = presence(manifest)
-    labels = mapping(mapping(manifest.get("metadata")).get("labels"))
+    labels = as_mapping(as_mapping(manifest.get("metadata")).get("labels"))
     trimmed["metadata"]["labels"] = _only(labels, (names.ALLOW_UNCONFINED,))
     return trimmed
 
 
 def quota(manifest: Json) -> Json:
     """The resources for which the quota forces a sidecar to name requests or limits."""
-    hard = mapping(mapping(manifest.get("spec")).get("hard"))
+    hard = as_mapping(as_mapping(manifest.get("spec")).get("hard"))
     return {**presence(manifest), "spec": {"hard": _only(hard, DEMANDED_BY_QUOTAS)}}
 
 
@@ -67,7 +69,7 @@ def secret(manifest: Json) -> Json:
     return {
         **presence(manifest),
         "type": manifest.get("type"),
-        "data": _only(mapping(manifest.get("data")), names.SECRET_KEYS),
+        "data": _only(as_mapping(manifest.get("data")), names.SECRET_KEYS),
     }
 
 
@@ -75,9 +77,9 @@ def pod(manifest: Json) -> Json:
     """All fields that the isolation rules check: the whole spec, unknown fields too."""
     trimmed = presence(manifest)
     for kind in ("annotations", "labels"):
-        texts = mapping(mapping(manifest.get("metadata")).get(kind))
+        texts = as_mapping(as_mapping(manifest.get("metadata")).get(kind))
         trimmed["metadata"][kind] = {key: text for key, text in texts.items() if key.startswith(_OURS)}
-    phase = mapping(manifest.get("status")).get("phase")
+    phase = as_mapping(manifest.get("status")).get("phase")
     return {**trimmed, "spec": manifest.get("spec"), "status": {"phase": phase}}
 
 
@@ -99,12 +101,8 @@ def shared(value: Any) -> Any:
     return sys.intern(value) if isinstance(value, str) and len(value) <= _SHARED_TEXT_LIMIT else value
 
 
-def mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
 def _metadata(manifest: Json) -> Json:
-    metadata = mapping(manifest.get("metadata"))
+    metadata = as_mapping(manifest.get("metadata"))
     return {key: shared(metadata[key]) for key in _METADATA if key in metadata}
 
 

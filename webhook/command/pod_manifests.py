@@ -64,7 +64,7 @@ class PodManifest:
 
 
 def find_pods(document: object, path: Path = ()) -> Iterator[PodManifest]:
-    """The Pods of a document, also in the items of a List. None if it makes no Pods."""
+    """The Pods of a document, also in the items of a List. Most objects make none."""
     if not isinstance(document, Mapping) or not isinstance(document.get("kind"), str):
         return
     items = document.get("items")

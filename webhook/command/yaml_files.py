@@ -64,11 +64,8 @@ def read_documents(source: str) -> list[Document]:
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "an unknown place"
         problem = _QUOTED.sub("…", getattr(error, "problem", None) or "it is no YAML")
         raise InputError.of("InvalidYAML", f"{name}: {where}: {problem}") from None
-    except (
-        ValueError,
-        TypeError,
-        AttributeError,
-    ):  # a value that looks like a date or has a tag, and is none
+    except (ValueError, TypeError, AttributeError):
+        # a value that looks like a date, or has a tag, and does not fit it
         sentence = f"{name} holds a value that YAML cannot read as what it looks like: put it into quotes"
         raise InputError.of("InvalidYAML", sentence) from None
 

@@ -112,6 +112,7 @@ def _enter_script(container: Container, scratch: Path) -> str:
     root = str(scratch)
     lines = [
         "image_path=$PATH; PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+        # the second form repeats flags that a user namespace must not clear (mount_namespaces(7))
         "read_only() { mount -o remount,bind,ro $1 || mount -o remount,bind,ro,nosuid,nodev $1; }",
         "mount --make-rprivate /",
         f"mount -t tmpfs -o mode=755 tmpfs {shlex.quote(root)}",

@@ -65,7 +65,7 @@ def _file_holds(path: Path, needles: Sequence[bytes]) -> bool:
                 read += len(piece)
                 if _holds(tail + piece, needles):
                     return True
-                tail = piece[-256:]
+                tail = piece[-256:]  # a needle, which is shorter, may lie across two pieces
     except OSError:
         pass
     return False

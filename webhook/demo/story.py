@@ -32,7 +32,7 @@ class StoryFailed(ConnectorsError):
     """A step failed; the text says which and why."""
 
 
-def tell(console: Console, *, isolate: bool) -> int:
+def run_demo(console: Console, *, isolate: bool) -> int:
     """Run the demo. Exit code 0: packages were installed and uploaded, and no password was in reach."""
     started = time.monotonic()
     for number in (signal.SIGTERM, signal.SIGHUP):

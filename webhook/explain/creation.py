@@ -44,7 +44,7 @@ def explain_absence(facts: Facts) -> list[Statement]:
 
 
 def _failure(event: Mapping[str, Any], facts: Facts) -> Iterator[Statement]:
-    """A statement for each line: admission writes its problems one a line."""
+    """A statement for each line: admission writes each problem on its own line."""
     owner = event.get("involvedObject") or {}
     message, *further = str(event.get("message")).split("\n")
     when = ago(facts.now, last_seen(event))

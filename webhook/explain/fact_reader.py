@@ -80,7 +80,7 @@ class _Reader:
         return {"kind": target.kind.name, **workload}  # some servers have left out the kind
 
     async def newest_pod(self, workload: Json) -> Json | None:
-        """Found by the workload's labels. A CronJob has none, so its newest Job is asked instead."""
+        """The newest of the Pods that the workload selects. A CronJob selects none: its newest Job does."""
         selector = workloads.selector(workload)
         if selector is None:
             return await self._newest_pod_of_jobs(workload)

@@ -40,7 +40,7 @@ _SHORT = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a person asks about."""
+    """The object that a person asks about."""
 
     kind: Kind | None
     """None: a Pod"""

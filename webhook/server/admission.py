@@ -50,11 +50,11 @@ LARGE_BYTES = 4 * 1024 * 1024
 come from the same peer, the API server: two Pods of 1.7 MB would use up its share."""
 
 HELD_PER_PEER_LIMIT = 64 * 1024 * 1024
-"""Two thirds of it: the rest is reserved for other peers"""
+"""Two thirds of `HELD_LIMIT`: the rest is reserved for other peers"""
 
 _FAILED = "the webhook has failed on this Pod: its log tells the cause, under the review's uid; try again"
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def create_app(
@@ -92,7 +92,7 @@ class _ReviewRoute:
     def __init__(self, reviewer: Reviewer) -> None:
         self._reviewer = reviewer
         self._budget = Budget(HELD_LIMIT, HELD_PER_PEER_LIMIT)
-        self._tally = Tally(_log, "admission reviews not usable")
+        self._tally = Tally(logger, "admission reviews not usable")
         self._large = asyncio.Lock()
 
     async def respond(self, http: Request, send: Send) -> None:
@@ -135,10 +135,10 @@ class _ReviewRoute:
             reason = "ClusterUnavailable"
             answer = review.errored(uid, 503, reason, f"{error}: try again")
         except Exception as error:  # noqa: BLE001 (the edge: any failure leaves as a review, with the uid)
-            _log.error("admission failed", extra={"uid": uid, **describe_failure(error)})
+            logger.error("admission failed", extra={"uid": uid, **describe_failure(error)})
             reason = "InternalError"
             answer = review.errored(uid, 500, reason, _FAILED)
-        _log.info("admission", extra=_fields(request, answer, reason, time.monotonic() - started))
+        logger.info("admission", extra=_fields(request, answer, reason, time.monotonic() - started))
         return answer
 
 

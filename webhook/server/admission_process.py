@@ -40,7 +40,7 @@ async def _admission(chosen: ProcessSettings, environment: Mapping[str, str]) ->
         app = admission.create_app(
             lambda: chosen.with_authorities(read_authorities(chosen.tls_directory)),
             view.connector,
-            namespaces=view.place,
+            namespaces=view.namespace_facts,
             is_ready=view.is_ready,
         )
         serving = serve(app, port=chosen.port, tls_directory=chosen.tls_directory, stop=stop)

@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with bounds on heads and pipelining.
 
-uvicorn has no limit for the length of a head, the number of its fields, the number of pipelined requests, or
-the time for a head. None of our callers (API server, kubelet, sidecar) comes near these limits.
+uvicorn limits neither the length of a head, nor its fields, nor the time for it, nor the number of pipelined
+requests. None of our callers (API server, kubelet, sidecar) comes near these limits.
 """
 
 import asyncio
@@ -20,7 +20,17 @@ FIELDS_LIMIT = 64
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Reports progress to its `Visit`, and aborts a connection that exceeds a limit."""
+    """Reports progress to its `Visit`, and aborts a connection that exceeds a limit.
+
+    | event                                        | rank of the visit                        |
+    |----------------------------------------------|------------------------------------------|
+    | the connection is made                       | `SILENT`, as its `Visit` begins          |
+    | the head is complete                         | `RECEIVING`                              |
+    | the request is complete                      | `ANSWERING`; `IDLE` if it is answered    |
+    | the client does not read / reads again       | `RECEIVING` / `ANSWERING`                |
+    | the answer to a complete request is sent     | `IDLE`                                   |
+    | a part of the next head arrives              | `SILENT`                                 |
+    """
 
     def __init__(self, *, visit: Visit, **options: Any) -> None:
         super().__init__(**options)

@@ -82,8 +82,10 @@ def create_app(
 
 
 class _GrantRoute:
-    """The route for grants: each end of an exchange has an answer, a line in the log and, for a Pod that the
-    API server verified, an Event."""
+    """The route for grants. Each end of an exchange has an answer and a line in the log.
+
+    If the API server verified the Pod, it has an Event as well.
+    """
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ SLOTS_LIMIT = 40
 the API server. The Lease and the certificates of this process always need connections, too."""
 
 SLOTS_PER_PEER_LIMIT = 8
-"""A Pod asks for a grant per connector. If all Pods of a node share an address, the limit still allows 400
+"""A Pod asks for a grant per connector. All Pods of a node may share an address. The limit still allows 400
 grants a second, at 20 ms each: more than a broker has time for."""
 
 _TURNED_AWAY = (BrokerReason.TOO_MANY_FAILED_TOKENS, BrokerReason.TOO_MANY_REFUSALS)

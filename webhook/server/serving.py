@@ -1,9 +1,9 @@
 """Serves an app over TLS until the process must stop, and then drains it.
 
 When a Pod ends, its address leaves the Service within a second or two. But clients go on using their open
-connections, such as the keep-alive connections of the API server to admission, where a broken request refuses
-a Pod. So for a while every answer says `Connection: close` and new connections are still accepted. Only then
-the listener is closed.
+connections. The API server keeps connections to admission alive, and a broken request there refuses a Pod.
+So for a while every answer says `Connection: close` and new connections are still accepted. Only then the
+listener is closed.
 """
 
 import asyncio

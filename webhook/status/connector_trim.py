@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from webhook.cluster import trim
+from webhook.cluster.trim import Json
 from webhook.connector.conditions import TYPES
+from webhook.connector.fields import as_mapping
 from webhook.status.report import MESSAGE_LIMIT
-
-Json = dict[str, Any]
 
 FOREIGN_BYTES_LIMIT = 2048
 """Bytes of JSON for the conditions of other writers; the kind allows a mebibyte. Above the limit they are
@@ -19,7 +19,7 @@ _FIELDS = ("observedGeneration", "proxy", "observedSecretVersion", "observedCACe
 
 def spec_and_status(manifest: Json) -> Json:
     """Trims a Connector: `webhook.cluster.trim.Trim`."""
-    status = trim.mapping(manifest.get("status"))
+    status = as_mapping(manifest.get("status"))
     trimmed = trim.connector(manifest)
     # in their order: another writer might restore it, again and again
     conditions = [_cut(item) for item in status.get("conditions") or [] if isinstance(item, Mapping)]

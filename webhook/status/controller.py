@@ -13,13 +13,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from webhook import names
 from webhook.cluster import paths, trim
 from webhook.cluster.api import Api
 from webhook.cluster.cache import Cache, Key
 from webhook.cluster.events import Recorder
+from webhook.cluster.trim import Json
 from webhook.errors import ClusterRefused, ClusterUnavailable, describe_failure
 from webhook.identifiers import ConnectorKey
 from webhook.limits.fair_slots import FairSlots
@@ -34,15 +34,13 @@ from webhook.status.writer import StatusWriter
 
 logger = logging.getLogger(__name__)
 
-Json = dict[str, Any]
-
 PERIOD_SECONDS = 25.0
 """Longest time until a changed Secret is noticed; the documentation promises 30 s. A thousand Connectors with
 a Secret cost 45 reads a second, each of an object in the memory of the API server or of etcd."""
 
 CALLS_LIMIT = 16
-"""Requests to the API server at once: a quarter of the connections that this process shares with grants. One
-namespace gets half of them (`webhook.limits.fairness`), which keep one CPU busy"""
+"""Requests to the API server at once: a quarter of the connections that this process shares with grants. A
+single namespace gets half of them (`webhook.limits.fairness`), which keep one CPU busy"""
 
 
 @dataclass(slots=True)

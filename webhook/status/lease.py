@@ -17,11 +17,10 @@ from typing import Any
 
 from webhook.cluster import paths
 from webhook.cluster.api import Api
+from webhook.cluster.trim import Json
 from webhook.errors import ClusterRefused, ClusterUnavailable, Conflict
 
 logger = logging.getLogger(__name__)
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,10 @@ class Lease:
                 working.result()
 
     async def _acquire(self) -> float:
-        """Returns the time of the acquisition on our clock."""
+        """Returns the time on our clock just before the request that acquired the Lease.
+
+        The Lease lives from the write, which is later. So this replica stops too early rather than too late.
+        """
         while True:
             now = self._clock()
             try:
@@ -131,7 +133,11 @@ class Lease:
             await asyncio.sleep(self._times.retry_seconds * (1 + 1.2 * random.random()))  # noqa: S311
 
     async def _hold(self, working: "asyncio.Future[None]", renewed: float) -> None:
-        """Until the work ends, another replica holds the Lease, or it was not renewed in time."""
+        """Until the work ends, another replica holds the Lease, or it was not renewed in time.
+
+        `renewed` is our time just before the last successful request. From it, `renew_deadline_seconds` may
+        pass until the next success. `left` is the rest of them, and limits the wait and the request alike.
+        """
         while True:
             left = renewed + self._times.renew_deadline_seconds - self._clock()
             done, _ = await asyncio.wait([working], timeout=max(0, min(self._times.retry_seconds, left)))

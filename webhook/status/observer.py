@@ -1,4 +1,4 @@
-"""One look at a Connector: its class, its Secrets and its registry. It writes nothing (see `writer`)."""
+"""A look at a Connector: its class, its Secrets and its registry. It writes nothing (see `writer`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from webhook.clients.endpoints import index_url
 from webhook.clients.ports import default_port
 from webhook.cluster import paths, trim
 from webhook.cluster.api import Api
-from webhook.cluster.trim import is_abridged, without_texts
+from webhook.cluster.trim import Json, is_abridged, without_texts
 from webhook.connector.conditions import TYPES, Observed, Probe, conditions
 from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.identifiers import ConnectorKey
@@ -18,8 +18,6 @@ from webhook.status.prober import Prober, Turn
 from webhook.status.report import Report
 from webhook.status.reported import condition, identity
 from webhook.status.schedule import LastProbe
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +62,7 @@ class Observer:
         outcome = await self._prober.probe(manifest, inspection, last_probe, turn)
         if isinstance(outcome, LastProbe):
             return Look(manifest, _report(manifest, inspection, outcome.probe), last_probe=outcome)
+        # a complete status stays until the probe; a new Connector gets its first conditions before
         if all(condition(manifest, kind) for kind in TYPES):
             return Look(manifest, due=outcome)
         return Look(manifest, _report(manifest, inspection, None), due=outcome)

@@ -21,7 +21,18 @@ _CHECK_SECONDS = 0.5
 
 
 class Pace:
-    """A bucket for each namespace; `clock` returns monotonic seconds."""
+    """A token bucket for each namespace; `clock` returns monotonic seconds.
+
+    A bucket is a single number: the time at which it will be full. Each probe moves that time 5 s away. A
+    bucket is empty once the time is 500 s away (`BURST` times `REFILL_SECONDS`). Example at second 1000:
+
+    | event               | full at | room for more probes |
+    |---------------------|---------|----------------------|
+    | none before         | 1000    | 100                  |
+    | 100 probes          | 1500    | 0                    |
+    | 1 of them succeeds  | 1495    | 1                    |
+    | 10 seconds pass     | 1495    | 3                    |
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

@@ -22,7 +22,8 @@ PROBES_LIMIT = 128
 """Registries probed at once, 64 of one namespace. If a thousand hang for 10 s in 300 s, 34 are under way."""
 
 Turn = Literal["first", "repeated"]
-"""What a probe needs. `repeated`: one of `Prober.places`; `first`: also room in the namespace's pace"""
+"""The turn that a probe needs. `repeated`: a place (`Prober.places`). `first`: a place, and room in the
+namespace's pace"""
 
 
 class Prober:

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from webhook.cluster.trim import Json
 from webhook.connector.conditions import TYPES, Condition
-from webhook.status.reported import Versions, by_type, generation_of, mapping
-
-Json = dict[str, Any]
+from webhook.connector.fields import as_mapping
+from webhook.status.reported import Versions, by_type, generation_of
 
 CONDITIONS_LIMIT = 32
 """The kind's maxItems: the API server refuses a whole status that has more conditions"""
@@ -37,7 +37,7 @@ def status_patch(manifest: Mapping[str, Any], report: Report, now: str) -> Json 
     It holds the resourceVersion that it was computed from. A merge patch replaces a list as a whole, so it
     would remove conditions that another writer added meanwhile. `now` is RFC 3339.
     """
-    stored = mapping(manifest.get("status"))
+    stored = as_mapping(manifest.get("status"))
     generation = generation_of(manifest)
     status: Json = {
         "observedGeneration": generation,
@@ -48,7 +48,7 @@ def status_patch(manifest: Mapping[str, Any], report: Report, now: str) -> Json 
     }
     if all(_is_stored(stored.get(key), value) for key, value in status.items()):
         return None
-    version = mapping(manifest.get("metadata")).get("resourceVersion")
+    version = as_mapping(manifest.get("metadata")).get("resourceVersion")
     return {"metadata": {"resourceVersion": version}, "status": status}
 
 

@@ -4,15 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from webhook.connector.conditions import (
-    AUTH,
-    LIVENESS,
-    TYPES,
-    Probe,
-)
+from webhook.cluster.trim import Json
+from webhook.connector.conditions import AUTH, LIVENESS, TYPES, Probe
+from webhook.connector.fields import as_mapping
 from webhook.connector.reasons import ConditionReason
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +20,17 @@ class Versions:
 
 def identity(manifest: Mapping[str, Any]) -> tuple[str, int]:
     """Of a spec. The generation alone is not enough: a Connector that is created again begins at 1 too."""
-    return str(mapping(manifest.get("metadata")).get("uid")), generation_of(manifest)
+    return str(as_mapping(manifest.get("metadata")).get("uid")), generation_of(manifest)
 
 
 def generation_of(manifest: Mapping[str, Any]) -> int:
-    generation = mapping(manifest.get("metadata")).get("generation")
+    generation = as_mapping(manifest.get("metadata")).get("generation")
     return generation if isinstance(generation, int) else 0
 
 
 def condition(manifest: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     """The condition of this type, or an empty mapping."""
-    return by_type(mapping(manifest.get("status"))).get(kind, {})
+    return by_type(as_mapping(manifest.get("status"))).get(kind, {})
 
 
 def by_type(status: Mapping[str, Any]) -> dict[str, Json]:
@@ -48,14 +43,14 @@ def by_type(status: Mapping[str, Any]) -> dict[str, Json]:
 def is_current(manifest: Mapping[str, Any]) -> bool:
     """Whether every condition exists and describes the present spec."""
     generation = generation_of(manifest)
-    conditions = by_type(mapping(manifest.get("status")))
+    conditions = by_type(as_mapping(manifest.get("status")))
     return all(
         kind in conditions and conditions[kind].get("observedGeneration") == generation for kind in TYPES
     )
 
 
 def reported_versions(manifest: Mapping[str, Any]) -> Versions:
-    status = mapping(manifest.get("status"))
+    status = as_mapping(manifest.get("status"))
     return Versions(
         str(status.get("observedSecretVersion") or ""), str(status.get("observedCACertVersion") or "")
     )
@@ -65,7 +60,7 @@ def reported_probe(manifest: Mapping[str, Any]) -> Probe | None:
     """The last probe of the present spec's registry, or None if the conditions show none."""
     if not is_current(manifest):
         return None
-    conditions = by_type(mapping(manifest.get("status")))
+    conditions = by_type(as_mapping(manifest.get("status")))
     liveness, auth = conditions[LIVENESS], conditions[AUTH]
     if liveness.get("reason") == ConditionReason.CONNECTION_FAILED:
         return Probe("unreachable", str(liveness.get("message")))
@@ -74,8 +69,3 @@ def reported_probe(manifest: Mapping[str, Any]) -> Probe | None:
     if liveness.get("status") == auth.get("status") == "True":
         return Probe("ok", str(liveness.get("message")))
     return None
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    """The value if it is a mapping, else an empty mapping."""
-    return value if isinstance(value, Mapping) else {}

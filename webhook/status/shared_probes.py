@@ -2,7 +2,7 @@
 
 A company's robot account stands in the Secrets of fifty namespaces. When its password expires, fifty
 Connectors that each try it once are enough to lock it. Connectors share a result only if URL, credential and
-CA are the same: another path of a registry may well accept a credential that this path refuses.
+CA are the same. Another path of a registry may accept a credential that this path refuses.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ class SharedProbes:
             return probe
         finally:
             del self._under_way[key]
-            running.cancel()
+            running.cancel()  # without effect after a result; else it wakes the waiting callers
 
     def _remember(self, key: object, probe: Probe) -> None:
         before = self._refusals.get(key)

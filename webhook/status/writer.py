@@ -8,15 +8,13 @@ from webhook import names
 from webhook.cluster import paths
 from webhook.cluster.api import Api
 from webhook.cluster.events import Recorder
-from webhook.cluster.trim import is_abridged, without_texts
+from webhook.cluster.trim import Json, is_abridged, without_texts
 from webhook.connector.conditions import READY, Condition
 from webhook.errors import Conflict, NotFound
 from webhook.limits.fair_slots import FairSlots
 from webhook.status.connector_trim import spec_and_status
 from webhook.status.report import Report, status_patch
 from webhook.status.reported import condition, identity
-
-Json = dict[str, Any]
 
 
 class StatusWriter:

@@ -14,7 +14,7 @@ def test_a_label_is_a_host_too(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "A", "a_b", "-a", "a-", "a\n", LONGEST_LABEL + "a"])
-def test_what_no_label_may_be_is_no_host_either(text: str) -> None:
+def test_a_text_that_is_no_label_is_no_host_either(text: str) -> None:
     assert not is_label(text)
     assert not is_host(text)
 

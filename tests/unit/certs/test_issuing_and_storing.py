@@ -28,7 +28,7 @@ from certs.errors import InvalidName, UnusablePair
 from certs.hosts import service_hosts
 from support.certificates.tls_servers import HOSTS, NOW, parse, peer_serial, server, serving
 
-# -- what is issued
+# -- issuing
 
 
 def test_openssl_accepts_the_chain_by_its_strict_rules(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_openssl_accepts_the_chain_by_its_strict_rules(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_extensions_are_those_of_rfc_5280() -> None:
+def test_the_extensions_follow_rfc_5280() -> None:
     authority = create_authority(NOW)
     root, leaf = parse(authority), parse(issue_leaf(authority, HOSTS, NOW))
 
@@ -55,7 +55,7 @@ def test_the_extensions_are_those_of_rfc_5280() -> None:
     assert extension(root, x509.KeyUsage).value.key_cert_sign
     assert not extension(leaf, x509.KeyUsage).value.key_cert_sign
     assert not extension(leaf, x509.BasicConstraints).value.ca
-    assert [one.dotted_string for one in extension(leaf, x509.ExtendedKeyUsage).value] == [
+    assert [usage.dotted_string for usage in extension(leaf, x509.ExtendedKeyUsage).value] == [
         "1.3.6.1.5.5.7.3.1"
     ]
     assert (
@@ -64,10 +64,10 @@ def test_the_extensions_are_those_of_rfc_5280() -> None:
     )
     names = extension(leaf, x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == HOSTS[:4]
-    assert [str(one) for one in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "::1"]
+    assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "::1"]
 
 
-def test_a_clock_that_is_an_hour_behind_accepts_what_is_issued_now() -> None:
+def test_a_clock_that_is_an_hour_behind_accepts_a_new_certificate() -> None:
     authority = create_authority(NOW)
     later = NOW + timedelta(days=30)
     for certificate, issued in [
@@ -116,10 +116,10 @@ def test_a_key_is_not_printed_by_accident() -> None:
     assert secret_line not in f"{pair!r} {pair} {serving()!r}"
 
 
-# -- where it is kept
+# -- storing
 
 
-def test_a_secret_manifest_and_files_give_back_what_was_stored(tmp_path: Path) -> None:
+def test_a_secret_manifest_and_files_return_the_stored_certificate(tmp_path: Path) -> None:
     files = serving()
     manifest = store.to_secret(files, name="broker-tls", namespace="n")
     assert manifest["type"] == "kubernetes.io/tls"
@@ -184,7 +184,7 @@ def test_the_bootstrap_writes_files(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert str(tmp_path) in capsys.readouterr().out
 
 
-def test_the_bootstrap_prints_a_secret_of_a_kept_authority(
+def test_the_bootstrap_prints_a_secret_of_a_stored_authority(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--secret", "tls", "--service", "svc", "--namespace", "ns", "--authority", str(tmp_path)]

@@ -1,4 +1,4 @@
-"""A certificate's replacement under a running server: what serves is taken, and a broken pair is not."""
+"""A certificate is replaced under a running server, which takes usable pairs and leaves broken pairs."""
 
 import logging
 import ssl
@@ -32,8 +32,8 @@ def test_new_connections_see_the_new_certificate_and_open_ones_survive(tmp_path:
             assert old.recv(100) == b"still here"
 
 
-def test_a_certificate_of_another_key_type_replaces_the_old_one(tmp_path: Path) -> None:
-    """An OpenSSL context keeps one certificate per key type: loading into the old context would keep both."""
+def test_a_certificate_of_another_key_type_replaces_the_old_certificate(tmp_path: Path) -> None:
+    """An OpenSSL context has a certificate for each key type: the old context would serve both."""
     first = serving()
     with server(first, tmp_path) as (context, port):
         reloader = Reloader(context, tmp_path / "tls.crt", tmp_path / "tls.key")
@@ -75,7 +75,7 @@ def encrypted_key() -> str:
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_pair_keeps_the_old_one_and_is_logged_once(
+def test_a_broken_pair_replaces_nothing_and_is_logged_once(
     tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     files = serving()

@@ -1,4 +1,4 @@
-"""What certificates there should be: stepped through decades, and when a leaf is issued anew."""
+"""The succession of certificates, stepped through decades, and the reasons to issue a leaf anew."""
 
 import itertools
 from collections.abc import Callable
@@ -31,12 +31,12 @@ from support.certificates.rotations import (
 MONTH = YEAR / 12
 
 
-# -- the years go by
+# -- decades
 
 
 @dataclass
 class Pods:
-    """Every bundle that was ever injected, and what each promises."""
+    """Every bundle that was ever injected, with the promise that belongs to it."""
 
     served_for: timedelta
     recognized_for: timedelta
@@ -44,7 +44,7 @@ class Pods:
     served: str = ""
 
     def check(self, now: datetime, wanted: Succession, leaf: Leaf) -> None:
-        """After each look. A leaf is valid between two moments: at its first and its last it is verified."""
+        """After each look. A leaf is verified at the first and at the last moment of its life."""
         if leaf.files.certificate != self.served or wanted.bundle not in self.last_injected:
             self.last_injected[wanted.bundle] = now
             self._verify(now, leaf.files.certificate)
@@ -54,7 +54,7 @@ class Pods:
         self.last_injected[wanted.bundle] = now
         for bundle, injected in self.last_injected.items():
             if now - injected <= self.recognized_for:
-                assert set(split_bundle(bundle)) <= {one.strip() for one in wanted.known}
+                assert set(split_bundle(bundle)) <= {authority.strip() for authority in wanted.known}
 
     def _verify(self, now: datetime, leaf: str) -> None:
         for bundle, injected in self.last_injected.items():
@@ -63,7 +63,7 @@ class Pods:
 
 
 def test_for_15_years_a_pod_reaches_the_broker_with_the_bundle_it_was_injected_with() -> None:
-    """For four years and eight months, without having learned anything, and is recognized for five years."""
+    """For four years and eight months, with its first bundle alone. It is recognized for five years."""
     cluster, pods = Cluster(), Pods(served_for=56 * MONTH, recognized_for=5 * YEAR)
     leaves = 0
     for now in days(15 * YEAR):
@@ -73,13 +73,13 @@ def test_for_15_years_a_pod_reaches_the_broker_with_the_bundle_it_was_injected_w
     assert 15 * 365 / 61 < leaves < 15 * 365 / 54
 
 
-def test_in_60_years_every_authority_has_one_successor_and_four_are_known_at_a_time() -> None:
+def test_in_60_years_every_authority_has_a_single_successor_and_four_are_known_at_a_time() -> None:
     cluster, pods = Cluster(), Pods(served_for=54 * MONTH, recognized_for=5 * YEAR)
     made: dict[str, datetime] = {}
     for now in days(60 * YEAR, step=20 * DAY):
         wanted, leaf = cluster.look(now)
         pods.check(now, wanted, leaf)
-        made |= {one: now for one in wanted.known if one not in made}
+        made |= {authority: now for authority in wanted.known if authority not in made}
         assert len(wanted.known) <= 4
         assert len(wanted.trusted) <= 3
     moments = list(made.values())
@@ -98,11 +98,11 @@ def test_looks_that_are_weeks_apart_serve_as_well(gaps: list[int], age: int) -> 
     for gap in gaps:
         served = cluster.leaf[store.CERTIFICATE]
         now += gap * DAY
-        verify(served, cluster.leaf[store.BUNDLE], now)  # what was served until this look
+        verify(served, cluster.leaf[store.BUNDLE], now)  # the leaf that was served until this look
         pods.check(now, *cluster.look(now))
 
 
-def test_a_replica_that_has_not_looked_for_an_hour_recognizes_what_admission_injects() -> None:
+def test_a_replica_that_has_not_looked_for_an_hour_recognizes_injected_bundles() -> None:
     cluster, minute = Cluster(), timedelta(minutes=1)
     before = 5 * YEAR - 2 * DAY
     for now in days(before, step=20 * DAY):
@@ -112,7 +112,7 @@ def test_a_replica_that_has_not_looked_for_an_hour_recognizes_what_admission_inj
         seen.append(cluster.look(now)[0])
         known = seen[-6:][0].known  # 50 minutes ago
         assert set(seen[-1].trusted) <= set(known)
-    assert [len(one.trusted) for one in (seen[0], seen[-1])] == [1, 2]
+    assert [len(succession.trusted) for succession in (seen[0], seen[-1])] == [1, 2]
 
 
 @pytest.mark.parametrize("age", [9.9, 9.99, 11, 50], ids="{:g} years".format)
@@ -132,7 +132,7 @@ def test_a_cluster_that_was_off_for_years_serves_at_once(age: float) -> None:
 # -- leaves
 
 
-def test_a_leaf_is_renewed_at_about_two_thirds_of_its_life_and_not_everywhere_in_one_minute() -> None:
+def test_a_leaf_is_renewed_at_about_two_thirds_of_its_life_and_not_everywhere_in_the_same_minute() -> None:
     ages = []
     for _ in range(12):
         cluster = Cluster()
@@ -144,7 +144,7 @@ def test_a_leaf_is_renewed_at_about_two_thirds_of_its_life_and_not_everywhere_in
     assert len(set(ages)) > 6
 
 
-def test_what_is_in_order_is_left_as_it_is() -> None:
+def test_a_leaf_in_order_stays() -> None:
     cluster = Cluster()
     cluster.look(BEGIN)
     before = (dict(cluster.authority), dict(cluster.leaf))
@@ -169,13 +169,13 @@ LEAF_DAMAGE: dict[str, tuple[Callable[[Texts], object], str]] = {
 
 
 @pytest.mark.parametrize("damage", LEAF_DAMAGE)
-def test_a_damaged_leaf_is_issued_anew_and_the_reason_is_said(damage: str) -> None:
+def test_a_damaged_leaf_is_issued_anew_with_its_reason(damage: str) -> None:
     cluster = Cluster()
     authority, _ = cluster.look(BEGIN)
     harm, why = LEAF_DAMAGE[damage]
     harm(cluster.leaf)
-    kept = dict(cluster.leaf)
-    leaf = renew(kept, authority, HOSTS, BEGIN)
+    stored_leaf = dict(cluster.leaf)
+    leaf = renew(stored_leaf, authority, HOSTS, BEGIN)
     assert leaf.why == why
     verify(leaf.files.certificate, authority.bundle, BEGIN)
 
@@ -192,7 +192,7 @@ def test_a_leaf_for_other_hosts_is_issued_anew() -> None:
 
 @pytest.mark.parametrize("now", [BEGIN - 2 * timedelta(hours=1), BEGIN + 90 * DAY], ids=["before", "after"])
 def test_a_leaf_that_is_not_valid_now_is_issued_anew(now: datetime) -> None:
-    """Before: another replica's clock is ahead."""
+    """Not valid yet: the clock of another replica is ahead."""
     authority = succeed({}, BEGIN - DAY)
     leaf = renew(None, authority, HOSTS, BEGIN)
     assert renew(store.texts_of(leaf.files), authority, HOSTS, now).why == "it is not valid now"

@@ -1,4 +1,4 @@
-"""An authority and its successor, where somebody damaged or deleted a Secret, or a clock is behind."""
+"""An authority and its successor, after damaged or deleted Secrets, and with a clock that is behind."""
 
 from datetime import timedelta
 
@@ -37,7 +37,7 @@ def test_without_a_secret_an_authority_is_made() -> None:
 
 
 def old_cluster() -> Cluster:
-    """Six years old: with a successor."""
+    """An authority of six years, which has a successor."""
     cluster = aged(6)
     assert succession.NEXT_KEY in cluster.authority
     return cluster
@@ -55,7 +55,7 @@ DAMAGE = st.tuples(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(DAMAGE, min_size=1, max_size=4), st.sampled_from([0, 4, 6, 9.7, 9.8, 9.98, 10.2, 14]))
-def test_whatever_is_damaged_one_look_mends_it_and_the_next_one_changes_nothing(
+def test_any_damage_is_mended_by_a_look_and_the_next_look_changes_nothing(
     damages: list[tuple[str, str, str]], years: float
 ) -> None:
     now = BEGIN + years * YEAR
@@ -89,7 +89,7 @@ def test_a_key_without_its_certificate_finds_it_in_the_bundle() -> None:
 
 
 def test_a_deleted_secret_costs_no_pod_its_broker() -> None:
-    """The old leaf serves on while sidecars learn of the new authority, which they can for a month."""
+    """The old leaf serves on for a month, while sidecars learn of the new authority."""
     cluster = Cluster.of_age(YEAR)
     begin = BEGIN + YEAR
     old = cluster.look(begin)[0]
@@ -114,7 +114,7 @@ def test_an_old_leaf_is_replaced_well_before_its_end_even_if_the_new_authority_i
     assert cluster.look(end - succession.RESERVE)[1].why == "its authority has been succeeded"
 
 
-def test_both_secrets_deleted_begin_anew_and_believe_nothing_old() -> None:
+def test_after_both_secrets_are_deleted_no_old_authority_is_trusted() -> None:
     """The way out after a key was stolen."""
     cluster = Cluster.of_age(6 * YEAR)
     before = set(split_bundle(cluster.authority[store.BUNDLE]))
@@ -124,7 +124,7 @@ def test_both_secrets_deleted_begin_anew_and_believe_nothing_old() -> None:
     verify(leaf.files.certificate, wanted.bundle, SIX_YEARS)
 
 
-def test_a_lost_key_makes_the_successor_sign_which_everybody_believes_already() -> None:
+def test_a_lost_key_makes_the_successor_sign_which_all_clients_trust_already() -> None:
     cluster = old_cluster()
     old = cluster.look(SIX_YEARS)[0]
     cluster.authority[store.KEY] = "lost"
@@ -158,7 +158,7 @@ def test_a_successor_whose_key_is_lost_is_replaced_and_still_recognized() -> Non
     assert (wanted.current, leaf.why) == (old.current, "")
 
 
-def test_a_successor_that_does_not_outlive_the_authority_is_none() -> None:
+def test_a_successor_that_does_not_outlive_the_authority_is_replaced() -> None:
     cluster = old_cluster()
     cluster.authority |= {
         succession.NEXT_CERTIFICATE: cluster.authority[store.CERTIFICATE],
@@ -169,7 +169,7 @@ def test_a_successor_that_does_not_outlive_the_authority_is_none() -> None:
     assert wanted.successor != wanted.current
 
 
-def test_a_lost_bundle_is_put_together_from_what_was_handed_out() -> None:
+def test_a_lost_bundle_is_restored_from_the_leaves_bundles() -> None:
     cluster = Cluster.of_age(9.9 * YEAR)
     now = BEGIN + 9.9 * YEAR
     old = cluster.look(now)[0]
@@ -178,8 +178,8 @@ def test_a_lost_bundle_is_put_together_from_what_was_handed_out() -> None:
     assert cluster.look(now)[0].trusted == old.trusted
 
 
-def test_what_is_no_authority_is_left_out_of_the_bundle() -> None:
-    """One block that a TLS library cannot read makes it refuse the whole bundle."""
+def test_the_bundle_leaves_out_certificates_that_are_no_authoritys() -> None:
+    """A TLS library refuses a whole bundle if it cannot read a single block of it."""
     cluster = Cluster()
     good, leaf = cluster.look(BEGIN)
     own = create_authority(BEGIN).certificate
@@ -208,9 +208,9 @@ def test_a_key_of_another_kind_is_not_thrown_away() -> None:
     cluster = Cluster()
     authority, _ = cluster.look(BEGIN)
     key = rsa.generate_private_key(65537, 2048)
-    theirs = sign_bare(key, authority.current, ca=True)
+    foreign = sign_bare(key, authority.current, ca=True)
     with pytest.raises(UnsupportedKey, match=r"tls.key: .* elliptic curve key, and it is not thrown away"):
-        succeed(pair_texts(theirs) | {store.BUNDLE: theirs.certificate}, BEGIN)
+        succeed(pair_texts(foreign) | {store.BUNDLE: foreign.certificate}, BEGIN)
 
 
 def test_a_leaf_is_no_authority() -> None:
@@ -221,7 +221,7 @@ def test_a_leaf_is_no_authority() -> None:
     assert wanted.trusted == (wanted.current.certificate, authority.current.certificate)
 
 
-def test_somebody_who_deletes_the_key_each_minute_does_not_fill_every_pod_with_certificates() -> None:
+def test_a_key_that_is_deleted_each_minute_does_not_fill_every_pod_with_certificates() -> None:
     cluster = Cluster()
     for minute in range(50):
         wanted, _ = cluster.look(BEGIN + minute * timedelta(minutes=1))

@@ -1,4 +1,4 @@
-"""`ConnectorKey`: how a Connector is named, and how such a name is read."""
+"""`ConnectorKey`: the identity of a Connector, and its spellings."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Text of others on the terminal of who reads it: shown, and never obeyed."""
+"""Foreign text on a reader's terminal: the terminal shows it, and never obeys it."""
 
 import io
 import json
@@ -21,7 +21,7 @@ from webhook.plain_text import plain
 HIDDEN = ("Cc", "Cf", "Zl", "Zp", "Cs", "Co")
 ATTACKS = {
     "a title": "\x1b]0;owned\x07",
-    "one octet": "\x9b31m",
+    "a single byte": "\x9b31m",
     "a colour": "\x1b[8m",
     "a carriage return": "bad\rgood",
     "a turn": "\u202egpj.exe",
@@ -35,8 +35,10 @@ TEXT = "".join(ATTACKS.values())
 
 
 def hidden(text: str) -> set[str]:
-    """What of it a terminal would obey or not show; the ends of our lines aside."""
-    return {one for one in text if unicodedata.category(one) in HIDDEN and one != "\n"}
+    """The characters that a terminal would obey or not show, except for the ends of our lines."""
+    return {
+        character for character in text if unicodedata.category(character) in HIDDEN and character != "\n"
+    }
 
 
 def console(*, is_coloured: bool = False) -> tuple[Console, io.StringIO]:
@@ -46,10 +48,10 @@ def console(*, is_coloured: bool = False) -> tuple[Console, io.StringIO]:
 
 def test_no_character_of_these_categories_is_left() -> None:
     every = [chr(code) for code in range(sys.maxunicode + 1)]
-    for one in every:
-        is_hidden = unicodedata.category(one) in HIDDEN
-        assert (plain(one) == one) != is_hidden
-        assert not hidden(plain(one))
+    for character in every:
+        is_hidden = unicodedata.category(character) in HIDDEN
+        assert (plain(character) == character) != is_hidden
+        assert not hidden(plain(character))
 
 
 @pytest.mark.parametrize(
@@ -66,11 +68,11 @@ def test_no_character_of_these_categories_is_left() -> None:
         (r"C:\users", r"C:\users"),
     ],
 )
-def test_it_is_shown_as_what_it_is(text: str, shown: str) -> None:
+def test_a_hidden_character_is_shown_as_its_escape(text: str, shown: str) -> None:
     assert plain(text) == shown
 
 
-def test_a_line_is_one_line_and_its_colour_ours() -> None:
+def test_a_line_stays_a_single_line_in_our_colour() -> None:
     out, stream = console(is_coloured=True)
     out.line(f"x{TEXT}\ny", "red")
     out.spans(("x\x1b[0m", ("bold",)), ("\x1b[1m", ()))
@@ -79,7 +81,7 @@ def test_a_line_is_one_line_and_its_colour_ours() -> None:
     assert second == "\x1b[1mx\\x1b[0m\x1b[0m\\x1b[1m"
 
 
-def test_a_diff_is_no_way_round_it() -> None:
+def test_a_diff_is_plain_too() -> None:
     out, stream = console()
     out.diff([f"+{TEXT}", f"-{TEXT}", TEXT])
     assert not hidden(stream.getvalue())
@@ -95,7 +97,7 @@ def test_whatever_an_explanation_holds() -> None:
 
 @pytest.mark.parametrize("is_json", [True, False])
 def test_the_lines_of_the_proxy(is_json: bool) -> None:
-    """What `run -v` prints: names of packages and details that clients and registries choose."""
+    """`run -v` prints names of packages and details that clients and registries choose."""
     event = {"message": "request", "level": "warning", "method": "GET", "file": TEXT, "detail": TEXT}
     said = [json.dumps(event), json.dumps({"level": "error", "detail": TEXT})] if is_json else [TEXT]
     program = "import sys; sys.stderr.buffer.write(sys.argv[1].encode('utf-8'))"

@@ -1,4 +1,4 @@
-"""Answers of the API server: few large ones at once, none without an end, and small ones wait for nobody."""
+"""Answers of the API server: few large answers at once, no endless answer, and no wait for small answers."""
 
 import asyncio
 import json
@@ -41,20 +41,20 @@ def test_large_answers_wait_for_each_other_and_small_ones_do_not() -> None:
         tasks = [asyncio.create_task(answer(name, SMALL_BYTES + 1)) for name in names]
         tasks += [asyncio.create_task(answer(f"small-{number}", SMALL_BYTES)) for number in range(9)]
         await asyncio.sleep(0.01)
-        assert len([one for one in under_way if one.startswith("large")]) == LARGE_ANSWERS_LIMIT
-        assert len([one for one in under_way if one.startswith("small")]) == 9
+        assert len([name for name in under_way if name.startswith("large")]) == LARGE_ANSWERS_LIMIT
+        assert len([name for name in under_way if name.startswith("small")]) == 9
         tasks[3].cancel()  # it waits
         may_end.set()
         await asyncio.gather(*tasks, return_exceptions=True)
-        assert sorted(one for one in under_way if one.startswith("large")) == names[:3]
-        async with room.body() as one, room.body() as other:  # no place is lost
-            await one.add(b"x" * (SMALL_BYTES + 1))
+        assert sorted(name for name in under_way if name.startswith("large")) == names[:3]
+        async with room.body() as first, room.body() as other:  # no place is lost
+            await first.add(b"x" * (SMALL_BYTES + 1))
             await other.add(b"x" * (SMALL_BYTES + 1))
 
     run(story())
 
 
-def asked(script: Callable[[Call], None], question: Callable[[KubernetesApi], Any]) -> Any:
+def answer_of(script: Callable[[Call], None], question: Callable[[KubernetesApi], Any]) -> Any:
     with Registry() as server:
         server.on("*", script)
 
@@ -85,17 +85,17 @@ async def watched(api: KubernetesApi) -> list[Any]:
         watched,
     ],
 )
-def test_an_answer_without_an_end_is_given_up(
+def test_an_endless_answer_is_aborted(
     monkeypatch: pytest.MonkeyPatch, question: Callable[[KubernetesApi], Any]
 ) -> None:
     for module in (answer_room, api_module):
         monkeypatch.setattr(module, "ANSWER_BYTES_LIMIT", 200_000)
     with pytest.raises((ClusterUnavailable, Gone), match="longer than 200000"):
-        asked(without_end, question)
+        answer_of(without_end, question)
 
 
-def test_a_large_object_in_a_watch_is_no_end_of_it() -> None:
-    """aiohttp would take a line of 4 MiB at most; what is longer came anew after each pause, for ever."""
+def test_a_large_object_does_not_end_a_watch() -> None:
+    """aiohttp takes lines of 4 MiB at most. A longer event would come again after each pause, for ever."""
     event = {"type": "ADDED", "object": {"metadata": {"name": "big", "annotations": {"a": "<" * 6_000_000}}}}
 
     def script(call: Call) -> None:
@@ -106,18 +106,18 @@ def test_a_large_object_in_a_watch_is_no_end_of_it() -> None:
     async def names(api: KubernetesApi) -> list[Any]:
         return [event async for event in api.watch(PATH, presence)]
 
-    assert asked(script, names) == [{"type": "ADDED", "object": {"metadata": {"name": "big"}}}]
+    assert answer_of(script, names) == [{"type": "ADDED", "object": {"metadata": {"name": "big"}}}]
 
 
-def test_no_answer_is_asked_for_compressed() -> None:
-    """A list of the same words is a thousand times as long as what arrives of it."""
+def test_no_compressed_answer_is_requested() -> None:
+    """A compressed list of equal words expands to a thousand times its length."""
     seen: list[str | None] = []
 
     def script(call: Call) -> None:
         seen.append(call.request.header("accept-encoding"))
         call.reply(200, b'{"items":[],"metadata":{}}', {"Content-Type": "application/json"})
 
-    asked(script, lambda api: api.page(PATH, presence))
+    answer_of(script, lambda api: api.page(PATH, presence))
     assert seen == ["identity"]
 
 
@@ -127,8 +127,8 @@ def test_forty_large_answers_at_once_all_arrive() -> None:
     async def all_at_once(api: KubernetesApi) -> Any:
         return await asyncio.gather(*(api.get(PATH, trim=presence, seconds=20) for _ in range(40)))
 
-    found = asked(lambda call: call.reply(200, body, {"Content-Type": "application/json"}), all_at_once)
-    assert found == [{"metadata": {"name": "big"}}] * 40
+    answers = answer_of(lambda call: call.reply(200, body, {"Content-Type": "application/json"}), all_at_once)
+    assert answers == [{"metadata": {"name": "big"}}] * 40
 
 
 def test_a_crowd_of_large_pods_is_never_in_memory_together() -> None:
@@ -148,9 +148,11 @@ def test_a_crowd_of_large_pods_is_never_in_memory_together() -> None:
 
     tracemalloc.start()
     try:
-        found = asked(lambda call: call.reply(200, body, {"Content-Type": "application/json"}), all_at_once)
+        answers = answer_of(
+            lambda call: call.reply(200, body, {"Content-Type": "application/json"}), all_at_once
+        )
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert found == [len(env)] * crowd
+    assert answers == [len(env)] * crowd
     assert peak < 23e6, f"{peak / 1e6:.0f} MB: one alone takes 8, without a limit to how many it is 27"

@@ -1,4 +1,4 @@
-"""The Kubernetes API's client against a scripted server: verbs, refusals, and what it never says."""
+"""The client of the Kubernetes API against a scripted server: verbs, refusals, and no secret in any text."""
 
 import asyncio
 import contextlib
@@ -63,7 +63,9 @@ def test_each_verb_is_the_method_and_the_body_that_the_api_wants(server: Registr
         await api.patch(PATH, [{"op": "add"}], "json")
 
     ask(server, question)
-    seen = [(one.method, one.header("content-type"), bytes(one.body)) for one in server.requests]
+    seen = [
+        (request.method, request.header("content-type"), bytes(request.body)) for request in server.requests
+    ]
     assert seen == [
         ("GET", "application/json", b""),
         ("POST", "application/json", b'{"a": null}'),
@@ -71,7 +73,7 @@ def test_each_verb_is_the_method_and_the_body_that_the_api_wants(server: Registr
         ("PATCH", "application/merge-patch+json", b'{"c": 1}'),
         ("PATCH", "application/json-patch+json", b'[{"op": "add"}]'),
     ]
-    assert {one.header("authorization") for one in server.requests} == {"bearer canary-token"}
+    assert {request.header("authorization") for request in server.requests} == {"bearer canary-token"}
 
 
 REFUSALS = {
@@ -98,7 +100,7 @@ def test_each_status_is_an_error_of_its_own_with_the_servers_sentence(server: Re
     assert f"PUT {PATH} with {status}" in str(caught.value)
 
 
-def test_a_get_of_what_is_not_there_is_none(server: Registry) -> None:
+def test_a_get_of_an_absent_object_returns_none(server: Registry) -> None:
     server.on("*", answer(404, {"kind": "Status"}))
     assert ask(server, lambda api: api.get(PATH)) is None
 
@@ -125,7 +127,7 @@ def test_an_answer_that_is_deep_and_no_object_is_no_answer(server: Registry, sta
         ask(server, lambda api: api.get(PATH))
 
 
-def test_a_silent_server_is_given_up_in_time(server: Registry) -> None:
+def test_a_silent_server_is_abandoned_in_time(server: Registry) -> None:
     server.on("*", lambda call: call.wait_gone() and None)
     begin = time.monotonic()
     with pytest.raises(ClusterUnavailable, match=r"did not answer GET .* in time"):
@@ -133,14 +135,14 @@ def test_a_silent_server_is_given_up_in_time(server: Registry) -> None:
     assert time.monotonic() - begin < 5
 
 
-def test_no_server_is_said_so() -> None:
+def test_an_absent_server_is_unavailable() -> None:
     with Registry() as registry:
         pass
     with pytest.raises(ClusterUnavailable, match=f"did not answer GET {PATH}: "):
         ask(registry, lambda api: api.get(PATH))
 
 
-def test_a_watch_that_falls_silent_is_given_up(server: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_watch_that_falls_silent_is_abandoned(server: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_module, "SILENCE_SECONDS", 0.2)
 
     def script(call: Call) -> None:
@@ -151,12 +153,12 @@ def test_a_watch_that_falls_silent_is_given_up(server: Registry, monkeypatch: py
     server.on("*", script)
 
     async def question(api: KubernetesApi) -> list[Any]:
-        found = []
+        events = []
         with contextlib.suppress(ClusterUnavailable):
             async for event in api.watch(paths.connectors(), whole):
-                found.append(event)
-            found.append("ended")
-        return found
+                events.append(event)
+            events.append("ended")
+        return events
 
     assert ask(server, question) == [{"type": "ADDED", "object": {}}]
 
@@ -190,7 +192,7 @@ def test_a_kubeconfig_is_used_outside_of_a_cluster(tmp_path: Path) -> None:
         assert server.requests[0].header("authorization") == "Bearer canary-token"
 
 
-def test_without_any_cluster_a_sentence_says_what_to_do(tmp_path: Path) -> None:
+def test_without_any_cluster_a_sentence_names_the_fix(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="set KUBECONFIG, or run inside a Pod"):
         asyncio.run(in_cluster_or_kubeconfig({"KUBECONFIG": str(tmp_path / "none")}))
     with pytest.raises(InputError, match="set KUBECONFIG, or run inside a Pod"):

@@ -1,4 +1,4 @@
-"""The list/watch cache against a scripted API server: what it knows, and how it comes back."""
+"""The list/watch cache against a scripted API server: its content, and its return after failures."""
 
 import asyncio
 import contextlib
@@ -14,8 +14,9 @@ from support.servers.registry import Call, Registry
 from webhook.cluster import cache as cache_module
 from webhook.cluster import kubernetes as api_module
 from webhook.cluster import paths, trim
-from webhook.cluster.cache import Cache, Json, Key
+from webhook.cluster.cache import Cache, Key
 from webhook.cluster.kubernetes import KubernetesApi
+from webhook.cluster.trim import Json
 
 PATH = paths.connectors()
 PATIENCE_SECONDS = 10.0
@@ -26,8 +27,8 @@ def connector(name: str, version: int, **spec: Any) -> Json:
     return {"kind": "Connector", "metadata": metadata, "spec": spec}
 
 
-def event(kind: str, one: Json) -> bytes:
-    return json.dumps({"type": kind, "object": one}).encode() + b"\n"
+def event(kind: str, manifest: Json) -> bytes:
+    return json.dumps({"type": kind, "object": manifest}).encode() + b"\n"
 
 
 def bookmark(version: int) -> bytes:
@@ -35,7 +36,7 @@ def bookmark(version: int) -> bytes:
 
 
 class Server:
-    """What the API server has to say: lists and watches in the order in which they are asked for."""
+    """The script of the API server: lists and watches, in the order of the requests."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
@@ -50,7 +51,7 @@ class Server:
 
     @property
     def targets(self) -> list[str]:
-        return [one.target.partition("?")[2] for one in self.registry.requests]
+        return [request.target.partition("?")[2] for request in self.registry.requests]
 
 
 def page(*items: Json, version: int, more: str = "") -> Callable[[Call], None]:
@@ -98,7 +99,7 @@ async def running(server: Server) -> AsyncIterator[tuple[Cache, list[tuple[Key, 
     changes: list[tuple[Key, Any]] = []
     async with KubernetesApi(Configuration(host=server.registry.origin)) as api:
         cache = Cache(api, PATH, trim.connector)
-        cache.add_listener(lambda key, one: changes.append((key, one and one["spec"])))
+        cache.add_listener(lambda key, manifest: changes.append((key, manifest and manifest["spec"])))
         task = asyncio.create_task(cache.run())
         try:
             yield cache, changes
@@ -126,7 +127,7 @@ def test_it_is_synced_only_when_every_page_of_the_list_is_there(server: Server) 
         async with running(server) as (cache, _):
             assert not cache.synced.is_set()
             await asyncio.wait_for(cache.synced.wait(), PATIENCE_SECONDS)
-            assert {one["metadata"]["name"] for one in cache} == {"one", "two"}
+            assert {manifest["metadata"]["name"] for manifest in cache} == {"one", "two"}
             await until(lambda: len(server.targets) == 3)
         assert server.targets[0] == "limit=100"
         assert server.targets[1] == "limit=100&continue=next/page%3D"
@@ -136,7 +137,7 @@ def test_it_is_synced_only_when_every_page_of_the_list_is_there(server: Server) 
     run(story)
 
 
-def test_events_of_the_watch_change_it_and_are_told(server: Server) -> None:
+def test_events_of_the_watch_change_it_and_reach_listeners(server: Server) -> None:
     server.lists = [page(connector("old", 1, address="1"), version=1)]
     server.watches = [
         stream(
@@ -156,9 +157,9 @@ def test_events_of_the_watch_change_it_and_are_told(server: Server) -> None:
                 (("a", "new"), None),
             ]
             assert cache.get("a", "new") is None
-            found = cache.get("a", "old")
-            assert found is not None
-            assert "managedFields" not in found["metadata"]
+            cached = cache.get("a", "old")
+            assert cached is not None
+            assert "managedFields" not in cached["metadata"]
 
     run(story)
 
@@ -172,7 +173,7 @@ def test_a_watch_goes_on_from_the_last_bookmark(server: Server, end: str) -> Non
     async def story() -> None:
         async with running(server) as (cache, _):
             await until(lambda: len(server.targets) >= (4 if end == "breaks" else 3))
-            assert all("resourceVersion=77" in one for one in server.targets[2:])
+            assert all("resourceVersion=77" in target for target in server.targets[2:])
             assert cache.get("a", "one")
 
     run(story)
@@ -191,7 +192,7 @@ def test_a_watch_that_is_too_old_begins_with_a_new_list(server: Server, how: str
         async with running(server) as (cache, changes):
             await until(lambda: cache.get("a", "later") is not None)
             assert cache.get("a", "gone") is None
-            # what has not changed meanwhile is not told again
+            # listeners hear nothing of objects that have not changed meanwhile
             assert [key for key, _ in changes] == [
                 ("a", "kept"),
                 ("a", "gone"),
@@ -204,10 +205,10 @@ def test_a_watch_that_is_too_old_begins_with_a_new_list(server: Server, how: str
 
 
 @pytest.mark.parametrize("line", [b'{"type":"ADDED","object":\n', b"[]\n", b"x" * 3000 + b"\n", b"x" * 3000])
-def test_an_event_that_cannot_be_read_is_passed_over_with_a_new_list(
+def test_an_event_that_cannot_be_read_leads_to_a_new_list(
     server: Server, line: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To ask for it once more would meet it again for ever."""
+    """Another watch from the same version would meet the event again, for ever."""
     monkeypatch.setattr(api_module, "ANSWER_BYTES_LIMIT", 2000)
     server.lists = [
         page(connector("old", 1), version=1),
@@ -233,14 +234,14 @@ def test_lists_between_watches_that_break_at_once_grow_rarer(
     async def story() -> None:
         async with running(server):
             await until(lambda: len(server.targets) >= 10)
-            await until(lambda: sum(one.levelno == logging.WARNING for one in caplog.records) == 5)
+            await until(lambda: sum(record.levelno == logging.WARNING for record in caplog.records) == 5)
 
     run(story)
-    pauses = [vars(one)["seconds"] for one in caplog.records if one.levelno == logging.WARNING]
+    pauses = [vars(record)["seconds"] for record in caplog.records if record.levelno == logging.WARNING]
     assert all(0.01 * 2**number / 2 <= pause for number, pause in enumerate(pauses))
 
 
-def test_what_was_seen_stays_while_the_api_server_is_away(server: Server) -> None:
+def test_objects_stay_while_the_api_server_is_away(server: Server) -> None:
     server.lists = [page(connector("one", 1), version=1)]
     server.watches = [cut, refuse(503), refuse(429), refuse(403, "forbidden"), refuse(500)]
 
@@ -254,13 +255,13 @@ def test_what_was_seen_stays_while_the_api_server_is_away(server: Server) -> Non
     run(story)
 
 
-def test_a_list_that_fails_is_asked_for_again(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_list_that_fails_is_requested_again(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     server.lists = [refuse(403, "connectors is forbidden"), cut, page(connector("one", 1), version=1)]
 
     async def story() -> None:
         async with running(server) as (cache, _):
             await asyncio.wait_for(cache.synced.wait(), PATIENCE_SECONDS)
-        causes = [vars(one)["cause"] for one in caplog.records if one.levelno == logging.WARNING]
+        causes = [vars(record)["cause"] for record in caplog.records if record.levelno == logging.WARNING]
         assert "connectors is forbidden" in causes[0]
         assert len(causes) == 2
 
@@ -281,7 +282,7 @@ def test_pauses_grow_and_are_spread(
                 await until(lambda: len(server.targets) > 12)
 
         run(story)
-    pauses = [vars(one)["seconds"] for one in caplog.records if one.levelno == logging.WARNING][:12]
+    pauses = [vars(record)["seconds"] for record in caplog.records if record.levelno == logging.WARNING][:12]
     for number, seconds in enumerate(pauses):
         whole = min(0.016, 0.001 * 2**number)
         assert whole / 2 <= seconds <= whole

@@ -1,4 +1,4 @@
-"""The keeper of certificates, from nothing and while others change and delete what it keeps.
+"""The keeper of certificates, in an empty cluster and while other writers change and delete its objects.
 
 The same against the real API server: tests/api/test_certificates.py.
 """
@@ -35,19 +35,24 @@ from webhook.errors import Conflict
 # -- from nothing
 
 
-def test_from_nothing_everything_is_made_and_each_who_verifies_can(tmp_path: Path) -> None:
+def test_from_nothing_everything_is_created_and_every_client_can_verify(tmp_path: Path) -> None:
     api = MemoryApi()
     keeper = ensure(api, tmp_path)
     for path, service in ((ADMISSION, names.ADMISSION), (BROKER, names.BROKER)):
-        for bundle in [*ca_bundles(api), *(files_in(api, one)[store.BUNDLE] for one in (ADMISSION, BROKER))]:
+        for bundle in [
+            *ca_bundles(api),
+            *(files_in(api, path)[store.BUNDLE] for path in (ADMISSION, BROKER)),
+        ]:
             verify(files_in(api, path)[store.CERTIFICATE], bundle, f"{service}.{NAMESPACE}.svc")
         assert api.objects[path]["type"] == "kubernetes.io/tls"
     assert store.texts_of(store.read_files(tmp_path)) == files_in(api, BROKER)
-    assert [one.strip() for one in keeper.bundle] == list(split_bundle(files_in(api, CA)[store.BUNDLE]))
+    assert [certificate.strip() for certificate in keeper.bundle] == list(
+        split_bundle(files_in(api, CA)[store.BUNDLE])
+    )
     assert succession.NEXT_KEY not in files_in(api, CA)
 
 
-def test_nothing_is_served_before_everybody_believes_its_authority(tmp_path: Path) -> None:
+def test_nothing_is_served_before_all_clients_trust_its_authority(tmp_path: Path) -> None:
     api = MemoryApi()
     served: list[bool] = []
     api.before = lambda _verb, _path: served.append((tmp_path / "tls.crt").exists())
@@ -58,13 +63,13 @@ def test_nothing_is_served_before_everybody_believes_its_authority(tmp_path: Pat
     assert (tmp_path / "tls.crt").exists()
 
 
-def test_what_is_in_order_costs_four_reads_and_no_write(tmp_path: Path) -> None:
+def test_a_cluster_in_order_costs_four_reads_and_no_write(tmp_path: Path) -> None:
     api = MemoryApi()
     keeper = ensure(api, tmp_path)
     written = (tmp_path / "tls.crt").stat().st_mtime_ns
     api.calls.clear()
     asyncio.run(keeper.ensure())
-    assert sorted(api.calls) == sorted(("get", one) for one in (CA, ADMISSION, BROKER, CONFIGURATION))
+    assert sorted(api.calls) == sorted(("get", path) for path in (CA, ADMISSION, BROKER, CONFIGURATION))
     assert (tmp_path / "tls.crt").stat().st_mtime_ns == written
 
 
@@ -78,7 +83,7 @@ def test_a_restarted_replica_writes_its_files_and_nothing_else(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_ten_replicas_that_start_at_once_end_with_one_authority(tmp_path: Path, seed: int) -> None:
+def test_ten_replicas_that_start_at_once_end_with_the_same_authority(tmp_path: Path, seed: int) -> None:
     api = MemoryApi(seed=seed)
     keepers = [keeper_of(api, tmp_path / str(number)) for number in range(10)]
 
@@ -94,7 +99,7 @@ def test_ten_replicas_that_start_at_once_end_with_one_authority(tmp_path: Path, 
     verify(*served, ca_bundles(api)[0], names.BROKER)
 
 
-# -- what others do
+# -- other writers
 
 
 @pytest.mark.parametrize("path", [ADMISSION, BROKER], ids=["admission", "broker"])
@@ -105,7 +110,7 @@ def test_a_deleted_leaf_is_replaced(tmp_path: Path, path: str) -> None:
     del api.objects[path]
     asyncio.run(keeper.ensure())
     assert files_in(api, path)[store.CERTIFICATE] != store.read_texts(before.pop(path))[store.CERTIFICATE]
-    assert {one: api.objects[one] for one in before} == before
+    assert {path: api.objects[path] for path in before} == before
     assert (tmp_path / "tls.crt").read_text() == files_in(api, BROKER)[store.CERTIFICATE]
 
 
@@ -137,8 +142,8 @@ def test_a_new_authority_reaches_every_bundle_before_its_leaf_is_served(tmp_path
     assert api.writes == [("create", CA), ("patch", CONFIGURATION), ("create", ADMISSION), ("create", BROKER)]
 
 
-def test_a_change_in_between_is_seen_and_kept(tmp_path: Path) -> None:
-    """Another replica, or somebody's label, at the worst moment: between reading and writing."""
+def test_a_change_between_read_and_write_survives(tmp_path: Path) -> None:
+    """Another replica, or a user's label, at the worst moment: between read and write."""
     api = MemoryApi()
     ensure(api, tmp_path)
     damaged = copy.deepcopy(api.objects[ADMISSION])
@@ -161,7 +166,9 @@ def test_a_change_in_between_is_seen_and_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["replace", "patch"])
-def test_what_is_deleted_in_between_is_made_again_or_missed(tmp_path: Path, verb: str) -> None:
+def test_an_object_that_is_deleted_between_read_and_write_is_restored_or_reported(
+    tmp_path: Path, verb: str
+) -> None:
     api = MemoryApi()
     ensure(api, tmp_path)
     path = ADMISSION if verb == "replace" else CONFIGURATION
@@ -177,7 +184,7 @@ def test_what_is_deleted_in_between_is_made_again_or_missed(tmp_path: Path, verb
     assert store.CERTIFICATE in files_in(api, ADMISSION)
 
 
-def test_whoever_changes_it_at_every_attempt_wins_for_now(tmp_path: Path) -> None:
+def test_a_writer_that_changes_it_at_every_attempt_wins_for_now(tmp_path: Path) -> None:
     api = MemoryApi()
     api.fails[("patch", CONFIGURATION)] = Conflict("has been modified")
     with pytest.raises(Conflict):

@@ -1,4 +1,4 @@
-"""The keeper of certificates while something fails: what is done all the same, and what is logged."""
+"""The keeper of certificates during failures: the steps that it takes all the same, and its log."""
 
 import asyncio
 import base64
@@ -37,12 +37,16 @@ from webhook import names
 from webhook.cluster.certificate_keeper import FIRST_PAUSE_SECONDS, LOOK_SECONDS, CertificateKeeper
 from webhook.errors import ClusterUnavailable, Conflict, Forbidden
 
-# -- what fails
+# -- failures
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     mine = [record for record in caplog.records if record.name == "webhook.cluster.certificate_keeper"]
-    return [(one.message, getattr(one, "cause", "")) for one in mine if one.message != "certificates written"]
+    return [
+        (record.message, getattr(record, "cause", ""))
+        for record in mine
+        if record.message != "certificates written"
+    ]
 
 
 def test_a_missing_configuration_is_a_warning_and_looked_for_soon(
@@ -83,7 +87,7 @@ def test_a_leaf_is_renewed_though_the_configuration_may_not_be_changed(tmp_path:
 
 @pytest.mark.parametrize("path", [CONFIGURATION, CA], ids=["configuration", "authority"])
 def test_while_the_cluster_does_not_answer_no_leaf_is_changed(tmp_path: Path, path: str) -> None:
-    """Its authority might be news to somebody."""
+    """Some clients may not know its authority yet."""
     api = MemoryApi()
     for verb in ("patch", "create"):
         api.fails[(verb, path)] = ClusterUnavailable("no answer")
@@ -94,7 +98,7 @@ def test_while_the_cluster_does_not_answer_no_leaf_is_changed(tmp_path: Path, pa
     assert not {ADMISSION, BROKER} & api.objects.keys()
 
 
-def test_a_refused_leaf_does_not_keep_the_other_from_being_made(tmp_path: Path) -> None:
+def test_a_refused_leaf_does_not_prevent_the_other(tmp_path: Path) -> None:
     api = MemoryApi()
     api.fails[("create", ADMISSION)] = Forbidden("it may not create")
     keeper = keeper_of(api, tmp_path)
@@ -125,7 +129,7 @@ def test_a_start_goes_on_until_it_succeeds_and_each_cause_is_logged_once(
     ]
 
 
-def test_a_start_does_not_wait_for_what_can_come_later(tmp_path: Path) -> None:
+def test_a_start_does_not_wait_for_the_configuration(tmp_path: Path) -> None:
     api, clock = MemoryApi(), Clock()
     api.fails[("get", CONFIGURATION)] = Forbidden("may not get")
     asyncio.run(keeper_of(api, tmp_path, clock).start())
@@ -188,7 +192,7 @@ def test_a_clock_that_is_behind_changes_nothing(tmp_path: Path, caplog: pytest.L
     assert "set this node's clock" in logged(caplog)[-1][1]
 
 
-# -- what must not be seen
+# -- private keys
 
 
 RSA_KEY = (
@@ -201,7 +205,7 @@ RSA_KEY = (
 
 
 def test_no_key_is_in_a_log_or_an_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """At DEBUG, through making, succession, damage, conflict, refusal and a fault of ours."""
+    """At DEBUG, through creation, succession, damage, conflict, refusal and a fault of ours."""
     caplog.set_level(logging.DEBUG)
     api, clock = MemoryApi(), Clock(looks=60)
     texts: list[str] = []
@@ -215,8 +219,8 @@ def test_no_key_is_in_a_log_or_an_error(tmp_path: Path, caplog: pytest.LogCaptur
     seen: set[str] = set()
 
     def collect(_verb: str, _path: str) -> None:
-        for one in api.objects.values():
-            seen.update(text for key, text in store.read_texts(one).items() if key.endswith(".key"))
+        for manifest in api.objects.values():
+            seen.update(text for key, text in store.read_texts(manifest).items() if key.endswith(".key"))
 
     api.before = collect
     half = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\n"

@@ -1,4 +1,4 @@
-"""Events against a scripted API server: counted, written seldom, and in nobody's way."""
+"""Events against a scripted API server: they are counted, seldom written, and delay no caller."""
 
 import asyncio
 import time
@@ -59,7 +59,7 @@ def test_an_event_says_everything_that_kubectl_shows(store: Store) -> None:
     }
 
 
-def test_repeats_within_the_period_are_one_write(store: Store) -> None:
+def test_repeats_within_the_period_are_a_single_write(store: Store) -> None:
     async def test() -> None:
         async with recording(store, period_seconds=NEVER) as recorder:
             await refuse(recorder)
@@ -87,7 +87,7 @@ def test_repeats_are_counted_in_the_same_event_when_the_period_is_over(store: St
     assert store.answered < 10
 
 
-def test_what_another_replica_has_said_is_counted_on(store: Store) -> None:
+def test_an_event_of_another_replica_is_counted_on(store: Store) -> None:
     async def test() -> None:
         async with recording(store) as recorder:
             await refuse(recorder)
@@ -100,7 +100,7 @@ def test_what_another_replica_has_said_is_counted_on(store: Store) -> None:
     run(test())
 
 
-def test_what_is_said_once_stays_as_another_replica_has_said_it(store: Store) -> None:
+def test_an_event_without_repeats_stays_as_another_replica_wrote_it(store: Store) -> None:
     async def test() -> None:
         for _ in range(2):
             before = store.answered
@@ -111,10 +111,10 @@ def test_what_is_said_once_stays_as_another_replica_has_said_it(store: Store) ->
 
     run(test())
     assert store.told() == [("Normal", "Granted", 1)]
-    assert [one.method for one in store.registry.requests] == ["POST", "POST"]
+    assert [request.method for request in store.registry.requests] == ["POST", "POST"]
 
 
-def test_an_expired_event_is_said_anew(store: Store) -> None:
+def test_an_expired_event_is_created_anew(store: Store) -> None:
     """The API server keeps Events for an hour."""
 
     async def test() -> None:
@@ -129,7 +129,7 @@ def test_an_expired_event_is_said_anew(store: Store) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
-def test_what_could_not_be_written_is_written_later(store: Store, status: int) -> None:
+def test_an_event_that_could_not_be_written_is_written_later(store: Store, status: int) -> None:
     store.failures = [(status, "etcd has no leader")] * 3
 
     async def test() -> None:
@@ -142,7 +142,7 @@ def test_what_could_not_be_written_is_written_later(store: Store, status: int) -
 
 
 @pytest.mark.parametrize("status", [403, 400, 422])
-def test_a_refused_event_is_dropped_with_a_line_and_holds_up_no_other(
+def test_a_refused_event_is_dropped_with_a_line_and_delays_no_other(
     store: Store, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.failures = [(status, "namespace team is being terminated")]
@@ -155,7 +155,7 @@ def test_a_refused_event_is_dropped_with_a_line_and_holds_up_no_other(
 
     run(test())
     assert store.answered == 2
-    assert [one for one in caplog.records if "being terminated" in str(vars(one))]
+    assert [record for record in caplog.records if "being terminated" in str(vars(record))]
 
 
 def test_nobody_waits_for_a_server_that_does_not_answer(store: Store) -> None:
@@ -172,7 +172,7 @@ def test_nobody_waits_for_a_server_that_does_not_answer(store: Store) -> None:
     run(test())
 
 
-def test_too_many_of_one_object_are_dropped_with_few_lines(
+def test_too_many_events_of_an_object_are_dropped_with_few_lines(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def test() -> None:
@@ -185,7 +185,7 @@ def test_too_many_of_one_object_are_dropped_with_few_lines(
             await store.until(lambda it: len(it.events) == EVENTS_PER_OBJECT_LIMIT + 1)
 
     run(test())
-    dropped = [one.dropped for one in caplog.records if one.msg == "too many events, one dropped"]
+    dropped = [record.dropped for record in caplog.records if record.msg == "too many events, one dropped"]
     assert dropped == [1, 2, 4, 8, 16, 32, 64]
 
 
@@ -203,29 +203,29 @@ def test_an_object_that_lives_long_may_have_ever_new_events(
     run(test())
 
 
-def test_a_full_memory_forgets_what_is_written_and_then_drops(
+def test_a_full_memory_evicts_written_events_and_then_drops(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(series_module, "EVENTS_LIMIT", 6)  # three of one namespace may wait
+    monkeypatch.setattr(series_module, "EVENTS_LIMIT", 6)  # three Events of a namespace may wait
 
-    async def tell(recorder: EventRecorder, number: int) -> None:
+    async def record_event(recorder: EventRecorder, number: int) -> None:
         await recorder.record({**POD, "uid": str(number)}, reason="X", message="x", kind="Normal")
 
     async def test() -> None:
         async with recording(store) as recorder:
             for number in range(9):
-                await tell(recorder, number)
+                await record_event(recorder, number)
                 await store.until(lambda it, number=number: len(it.events) == number + 1)  # type: ignore[misc]
-        assert [one for one in caplog.records if "too many events" in one.msg] == []
+        assert [record for record in caplog.records if "too many events" in record.msg] == []
         async with recording(store, runs=False) as recorder:
             for number in range(4):
-                await tell(recorder, number)
-        assert [one.dropped for one in caplog.records if "too many events" in one.msg] == [1]
+                await record_event(recorder, number)
+        assert [record.dropped for record in caplog.records if "too many events" in record.msg] == [1]
 
     run(test())
 
 
-def test_long_texts_and_names_are_cut_to_what_is_valid(store: Store) -> None:
+def test_long_texts_and_names_are_cut_to_valid_lengths(store: Store) -> None:
     pod = {**POD, "name": "a" * 235 + "." + "b" * 17}
 
     async def test() -> None:
@@ -241,7 +241,7 @@ def test_long_texts_and_names_are_cut_to_what_is_valid(store: Store) -> None:
     assert ".." not in event["metadata"]["name"]
 
 
-def test_events_of_what_has_no_namespace_lie_in_default(store: Store) -> None:
+def test_events_of_objects_without_a_namespace_lie_in_default(store: Store) -> None:
     async def test() -> None:
         async with recording(store) as recorder:
             await recorder.record({"kind": "Node", "name": "n"}, reason="X", message="x", kind="Normal")

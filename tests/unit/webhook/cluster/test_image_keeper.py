@@ -1,4 +1,4 @@
-"""The record of images, kept by several replicas on an API that conflicts, refuses and does not answer."""
+"""The record of images of several replicas, on an API that conflicts, refuses and does not answer."""
 
 import asyncio
 import logging
@@ -68,37 +68,37 @@ def test_a_second_look_writes_nothing() -> None:
     assert len(api.writes) == writes
 
 
-def test_an_old_replica_learns_the_image_of_a_new_one_and_a_new_one_that_of_the_old() -> None:
+def test_an_old_and_a_new_replica_learn_each_others_image() -> None:
     api = Installation(replica_set("s:1"), replica_set("s:2", owner=names.ADMISSION))
     assert set(look(api, "s:1")) == {"s:1", "s:2"}
     api.sets = [replica_set("s:2"), replica_set("s:2", owner=names.ADMISSION)]
     assert set(look(api, "s:2")) == {"s:1", "s:2"}
 
 
-def test_an_image_whose_line_was_removed_is_none_though_a_past_revision_names_it() -> None:
+def test_an_image_whose_line_was_removed_stays_out_though_a_past_revision_names_it() -> None:
     api = Installation(replica_set("s:2"), replica_set("s:1", wanted=0))
-    given = keeper(api, "s:2")
-    assert set(asyncio.run(given.look())) == {"s:1", "s:2"}
+    image_keeper = keeper(api, "s:2")
+    assert set(asyncio.run(image_keeper.look())) == {"s:1", "s:2"}
     api.write("2026-12-01T12:00:00Z s:2\n")
-    assert asyncio.run(given.look()) == ("s:2",)
+    assert asyncio.run(image_keeper.look()) == ("s:2",)
     assert api.images == ["s:2"]
 
 
 @pytest.mark.parametrize(
     "text", ["nonsense", "x" * (TEXT_LIMIT + 1), "{}", "2026-12-01T12:00:00Z s:2 s:3"], ids=len
 )
-def test_a_record_that_is_none_is_said_and_written_anew(text: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_record_is_reported_and_written_anew(text: str, caplog: pytest.LogCaptureFixture) -> None:
     api = Installation(replica_set("s:1"))
     api.write(text)
     with caplog.at_level(logging.INFO):
         assert look(api) == ["s:1"]
     assert api.images == ["s:1"]
-    [line] = [one for one in caplog.records if one.levelno == logging.WARNING]
+    [line] = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert "ignored" in vars(line)["cause"]
 
 
 @pytest.mark.parametrize("data", [None, {}, {KEY: None}, {"other": "kept"}])
-def test_whatever_else_the_object_holds_stays(data: dict[str, Any] | None) -> None:
+def test_other_content_of_the_object_stays(data: dict[str, Any] | None) -> None:
     api = Installation(replica_set("s:1"), replica_set("s:0", wanted=0))
     api.put(RECORD, {"metadata": {"name": names.SIDECAR_IMAGES, "labels": {"a": "b"}}, "data": data})
     assert look(api) == ["s:1"], "no history: the record is not at its beginning"
@@ -107,7 +107,7 @@ def test_whatever_else_the_object_holds_stays(data: dict[str, Any] | None) -> No
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_replicas_of_two_releases_that_look_at_once_end_with_one_record(seed: int) -> None:
+def test_replicas_of_two_releases_that_look_at_once_end_with_the_same_record(seed: int) -> None:
     api = Installation(replica_set("s:1"), replica_set("s:2", owner=names.ADMISSION), seed=seed)
 
     async def race() -> list[Sequence[str]]:
@@ -115,34 +115,34 @@ def test_replicas_of_two_releases_that_look_at_once_end_with_one_record(seed: in
         return list(await asyncio.gather(*(keeper(api, own).look() for own in owns)))
 
     known = asyncio.run(race())
-    assert [set(one) for one in known] == [{"s:1", "s:2"}] * 4
+    assert [set(images) for images in known] == [{"s:1", "s:2"}] * 4
     assert sorted(api.images) == ["s:1", "s:2"]
 
 
-def test_of_many_who_ask_at_once_two_look() -> None:
-    """The first, and one for all who came while it was under way."""
+def test_many_callers_at_once_cause_two_looks() -> None:
+    """The first look, and a second for all callers that came during the first."""
     api = Installation(replica_set("s:1"))
-    given = keeper(api)
+    image_keeper = keeper(api)
 
     async def crowd() -> None:
-        await asyncio.gather(*(given.look() for _ in range(500)))
+        await asyncio.gather(*(image_keeper.look() for _ in range(500)))
 
     asyncio.run(crowd())
     assert api.calls.count(("list", SETS)) == 2
 
 
-def test_who_asks_while_a_look_is_under_way_sees_what_came_since() -> None:
-    """That look may have read the ReplicaSets a moment before the new one was there."""
+def test_a_caller_during_a_look_sees_later_images() -> None:
+    """That look may have read the ReplicaSets a moment before the new ReplicaSet existed."""
     api = Installation(replica_set("s:1"))
-    given = keeper(api)
+    image_keeper = keeper(api)
 
     async def story() -> Sequence[str]:
-        first = asyncio.create_task(given.look())
+        first = asyncio.create_task(image_keeper.look())
         while ("list", SETS) not in api.calls and not first.done():
             await asyncio.sleep(0)
         await asyncio.sleep(0)
         api.sets = [*api.sets, replica_set("s:2", owner=names.ADMISSION)]
-        second = await given.look()
+        second = await image_keeper.look()
         await first
         return second
 
@@ -152,22 +152,22 @@ def test_who_asks_while_a_look_is_under_way_sees_what_came_since() -> None:
 # -- failures
 
 
-def test_a_cluster_that_does_not_answer_is_no_list_of_images() -> None:
-    """Else a Pod of the roll would be refused, where it need only ask again."""
+def test_a_cluster_that_does_not_answer_gives_no_list_of_images() -> None:
+    """Otherwise a Pod of the rollout would be refused, although it need only ask again."""
     api = Installation(replica_set("s:1"))
     api.fails["list", SETS] = ClusterUnavailable("no answer")
-    given = keeper(api)
+    image_keeper = keeper(api)
 
     async def crowd() -> list[object]:
-        return list(await asyncio.gather(*(given.look() for _ in range(3)), return_exceptions=True))
+        return list(await asyncio.gather(*(image_keeper.look() for _ in range(3)), return_exceptions=True))
 
-    assert [type(one) for one in asyncio.run(crowd())] == [ClusterUnavailable] * 3
-    assert given.known == ("s:1",)
+    assert [type(result) for result in asyncio.run(crowd())] == [ClusterUnavailable] * 3
+    assert image_keeper.known == ("s:1",)
 
 
 @pytest.mark.parametrize("error", [Forbidden("no"), ClusterRefused("immutable"), ClusterUnavailable("slow")])
 @pytest.mark.parametrize("begun", [True, False])
-def test_what_cannot_be_written_is_known_all_the_same(
+def test_an_image_that_cannot_be_recorded_is_known_all_the_same(
     error: Exception, begun: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     api = Installation(replica_set("s:1"), replica_set("s:2", owner=names.ADMISSION))
@@ -175,23 +175,23 @@ def test_what_cannot_be_written_is_known_all_the_same(
         api.write("2026-11-01T12:00:00Z s:0\n")
     api.fails["create", f"{paths.config_maps(NAMESPACE)}/{names.SIDECAR_IMAGES}"] = error
     api.fails["replace", RECORD] = error
-    given = keeper(api)
+    image_keeper = keeper(api)
     for _ in range(2):
-        assert set(asyncio.run(given.look())) == {"s:1", "s:2"} | ({"s:0"} if begun else set())
-    [line] = [one for one in caplog.records if one.levelno == logging.WARNING]
+        assert set(asyncio.run(image_keeper.look())) == {"s:1", "s:2"} | ({"s:0"} if begun else set())
+    [line] = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert vars(line)["cause"] == str(error), "said once"
 
 
-def test_conflicts_without_end_are_given_up_and_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_endless_conflicts_end_with_a_line(caplog: pytest.LogCaptureFixture) -> None:
     api = Installation(replica_set("s:1"))
     api.write("")
     api.fails["replace", RECORD] = Conflict("changed")
     assert look(api) == ["s:1"]
-    [line] = [one for one in caplog.records if one.levelno == logging.WARNING]
+    [line] = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert "again and again" in vars(line)["cause"]
 
 
-def test_a_failure_ends_no_process_and_its_end_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_ends_no_process_and_its_end_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     api = Installation(replica_set("s:1"))
     api.fails["list", SETS] = ClusterUnavailable("no answer")
     rounds = 0
@@ -204,8 +204,8 @@ def test_a_failure_ends_no_process_and_its_end_is_said(caplog: pytest.LogCapture
         if rounds == 4:
             raise asyncio.CancelledError
 
-    given = ImageKeeper(api, namespace=NAMESPACE, own=("s:1",), now=lambda: NOW, pause=pause)
+    image_keeper = ImageKeeper(api, namespace=NAMESPACE, own=("s:1",), now=lambda: NOW, pause=pause)
     with caplog.at_level(logging.INFO), pytest.raises(asyncio.CancelledError):
-        asyncio.run(given.run())
-    said = [one.message for one in caplog.records if one.name == "webhook.cluster.image_keeper"]
+        asyncio.run(image_keeper.run())
+    said = [record.message for record in caplog.records if record.name == "webhook.cluster.image_keeper"]
     assert said == ["sidecar images not recorded", "sidecar images recorded", "sidecar images recorded again"]

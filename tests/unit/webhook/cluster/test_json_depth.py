@@ -1,4 +1,4 @@
-"""JSON that is nested too deep for the standard library: alone, in a list, in a watch, and of any shape."""
+"""JSON of any shape that is too deep for the standard library: alone, in a list, and in a watch."""
 
 import json
 import random
@@ -23,7 +23,7 @@ def deep_object(depth: int = DEEP) -> bytes:
 
 
 def within(value: Any, levels: int) -> Any:
-    """What is to stay of a value, with this many levels of objects and arrays."""
+    """The expected rest of a value, with this many levels of objects and arrays."""
     if isinstance(value, dict | list) and levels == 0:
         return None
     if isinstance(value, dict):
@@ -32,7 +32,7 @@ def within(value: Any, levels: int) -> Any:
 
 
 def any_value(chance: random.Random, depth: int) -> Any:
-    """Nested this deep at one place at least."""
+    """A value that is this deep in at least one place."""
     if depth == 0:
         return chance.choice([*TEXTS, 1, -2.5e3, None, True, {}, []])
     beside = [any_value(chance, 0) for _ in range(chance.randrange(3))]
@@ -43,30 +43,30 @@ def any_value(chance: random.Random, depth: int) -> Any:
 
 
 def test_a_document_that_is_too_deep_is_read_without_its_deepest_parts() -> None:
-    found: Any = parse(deep_object())
-    assert (found["metadata"]["name"], found["spec"]) == ("deep", {"a": [1, "}"]})
-    assert parse(b" " + deep_object() + b" \n") == found
+    parsed: Any = parse(deep_object())
+    assert (parsed["metadata"]["name"], parsed["spec"]) == ("deep", {"a": [1, "}"]})
+    assert parse(b" " + deep_object() + b" \n") == parsed
 
 
 @pytest.mark.parametrize("depth", [1, DEPTH_LIMIT - 1, DEPTH_LIMIT, DEPTH_LIMIT + 1, DEPTH_LIMIT + 2, 200])
-def test_what_stays_of_any_value_is_exactly_the_upper_levels(depth: int) -> None:
+def test_of_any_value_exactly_the_upper_levels_stay(depth: int) -> None:
     chance = random.Random(depth)
     for _ in range(60):
         value = [any_value(chance, depth)]
         text = json.dumps(value, ensure_ascii=chance.random() < 0.5, indent=chance.choice([None, 1]))
-        found = shallow(f"x{text},]", 1)
-        assert found is not None
-        assert json.loads(found[0]) == within(value, DEPTH_LIMIT)
-        assert found[1] == len(text) + 1
+        parsed = shallow(f"x{text},]", 1)
+        assert parsed is not None
+        assert json.loads(parsed[0]) == within(value, DEPTH_LIMIT)
+        assert parsed[1] == len(text) + 1
 
 
-def test_a_value_without_its_end_is_none_wherever_it_is_cut() -> None:
+def test_a_value_without_its_end_is_refused_wherever_it_is_cut() -> None:
     text = json.dumps(["x", {"a\\": '"]}'}, [[]]])
     assert [shallow(text[:end], 0) for end in range(len(text))] == [None] * len(text)
 
 
 @pytest.mark.parametrize("data", [b"[" * DEEP, b"[" * DEEP + b'"' + b"]" * DEEP, deep_object() + b"}"])
-def test_what_is_deep_and_no_json_is_refused(data: bytes) -> None:
+def test_a_deep_text_that_is_no_json_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"cut off|Extra data"):
         parse(data)
 
@@ -82,5 +82,5 @@ def test_a_list_with_an_item_that_is_too_deep_is_read_whole(size: int) -> None:
 
 
 def test_an_event_that_is_too_deep_is_read() -> None:
-    found = event_of("/c", b'{"type":"ADDED","object":%b}' % deep_object(), connector)
-    assert found == {"type": "ADDED", "object": {"metadata": {"name": "deep"}, "spec": {"a": [1, "}"]}}}
+    parsed = event_of("/c", b'{"type":"ADDED","object":%b}' % deep_object(), connector)
+    assert parsed == {"type": "ADDED", "object": {"metadata": {"name": "deep"}, "spec": {"a": [1, "}"]}}}

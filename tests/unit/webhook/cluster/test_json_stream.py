@@ -56,7 +56,7 @@ def test_items_come_out_as_they_arrive() -> None:
     assert not reader.is_complete
 
 
-def test_any_list_in_any_pieces_is_what_the_whole_is() -> None:
+def test_any_list_in_any_pieces_gives_the_same_items() -> None:
     chance = random.Random(7)
     for _ in range(200):
         items = [{"n": "x" * chance.randrange(300), "v": chance.random()} for _ in range(chance.randrange(9))]
@@ -65,7 +65,7 @@ def test_any_list_in_any_pieces_is_what_the_whole_is() -> None:
 
 
 @pytest.mark.parametrize("end", range(1, len(text(LISTS["empty"]))))
-def test_a_list_that_is_cut_off_is_none(end: int) -> None:
+def test_a_list_that_is_cut_off_is_refused(end: int) -> None:
     with pytest.raises(ValueError, match=r"cut off|codec"):
         read(text(LISTS["empty"])[:end], 1000)
 
@@ -73,12 +73,12 @@ def test_a_list_that_is_cut_off_is_none(end: int) -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"[]", b"null", b"{]", b'{"items" 1}', b'{"items":[{]}', b"<html>", b"\xff"]
 )
-def test_what_is_no_list_is_refused(data: bytes) -> None:
+def test_an_answer_that_is_no_list_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"list|object|codec"):
         read(data, 1)
 
 
-def test_an_item_without_an_end_is_given_up() -> None:
+def test_an_endless_item_is_refused() -> None:
     with pytest.raises(TooLong):
         read(b'{"items":[{"a":"' + b"x" * 2 * LONGEST, 100)
 
@@ -92,11 +92,11 @@ def test_items_that_are_each_as_long_as_allowed_are_all_read() -> None:
 def test_lines_are_whole(size: int) -> None:
     data = b"one\n\nthree\nfo" + b"ur" * 50 + b"\nrest"
     lines = Lines(1000)
-    found = [line for at in range(0, len(data), size) for line in lines.feed(data[at : at + size])]
-    assert found == [b"one", b"", b"three", b"fo" + b"ur" * 50]
+    parsed = [line for at in range(0, len(data), size) for line in lines.feed(data[at : at + size])]
+    assert parsed == [b"one", b"", b"three", b"fo" + b"ur" * 50]
 
 
-def test_a_line_without_an_end_is_given_up() -> None:
+def test_an_endless_line_is_refused() -> None:
     lines = Lines(1000)
     for _ in range(10):
         assert lines.feed(b"x" * 100) == []

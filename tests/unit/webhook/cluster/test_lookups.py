@@ -1,4 +1,4 @@
-"""What admission asks of its caches, and what it asks the API server itself."""
+"""The questions of admission that caches answer, and the questions that go to the API server."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from webhook.cluster.lookups import AdmissionView
 from webhook.connector.manifest import Connector
 from webhook.identifiers import ConnectorKey
 
-LARGE = [{"name": one, "value": "a-package " * 409} for one in ("allowPackages", "denyPackages")]
+LARGE = [{"name": name, "value": "a-package " * 409} for name in ("allowPackages", "denyPackages")]
 PATH = [{"name": "indexPath", "value": "y" * 1000}]
 
 
@@ -35,7 +35,7 @@ async def viewing(store: ApiStore) -> AsyncIterator[AdmissionView]:
             Cache(api, paths.NAMESPACES, trim.namespace),
             Cache(api, paths.QUOTAS, trim.quota),
         ]
-        tasks = [asyncio.create_task(one.run()) for one in caches]
+        tasks = [asyncio.create_task(cache.run()) for cache in caches]
         try:
             view = AdmissionView(api, *caches)
             await stories.until(view.is_ready)
@@ -46,21 +46,23 @@ async def viewing(store: ApiStore) -> AsyncIterator[AdmissionView]:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def test_a_small_connector_is_had_without_a_question_and_a_large_one_with_one(store: ApiStore) -> None:
+def test_a_small_connector_comes_from_the_cache_and_a_large_connector_from_the_api_server(
+    store: ApiStore,
+) -> None:
     small, large = stories.connector(store, "small"), stories.connector(store, "large", params=LARGE + PATH)
 
     async def story() -> None:
         async with viewing(store) as view:
             for name in ("small", "large"):
-                found = await view.connector(ConnectorKey("team", name))
-                assert isinstance(found, Connector)
-                assert (found.packages is not None) == (name == "large")
+                connector = await view.connector(ConnectorKey("team", name))
+                assert isinstance(connector, Connector)
+                assert (connector.packages is not None) == (name == "large")
         assert (store.count("GET", small), store.count("GET", large)) == (0, 1)
 
     stories.run(story())
 
 
-def test_what_decides_of_a_namespace_and_its_quotas_is_kept(store: ApiStore) -> None:
+def test_the_deciding_facts_of_a_namespace_and_its_quotas_stay(store: ApiStore) -> None:
     labels = {names.ALLOW_UNCONFINED: "true", "other": "x"}
     store.put(paths.namespace("team"), {"kind": "Namespace", "metadata": {"name": "team", "labels": labels}})
     for name, hard in {
@@ -73,8 +75,8 @@ def test_what_decides_of_a_namespace_and_its_quotas_is_kept(store: ApiStore) -> 
 
     async def story() -> None:
         async with viewing(store) as view:
-            place = await view.place("team")
-            assert place.labels == {names.ALLOW_UNCONFINED: "true"}
-            assert place.quotas == {"limits.cpu", "requests.ephemeral-storage"}
+            facts = await view.namespace_facts("team")
+            assert facts.labels == {names.ALLOW_UNCONFINED: "true"}
+            assert facts.quotas == {"limits.cpu", "requests.ephemeral-storage"}
 
     stories.run(story())

@@ -1,4 +1,4 @@
-"""What is kept of an object: what is read of it, and never what its author can make large."""
+"""The fields that stay of an object: the product reads them, and no author can make them large."""
 
 import json
 from collections.abc import Callable
@@ -73,20 +73,20 @@ CASES: dict[str, tuple[Callable[[Json], Json], Json, Json]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_read_is_kept_and_nothing_else(name: str) -> None:
+def test_only_the_fields_that_are_read_stay(name: str) -> None:
     cut, manifest, expected = CASES[name]
-    found = cut(manifest)
-    assert found == {"metadata": METADATA, **expected}
-    assert "canary-noise" not in json.dumps(found)
+    trimmed = cut(manifest)
+    assert trimmed == {"metadata": METADATA, **expected}
+    assert "canary-noise" not in json.dumps(trimmed)
 
 
-def test_of_a_namespace_the_label_that_decides_is_kept() -> None:
+def test_the_deciding_label_of_a_namespace_stays() -> None:
     manifest = noisy()
     manifest["metadata"]["labels"] |= ALLOW
     assert trim.namespace(manifest) == {"metadata": {**METADATA, "labels": ALLOW}}
 
 
-def test_of_a_pod_everything_that_is_judged_is_kept() -> None:
+def test_all_fields_of_a_pod_that_rules_check_stay() -> None:
     manifest = noisy(spec={"unheard-of": [1]}, status={"phase": "Running", "conditions": [NOISE]})
     ours = {names.CONNECTOR: "pypi"}
     manifest["metadata"]["annotations"] |= ours
@@ -100,35 +100,35 @@ def test_of_a_pod_everything_that_is_judged_is_kept() -> None:
 
 
 @pytest.mark.parametrize("cut", [trim.connector, spec_and_status])
-def test_a_large_spec_is_left_out_and_that_is_said(cut: Callable[[Json], Json]) -> None:
+def test_a_large_spec_is_left_out_and_marked(cut: Callable[[Json], Json]) -> None:
     params = [{"name": "allowPackages", "value": "x " * (trim.SPEC_BYTES_LIMIT // 2)}]
-    found = cut(noisy(spec={**SPEC, "params": params}))
-    assert trim.is_abridged(found)
-    assert "spec" not in found
+    trimmed = cut(noisy(spec={**SPEC, "params": params}))
+    assert trim.is_abridged(trimmed)
+    assert "spec" not in trimmed
     assert not trim.is_abridged(cut(noisy(spec=SPEC)))
 
 
-def test_conditions_of_others_are_kept_in_their_place_unless_they_are_large() -> None:
+def test_foreign_conditions_stay_in_their_place_unless_they_are_large() -> None:
     small, large = condition("Mirrored"), condition("Flooded", NOISE)
     ours = [condition(kind) for kind in TYPES]
     mixed = [ours[0], small, *ours[1:]]
-    found = spec_and_status(noisy(spec=SPEC, status={"conditions": mixed}))
-    assert found["status"]["conditions"] == mixed
-    assert not trim.is_abridged(found)
-    found = spec_and_status(noisy(spec=SPEC, status={"conditions": [large, *mixed]}))
-    assert found["status"]["conditions"] == ours
-    assert trim.is_abridged(found)
+    trimmed = spec_and_status(noisy(spec=SPEC, status={"conditions": mixed}))
+    assert trimmed["status"]["conditions"] == mixed
+    assert not trim.is_abridged(trimmed)
+    trimmed = spec_and_status(noisy(spec=SPEC, status={"conditions": [large, *mixed]}))
+    assert trimmed["status"]["conditions"] == ours
+    assert trim.is_abridged(trimmed)
 
 
-def test_a_message_that_somebody_made_long_is_cut_and_stays_another_than_ours() -> None:
-    found = spec_and_status(noisy(spec=SPEC, status={"conditions": [condition("Ready", NOISE)]}))
-    assert len(found["status"]["conditions"][0]["message"]) == MESSAGE_LIMIT + 1
+def test_a_long_foreign_message_is_cut_and_still_differs_from_ours() -> None:
+    trimmed = spec_and_status(noisy(spec=SPEC, status={"conditions": [condition("Ready", NOISE)]}))
+    assert len(trimmed["status"]["conditions"][0]["message"]) == MESSAGE_LIMIT + 1
 
 
 @pytest.mark.parametrize(
     "cut", [trim.presence, trim.connector, spec_and_status, trim.quota, trim.secret, trim.pod]
 )
 def test_an_empty_object_is_cut_as_well(cut: Callable[[Json], Json]) -> None:
-    """Bookmarks are."""
+    """A bookmark is such an object."""
     assert cut({"metadata": {"resourceVersion": "7"}})["metadata"]["resourceVersion"] == "7"
     assert cut({})["metadata"].get("resourceVersion") is None

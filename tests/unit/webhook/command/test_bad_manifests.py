@@ -123,7 +123,7 @@ def test_a_password_that_yaml_stumbles_over_is_not_printed(value: str) -> None:
         ("https://pypi.example.com", f"https://{'a' * 64}.example/"),
     ],
 )
-def test_a_connector_of_a_wrong_shape_is_not_taken_for_a_weaker_one(old: str, new: str) -> None:
+def test_a_connector_of_a_wrong_shape_is_not_read_as_a_weaker_connector(old: str, new: str) -> None:
     manifest = f"{SECRET}---{CONNECTOR.replace(old, new)}"
     result = call("run", "-f", "-", "--", "true", stdin=manifest)
     assert "Connector default/" in result.stderr

@@ -1,4 +1,4 @@
-"""The command line as a person meets it: exit codes, and what `run`, `check` and `inject` say."""
+"""The command line as a person meets it: exit codes, and the output of `run`, `check` and `inject`."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ from support.machine.environments import clean
 from webhook.command.loopback import free_port
 
 
-def test_a_command_that_is_not_there_gives_127() -> None:
+def test_an_absent_command_gives_127() -> None:
     result = call("run", "-f", "-", "--", "no-such-program", stdin=GOOD)
     assert "no-such-program: command not found" in result.stderr
     assert result.returncode == 127
@@ -49,7 +49,7 @@ def test_a_taken_port_is_named_with_the_fix() -> None:
     assert result.returncode == 2
 
 
-def test_an_unreachable_registry_is_told_with_the_fix() -> None:
+def test_an_unreachable_registry_is_reported_with_the_fix() -> None:
     address = f"http://127.0.0.1:{free_port()}"
     result = call("check", "-f", "-", stdin=GOOD.replace("https://pypi.example.com", address))
     assert "LivenessReady       False   ConnectionFailed      connection refused" in result.stdout
@@ -84,7 +84,7 @@ INJECT_REFUSALS = {
 
 
 @pytest.mark.parametrize("name", INJECT_REFUSALS)
-def test_inject_refuses_as_admission_would_and_lists_what_is_allowed(name: str, tmp_path: Path) -> None:
+def test_inject_refuses_as_admission_would_and_lists_the_allowed_values(name: str, tmp_path: Path) -> None:
     old, new, sentence = INJECT_REFUSALS[name]
     (tmp_path / "pod.yaml").write_text(POD.replace(old, new))
     result = call("inject", "-f", "-", "pod.yaml", stdin=GOOD, folder=tmp_path)
@@ -147,14 +147,14 @@ def test_inject_warns_of_an_address_without_tls_and_goes_on(tmp_path: Path) -> N
     assert result.returncode == 0
 
 
-def test_inject_tells_a_pod_that_may_not_be_injected_from_bad_input(tmp_path: Path) -> None:
+def test_inject_distinguishes_a_refused_pod_from_bad_input(tmp_path: Path) -> None:
     (tmp_path / "pod.yaml").write_text(POD.replace("spec: {", "spec: {hostNetwork: true, "))
     result = call("inject", "-f", "-", "pod.yaml", stdin=GOOD, folder=tmp_path)
     assert "HostNetwork" in result.stderr
     assert result.returncode == 1
 
 
-def test_inject_says_each_problem_on_a_line_of_its_own(tmp_path: Path) -> None:
+def test_inject_prints_each_problem_on_a_line_of_its_own(tmp_path: Path) -> None:
     broken = POD.replace("spec: {", "spec: {hostNetwork: true, hostPID: true, ").replace(
         "connector: c", "connector: d"
     )

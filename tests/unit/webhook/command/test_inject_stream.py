@@ -92,7 +92,7 @@ def test_a_second_pass_over_the_stream_changes_nothing(tmp_path: Path) -> None:
     assert again.returncode == 0
 
 
-def test_a_workload_alone_is_printed_as_one_document(tmp_path: Path) -> None:
+def test_a_workload_alone_is_printed_as_a_single_document(tmp_path: Path) -> None:
     result = inject(tmp_path, DEPLOYMENT)
     assert result.stderr.startswith("Injected: files in ")
     assert not result.stdout.startswith("---")
@@ -101,16 +101,16 @@ def test_a_workload_alone_is_printed_as_one_document(tmp_path: Path) -> None:
 
 
 def test_the_pods_of_a_list_are_injected_in_their_places(tmp_path: Path) -> None:
-    items = [yaml.safe_load(one) for one in (CONFIG_MAP, DEPLOYMENT, POD)]
+    items = [yaml.safe_load(text) for text in (CONFIG_MAP, DEPLOYMENT, POD)]
     result = inject(tmp_path, yaml.safe_dump({"kind": "List", "items": items}, sort_keys=False))
-    [found] = applied(result.stdout)
-    config_map, deployment, pod = found["items"]
+    [manifest] = applied(result.stdout)
+    config_map, deployment, pod = manifest["items"]
     assert config_map == items[0]
     assert "initContainers" in pod_spec(deployment)
     assert "initContainers" in pod["spec"]
 
 
-def test_several_files_make_one_stream(tmp_path: Path) -> None:
+def test_several_files_make_a_single_stream(tmp_path: Path) -> None:
     (tmp_path / "pod.yaml").write_text(POD)
     result = inject(tmp_path, CONFIG_MAP, arguments=("pod.yaml",))
     assert [document["kind"] for document in applied(result.stdout)] == ["Pod", "ConfigMap"]
@@ -132,11 +132,11 @@ def test_a_document_that_kubectl_or_the_console_would_not_pass_on_keeps_its_valu
     document: str, tmp_path: Path
 ) -> None:
     result = inject(tmp_path, document, f"\n{POD}")
-    [found, _] = applied(result.stdout)
-    assert found == yaml.safe_load(document)
+    [manifest, _] = applied(result.stdout)
+    assert manifest == yaml.safe_load(document)
 
 
-def test_nothing_is_printed_where_a_pod_of_the_stream_is_refused(tmp_path: Path) -> None:
+def test_nothing_is_printed_if_a_pod_of_the_stream_is_refused(tmp_path: Path) -> None:
     result = inject(tmp_path, DEPLOYMENT, REFUSED)
     assert "Pod p: HostNetwork: hostNetwork is set" in result.stderr
     assert (result.stdout, result.returncode) == ("", 1)
@@ -159,7 +159,7 @@ def test_the_namespace_of_a_workload_is_that_of_its_pods(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("arguments", [(), ("--diff",)])
-def test_an_annotation_on_the_workload_itself_is_told_where_it_belongs(
+def test_an_annotation_on_the_workload_itself_gets_a_warning_with_its_place(
     arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
     result = inject(tmp_path, MISPLACED, arguments=arguments)
@@ -171,7 +171,7 @@ def test_an_annotation_on_the_workload_itself_is_told_where_it_belongs(
     assert result.returncode == 0
 
 
-def test_an_annotation_on_the_jobs_of_a_cron_job_is_told_as_well(tmp_path: Path) -> None:
+def test_an_annotation_on_the_jobs_of_a_cron_job_gets_a_warning_as_well(tmp_path: Path) -> None:
     job = CRON_JOB.replace(
         "  jobTemplate:\n", f"  jobTemplate:\n    metadata: {{annotations: {{{CONNECTOR}: c}}}}\n"
     )

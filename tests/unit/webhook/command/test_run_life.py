@@ -61,7 +61,7 @@ def first_line(process: "subprocess.Popen[str]") -> tuple[int, int]:
 
 
 def assert_closed(port: int) -> None:
-    """Within two seconds nobody listens there any more."""
+    """Within two seconds no process listens on the port any more."""
     deadline = time.monotonic() + 2
     while True:
         with socket.socket() as probe:
@@ -80,7 +80,7 @@ def test_a_signal_is_forwarded_and_the_exit_code_returned(tmp_path: Path, number
         process.send_signal(number)
         assert process.wait(10) == 33
     assert_closed(port)
-    assert [one.name for one in tmp_path.iterdir()] == ["c.yaml"]
+    assert [path.name for path in tmp_path.iterdir()] == ["c.yaml"]
 
 
 def test_the_proxy_ends_with_a_run_that_is_killed(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_the_proxy_ends_with_a_run_that_is_killed(tmp_path: Path) -> None:
             os.kill(command, signal.SIGKILL)
 
 
-def test_a_wished_port_is_taken(tmp_path: Path) -> None:
+def test_the_chosen_port_is_used(tmp_path: Path) -> None:
     wished = free_port()
     with start(tmp_path, "--port", str(wished), script="true") as process:
         assert first_line(process)[1] == wished
@@ -102,7 +102,7 @@ def test_a_wished_port_is_taken(tmp_path: Path) -> None:
 
 
 def ask(port: int, user: int) -> bytes:
-    """What a socket of that user gets to read: a socket belongs to whoever made it (effective user)."""
+    """The answer to a socket of that user. A socket belongs to the effective user that made it."""
     os.seteuid(user)
     try:
         sock = socket.create_connection(("127.0.0.1", port), 5)
@@ -130,7 +130,7 @@ def test_another_user_of_the_machine_is_refused(tmp_path: Path) -> None:
 
 
 class SlowStream(io.StringIO):
-    """A standard error that takes refusals only once nobody listens on the port any more."""
+    """A standard error that takes refusals only once no process listens on the port any more."""
 
     port = 0
 
@@ -140,7 +140,7 @@ class SlowStream(io.StringIO):
         return super().write(text)
 
 
-def test_a_refusal_at_the_very_end_is_told() -> None:
+def test_a_refusal_at_the_very_end_is_printed() -> None:
     manifest = yaml.safe_load(MANIFESTS) | {"metadata": {"name": "c", "namespace": "n"}}
     stream = SlowStream()
     registry = RegistryAccess(parse_connector(manifest), None, None)
@@ -153,7 +153,7 @@ def test_a_refusal_at_the_very_end_is_told() -> None:
 
 
 def test_a_signal_that_comes_while_it_imports_ends_it() -> None:
-    """Process 1 of a container would ignore it: so it is caught, which is seen here from outside."""
+    """Process 1 of a container would ignore the signal. So the process catches it, which shows outside."""
     command = [sys.executable, "-m", "webhook", "admission"]
     with subprocess.Popen(command, env=clean(), stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 10
@@ -164,7 +164,7 @@ def test_a_signal_that_comes_while_it_imports_ends_it() -> None:
 
 
 def caught(pid: int) -> int:
-    """The signals that a process has handlers for, a bit each (proc_pid_status(5))."""
+    """The signals that a process handles, each as a bit (proc_pid_status(5))."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     (mask,) = [line.split()[1] for line in lines if line.startswith("SigCgt:")]
     return int(mask, 16)

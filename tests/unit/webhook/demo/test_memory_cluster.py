@@ -1,4 +1,4 @@
-"""The in-memory cluster answers as a real one would."""
+"""The cluster in memory, which answers as a real cluster does."""
 
 import asyncio
 import base64
@@ -40,12 +40,12 @@ def test_a_token_carries_the_claims_of_kubernetes() -> None:
         "kind": "ServiceAccount",
         "metadata": {"name": "builder", "namespace": "team", "uid": "sa-uid"},
     }
-    found = claims(cluster(pod, account).issue_token("team", "job", AUDIENCE, life_seconds=600))
-    assert set(found) == {"iss", "aud", "exp", "iat", "nbf", "sub", "jti", "kubernetes.io"}
-    assert found["aud"] == [AUDIENCE]
-    assert found["exp"] - found["iat"] == 600
-    assert found["sub"] == "system:serviceaccount:team:builder"
-    private = found["kubernetes.io"]
+    result = claims(cluster(pod, account).issue_token("team", "job", AUDIENCE, life_seconds=600))
+    assert set(result) == {"iss", "aud", "exp", "iat", "nbf", "sub", "jti", "kubernetes.io"}
+    assert result["aud"] == [AUDIENCE]
+    assert result["exp"] - result["iat"] == 600
+    assert result["sub"] == "system:serviceaccount:team:builder"
+    private = result["kubernetes.io"]
     assert private["namespace"] == "team"
     assert private["pod"] == {"name": "job", "uid": "pod-uid"}
     assert private["serviceaccount"] == {"name": "builder", "uid": "sa-uid"}
@@ -53,8 +53,10 @@ def test_a_token_carries_the_claims_of_kubernetes() -> None:
 
 
 def test_a_review_names_the_pod_and_the_service_account() -> None:
-    given = cluster()
-    review = asyncio.run(given.review_token(given.issue_token("team", "job", AUDIENCE), AUDIENCE))
+    memory_cluster = cluster()
+    review = asyncio.run(
+        memory_cluster.review_token(memory_cluster.issue_token("team", "job", AUDIENCE), AUDIENCE)
+    )
     assert review.identity
     assert review.identity.username == "system:serviceaccount:team:default"
     assert (review.identity.namespace, review.identity.service_account) == ("team", "default")
@@ -64,10 +66,10 @@ def test_a_review_names_the_pod_and_the_service_account() -> None:
     assert review.identity.extra["authentication.kubernetes.io/credential-id"][0].startswith("JTI=")
 
 
-def test_a_token_without_a_pod_is_authenticated_but_bound_to_none() -> None:
-    given = cluster()
-    token = given.issue_unbound_token("team", "default", AUDIENCE)
-    review = asyncio.run(given.review_token(token, AUDIENCE))
+def test_a_token_without_a_pod_is_authenticated_but_not_bound() -> None:
+    memory_cluster = cluster()
+    token = memory_cluster.issue_unbound_token("team", "default", AUDIENCE)
+    review = asyncio.run(memory_cluster.review_token(token, AUDIENCE))
     assert review.identity
     assert review.identity.pod_name is None
 
@@ -80,17 +82,17 @@ def altered(token: Secret, part: int, change: Mapping[str, Any]) -> Secret:
     return Secret(".".join(parts))
 
 
-def test_a_token_that_does_not_count_is_refused_in_the_api_servers_words() -> None:
+def test_a_token_that_is_not_valid_is_refused_in_the_api_servers_words() -> None:
     clock = Clock()
-    given = cluster(clock=clock)
-    good = given.issue_token("team", "job", AUDIENCE)
+    memory_cluster = cluster(clock=clock)
+    good = memory_cluster.issue_token("team", "job", AUDIENCE)
     unsigned = jwt.encode(claims(good), None, algorithm="none")
     symmetric = jwt.encode(claims(good), "k" * 32, algorithm="HS256")
     foreign = cluster().issue_token("team", "job", AUDIENCE)
 
     def error(token: Secret | str, audience: str = AUDIENCE) -> str:
         secret = token if isinstance(token, Secret) else Secret(token)
-        review = asyncio.run(given.review_token(secret, audience))
+        review = asyncio.run(memory_cluster.review_token(secret, audience))
         assert review.identity is None
         assert secret.reveal() not in repr(review)
         return review.error
@@ -106,27 +108,28 @@ def test_a_token_that_does_not_count_is_refused_in_the_api_servers_words() -> No
 
 
 def test_a_token_ends_with_its_pod() -> None:
-    given = cluster()
-    token = given.issue_token("team", "job", AUDIENCE)
-    given.delete("Pod", "team", "job")
+    memory_cluster = cluster()
+    token = memory_cluster.issue_token("team", "job", AUDIENCE)
+    memory_cluster.delete("Pod", "team", "job")
     assert (
-        asyncio.run(given.review_token(token, AUDIENCE)).error == "service account token has been invalidated"
+        asyncio.run(memory_cluster.review_token(token, AUDIENCE)).error
+        == "service account token has been invalidated"
     )
-    given.apply({**POD, "metadata": {**POD["metadata"], "uid": "second"}})
-    error = asyncio.run(given.review_token(token, AUDIENCE)).error
+    memory_cluster.apply({**POD, "metadata": {**POD["metadata"], "uid": "second"}})
+    error = asyncio.run(memory_cluster.review_token(token, AUDIENCE)).error
     assert error == "pod UID (second) does not match claim (pod-uid)"
 
 
-def test_an_object_gets_what_the_api_server_gives_and_keeps_its_uid() -> None:
-    given = cluster()
+def test_an_object_gets_the_fields_of_the_api_server_and_a_stable_uid() -> None:
+    memory_cluster = cluster()
     manifest = {"kind": "Connector", "metadata": {"name": "pypi"}, "spec": {"address": "a"}}
-    first = dict(given.apply(manifest)["metadata"])
-    same = dict(given.apply(manifest)["metadata"])
-    changed = dict(given.apply({**manifest, "spec": {"address": "b"}})["metadata"])
+    first = dict(memory_cluster.apply(manifest)["metadata"])
+    same = dict(memory_cluster.apply(manifest)["metadata"])
+    changed = dict(memory_cluster.apply({**manifest, "spec": {"address": "b"}})["metadata"])
     assert first["namespace"] == "default"
     assert first["uid"] == same["uid"] == changed["uid"]
-    assert len({one["resourceVersion"] for one in (first, same, changed)}) == 3
-    assert [one["generation"] for one in (first, same, changed)] == [1, 1, 2]
+    assert len({metadata["resourceVersion"] for metadata in (first, same, changed)}) == 3
+    assert [metadata["generation"] for metadata in (first, same, changed)] == [1, 1, 2]
     assert "uid" not in manifest["metadata"]
 
 
@@ -139,16 +142,16 @@ def test_secrets_are_read_from_data_and_string_data() -> None:
         "data": {"username": encoded, "password": encoded},
         "stringData": {"password": "canary-17"},
     }
-    found = asyncio.run(cluster(manifest).secret("team", "s"))
-    assert found
-    assert found.data["username"].reveal() == encoded
-    assert base64.b64decode(found.data["password"].reveal()) == b"canary-17"
+    result = asyncio.run(cluster(manifest).secret("team", "s"))
+    assert result
+    assert result.data["username"].reveal() == encoded
+    assert base64.b64decode(result.data["password"].reveal()) == b"canary-17"
     assert asyncio.run(cluster().secret("team", "s")) is None
 
 
 # -- RBAC
 
-WHO = TokenIdentity(
+IDENTITY = TokenIdentity(
     username="system:serviceaccount:team:builder",
     uid="u",
     groups=("system:serviceaccounts:team",),
@@ -191,7 +194,7 @@ def rule(**changes: list[str]) -> dict[str, Any]:
         ([ROLE, binding({**ACCOUNT, "name": "other"})], False),
         ([ROLE, binding({"kind": "Group", "name": "system:serviceaccounts:team"})], True),
         ([ROLE, binding({"kind": "Group", "name": "system:serviceaccounts:other"})], False),
-        ([ROLE, binding({"kind": "User", "name": WHO.username})], True),
+        ([ROLE, binding({"kind": "User", "name": IDENTITY.username})], True),
         ([binding(ACCOUNT)], False),
         ([{**ROLE, "kind": "Role"}, binding(ACCOUNT)], False),
         (
@@ -217,6 +220,6 @@ def rule(**changes: list[str]) -> dict[str, Any]:
         ([rule(resourceNames=["other"]), binding(ACCOUNT)], False),
     ],
 )
-def test_an_access_follows_the_role_bindings(manifests: list[Mapping[str, Any]], expected: bool) -> None:
-    found = asyncio.run(cluster(*manifests).is_allowed(WHO, "get", "shared", "pypi"))
-    assert found is expected
+def test_access_follows_the_role_bindings(manifests: list[Mapping[str, Any]], expected: bool) -> None:
+    result = asyncio.run(cluster(*manifests).is_allowed(IDENTITY, "get", "shared", "pypi"))
+    assert result is expected

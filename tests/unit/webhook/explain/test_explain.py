@@ -24,17 +24,17 @@ def line(seconds_ago: float, **fields: Any) -> Json:
     return {"time": time, **common, "action": "file", **fields}
 
 
-def test_the_terminal_of_the_reader_is_not_the_pods_authors() -> None:
+def test_a_pods_author_cannot_control_the_readers_terminal() -> None:
     escape = "\x1b]0;owned\x07\x9b31m"
     served = facts_of("served")
-    given = replace(served, log=[*served.log, line(4, action="index", package=f"x{escape}", status=404)])
-    text = printed(explain(given))
+    facts = replace(served, log=[*served.log, line(4, action="index", package=f"x{escape}", status=404)])
+    text = printed(explain(facts))
     assert "owned" in text
     assert all(character.isprintable() or character == "\n" for character in text)
 
 
 def of_no_pod(*owners: tuple[str, str]) -> str:
-    """What is said of a Pod that is not there, where these could not create theirs."""
+    """The sentence about a missing Pod, where these owners could not create their Pods."""
     creations = [
         {"reason": "FailedCreate", "involvedObject": {"kind": kind, "name": name}, "message": "failed"}
         for kind, name in owners
@@ -42,7 +42,7 @@ def of_no_pod(*owners: tuple[str, str]) -> str:
     return str(absence(replace(facts_of("served"), pod=None, creations=creations)))
 
 
-def test_a_pod_that_is_not_there_may_be_one_that_could_not_be_created() -> None:
+def test_a_missing_pod_may_have_failed_to_be_created() -> None:
     assert of_no_pod() == 'pods "build-7" not found in namespace "team"'
     assert of_no_pod(("ReplicaSet", "web.a-1"), ("Job", "x"), ("Job", "x")) == (
         f"{of_no_pod()}; Pods of replicaset/web.a-1, job/x could not be created: "
@@ -57,7 +57,7 @@ def test_each_problem_of_a_refused_pod_has_a_line_of_its_own() -> None:
     explanation = explain(replace(facts_of("served"), pod=None, creations=[creation]))
     lines = printed(explanation).splitlines()[1:4]
     assert lines[0].endswith("denied the request: hostPID is set: remove hostPID")
-    # marked as what an Event says: none can pass for a fix of ours
+    # marked as words of an Event: no line can pass for a fix of ours
     assert [line.strip() for line in lines[1:]] == ["! connector pip not found", "! fix: run this"]
 
 
@@ -82,8 +82,8 @@ def test_each_problem_of_a_refused_pod_has_a_line_of_its_own() -> None:
         ("Widget", "x"),
     ],
 )
-def test_no_command_is_made_of_what_cannot_be_an_objects_name(kind: str, name: str) -> None:
-    """Whoever may write Events chooses these words, and the reader is to paste the command."""
+def test_no_command_is_composed_of_words_that_no_object_can_have(kind: str, name: str) -> None:
+    """Every author of Events chooses these words, and the reader pastes the command."""
     assert of_no_pod((kind, name)) == of_no_pod()
     assert of_no_pod((kind, name), ("Job", "y")) == of_no_pod(("Job", "y"))
 
@@ -118,7 +118,7 @@ def test_an_installs_success_does_not_hide_a_refused_upload() -> None:
 
 
 @pytest.mark.parametrize("reason", ["path-not-served", "bad-target", "too-busy", "credential-renewed"])
-def test_what_clients_mend_by_themselves_is_no_refusal(reason: str) -> None:
+def test_refusals_that_clients_mend_by_themselves_are_left_out(reason: str) -> None:
     status = 503 if reason in ("too-busy", "credential-renewed") else 404
     assert use_of([line(1, status=status, reason=reason)], "team/pypi").refusals == ()
 

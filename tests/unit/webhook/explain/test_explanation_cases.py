@@ -1,8 +1,8 @@
-"""Every directory of tests/cases/explanations: the facts, and what a person reads of them.
+"""Every directory of tests/cases/explanations: the facts, and the text that a person reads.
 
-`input.yaml` holds the facts, over those of `base.yaml`; `output.txt` what is printed, and the exit code.
-`make cases` rewrites the outputs; read the diff. What other components write stands in the inputs as text, so
-here it is compared with what they do write.
+`input.yaml` holds the facts, over those of `base.yaml`; `output.txt` holds the output and the exit code.
+`make cases` rewrites the outputs; read the diff. The inputs hold texts of other components, so these tests
+compare them with the real texts.
 """
 
 import json
@@ -32,7 +32,7 @@ Json = dict[str, Any]
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_a_person_reads(name: str, request: pytest.FixtureRequest) -> None:
+def test_each_case_has_its_output(name: str, request: pytest.FixtureRequest) -> None:
     text = printed(explain(facts_of(name)))
     if request.config.getoption("--rewrite-cases"):
         output_of(name).write_text(text)
@@ -40,7 +40,7 @@ def test_what_a_person_reads(name: str, request: pytest.FixtureRequest) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_whatever_is_wrong_ends_in_exit_1_and_says_what_to_do(name: str) -> None:
+def test_anything_wrong_ends_in_exit_1_with_a_fix(name: str) -> None:
     explanation = explain(facts_of(name))
     wrong = [statement for statement in explanation.statements if statement.level == "wrong"]
     levels = {statement.level for statement in explanation.statements}
@@ -56,11 +56,11 @@ def test_there_are_many_cases_and_each_has_its_output() -> None:
     assert {path.parent.name for path in folder.glob("*/output.txt")} == set(CASES)
 
 
-# -- the inputs are what others write
+# -- the inputs have the words of other components
 
 
 def log_lines() -> Iterator[str]:
-    """Of all cases: what the sidecars logged, and the last line that the kubelet keeps of one that ended."""
+    """Of all cases: the logs of sidecars, and the last line of an ended sidecar, which the kubelet stores."""
     for name in CASES:
         case = input_of(name)
         if isinstance(case["log"], str):
@@ -112,7 +112,7 @@ def test_a_running_sidecar_logs_the_same_fields(tmp_path: Path) -> None:
                 assert case.get("detail") == line.get("detail")
 
 
-def test_what_the_sidecar_says_of_broker_and_credential_is_in_its_own_words() -> None:
+def test_lines_about_broker_and_credential_are_in_the_sidecars_words() -> None:
     errors = [
         BrokerUntrusted(_REINSTALLED),
         CredentialRefused("team/pypi", Code.CREDENTIAL_REFUSED),
@@ -122,9 +122,9 @@ def test_what_the_sidecar_says_of_broker_and_credential_is_in_its_own_words() ->
         ),
     ]
     answers = {answer.code: answer for answer in map(answer_of, errors)}
-    found = [line for line in map(json.loads, log_lines()) if line.get("reason") in answers]
-    assert {line["reason"] for line in found} == set(answers)
-    for line in found:
+    recorded = [line for line in map(json.loads, log_lines()) if line.get("reason") in answers]
+    assert {line["reason"] for line in recorded} == set(answers)
+    for line in recorded:
         answer = answers[line["reason"]]
         assert (line["status"], line["detail"]) == (answer.status, answer.sentence)
 
@@ -132,13 +132,13 @@ def test_what_the_sidecar_says_of_broker_and_credential_is_in_its_own_words() ->
 def test_events_about_a_registry_are_in_the_brokers_words() -> None:
     sentences = {trouble_reason(cause): sentence for cause, sentence in TROUBLES.items()}
     listed = [events for events in (input_of(name)["events"] for name in CASES) if isinstance(events, list)]
-    found = [event for events in listed for event in events if event["reason"] in sentences]
-    assert len(found) > 1
-    for event in found:
+    recorded = [event for events in listed for event in events if event["reason"] in sentences]
+    assert len(recorded) > 1
+    for event in recorded:
         assert event["message"] == f"Connector team/pypi: {sentences[event['reason']]}"
 
 
-def test_conditions_are_those_that_the_controller_writes() -> None:
+def test_conditions_are_in_the_controllers_words() -> None:
     probes = [
         Probe("ok", "status code 200"),
         Probe("refused", "status code 401"),
@@ -148,11 +148,18 @@ def test_conditions_are_those_that_the_controller_writes() -> None:
     proxy = "http://127.0.0.1:1/simple/"
     seen = [Observed((), has_secret=True, has_ca=False, probe=probe, proxy_url=proxy) for probe in probes]
     seen.append(Observed((missing,), has_secret=True, has_ca=False, probe=None, proxy_url=proxy))
-    written = {(one.type, one.status, one.reason, one.message) for each in seen for one in conditions(each)}
-    found = [
+    written = {
+        (condition.type, condition.status, condition.reason, condition.message)
+        for each in seen
+        for condition in conditions(each)
+    }
+    recorded = [
         condition
         for name in CASES
         for connector in input_of(name)["connectors"].values()
         for condition in ((connector or {}).get("status") or {}).get("conditions", ())
     ]
-    assert {(one["type"], one["status"], one["reason"], one["message"]) for one in found} <= written
+    assert {
+        (condition["type"], condition["status"], condition["reason"], condition["message"])
+        for condition in recorded
+    } <= written

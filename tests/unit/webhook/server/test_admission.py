@@ -1,4 +1,4 @@
-"""Admission's edge: one table of everything that can come in, and what is answered."""
+"""Admission's edge: a table of all possible inputs and their answers."""
 
 import asyncio
 import base64
@@ -126,9 +126,9 @@ def test_with_a_uid_the_answer_is_a_review_that_carries_it(name: str) -> None:
     kind = "application/json; charset=utf-8" if "parameters" in name else "application/json"
     answer = post_now(body, content_type=kind)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
-    found = answer.json()
-    assert (found["apiVersion"], found["kind"]) == ("admission.k8s.io/v1", "AdmissionReview")
-    response = found["response"]
+    review = answer.json()
+    assert (review["apiVersion"], review["kind"]) == ("admission.k8s.io/v1", "AdmissionReview")
+    response = review["response"]
     assert response["uid"] == "0e1f"
     assert response["allowed"] is (expected in (UNCHANGED, INJECTED))
     assert ("patch" in response) is (expected == INJECTED)
@@ -155,12 +155,12 @@ def test_an_internal_error_leaves_as_a_review_without_a_stack_trace(
     assert "try again" in response["status"]["message"]
     assert CANARY not in answer.text
     assert "Traceback" not in answer.text
-    assert CANARY not in str([vars(one) for one in caplog.records])
-    ours = [one for one in caplog.records if one.name == "webhook.server.admission"]
+    assert CANARY not in str([vars(record) for record in caplog.records])
+    ours = [record for record in caplog.records if record.name == "webhook.server.admission"]
     assert ours[-1].getMessage() == "admission"
 
 
-def test_a_body_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_does_not_arrive_is_refused_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "BODY_SECONDS", 0.01)
     sent: list[dict[str, Any]] = []
 
@@ -182,7 +182,7 @@ def test_a_body_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch
     assert sent[0]["status"] == 408
 
 
-def test_the_namespaces_label_is_asked_for() -> None:
+def test_the_namespaces_label_is_looked_up() -> None:
     async def places(namespace: str) -> NamespaceFacts:
         labels = {"connectors.alauda.io/allow-unconfined": "true"}
         return NamespaceFacts(labels if namespace == "team-a" else {})
@@ -194,15 +194,15 @@ def test_the_namespaces_label_is_asked_for() -> None:
     assert "allow-unconfined" in response["warnings"][0]
 
 
-def test_there_is_one_log_line_for_an_admission_and_never_the_pod(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_admission_has_a_single_log_line_without_the_pod(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     post_now(document())
-    [record] = [one for one in caplog.records if one.name == "webhook.server.admission"]
+    [record] = [record for record in caplog.records if record.name == "webhook.server.admission"]
     fields = vars(record)
     assert record.getMessage() == "admission"
     assert (fields["uid"], fields["namespace"], fields["pod"]) == ("0e1f", "team-a", "build-")
     assert (fields["allowed"], fields["reason"]) == (True, "Injected")
-    assert CANARY not in str([vars(one) for one in caplog.records])
+    assert CANARY not in str([vars(record) for record in caplog.records])
 
 
 def test_the_longest_uid_is_answered() -> None:

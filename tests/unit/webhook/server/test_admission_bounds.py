@@ -1,4 +1,4 @@
-"""What a stranger's review leaves behind: a short log line, and an answer that counts until it is read."""
+"""The traces of a stranger's review: a short log line, and an answer that counts until it is read."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from webhook.server.logs import JsonFormatter
 @pytest.mark.parametrize(
     "strange", ["\ud800" * 1_000_000, ["x"] * 1000, {"a": "b"}, 7], ids=["text", "list", "object", "number"]
 )
-def test_what_a_stranger_writes_into_a_review_is_logged_shortened(
+def test_a_strangers_texts_in_a_review_are_logged_shortened(
     strange: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -27,7 +27,11 @@ def test_what_a_stranger_writes_into_a_review_is_logged_shortened(
         {"object": {"metadata": {"name": strange}}},
     ):
         assert len(post_now(document(**changes)).content) < 64 * 1024
-    lines = [JsonFormatter().format(one) for one in caplog.records if one.name == "webhook.server.admission"]
+    lines = [
+        JsonFormatter().format(record)
+        for record in caplog.records
+        if record.name == "webhook.server.admission"
+    ]
     assert len(lines) == 3
     assert max(map(len, lines)) < 2000
     fields = [json.loads(line) for line in lines]
@@ -47,8 +51,10 @@ class _Watched(Budget):
 def held_while_sending(
     monkeypatch: pytest.MonkeyPatch, *, others: int = 0
 ) -> tuple[list[dict[str, Any]], list[int], list[str]]:
-    """What was sent, the bytes held at each of it, and whether the connection was aborted; the client reads
-    the answer only when it is not evicted before."""
+    """The sent messages, the bytes held at each message, and the aborts of the connection.
+
+    The client reads the answer only if it is not evicted before.
+    """
     monkeypatch.setattr(admission, "Budget", _Watched)
     sent: list[dict[str, Any]] = []
     held: list[int] = []
@@ -97,8 +103,8 @@ def test_a_review_counts_with_its_answer_until_the_client_has_read_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sent, held, aborted = held_while_sending(monkeypatch)
-    # the server waits before a message until the one before has left: so the last one is empty
-    assert [(one.get("body", b"") != b"", one.get("more_body")) for one in sent] == [
+    # the server waits before each message until the previous message has left: so the last message is empty
+    assert [(message.get("body", b"") != b"", message.get("more_body")) for message in sent] == [
         (False, None),
         (True, True),
         (False, False),
@@ -111,5 +117,5 @@ def test_an_answer_that_nobody_reads_makes_room_for_others(monkeypatch: pytest.M
     monkeypatch.setattr(admission, "HELD_LIMIT", 64 * 1024)
     monkeypatch.setattr(admission, "HELD_PER_PEER_LIMIT", 64 * 1024)
     sent, _, aborted = held_while_sending(monkeypatch, others=63 * 1024)
-    assert [one["type"] for one in sent] == ["http.response.start", "http.response.body"]
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
     assert aborted == ["aborted"]

@@ -1,4 +1,4 @@
-"""The broker over HTTP: what it grants, over TLS as well, and what it answers while the cluster fails."""
+"""The broker over HTTP: its grants, also over TLS, and its answers while the cluster fails."""
 
 import asyncio
 import logging
@@ -50,11 +50,11 @@ def test_a_reviewed_pod_gets_a_grant_that_the_sidecar_reads() -> None:
     response = ask(cluster())
     assert response.status_code == 200
     assert response.headers["Cache-Control"] == "no-store"
-    found = Grant.parse(response.content)
-    assert found.credential == ("reader", Secret(CANARY))
-    assert found.index_url == "https://registry.example/simple/"
-    assert found.upload_url == "https://registry.example/"
-    assert found.broker_ca == (CA.certificate,)
+    grant = Grant.parse(response.content)
+    assert grant.credential == ("reader", Secret(CANARY))
+    assert grant.index_url == "https://registry.example/simple/"
+    assert grant.upload_url == "https://registry.example/"
+    assert grant.broker_ca == (CA.certificate,)
 
 
 @pytest.mark.parametrize(
@@ -72,21 +72,21 @@ def test_a_reviewed_pod_gets_a_grant_that_the_sidecar_reads() -> None:
 def test_uploading_is_granted_to_the_publish_target_only(
     annotations: dict[str, str], params: dict[str, str], key: str, expected: bool
 ) -> None:
-    given = cluster(connector(**params), connector("other"), pod=injected(**annotations))
-    assert (Grant.parse(ask(given, key=key).content).upload_url is not None) is expected
+    memory_cluster = cluster(connector(**params), connector("other"), pod=injected(**annotations))
+    assert (Grant.parse(ask(memory_cluster, key=key).content).upload_url is not None) is expected
 
 
 def test_a_rejected_version_is_answered_with_itself_until_the_secret_changes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    given = cluster()
+    memory_cluster = cluster()
     caplog.set_level(logging.INFO, "webhook")
-    version = ask(given).json()["version"]
-    again = ask(given, json={"connector": "team/pypi", "rejected": version})
+    version = ask(memory_cluster).json()["version"]
+    again = ask(memory_cluster, json={"connector": "team/pypi", "rejected": version})
     assert again.json()["version"] == version
     assert [record.rejected for record in audit(caplog)] == [False, True]
-    given.apply(login(password=CANARY + "-new"))
-    renewed = ask(given, json={"connector": "team/pypi", "rejected": version}).json()
+    memory_cluster.apply(login(password=CANARY + "-new"))
+    renewed = ask(memory_cluster, json={"connector": "team/pypi", "rejected": version}).json()
     assert renewed["version"] != version
     assert renewed["credential"]["password"] == CANARY + "-new"
 
@@ -95,7 +95,7 @@ def test_a_rejected_version_is_answered_with_itself_until_the_secret_changes(
 
 
 class Failing(MemoryCluster):
-    """Answers the first questions, and then fails as it was told to."""
+    """Answers the first questions, and then fails as the test wishes."""
 
     def __init__(self, failure: BaseException, at: str) -> None:
         super().__init__([injected(), connector(), login()])
@@ -135,7 +135,7 @@ class Hanging(MemoryCluster):
 @pytest.mark.parametrize(
     ("peers", "expected"), [(1, reception.SLOTS_PER_PEER_LIMIT), (20, reception.SLOTS_LIMIT)]
 )
-def test_only_so_many_grants_are_under_way_at_once(peers: int, expected: int) -> None:
+def test_the_number_of_grants_under_way_is_limited(peers: int, expected: int) -> None:
     """Leaves connections to the API server for the Lease and the certificates, and turns for others, whatever
     one address sends."""
     under_way, most = 0, 0
@@ -149,21 +149,21 @@ def test_only_so_many_grants_are_under_way_at_once(peers: int, expected: int) ->
             under_way -= 1
             return await super().review_token(token, audience)
 
-    given = Counting([connector(), login(), injected()])
-    headers = {"Authorization": f"Bearer {token(given)}"}
+    memory_cluster = Counting([connector(), login(), injected()])
+    headers = {"Authorization": f"Bearer {token(memory_cluster)}"}
 
     async def from_peer(app: FastAPI, peer: str) -> list[httpx.Response]:
         transport = httpx.ASGITransport(app, client=(peer, 1))
         async with httpx.AsyncClient(transport=transport, base_url="https://broker") as client:
             body = {"connector": "team/pypi"}
-            asked = [client.post("/v1/grants", json=body, headers=headers) for _ in range(100 // peers)]
-            return await asyncio.gather(*asked)
+            posts = [client.post("/v1/grants", json=body, headers=headers) for _ in range(100 // peers)]
+            return await asyncio.gather(*posts)
 
     async def run() -> list[list[httpx.Response]]:
-        app = create_app(lambda: SETTINGS, given)
+        app = create_app(lambda: SETTINGS, memory_cluster)
         return await asyncio.gather(*(from_peer(app, f"10.0.0.{number}") for number in range(peers)))
 
-    assert {one.status_code for answers in asyncio.run(run()) for one in answers} == {200}
+    assert {answer.status_code for answers in asyncio.run(run()) for answer in answers} == {200}
     assert most == expected
 
 
@@ -209,29 +209,29 @@ def test_health_and_readiness() -> None:
     assert problem(request(failing, url="/readyz", method="GET")) == (503, "ClusterUnavailable")
 
 
-def test_an_unavailable_cluster_is_one_event_whatever_its_detail() -> None:
-    told = Told()
+def test_an_unavailable_cluster_is_the_same_event_whatever_its_detail() -> None:
+    recorder = Told()
     failing = Failing(ClusterUnavailable("the API server did not answer GET /x in time"), "secret")
-    requests(failing, 1, bearer=token(failing), recorder=told)
+    requests(failing, 1, bearer=token(failing), recorder=recorder)
     sentence = "Connector team/pypi: the broker cannot ask the API server; the sidecar asks again by itself"
-    assert told.lines() == [("Warning ClusterUnavailable", sentence, False)]
+    assert recorder.lines() == [("Warning ClusterUnavailable", sentence, False)]
 
 
 def test_a_secret_that_the_broker_may_not_read_is_a_refusal_with_the_fix(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "webhook")
-    told = Told()
+    recorder = Told()
     failing = Failing(Forbidden("GET /api/v1/namespaces/team/secrets/login answered 403"), "secret")
-    response = requests(failing, 1, bearer=token(failing), recorder=told)[0]
+    response = requests(failing, 1, bearer=token(failing), recorder=recorder)[0]
     assert problem(response) == (403, "SecretForbidden")
     assert "bind the ClusterRole pypi-connector-secret-reader" in response.json()["detail"]
-    assert [line[0] for line in told.lines()] == ["Warning SecretForbidden"]
+    assert [line[0] for line in recorder.lines()] == ["Warning SecretForbidden"]
     assert [record.reason for record in audit(caplog)] == ["SecretForbidden"]
 
 
 def test_a_missing_right_of_the_broker_ends_no_grant(caplog: pytest.LogCaptureFixture) -> None:
-    """A 4xx would: the sidecar takes it for a refusal of this Pod."""
+    """A 4xx would end it: the sidecar takes it for a refusal of this Pod."""
     failing = Failing(Forbidden("tokenreviews is forbidden"), "review_token")
     response = ask(failing)
     assert problem(response) == (503, "ClusterRefused")
@@ -246,11 +246,11 @@ def test_a_missing_right_of_the_broker_ends_no_grant(caplog: pytest.LogCaptureFi
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[MemoryCluster, str, Path]]:
     """The broker in uvicorn, with a certificate of ours that is watched."""
-    given = cluster()
+    memory_cluster = cluster()
     leaf = issue_leaf(CA, ["127.0.0.1"], datetime.now(UTC))
     store.write_files(tmp_path, ServingFiles(CA.certificate, leaf.certificate, leaf.key))
     config = uvicorn.Config(
-        create_app(lambda: SETTINGS, given),
+        create_app(lambda: SETTINGS, memory_cluster),
         ssl_certfile=tmp_path / "tls.crt",
         ssl_keyfile=str(tmp_path / "tls.key"),
         log_config=None,
@@ -264,7 +264,7 @@ def served(tmp_path: Path) -> Iterator[tuple[MemoryCluster, str, Path]]:
     reloader.start(interval_seconds=0.01)
     try:
         thread.start()
-        yield given, f"https://127.0.0.1:{listener.getsockname()[1]}", tmp_path
+        yield memory_cluster, f"https://127.0.0.1:{listener.getsockname()[1]}", tmp_path
     finally:
         reloader.stop()
         server.should_exit = True
@@ -272,11 +272,11 @@ def served(tmp_path: Path) -> Iterator[tuple[MemoryCluster, str, Path]]:
 
 
 def test_a_grant_is_fetched_over_real_tls(served: tuple[MemoryCluster, str, Path]) -> None:
-    given, url, directory = served
+    memory_cluster, url, directory = served
     context = ssl.create_default_context(cafile=str(directory / "ca.crt"))
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     with httpx.Client(verify=context, base_url=url, trust_env=False) as client:
-        headers = {"Authorization": f"Bearer {token(given)}"}
+        headers = {"Authorization": f"Bearer {token(memory_cluster)}"}
         response = client.post("/v1/grants", json={"connector": "team/pypi"}, headers=headers)
         assert Grant.parse(response.content).credential == ("reader", Secret(CANARY))
         refused = client.post("/v1/grants", json={"connector": "team/pypi"})

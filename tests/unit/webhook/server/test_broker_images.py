@@ -1,4 +1,4 @@
-"""The broker over HTTP in a roll: an image that its settings do not name is asked for, and then judged."""
+"""The broker over HTTP in a rollout: it looks for an image that its settings do not name, and then judges."""
 
 from collections.abc import Sequence
 
@@ -14,21 +14,21 @@ NEWER = "registry.example/sidecar:2"
 
 def injected_by_another(image: str = NEWER) -> dict[str, object]:
     pod = injected()
-    [ours] = [one for one in pod["spec"]["initContainers"] if one["name"] == names.SIDECAR]
+    [ours] = [container for container in pod["spec"]["initContainers"] if container["name"] == names.SIDECAR]
     ours["image"] = image
     return pod
 
 
 def test_an_image_of_another_replica_gets_a_grant() -> None:
-    given = cluster(pod=injected_by_another())
-    given.images = ("registry.example/sidecar:0", NEWER)
-    assert ask(given).status_code == 200
+    memory_cluster = cluster(pod=injected_by_another())
+    memory_cluster.images = ("registry.example/sidecar:0", NEWER)
+    assert ask(memory_cluster).status_code == 200
 
 
 def test_an_image_of_no_replica_is_refused_with_the_way_out() -> None:
-    given = cluster(pod=injected_by_another())
-    given.images = ("registry.example/sidecar:0",)
-    response = ask(given)
+    memory_cluster = cluster(pod=injected_by_another())
+    memory_cluster.images = ("registry.example/sidecar:0",)
+    response = ask(memory_cluster)
     assert problem(response) == (403, "SidecarImage")
     sentence = response.json()["detail"]
     assert NEWER in sentence
@@ -36,16 +36,16 @@ def test_an_image_of_no_replica_is_refused_with_the_way_out() -> None:
     assert "WEBHOOK_ALLOWED_IMAGES" in sentence
 
 
-def test_what_else_is_wrong_is_not_forgiven_for_the_image() -> None:
+def test_a_known_image_excuses_no_other_violation() -> None:
     pod = injected_by_another()
     pod["spec"]["initContainers"][0]["args"] = ["x"]  # type: ignore[index]
-    given = cluster(pod=pod)
-    given.images = (NEWER,)
-    assert problem(ask(given)) == (403, "SidecarArguments")
+    memory_cluster = cluster(pod=pod)
+    memory_cluster.images = (NEWER,)
+    assert problem(ask(memory_cluster)) == (403, "SidecarArguments")
 
 
 class Silent(MemoryCluster):
-    """Cannot say which images there are."""
+    """Cannot list the images."""
 
     failure: Exception = ClusterUnavailable("no answer")
 
@@ -54,12 +54,12 @@ class Silent(MemoryCluster):
 
 
 @pytest.mark.parametrize("failure", [ClusterUnavailable("no answer"), Forbidden("no right")])
-def test_where_nobody_can_say_the_pod_asks_again(failure: Exception) -> None:
+def test_where_the_images_are_unknown_the_pod_asks_again(failure: Exception) -> None:
     """A refusal would end the grant that a running Pod holds."""
-    given = Silent([injected_by_another(), connector(), login()])
-    given.failure = failure
-    assert problem(ask(given))[0] == 503
+    memory_cluster = Silent([injected_by_another(), connector(), login()])
+    memory_cluster.failure = failure
+    assert problem(ask(memory_cluster))[0] == 503
 
 
-def test_a_known_image_asks_nobody() -> None:
+def test_a_known_image_needs_no_look() -> None:
     assert ask(Silent([injected(), connector(), login()])).status_code == 200

@@ -1,4 +1,4 @@
-"""What a grant or a refusal leaves: a line in the log, an Event at the Pod, and the credential nowhere."""
+"""The traces of a grant or a refusal: a line in the log, an Event on the Pod, and no credential."""
 
 import asyncio
 import base64
@@ -38,12 +38,12 @@ from webhook.identifiers import ConnectorKey
 FIELDS = ("connector", "namespace", "pod", "service_account", "result", "reason", "upload", "rejected")
 
 
-def test_each_grant_and_each_refusal_of_a_pod_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_grant_and_each_refusal_of_a_pod_is_a_single_line(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "webhook")
-    given = cluster()
-    version = ask(given).json()["version"]
-    ask(given, key="team/other")
-    request(given)  # without a token: it is counted, and is no line
+    memory_cluster = cluster()
+    version = ask(memory_cluster).json()["version"]
+    ask(memory_cluster, key="team/other")
+    request(memory_cluster)  # without a token: the broker counts it, and logs no line
     lines = [[getattr(record, field) for field in FIELDS] for record in audit(caplog)]
     assert lines == [
         ["team/pypi", "team", "job", "default", "granted", "Granted", True, False],
@@ -51,7 +51,7 @@ def test_each_grant_and_each_refusal_of_a_pod_is_one_line(caplog: pytest.LogCapt
     ]
     assert {record.msg for record in audit(caplog)} == {"grant"}
     assert audit(caplog)[0].version == version
-    pod = asyncio.run(given.pod("team", "job"))
+    pod = asyncio.run(memory_cluster.pod("team", "job"))
     assert pod
     assert audit(caplog)[0].uid == pod["metadata"]["uid"]
 
@@ -72,13 +72,13 @@ BAD_SECRETS = [
 
 def test_the_canary_is_in_no_log_and_in_no_answer_but_the_grant(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    given = cluster()
-    bearer = token(given)
-    answer = request(given, bearer=bearer)
+    memory_cluster = cluster()
+    bearer = token(memory_cluster)
+    answer = request(memory_cluster, bearer=bearer)
     assert leaks(answer.text), "the search finds it where it belongs"
     for secret in BAD_SECRETS:
-        given.apply(secret)
-        response = request(given, bearer=bearer)
+        memory_cluster.apply(secret)
+        response = request(memory_cluster, bearer=bearer)
         assert response.status_code == 403
         assert not leaks(response.text)
     logged = everything(caplog)
@@ -87,7 +87,7 @@ def test_the_canary_is_in_no_log_and_in_no_answer_but_the_grant(caplog: pytest.L
     assert bearer not in logged
 
 
-def test_the_search_for_the_canary_sees_one_that_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_search_for_the_canary_sees_a_logged_canary(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     logger = logging.getLogger("webhook.server.broker")
     for plant in (
@@ -102,11 +102,11 @@ def test_the_search_for_the_canary_sees_one_that_is_logged(caplog: pytest.LogCap
 
 def test_no_exception_on_the_way_holds_the_canary() -> None:
     for secret in BAD_SECRETS:
-        given = cluster(secret)
-        bearer = given.issue_token("team", "job", AUDIENCE)
-        caller = asyncio.run(identify(given, bearer))
+        memory_cluster = cluster(secret)
+        bearer = memory_cluster.issue_token("team", "job", AUDIENCE)
+        caller = asyncio.run(identify(memory_cluster, bearer))
         with pytest.raises(Exception, match="login") as caught:
-            asyncio.run(grant(given, SETTINGS, caller, GrantRequest(ConnectorKey("team", "pypi"))))
+            asyncio.run(grant(memory_cluster, SETTINGS, caller, GrantRequest(ConnectorKey("team", "pypi"))))
         assert not leaks("".join(traceback.format_exception(caught.value)) + repr(caller))
         error: BaseException | None = caught.value
         while error is not None:
@@ -117,55 +117,61 @@ def test_no_exception_on_the_way_holds_the_canary() -> None:
 # -- Events
 
 
-def asked_again(version: str, cause: object) -> dict[str, object]:
+def request_after(version: str, cause: object) -> dict[str, object]:
     return {"connector": "team/pypi", "rejected": version, "cause": cause}
 
 
 @pytest.mark.parametrize("cause", CAUSES)
-def test_a_pod_hears_what_its_registry_does_where_there_is_no_newer_grant(
+def test_a_pod_gets_an_event_about_its_registry_where_there_is_no_newer_grant(
     cause: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "webhook")
-    told, given = Told(), cluster()
-    version = ask(given).json()["version"]
-    assert ask(given, json=asked_again(version, cause), recorder=told).json()["version"] == version
+    recorder, memory_cluster = Told(), cluster()
+    version = ask(memory_cluster).json()["version"]
+    assert (
+        ask(memory_cluster, json=request_after(version, cause), recorder=recorder).json()["version"]
+        == version
+    )
     reason = "".join(part.title() for part in cause.split("-"))
-    ((kind, message, once),) = told.lines()
+    ((kind, message, once),) = recorder.lines()
     assert (kind, once) == (f"Warning {reason}", False)
     assert message.startswith("Connector team/pypi: the registry ")
     assert audit(caplog)[-1].cause == cause
 
 
 @pytest.mark.parametrize("cause", [None, "a-cause-of-a-newer-sidecar"])
-def test_a_cause_that_nobody_knows_is_no_event(cause: str | None) -> None:
-    told, given = Told(), cluster()
-    version = ask(given).json()["version"]
-    assert ask(given, json=asked_again(version, cause), recorder=told).status_code == 200
-    assert [kind for kind, *_ in told.lines()] == ["Normal Granted"]
+def test_an_unknown_cause_is_no_event(cause: str | None) -> None:
+    recorder, memory_cluster = Told(), cluster()
+    version = ask(memory_cluster).json()["version"]
+    assert ask(memory_cluster, json=request_after(version, cause), recorder=recorder).status_code == 200
+    assert [kind for kind, *_ in recorder.lines()] == ["Normal Granted"]
 
 
-def test_a_newer_grant_is_no_trouble() -> None:
-    told, given = Told(), cluster()
-    version = ask(given).json()["version"]
-    given.apply(login(password=CANARY + "-new"))
-    assert ask(given, json=asked_again(version, CAUSES[0]), recorder=told).json()["version"] != version
-    assert [kind for kind, *_ in told.lines()] == ["Normal Granted"]
+def test_a_newer_grant_gets_no_event_about_the_registry() -> None:
+    recorder, memory_cluster = Told(), cluster()
+    version = ask(memory_cluster).json()["version"]
+    memory_cluster.apply(login(password=CANARY + "-new"))
+    assert (
+        ask(memory_cluster, json=request_after(version, CAUSES[0]), recorder=recorder).json()["version"]
+        != version
+    )
+    assert [kind for kind, *_ in recorder.lines()] == ["Normal Granted"]
 
 
-def test_a_pod_hears_of_its_first_grant_and_of_no_renewal() -> None:
-    told, given = Told(), cluster()
-    requests(given, 3, bearer=token(given), recorder=told)
-    assert told.lines() == [("Normal Granted", "Connector team/pypi: install and upload", True)]
-    pod = asyncio.run(given.pod("team", "job"))
+def test_a_pod_gets_an_event_for_its_first_grant_and_for_no_renewal() -> None:
+    recorder, memory_cluster = Told(), cluster()
+    requests(memory_cluster, 3, bearer=token(memory_cluster), recorder=recorder)
+    assert recorder.lines() == [("Normal Granted", "Connector team/pypi: install and upload", True)]
+    pod = asyncio.run(memory_cluster.pod("team", "job"))
     assert pod
-    assert told.events[0]["regarding"] == {
+    assert recorder.events[0]["regarding"] == {
         "apiVersion": "v1",
         "kind": "Pod",
         "namespace": "team",
         "name": "job",
         "uid": pod["metadata"]["uid"],
     }
-    assert told.events[0]["related"] == {
+    assert recorder.events[0]["related"] == {
         "apiVersion": "connectors.alauda.io/v1alpha1",
         "kind": "Connector",
         "namespace": "team",
@@ -174,20 +180,22 @@ def test_a_pod_hears_of_its_first_grant_and_of_no_renewal() -> None:
 
 
 def test_a_grant_without_upload_says_so() -> None:
-    told, given = Told(), cluster(connector(access="read"))
-    requests(given, 1, bearer=token(given), recorder=told)
-    assert told.lines() == [("Normal Granted", "Connector team/pypi: install", True)]
+    recorder, memory_cluster = Told(), cluster(connector(access="read"))
+    requests(memory_cluster, 1, bearer=token(memory_cluster), recorder=recorder)
+    assert recorder.lines() == [("Normal Granted", "Connector team/pypi: install", True)]
 
 
-def test_each_refusal_is_told_and_a_grant_after_it_is_news_again() -> None:
-    told = Told()
-    given = Changing([injected(), connector(), login()], after=1, change={**login(), "type": "Opaque"})
-    given.apply_after(3, login())
-    requests(given, 4, bearer=token(given), recorder=told)
+def test_each_refusal_is_an_event_and_so_is_the_grant_after_it() -> None:
+    recorder = Told()
+    memory_cluster = Changing(
+        [injected(), connector(), login()], after=1, change={**login(), "type": "Opaque"}
+    )
+    memory_cluster.apply_after(3, login())
+    requests(memory_cluster, 4, bearer=token(memory_cluster), recorder=recorder)
     sentence = 'secret "login" is of type Opaque: create it anew with type kubernetes.io/basic-auth'
     refused = ("Warning SecretTypeMismatch", f"Connector team/pypi: {sentence}", False)
     granted = "Connector team/pypi: install and upload"
-    assert told.lines() == [
+    assert recorder.lines() == [
         ("Normal Granted", granted, True),
         refused,
         refused,
@@ -213,9 +221,9 @@ class Changing(MemoryCluster):
         return await super().review_token(token, audience)
 
 
-def test_a_pod_that_only_a_bad_token_claims_is_told_nothing() -> None:
-    told, given = Told(), cluster()
-    foreign = given.issue_token("team", "job", "https://kubernetes.default.svc").reveal()
+def test_a_pod_that_only_a_bad_token_claims_gets_no_event() -> None:
+    recorder, memory_cluster = Told(), cluster()
+    foreign = memory_cluster.issue_token("team", "job", "https://kubernetes.default.svc").reveal()
     for bearer in (foreign, None, "a.b.c"):
-        requests(given, 1, bearer=bearer, recorder=told)
-    assert told.events == []
+        requests(memory_cluster, 1, bearer=bearer, recorder=recorder)
+    assert recorder.events == []

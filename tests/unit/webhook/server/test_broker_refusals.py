@@ -1,4 +1,4 @@
-"""The broker over HTTP: who is refused, and why; every broken input has its answer."""
+"""The broker over HTTP: its refusals and their reasons. Every broken input has its answer."""
 
 import asyncio
 from collections.abc import Callable
@@ -53,26 +53,26 @@ def allow(namespace: str, *verbs: str) -> list[dict[str, Any]]:
     ],
 )
 @pytest.mark.parametrize("place", ["another namespace", "the same namespace under rbac"])
-def test_a_review_decides_where_one_applies(
+def test_an_access_review_decides_where_it_applies(
     place: str, verbs: tuple[str, ...], granted: bool, upload: bool
 ) -> None:
     if place == "another namespace":
         key, extra = "shared/pypi", [connector(namespace="shared"), login("shared")]
     else:
         key, extra = "team/pypi", [connector(authorization="rbac")]
-    given = cluster(*extra, *allow(key.split("/")[0], *verbs), pod=injected(connector=key))
-    response = ask(given, key=key)
+    memory_cluster = cluster(*extra, *allow(key.split("/")[0], *verbs), pod=injected(connector=key))
+    response = ask(memory_cluster, key=key)
     if granted:
         assert (Grant.parse(response.content).upload_url is not None) is upload
     else:
         assert problem(response) == (403, "AccessDenied")
 
 
-def test_whether_a_foreign_connector_exists_is_told_to_nobody_without_access() -> None:
-    given = cluster(pod=injected(connector="shared/nothing"))
-    assert problem(ask(given, key="shared/nothing")) == (403, "AccessDenied")
-    given = cluster(*allow("shared", "get"), pod=injected(connector="shared/nothing"))
-    assert problem(ask(given, key="shared/nothing")) == (404, "ConnectorNotFound")
+def test_a_caller_without_access_does_not_learn_whether_a_connector_exists() -> None:
+    memory_cluster = cluster(pod=injected(connector="shared/nothing"))
+    assert problem(ask(memory_cluster, key="shared/nothing")) == (403, "AccessDenied")
+    memory_cluster = cluster(*allow("shared", "get"), pod=injected(connector="shared/nothing"))
+    assert problem(ask(memory_cluster, key="shared/nothing")) == (404, "ConnectorNotFound")
 
 
 # -- refusals
@@ -111,14 +111,14 @@ def test_a_refusal_is_a_problem_document(
     assert problem(ask(make(), key=key)) == expected
 
 
-def test_a_token_that_does_not_count_is_401() -> None:
-    given = cluster()
-    foreign = given.issue_token("team", "job", "https://kubernetes.default.svc").reveal()
-    unbound = given.issue_unbound_token("team", "default", AUDIENCE).reveal()
-    response = request(given, bearer=foreign)
+def test_a_token_that_is_not_valid_is_401() -> None:
+    memory_cluster = cluster()
+    foreign = memory_cluster.issue_token("team", "job", "https://kubernetes.default.svc").reveal()
+    unbound = memory_cluster.issue_unbound_token("team", "default", AUDIENCE).reveal()
+    response = request(memory_cluster, bearer=foreign)
     assert problem(response) == (401, "TokenNotAuthenticated")
     assert response.headers["WWW-Authenticate"] == "Bearer"
-    assert problem(request(given, bearer=unbound)) == (403, "TokenNotPodBound")
+    assert problem(request(memory_cluster, bearer=unbound)) == (403, "TokenNotPodBound")
 
 
 @pytest.mark.parametrize(
@@ -165,32 +165,32 @@ JSON = {"Content-Type": "application/json"}
     ],
 )
 def test_a_broken_body_has_its_answer(content: bytes, status: int, reason: str) -> None:
-    given = cluster()
-    headers = {"Authorization": f"Bearer {token(given)}", **JSON}
-    assert problem(request(given, content=content, headers=headers)) == (status, reason)
+    memory_cluster = cluster()
+    headers = {"Authorization": f"Bearer {token(memory_cluster)}", **JSON}
+    assert problem(request(memory_cluster, content=content, headers=headers)) == (status, reason)
 
 
 @pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded"])
 def test_a_body_of_another_type_is_415(kind: str | None) -> None:
-    given = cluster()
-    headers = {"Authorization": f"Bearer {token(given)}", **({"Content-Type": kind} if kind else {})}
-    response = request(given, content=b'{"connector": "team/pypi"}', headers=headers)
+    memory_cluster = cluster()
+    headers = {"Authorization": f"Bearer {token(memory_cluster)}", **({"Content-Type": kind} if kind else {})}
+    response = request(memory_cluster, content=b'{"connector": "team/pypi"}', headers=headers)
     assert problem(response) == (415, "UnsupportedMediaType")
 
 
-def test_fields_of_a_later_sidecar_are_let_pass() -> None:
+def test_fields_of_a_later_sidecar_are_ignored() -> None:
     assert ask(cluster(), json={"connector": "team/pypi", "novelty": [1]}).status_code == 200
 
 
-def test_a_sidecar_that_enforces_the_policy_is_told_it() -> None:
-    given = cluster(connector(denyPackages="evil-*"))
-    answer = ask(given, json=grant_request("team/pypi", None))
+def test_a_sidecar_that_enforces_the_policy_gets_it() -> None:
+    memory_cluster = cluster(connector(denyPackages="evil-*"))
+    answer = ask(memory_cluster, json=grant_request("team/pypi", None))
     policy = {"connector": "team/pypi", "allow": [], "deny": ["evil-*"]}
     assert (answer.status_code, answer.json()["packages"]) == (200, policy)
 
 
-def test_a_sidecar_of_an_earlier_release_gets_no_grant_that_it_would_only_half_keep() -> None:
-    """It sends no word of what it enforces, and reads past a policy in its grant."""
+def test_a_sidecar_of_an_earlier_release_gets_no_grant_that_it_would_enforce_only_in_part() -> None:
+    """It does not list the rules that it enforces, and ignores a policy in its grant."""
     answer = ask(cluster(connector(denyPackages="evil-*")))
     assert problem(answer) == (403, "SidecarTooOld")
     assert "create the Pod anew" in answer.json()["detail"]
@@ -199,19 +199,19 @@ def test_a_sidecar_of_an_earlier_release_gets_no_grant_that_it_would_only_half_k
     assert (without.status_code, without.json().get("packages")) == (200, None)
 
 
-def test_the_age_of_a_sidecar_is_looked_at_after_its_rights() -> None:
-    """What a Connector says is nobody's business who may not use it."""
+def test_the_age_of_a_sidecar_is_checked_after_its_rights() -> None:
+    """A caller that may not use a Connector learns nothing about it."""
     answer = ask(cluster(connector(denyPackages="evil-*", authorization="rbac")))
     assert problem(answer) == (403, "AccessDenied")
 
 
 def test_other_paths_and_methods_are_problem_documents_too() -> None:
-    given = cluster()
-    assert problem(request(given, url="/v2/grants")) == (404, "NotFound")
-    response = request(given, method="GET")
+    memory_cluster = cluster()
+    assert problem(request(memory_cluster, url="/v2/grants")) == (404, "NotFound")
+    response = request(memory_cluster, method="GET")
     assert problem(response) == (405, "MethodNotAllowed")
     assert response.headers["Allow"] == "POST"
-    assert problem(request(given, url="/docs", method="GET")) == (404, "NotFound")
+    assert problem(request(memory_cluster, url="/docs", method="GET")) == (404, "NotFound")
 
 
 def test_a_body_that_does_not_arrive_is_503_for_a_4xx_would_end_the_grant(
@@ -223,7 +223,7 @@ def test_a_body_that_does_not_arrive_is_503_for_a_4xx_would_end_the_grant(
         await asyncio.sleep(60)
         return {}
 
-    given = cluster()
+    memory_cluster = cluster()
     sent: list[dict[str, Any]] = []
 
     async def run() -> None:
@@ -231,7 +231,7 @@ def test_a_body_that_does_not_arrive_is_503_for_a_4xx_would_end_the_grant(
             sent.append(message)
 
         headers = [
-            (b"authorization", f"Bearer {token(given)}".encode()),
+            (b"authorization", f"Bearer {token(memory_cluster)}".encode()),
             (b"content-type", b"application/json"),
         ]
         scope = {
@@ -241,7 +241,7 @@ def test_a_body_that_does_not_arrive_is_503_for_a_4xx_would_end_the_grant(
             "headers": headers,
             "query_string": b"",
         }
-        await create_app(lambda: SETTINGS, given)(scope, stall, send)
+        await create_app(lambda: SETTINGS, memory_cluster)(scope, stall, send)
 
     asyncio.run(run())
     assert sent[0]["status"] == 503

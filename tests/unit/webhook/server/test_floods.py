@@ -1,4 +1,4 @@
-"""Admission and the broker under floods of one address: memory stays bounded, others are answered at once."""
+"""Admission and broker under floods of an address: memory is bounded, other clients get answers at once."""
 
 import json
 import socket
@@ -33,22 +33,22 @@ def component(request: pytest.FixtureRequest) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def admission() -> Iterator[Served]:
-    """Both are served by the same code: most floods are tried on one of them."""
+    """The same code serves both, so most floods hit only one of them."""
     with served("admission") as process:
         yield process
 
 
 @pytest.fixture
 def fresh() -> Iterator[Served]:
-    """For what memory of an earlier flood, used anew, would hide."""
+    """Memory of an earlier flood, used again, would hide the growth."""
     with served("admission") as process:
         yield process
 
 
-def drip(sock: ssl.SSLSocket, octet: int) -> bool:
-    """One octet, and a fifth of a second; true if the connection has ended by then."""
+def drip(sock: ssl.SSLSocket, byte: int) -> bool:
+    """Send a byte and wait a fifth of a second. True if the connection has ended by then."""
     try:
-        sock.sendall(bytes([octet]))
+        sock.sendall(bytes([byte]))
     except OSError:
         return True
     return is_gone(sock, seconds=0.2)
@@ -104,7 +104,7 @@ def test_connections_that_say_nothing_cost_next_to_nothing_and_end(component: Se
 
 
 def begin(component: Served, kind: str) -> socket.socket:
-    """As much of a request as `kind` says."""
+    """The part of a request that `kind` names."""
     if kind == "half a greeting":
         plain = component.connect(ATTACKER)
         plain.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
@@ -131,12 +131,12 @@ def test_connections_that_stop_half_way_are_bounded_and_end(admission: Served, k
         close(begun)
 
 
-def test_a_head_that_drips_on_a_connection_that_was_used_ends_too(admission: Served) -> None:
+def test_a_head_that_drips_on_a_used_connection_ends_too(admission: Served) -> None:
     with admission.connect_tls(ATTACKER) as sock:
         sock.sendall(get("/healthz"))
         assert answer(sock)[0] == 200
         began = time.monotonic()
-        ended = next((n for n, octet in enumerate(b"GET /" + b"a" * 100) if drip(sock, octet)), None)
+        ended = next((n for n, byte in enumerate(b"GET /" + b"a" * 100) if drip(sock, byte)), None)
         assert ended is not None, "it goes on"
         assert LIMITS.head_seconds - 0.5 < time.monotonic() - began < LIMITS.head_seconds + 3
 
@@ -152,7 +152,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("kind", ENDLESS)
-def test_heads_without_an_end_are_cut_off(admission: Served, kind: str) -> None:
+def test_endless_heads_are_cut_off(admission: Served, kind: str) -> None:
     before = admission.resident_kib
     for _ in range(20):
         with admission.connect_tls(ATTACKER) as sock:
@@ -170,7 +170,7 @@ def test_heads_without_an_end_are_cut_off(admission: Served, kind: str) -> None:
 
 
 def test_connections_that_are_reset_after_an_answer_are_forgotten(fresh: Served) -> None:
-    """uvicorn remembers each for its keep-alive of two minutes."""
+    """uvicorn remembers each connection for its keep-alive of two minutes."""
     before = fresh.resident_kib
     for _ in range(600):
         with fresh.connect_tls(ATTACKER) as sock:
@@ -181,7 +181,7 @@ def test_connections_that_are_reset_after_an_answer_are_forgotten(fresh: Served)
 
 
 def requests_before_the_end(sock: ssl.SSLSocket, most: int) -> int:
-    """Reviews that a client sends, with time for each answer, and no answer read."""
+    """A client sends reviews, with time for each answer, and reads no answer."""
     sock.settimeout(PATIENCE_SECONDS)
     for number in range(most):
         try:
@@ -192,7 +192,7 @@ def requests_before_the_end(sock: ssl.SSLSocket, most: int) -> int:
     return most
 
 
-def test_whoever_reads_no_answers_is_not_written_to_without_an_end(fresh: Served) -> None:
+def test_a_client_that_reads_no_answers_is_not_written_to_endlessly(fresh: Served) -> None:
     with fresh.connect_tls(ATTACKER) as sock:
         assert requests_before_the_end(sock, most=400) < 400, "400 answers are 3 MB"
     check_victim(fresh, review())
@@ -200,7 +200,7 @@ def test_whoever_reads_no_answers_is_not_written_to_without_an_end(fresh: Served
 
 
 def test_unfinished_bodies_are_bounded_and_the_victims_review_is_answered(fresh: Served) -> None:
-    """120 of 7 MB ended both replicas."""
+    """120 reviews of 7 MB once ended both replicas."""
     before = fresh.resident_kib
     begun: list[ssl.SSLSocket] = []
     try:
@@ -210,7 +210,7 @@ def test_unfinished_bodies_are_bounded_and_the_victims_review_is_answered(fresh:
             begun.append(sock)
             try:
                 sock.sendall(post("/mutate", b"[" * 6_900_000, length=7_000_000))
-            except OSError:  # it went to make room
+            except OSError:  # evicted to make room
                 continue
         answered = json.loads(check_victim(fresh, review()))
         assert answered["response"]["patch"]
@@ -221,7 +221,7 @@ def test_unfinished_bodies_are_bounded_and_the_victims_review_is_answered(fresh:
 
 
 def test_behind_the_address_of_an_attacker_a_review_is_answered_too(fresh: Served) -> None:
-    """Where the network hides addresses: what has come least far goes first, and the oldest of it."""
+    """The network hides addresses. Connections with the least progress are evicted first, oldest first."""
     held: list[socket.socket] = []
     try:
         for _ in range(9):
@@ -243,7 +243,7 @@ def test_reviews_that_grow_when_they_are_parsed_are_refused_before(fresh: Served
     check_victim(fresh, review())
 
 
-def test_a_flood_is_told_in_few_lines(fresh: Served) -> None:
+def test_a_flood_is_logged_in_few_lines(fresh: Served) -> None:
     silent = [fresh.connect(ATTACKER) for _ in range(ATTEMPTS)]
     for _ in range(200):
         try:
@@ -263,7 +263,7 @@ def test_a_flood_is_told_in_few_lines(fresh: Served) -> None:
     assert ATTACKER in most[0][0]
 
 
-def test_requests_that_are_no_reviews_are_told_in_few_lines(fresh: Served) -> None:
+def test_requests_that_are_no_reviews_are_logged_in_few_lines(fresh: Served) -> None:
     with fresh.connect_tls(ATTACKER) as sock:
         for number in range(300):
             sock.sendall(post(f"/mutate?{number}", b"{}", f"X-Number: {number}"))

@@ -1,4 +1,4 @@
-"""The log lines of libraries, which may quote requests: quieted at every level that an administrator sets."""
+"""The log lines of libraries, which may quote requests. They are quiet at every level that is set."""
 
 import json
 import subprocess
@@ -18,11 +18,11 @@ def levels(*names: str) -> dict[str, int]:
     run = subprocess.run(
         [sys.executable, "-I", "-c", PROGRAM, *names], capture_output=True, text=True, check=True
     )
-    found: dict[str, int] = json.loads(run.stdout)
-    return found
+    effective: dict[str, int] = json.loads(run.stdout)
+    return effective
 
 
 def test_no_library_logs_below_a_warning_at_debug() -> None:
-    found = levels(*LIBRARIES, "webhook")
-    assert found.pop("webhook") == 10
-    assert {name for name, level in found.items() if level < 30} == set()
+    effective = levels(*LIBRARIES, "webhook")
+    assert effective.pop("webhook") == 10
+    assert {name for name, level in effective.items() if level < 30} == set()

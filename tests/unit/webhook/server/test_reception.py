@@ -1,4 +1,4 @@
-"""The reception of the broker: strangers and refused Pods cost little, and nobody else waits for them."""
+"""The reception of the broker: strangers and refused Pods cost little, and no other caller waits for them."""
 
 import asyncio
 import time
@@ -41,9 +41,9 @@ async def ask(client: httpx.AsyncClient, bearer: str) -> httpx.Response:
     return await client.post("/v1/grants", json={"connector": "team/pypi"}, headers=headers)
 
 
-def forged(given: MemoryCluster) -> str:
-    """All that can be looked at is right; the signature is not."""
-    head, claims, signature = token(given).split(".")
+def forged(memory_cluster: MemoryCluster) -> str:
+    """All claims are right; the signature is wrong."""
+    head, claims, signature = token(memory_cluster).split(".")
     return f"{head}.{claims}.{signature[:8][::-1]}{signature[8:]}"
 
 
@@ -52,17 +52,17 @@ def test_made_up_tokens_cost_few_reviews_and_nobody_else_waits(
     kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "webhook")
-    given = Counting()
-    bad = forged(given) if kind == "forged" else made_up(aud=["x"], exp=time.time() + 600)
+    memory_cluster = Counting()
+    bad = forged(memory_cluster) if kind == "forged" else made_up(aud=["x"], exp=time.time() + 600)
 
     async def story() -> None:
-        app = create_app(lambda: SETTINGS, given)
+        app = create_app(lambda: SETTINGS, memory_cluster)
         async with client_of(app, "10.0.0.66") as attacker, client_of(app, "10.0.0.2") as victim:
-            assert (await ask(attacker, token(given))).status_code == 200
+            assert (await ask(attacker, token(memory_cluster))).status_code == 200
             flood = [asyncio.create_task(ask(attacker, bad)) for _ in range(300)]
             await asyncio.sleep(0.01)
             began = time.monotonic()
-            assert (await ask(victim, token(given))).status_code == 200
+            assert (await ask(victim, token(memory_cluster))).status_code == 200
             assert time.monotonic() - began < 1
             answers = await asyncio.gather(*flood)
             last = answers[-1]
@@ -72,18 +72,18 @@ def test_made_up_tokens_cost_few_reviews_and_nobody_else_waits(
 
     asyncio.run(story())
     most = int(callers.FAILURES_LIMIT) + SLOTS_PER_PEER_LIMIT + 3
-    assert given.reviews <= (most if kind == "forged" else 2)
+    assert memory_cluster.reviews <= (most if kind == "forged" else 2)
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("webhook")]
     assert len(lines) <= most + 2
     assert lines.count("requests turned away") == 1
 
 
-def test_a_running_pod_is_granted_on_though_others_at_its_address_fail() -> None:
-    given = Counting()
-    good, bad = token(given), made_up(aud=["x"])
+def test_a_running_pod_gets_further_grants_though_others_at_its_address_fail() -> None:
+    memory_cluster = Counting()
+    good, bad = token(memory_cluster), made_up(aud=["x"])
 
     async def story() -> None:
-        app = create_app(lambda: SETTINGS, given)
+        app = create_app(lambda: SETTINGS, memory_cluster)
         async with client_of(app, "10.0.0.1") as shared:
             assert (await ask(shared, good)).status_code == 200
             for _ in range(30):
@@ -97,13 +97,13 @@ def test_a_running_pod_is_granted_on_though_others_at_its_address_fail() -> None
 # -- Pods that the API server knows
 
 
-def test_a_running_pod_is_granted_on_after_its_token_was_rotated() -> None:
-    given = Counting()
+def test_a_running_pod_gets_further_grants_after_its_token_was_rotated() -> None:
+    memory_cluster = Counting()
 
     async def story() -> None:
-        app = create_app(lambda: SETTINGS, given)
+        app = create_app(lambda: SETTINGS, memory_cluster)
         async with client_of(app, "10.0.0.1") as shared:
-            first, second = token(given), token(given)  # of the same Pod
+            first, second = token(memory_cluster), token(memory_cluster)  # of the same Pod
             assert first != second
             assert (await ask(shared, first)).status_code == 200
             for _ in range(30):
@@ -115,24 +115,24 @@ def test_a_running_pod_is_granted_on_after_its_token_was_rotated() -> None:
 
 
 def test_tokens_that_claim_a_known_pod_cost_few_reviews_and_end_no_grant() -> None:
-    """Whoever reads Pods knows ServiceAccount and uid, and writes both into tokens of their own."""
-    given = Counting()
+    """Every reader of Pods knows ServiceAccount and uid, and can write both into a token."""
+    memory_cluster = Counting()
 
     async def story() -> None:
-        app = create_app(lambda: SETTINGS, given)
+        app = create_app(lambda: SETTINGS, memory_cluster)
         async with client_of(app, "10.0.0.1") as shared:
-            good, bad = token(given), forged(given)
+            good, bad = token(memory_cluster), forged(memory_cluster)
             assert (await ask(shared, good)).status_code == 200
             answers = [await ask(shared, bad) for _ in range(60)]
             assert answers[-1].status_code == 429
-            assert given.reviews <= 1 + int(callers.FAILURES_LIMIT) + 2
+            assert memory_cluster.reviews <= 1 + int(callers.FAILURES_LIMIT) + 2
             assert (await ask(shared, good)).status_code == 200
 
     asyncio.run(story())
 
 
 def opted_out() -> dict[str, Any]:
-    """A Pod that keeps the webhook away, with a container written by hand: its token is genuine."""
+    """A Pod that opts out of injection and has a container written by hand. Its token is genuine."""
     pod = injected()
     pod["metadata"]["annotations"]["connectors.alauda.io/inject"] = "false"
     return pod
@@ -142,63 +142,63 @@ def test_a_pod_that_is_refused_again_and_again_costs_few_reviews_and_lines(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO", "webhook")
-    given = Counting()
-    given.apply(opted_out())
+    memory_cluster = Counting()
+    memory_cluster.apply(opted_out())
 
     async def story() -> None:
-        app = create_app(lambda: SETTINGS, given)
+        app = create_app(lambda: SETTINGS, memory_cluster)
         async with client_of(app, "10.0.0.1") as hostile:
-            bearer = token(given)
+            bearer = token(memory_cluster)
             answers = await asyncio.gather(*(ask(hostile, bearer) for _ in range(400)))
             assert problem(answers[0]) == (403, "ConnectorNotNamed")
             assert problem(answers[-1]) == (429, "TooManyRefusals")
             assert int(answers[-1].headers["Retry-After"]) > 0
 
     asyncio.run(story())
-    most = 64 + SLOTS_PER_PEER_LIMIT + 4 * 5  # and what is refilled meanwhile
-    assert given.reviews <= most
+    most = 64 + SLOTS_PER_PEER_LIMIT + 4 * 5  # and the refill of that time
+    assert memory_cluster.reviews <= most
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("webhook")]
     assert len(lines) <= most + 2
     assert lines.count("requests of refused Pods turned away") == 1
 
 
 def test_a_refused_pod_takes_nothing_from_another() -> None:
-    """Not from its neighbour at the same address, nor by a token that only claims to be another's."""
-    given = Counting()
+    """Not from its neighbour at the same address, nor from another Pod by a token that only claims it."""
+    memory_cluster = Counting()
     other = opted_out()
     other["metadata"] = {**other["metadata"], "name": "other"}
-    given.apply(other)
+    memory_cluster.apply(other)
 
     async def story() -> None:
-        app = create_app(lambda: SETTINGS, given)
+        app = create_app(lambda: SETTINGS, memory_cluster)
         async with client_of(app, "10.0.0.1") as shared:
-            refused = given.issue_token("team", "other", AUDIENCE).reveal()
+            refused = memory_cluster.issue_token("team", "other", AUDIENCE).reveal()
             await asyncio.gather(*(ask(shared, refused) for _ in range(200)))
             assert (await ask(shared, refused)).status_code == 429
-            assert (await ask(shared, token(given))).status_code == 200
+            assert (await ask(shared, token(memory_cluster))).status_code == 200
 
     asyncio.run(story())
 
 
 def test_no_token_that_only_claims_a_pod_counts_against_that_pod() -> None:
-    """From many addresses, so that no limit of theirs stops it."""
-    given = Counting()
+    """From many addresses, so that no limit of an address stops it."""
+    memory_cluster = Counting()
 
     async def forge(app: FastAPI, number: int) -> None:
         async with client_of(app, f"10.0.1.{number}") as attacker:
-            await asyncio.gather(*(ask(attacker, forged(given)) for _ in range(10)))
+            await asyncio.gather(*(ask(attacker, forged(memory_cluster)) for _ in range(10)))
 
     async def story() -> None:
-        app = create_app(lambda: SETTINGS, given)
+        app = create_app(lambda: SETTINGS, memory_cluster)
         await asyncio.gather(*(forge(app, number) for number in range(10)))
-        assert given.reviews > callers.REFUSALS_LIMIT
+        assert memory_cluster.reviews > callers.REFUSALS_LIMIT
         async with client_of(app, "10.0.0.2") as victim:
-            assert (await ask(victim, token(given))).status_code == 200
+            assert (await ask(victim, token(memory_cluster))).status_code == 200
 
     asyncio.run(story())
 
 
-# -- requests that come to no token
+# -- requests without a usable token
 
 
 JUNK: Mapping[str, Mapping[str, Any]] = {
@@ -211,20 +211,20 @@ JUNK: Mapping[str, Mapping[str, Any]] = {
 
 
 @pytest.mark.parametrize("reason", JUNK)
-def test_junk_is_counted_in_one_line_and_as_failures_of_its_address(
+def test_junk_is_counted_in_a_single_line_and_as_failures_of_its_address(
     reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "webhook")
-    given = Counting()
+    memory_cluster = Counting()
 
     async def story() -> None:
-        app = create_app(lambda: SETTINGS, given)
+        app = create_app(lambda: SETTINGS, memory_cluster)
         async with client_of(app, "10.0.0.66") as attacker, client_of(app, "10.0.0.2") as victim:
             assert problem(await attacker.post("/v1/grants", **JUNK[reason]))[1] == reason
             for _ in range(30):
                 await attacker.post("/v1/grants", **JUNK[reason])
             assert problem(await ask(attacker, made_up(aud=["x"]))) == (429, "TooManyFailedTokens")
-            assert (await ask(victim, token(given))).status_code == 200
+            assert (await ask(victim, token(memory_cluster))).status_code == 200
 
     asyncio.run(story())
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("webhook")]
@@ -232,12 +232,12 @@ def test_junk_is_counted_in_one_line_and_as_failures_of_its_address(
 
 
 def test_a_broken_body_takes_nothing_from_a_token_that_was_accepted() -> None:
-    given = Counting()
+    memory_cluster = Counting()
 
     async def story() -> None:
-        app = create_app(lambda: SETTINGS, given)
+        app = create_app(lambda: SETTINGS, memory_cluster)
         async with client_of(app, "10.0.0.1") as shared:
-            good = token(given)
+            good = token(memory_cluster)
             assert (await ask(shared, good)).status_code == 200
             for _ in range(30):
                 await shared.post("/v1/grants", json={}, headers={"Authorization": f"Bearer {good}"})

@@ -24,16 +24,16 @@ pods = st.fixed_dictionaries(
 
 
 @given(pods, pods)
-def test_a_patch_applied_gives_what_it_was_made_for(before: dict[str, Any], after: dict[str, Any]) -> None:
+def test_an_applied_patch_gives_the_intended_object(before: dict[str, Any], after: dict[str, Any]) -> None:
     patch = operations(before, after)
     assert json.dumps(applied(before, patch), sort_keys=True) == json.dumps(after, sort_keys=True)
 
 
-@given(st.lists(members, max_size=4, unique_by=lambda one: str(one["name"])))
+@given(st.lists(members, max_size=4, unique_by=lambda member: str(member["name"])))
 def test_a_member_put_first_and_changes_of_the_others_are_additions(present: list[dict[str, Any]]) -> None:
-    after = [{"name": "first", "env": [1]}, *({**one, "added": {"by": "us"}} for one in present)]
+    after = [{"name": "first", "env": [1]}, *({**member, "added": {"by": "us"}} for member in present)]
     patch = operations({"spec": {"x": present}}, {"spec": {"x": after}})
-    assert {one["op"] for one in patch} == {"add"}
+    assert {operation["op"] for operation in patch} == {"add"}
 
 
 def test_allowed() -> None:
@@ -51,7 +51,7 @@ def test_patched_carries_the_patch_in_base64() -> None:
     assert response["warnings"] == ["w"]
 
 
-def test_an_empty_patch_is_none() -> None:
+def test_an_empty_patch_is_left_out() -> None:
     assert review.patched("1", []) == review.allowed("1")
 
 
@@ -61,7 +61,7 @@ def test_denied_names_its_reason() -> None:
     assert response["status"] == {"code": 403, "reason": "HostNetwork", "message": "remove it"}
 
 
-def test_errored_has_the_code_it_is_given() -> None:
+def test_errored_has_its_code() -> None:
     assert review.errored("1", 500, "InternalError", "x")["response"]["status"]["code"] == 500
 
 

@@ -1,4 +1,4 @@
-"""Serving over TLS and draining: nobody who comes while the process ends meets a closed door."""
+"""Serving over TLS and draining: no client that comes while the process ends is turned away."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ PATIENCE_SECONDS = 10.0
 
 
 class App:
-    """Answers `/slow` when told to, everything else at once."""
+    """Answers `/slow` when the test says so, and other paths at once."""
 
     def __init__(self) -> None:
         self.entered = asyncio.Event()
@@ -93,14 +93,14 @@ def run(
     asyncio.run(whole())
 
 
-def test_connections_are_kept_until_the_process_is_told_to_stop(directory: Path) -> None:
+def test_connections_stay_until_the_process_must_stop(directory: Path) -> None:
     async def story(app: App, client: httpx.AsyncClient, stop: asyncio.Event, task: object) -> None:
         assert "connection" not in (await client.get("/")).headers
         stop.set()
         await asyncio.sleep(0)
-        kept = await client.get("/")  # on the connection from before
-        assert (kept.status_code, kept.headers["connection"]) == (200, "close")
-        new = await client.get("/")  # and on a new one
+        answer = await client.get("/")  # on the old connection
+        assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+        new = await client.get("/")  # and on a new connection
         assert (new.status_code, new.headers["connection"]) == (200, "close")
 
     run(directory, story)
@@ -137,7 +137,7 @@ def test_ipv4_and_ipv6_are_served_alike(directory: Path) -> None:
     run(directory, story)
 
 
-def test_a_connection_that_says_nothing_is_closed(directory: Path) -> None:
+def test_a_silent_connection_is_closed(directory: Path) -> None:
     async def story(app: App, client: httpx.AsyncClient, stop: object, task: object) -> None:
         context = ssl.create_default_context(cadata=ca())
         port = client.base_url.port
@@ -145,7 +145,7 @@ def test_a_connection_that_says_nothing_is_closed(directory: Path) -> None:
         assert await asyncio.wait_for(reader.read(), PATIENCE_SECONDS) == b""
         writer.close()
         await writer.wait_closed()
-        # one that has spoken is kept, and so is a slow answer
+        # a connection that has sent a request stays, and so does a slow answer
         slow = asyncio.create_task(client.get("/slow"))
         await asyncio.sleep(2.5)
         app.release.set()
@@ -211,7 +211,7 @@ def test_without_a_certificate_nothing_is_served(tmp_path: Path) -> None:
         asyncio.run(serve(App(), port=free_port(), tls_directory=tmp_path, stop=asyncio.Event()))
 
 
-def test_a_log_line_is_one_json_object_without_the_text_of_an_exception() -> None:
+def test_a_log_line_is_a_json_object_without_the_text_of_an_exception() -> None:
     record = logging.LogRecord("webhook.x", logging.INFO, "x.py", 1, "grant", (), None)
     record.pod = "a\nb"
     try:
@@ -221,9 +221,9 @@ def test_a_log_line_is_one_json_object_without_the_text_of_an_exception() -> Non
     line = logs.JsonFormatter().format(record)
     assert "\n" not in line
     assert "canary" not in line
-    found = json.loads(line)
-    assert found.pop("time").endswith("+00:00")
-    assert found == {
+    fields = json.loads(line)
+    assert fields.pop("time").endswith("+00:00")
+    assert fields == {
         "level": "info",
         "logger": "webhook.x",
         "message": "grant",
@@ -233,7 +233,7 @@ def test_a_log_line_is_one_json_object_without_the_text_of_an_exception() -> Non
 
 
 @pytest.mark.parametrize("value", ["x" * 9_000_000, ["x"] * 1_000_000, {"x" * 9_000_000: 1}])
-def test_a_log_line_is_bounded_whatever_it_is_given(value: object) -> None:
+def test_a_log_line_is_bounded_whatever_its_fields(value: object) -> None:
     record = logging.LogRecord("webhook.x", logging.INFO, "x.py", 1, "%s", ("m" * 9_000_000,), None)
     record.pod = value
     line = logs.JsonFormatter().format(record)
@@ -245,9 +245,9 @@ def test_a_log_line_is_bounded_whatever_it_is_given(value: object) -> None:
 def test_a_process_with_settings_that_cannot_be_used_ends_with_all_of_them(component: str) -> None:
     environment = {"PATH": os.environ["PATH"], "WEBHOOK_PORT": "x", "WEBHOOK_LOG_LEVEL": "loud"}
     command = [sys.executable, "-m", "webhook", component]
-    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
-    assert found.returncode == 2
-    assert found.stderr.splitlines() == [
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == [
         "pypi-connector: WEBHOOK_SIDECAR_IMAGE is not set: give the sidecar's image, best with its digest",
         "pypi-connector: WEBHOOK_LOG_LEVEL must be one of debug, info, warning, error, not 'loud'",
         "pypi-connector: WEBHOOK_PORT must be a number from 1 to 65535, not 'x'",
@@ -255,7 +255,7 @@ def test_a_process_with_settings_that_cannot_be_used_ends_with_all_of_them(compo
 
 
 def test_signals_are_left_to_the_process(directory: Path) -> None:
-    """Its own handlers stay; uvicorn would put its own in their place."""
+    """The process's handlers stay; uvicorn would replace them."""
     before = signal.getsignal(signal.SIGTERM)
 
     async def story(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""The Events of a Connector: each cause that keeps it from being ready, when it is news."""
+"""The Events of a Connector: each new cause for which it is not ready."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -23,19 +23,19 @@ def store() -> Iterator[ApiStore]:
 
 
 class Recorder:
-    """Whoever is told."""
+    """Records Events."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, str, str]] = []
+        self.events: list[tuple[str, str, str]] = []
 
     async def record(
         self, regarding: Mapping[str, str], *, reason: str, message: str, kind: str, **_: Any
     ) -> None:
-        self.told.append((kind, reason, message))
+        self.events.append((kind, reason, message))
 
 
 def events(store: ApiStore, probes: Sequence[Probe]) -> list[tuple[str, str, str]]:
-    """What is told while the registry shows one after the other."""
+    """The Events while the registry gives these results in turn."""
     recorder = Recorder()
 
     async def story() -> None:
@@ -43,19 +43,19 @@ def events(store: ApiStore, probes: Sequence[Probe]) -> list[tuple[str, str, str
             writer = StatusWriter(api, FairSlots(1), recorder)
             manifest = store.get(connector(store))
             for seen in probes:
-                told = conditions(Observed((), False, False, seen, "http://127.0.0.1:28100/simple/"))
-                manifest = await writer.write(manifest, Report(told, "http://127.0.0.1:28100", Versions()))
+                status = conditions(Observed((), False, False, seen, "http://127.0.0.1:28100/simple/"))
+                manifest = await writer.write(manifest, Report(status, "http://127.0.0.1:28100", Versions()))
 
     run(story())
-    return recorder.told
+    return recorder.events
 
 
 def gone(detail: str) -> Probe:
     return Probe("unreachable", detail)
 
 
-def test_another_cause_of_the_same_reason_is_told(store: ApiStore) -> None:
-    """The first one would stand in `kubectl describe` for an hour, and send people the wrong way."""
+def test_another_cause_of_the_same_reason_is_an_event(store: ApiStore) -> None:
+    """The first cause would stand in `kubectl describe` for an hour, and mislead people."""
     expired = gone("certificate verify failed: certificate has expired")
     unknown = gone("certificate verify failed: self-signed certificate")
     assert events(store, [expired, unknown, unknown, OK]) == [
@@ -65,6 +65,6 @@ def test_another_cause_of_the_same_reason_is_told(store: ApiStore) -> None:
     ]
 
 
-def test_what_stays_as_it_is_is_told_once(store: ApiStore) -> None:
+def test_an_unchanged_status_is_a_single_event(store: ApiStore) -> None:
     assert len(events(store, [gone("x")] * 3)) == 1
     assert len(events(store, [OK, OK, Probe("ok", "status code 404")])) == 1

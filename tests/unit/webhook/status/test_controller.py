@@ -1,4 +1,4 @@
-"""The controller against an API server that fails when told, and counts: `tests/api` has it on a real one."""
+"""The controller against a scripted API server that counts. `tests/api` runs it against a real API server."""
 
 import asyncio
 import contextlib
@@ -39,20 +39,20 @@ def store() -> Iterator[ApiStore]:
         yield made
 
 
-def test_all_conditions_are_told_before_the_registry_answers(store: ApiStore) -> None:
+def test_all_conditions_are_written_before_the_registry_answers(store: ApiStore) -> None:
     login(store)
     path = connector(store)
 
     async def story() -> None:
         async with running(store, Probes(hang)):
             await until(lambda: ready(store, path) == ("Unknown", "NotProbed"))
-            assert [one["type"] for one in store.get(path)["status"]["conditions"]] == list(TYPES)
+            assert [condition["type"] for condition in store.get(path)["status"]["conditions"]] == list(TYPES)
             assert condition(store.get(path), "SecretReady")["status"] == "True"
 
     run(story())
 
 
-def test_a_changed_spec_keeps_what_was_told_until_more_is_known(store: ApiStore) -> None:
+def test_after_a_changed_spec_the_conditions_stay_until_the_next_probe(store: ApiStore) -> None:
     login(store)
     path = connector(store)
     answers = [OK]
@@ -80,18 +80,18 @@ def test_an_api_server_that_does_not_answer_changes_no_status(store: ApiStore) -
         async with running(store, Probes(), period_seconds=FAST):
             await until(lambda: ready(store, path)[0] == "True")
             before = store.get(path)
-            store.refuses = lambda method, asked: 503 if (method, asked) == ("GET", secret) else None
+            store.refuses = lambda method, path: 503 if (method, path) == ("GET", secret) else None
             seen = store.count("GET", secret)
             await until(lambda: store.count("GET", secret) >= seen + 3)
             assert store.get(path) == before
-            store.refuses = lambda _method, _asked: None
+            store.refuses = lambda _method, _path: None
             store.delete(secret)
             await until(lambda: ready(store, path) == ("False", "SecretNotFound"))
 
     run(story())
 
 
-def test_a_status_that_another_wrote_to_meanwhile_is_read_anew(store: ApiStore) -> None:
+def test_a_status_that_another_writer_changed_meanwhile_is_read_anew(store: ApiStore) -> None:
     login(store)
     path = connector(store)
     conflicts = [409]
@@ -109,7 +109,7 @@ def test_a_status_that_another_wrote_to_meanwhile_is_read_anew(store: ApiStore) 
     run(story())
 
 
-def test_hanging_registries_hold_nobody_back(store: ApiStore) -> None:
+def test_hanging_registries_delay_no_other(store: ApiStore) -> None:
     login(store)
     for number in range(PROBES_LIMIT // 2 - 1):
         connector(store, f"hanging-{number}")
@@ -125,7 +125,7 @@ def test_hanging_registries_hold_nobody_back(store: ApiStore) -> None:
     run(story())
 
 
-def test_only_so_many_registries_are_asked_at_once(store: ApiStore) -> None:
+def test_the_number_of_registries_probed_at_once_is_limited(store: ApiStore) -> None:
     login(store)
     for number in range(3 * PROBES_LIMIT):
         connector(store, f"c-{number}")
@@ -134,7 +134,7 @@ def test_only_so_many_registries_are_asked_at_once(store: ApiStore) -> None:
 
     async def answer(_registry: RegistryAccess) -> Probe:
         await until(lambda: probes.most_at_once >= share)
-        await asyncio.sleep(FAST)  # more would come now, if more were allowed
+        await asyncio.sleep(FAST)  # a higher limit would show now
         return OK
 
     probes = Probes(answer)
@@ -167,7 +167,7 @@ def test_a_fault_of_ours_in_one_connector_ends_no_other(
     run(story())
 
 
-def test_a_connector_that_goes_while_its_registry_is_asked_is_left(store: ApiStore) -> None:
+def test_a_connector_that_is_deleted_during_its_probe_is_left_alone(store: ApiStore) -> None:
     login(store)
     path = connector(store)
     left = asyncio.Event()
@@ -190,7 +190,7 @@ def test_a_connector_that_goes_while_its_registry_is_asked_is_left(store: ApiSto
 
 
 def test_a_connector_whose_pods_are_not_served_is_looked_at_at_once(store: ApiStore) -> None:
-    """Else its status said Ready for up to six minutes more."""
+    """Otherwise its status would say Ready for up to six minutes more."""
     login(store)
     path = connector(store)
     answers, now = [OK, REFUSED, OK], [1000.0]
@@ -204,7 +204,7 @@ def test_a_connector_whose_pods_are_not_served_is_looked_at_at_once(store: ApiSt
             controller.doubt(ConnectorKey("team", "pypi"))
             controller.doubt(ConnectorKey("team", "another"))
             await asyncio.sleep(3 * FAST)
-            assert len(answers) == 2  # it was asked a moment ago
+            assert len(answers) == 2  # it was probed a moment ago
             now[0] += DOUBT_SECONDS
             controller.doubt(ConnectorKey("team", "pypi"))
             await until(lambda: ready(store, path) == ("False", "AuthenticationFailed"))
@@ -234,8 +234,8 @@ def test_a_doubt_that_comes_during_a_look_leads_to_a_probe(store: ApiStore) -> N
                 controller.doubt(key)
                 is_doubted.set()
 
-            def doubt_first(method: str, asked: str) -> int | None:
-                if (method, asked) == ("GET", secret) and not is_doubted.is_set():
+            def doubt_first(method: str, path: str) -> int | None:
+                if (method, path) == ("GET", secret) and not is_doubted.is_set():
                     loop.call_soon_threadsafe(doubt)
                     is_doubted.wait(PATIENCE_SECONDS)
                 return None
@@ -247,9 +247,9 @@ def test_a_doubt_that_comes_during_a_look_leads_to_a_probe(store: ApiStore) -> N
     run(story())
 
 
-def test_a_spec_that_is_too_large_to_be_kept_is_read_when_it_is_needed(store: ApiStore) -> None:
+def test_a_spec_that_is_too_large_for_the_cache_is_read_when_it_is_needed(store: ApiStore) -> None:
     login(store)
-    lists = [{"name": one, "value": "a-package " * 400} for one in ("allowPackages", "denyPackages", "x")]
+    lists = [{"name": name, "value": "a-package " * 400} for name in ("allowPackages", "denyPackages", "x")]
     path = connector(store, params=lists)
 
     async def story() -> None:
@@ -262,7 +262,7 @@ def test_a_spec_that_is_too_large_to_be_kept_is_read_when_it_is_needed(store: Ap
     run(story())
 
 
-def test_large_conditions_of_others_are_not_kept_here_and_stay_in_the_object(store: ApiStore) -> None:
+def test_large_foreign_conditions_stay_in_the_object_and_out_of_the_cache(store: ApiStore) -> None:
     login(store)
     path = connector(store)
     flood = {"type": "Flooded", "status": "True", "reason": "Flood", "message": "x" * 20_000}
@@ -278,7 +278,7 @@ def test_large_conditions_of_others_are_not_kept_here_and_stay_in_the_object(sto
     run(story())
 
 
-def test_a_secret_that_changes_while_its_connector_waits_for_a_place_is_asked_with(store: ApiStore) -> None:
+def test_a_secret_that_changes_while_its_connector_waits_for_a_place_is_used(store: ApiStore) -> None:
     login(store)
     path, now, probes = connector(store), [1000.0], Probes()
 

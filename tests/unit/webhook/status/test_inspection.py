@@ -1,4 +1,4 @@
-"""What a Connector and its Secrets are worth, by what the API server answers."""
+"""The inspection of a Connector and its Secrets, for each answer of the API server."""
 
 import asyncio
 import base64
@@ -41,35 +41,35 @@ def inspected(
             raise answer
         return answer
 
-    found = asyncio.run(inspect(manifest, read, class_exists=class_exists))
-    assert "canary" not in repr(found)
-    return found
+    inspection = asyncio.run(inspect(manifest, read, class_exists=class_exists))
+    assert "canary" not in repr(inspection)
+    return inspection
 
 
-def reasons(found: Inspection) -> list[str]:
-    return [problem.reason for problem in found.problems]
+def reasons(inspection: Inspection) -> list[str]:
+    return [problem.reason for problem in inspection.problems]
 
 
-def test_what_can_be_used_is_handed_on_with_its_versions() -> None:
-    found = inspected(**BOTH)
-    assert found.registry
-    assert found.registry.credential
-    assert found.registry.credential.username == "robot"
-    assert found.registry.ca
-    assert found.versions == Versions("uid-login.7", "uid-ca.7")
-    assert (found.has_secret, found.has_ca) == (True, True)
+def test_usable_secrets_are_returned_with_their_versions() -> None:
+    inspection = inspected(**BOTH)
+    assert inspection.registry
+    assert inspection.registry.credential
+    assert inspection.registry.credential.username == "robot"
+    assert inspection.registry.ca
+    assert inspection.versions == Versions("uid-login.7", "uid-ca.7")
+    assert (inspection.has_secret, inspection.has_ca) == (True, True)
 
 
 def test_an_anonymous_connector_reads_no_secret() -> None:
-    found = inspected(login=ZeroDivisionError(), bundle=ZeroDivisionError())
-    assert found.registry
-    assert found.registry.credential is None
-    assert found.versions == Versions("", "")
-    assert (found.has_secret, found.has_ca) == (False, False)
+    inspection = inspected(login=ZeroDivisionError(), bundle=ZeroDivisionError())
+    assert inspection.registry
+    assert inspection.registry.credential is None
+    assert inspection.versions == Versions("", "")
+    assert (inspection.has_secret, inspection.has_ca) == (False, False)
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("inspection", "expected"),
     [
         (inspected(login=None, **BOTH), ["SecretNotFound"]),
         (inspected(bundle=None, **BOTH), ["CASecretNotFound"]),
@@ -84,17 +84,17 @@ def test_an_anonymous_connector_reads_no_secret() -> None:
         (inspected(address="ftp://x"), ["InvalidAddress"]),
     ],
 )
-def test_everything_that_is_wrong_is_told_and_nothing_is_asked(
-    found: Inspection, expected: list[str]
+def test_all_problems_are_reported_and_no_registry_is_probed(
+    inspection: Inspection, expected: list[str]
 ) -> None:
-    assert reasons(found) == expected
-    assert found.registry is None
+    assert reasons(inspection) == expected
+    assert inspection.registry is None
 
 
 def test_a_connector_that_cannot_be_read_says_nothing_of_its_secrets() -> None:
-    found = inspected(address="ftp://x", **BOTH)
-    assert (found.has_secret, found.has_ca) == (None, None)
-    assert found.versions == Versions("", "")
+    inspection = inspected(address="ftp://x", **BOTH)
+    assert (inspection.has_secret, inspection.has_ca) == (None, None)
+    assert inspection.versions == Versions("", "")
 
 
 def test_an_api_server_that_does_not_answer_is_no_fault_of_the_connector() -> None:

@@ -1,4 +1,4 @@
-"""Of several controllers one leads: what the others leave alone, and how the next one begins."""
+"""Of several controllers a single one leads: the others do nothing, and a successor takes over."""
 
 import asyncio
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def store() -> Iterator[ApiStore]:
         yield made
 
 
-def test_who_does_not_lead_asks_and_writes_nothing(store: ApiStore) -> None:
+def test_a_replica_that_does_not_lead_probes_and_writes_nothing(store: ApiStore) -> None:
     login(store)
     path = connector(store)
     spec = {"holderIdentity": "other", "leaseDurationSeconds": 60, "renewTime": "2026-01-01T00:00:00Z"}
@@ -53,7 +53,7 @@ def test_who_does_not_lead_asks_and_writes_nothing(store: ApiStore) -> None:
     run(story())
 
 
-def test_who_lost_the_lease_stops_and_begins_again_when_it_has_it_back(store: ApiStore) -> None:
+def test_a_replica_that_lost_the_lease_stops_and_begins_again_when_it_holds_it_again(store: ApiStore) -> None:
     secret, path = login(store), connector(store)
 
     async def story() -> None:
@@ -72,7 +72,7 @@ def test_who_lost_the_lease_stops_and_begins_again_when_it_has_it_back(store: Ap
     run(story())
 
 
-def test_a_connector_that_appears_while_the_lead_is_given_up_is_left_to_the_next_one(store: ApiStore) -> None:
+def test_a_connector_that_appears_while_the_lead_ends_is_left_to_the_successor(store: ApiStore) -> None:
     secret, _ = login(store), connector(store)
     ending = asyncio.Event()
 
@@ -100,9 +100,9 @@ def test_a_connector_that_appears_while_the_lead_is_given_up_is_left_to_the_next
 
 
 @pytest.mark.parametrize("answered", [OK, REFUSED])
-def test_a_successor_neither_asks_nor_reads_everything_at_once(store: ApiStore, answered: Probe) -> None:
+def test_a_successor_neither_probes_nor_reads_everything_at_once(store: ApiStore, answered: Probe) -> None:
     secret = login(store)
-    found = [connector(store, f"c-{number}") for number in range(20)]
+    connectors = [connector(store, f"c-{number}") for number in range(20)]
 
     async def answer(_registry: RegistryAccess) -> Probe:
         return answered
@@ -111,18 +111,18 @@ def test_a_successor_neither_asks_nor_reads_everything_at_once(store: ApiStore, 
 
     async def story() -> None:
         async with running(store, first, identity="one"):
-            await until(lambda: all(is_current(store.get(path)) for path in found))
-            await until(lambda: all(ready(store, path)[0] != "Unknown" for path in found))
+            await until(lambda: all(is_current(store.get(path)) for path in connectors))
+            await until(lambda: all(ready(store, path)[0] != "Unknown" for path in connectors))
         read = store.count("GET", secret)
         async with running(store, second, identity="two", period_seconds=2.0) as controller:
             await until(lambda: controller.is_leading)
             await asyncio.sleep(0.2)
-            assert store.count("GET", secret) - read < len(found) / 2
-            await until(lambda: store.count("GET", secret) - read >= len(found))
-            # the usual distance is 300 s, spread: of twenty, hardly one falls into two seconds
+            assert store.count("GET", secret) - read < len(connectors) / 2
+            await until(lambda: store.count("GET", secret) - read >= len(connectors))
+            # the usual pause is 300 s, with jitter: of twenty, hardly any ends within two seconds
             assert len(second.asked) <= (2 if answered is OK else 0)
             login(store, "canary-new")
-            await until(lambda: len(set(second.asked)) == len(found))
+            await until(lambda: len(set(second.asked)) == len(connectors))
 
     run(story())
-    assert len(first.asked) == len(found)
+    assert len(first.asked) == len(connectors)

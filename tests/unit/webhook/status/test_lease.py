@@ -1,4 +1,4 @@
-"""One leader: who may take a Lease, how it is kept, lost and handed on."""
+"""The leader: how a replica acquires a Lease, renews it, loses it and releases it."""
 
 import asyncio
 import contextlib
@@ -40,7 +40,7 @@ def lease(holder: str, *, renewed: str = LONG_AGO, seconds: int = 15, **labels: 
         ("other", 15, True),
     ],
 )
-def test_whether_it_may_be_taken_is_told_by_our_own_clock_alone(
+def test_our_own_clock_alone_decides_whether_it_may_be_acquired(
     holder: str, unchanged_seconds: float, expected: bool, renewed: str
 ) -> None:
     first = sighted(None, lease(holder, renewed=renewed), 100.0)
@@ -63,14 +63,14 @@ def test_transitions_count_the_holders() -> None:
     first = held({}, "a", 15, "t1")
     renewed = held(first, "a", 15, "t2")
     taken = held(released(renewed, "t3"), "b", 15, "t4")
-    assert [one["leaseTransitions"] for one in (first, renewed, taken)] == [0, 0, 1]
-    assert [one["acquireTime"] for one in (first, renewed, taken)] == ["t1", "t1", "t4"]
-    assert [one["renewTime"] for one in (first, renewed, taken)] == ["t1", "t2", "t4"]
+    assert [spec["leaseTransitions"] for spec in (first, renewed, taken)] == [0, 0, 1]
+    assert [spec["acquireTime"] for spec in (first, renewed, taken)] == ["t1", "t1", "t4"]
+    assert [spec["renewTime"] for spec in (first, renewed, taken)] == ["t1", "t2", "t4"]
 
 
-def test_a_released_lease_may_be_taken_at_once() -> None:
-    given_up = {"spec": released(lease("other")["spec"], "now")}
-    assert may_hold(Sighting(given_up, 100.0), "me", 100.0)
+def test_a_released_lease_may_be_acquired_at_once() -> None:
+    free = {"spec": released(lease("other")["spec"], "now")}
+    assert may_hold(Sighting(free, 100.0), "me", 100.0)
 
 
 # -- against a server
@@ -83,7 +83,7 @@ def store() -> Iterator[ApiStore]:
 
 
 class Replica:
-    """One process's Lease, and whether its work runs."""
+    """The Lease of a process, and whether its work runs."""
 
     def __init__(self, store: ApiStore, name: str, times: Times = FAST) -> None:
         self.name = name
@@ -103,8 +103,8 @@ class Replica:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
         async with KubernetesApi(Configuration(host=self._store.registry.origin)) as api:
-            one = Lease(api, namespace="system", name="controller", identity=self.name, times=self._times)
-            task = asyncio.create_task(one.run(self.work))
+            ours = Lease(api, namespace="system", name="controller", identity=self.name, times=self._times)
+            task = asyncio.create_task(ours.run(self.work))
             try:
                 yield task
             finally:
@@ -117,7 +117,7 @@ def run(story: Coroutine[Any, Any, None]) -> None:
 
 
 async def until(predicate: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> float:
-    """How long it took."""
+    """Returns the seconds that it took."""
     begun = time.monotonic()
     while not predicate():
         assert time.monotonic() < begun + seconds
@@ -125,7 +125,7 @@ async def until(predicate: Callable[[], bool], seconds: float = PATIENCE_SECONDS
     return time.monotonic() - begun
 
 
-def test_of_two_replicas_one_works_and_the_other_takes_over_at_once(store: ApiStore) -> None:
+def test_of_two_replicas_a_single_replica_works_and_the_other_takes_over_at_once(store: ApiStore) -> None:
     first, second = Replica(store, "first", LONG), Replica(store, "second", LONG)
 
     async def story() -> None:
@@ -157,7 +157,7 @@ def test_it_is_released_when_the_process_ends(store: ApiStore) -> None:
 
 @pytest.mark.parametrize("verb", ["POST", "PUT"])
 def test_it_is_released_even_if_the_process_ends_while_it_writes(store: ApiStore, verb: str) -> None:
-    """What was on its way arrives, its answer is not read, and the version in hand is an old one."""
+    """The write under way arrives, its answer is not read, and the known version is outdated."""
     if verb == "PUT":
         store.put(PATH, {"kind": "Lease", "metadata": {}, **lease("")})
     replica = Replica(store, "first", LONG)
@@ -201,7 +201,7 @@ def test_the_work_has_ended_before_the_lease_is_released(store: ApiStore) -> Non
     assert ends == ["first"]
 
 
-def test_a_holder_that_was_cut_off_is_followed_when_its_lease_runs_out(store: ApiStore) -> None:
+def test_a_holder_that_was_cut_off_is_succeeded_when_its_lease_expires(store: ApiStore) -> None:
     store.put(PATH, {"kind": "Lease", "metadata": {}, **lease("dead", renewed=FAR_AHEAD, seconds=1)})
     replica = Replica(store, "first")
 
@@ -212,7 +212,7 @@ def test_a_holder_that_was_cut_off_is_followed_when_its_lease_runs_out(store: Ap
     run(story())
 
 
-def test_a_leader_that_cannot_renew_stops_before_its_lease_runs_out(store: ApiStore) -> None:
+def test_a_leader_that_cannot_renew_stops_before_its_lease_expires(store: ApiStore) -> None:
     replica = Replica(store, "first")
 
     async def story() -> None:
@@ -239,7 +239,7 @@ def test_a_leader_that_gets_no_answer_stops_in_time(store: ApiStore) -> None:
     run(story())
 
 
-def test_a_leader_that_was_followed_stops_at_once(store: ApiStore) -> None:
+def test_a_leader_that_was_succeeded_stops_at_once(store: ApiStore) -> None:
     replica = Replica(store, "first", LONG)
 
     async def story() -> None:
@@ -247,7 +247,7 @@ def test_a_leader_that_was_followed_stops_at_once(store: ApiStore) -> None:
             await until(lambda: replica.is_working)
             store.put(PATH, {"kind": "Lease", **lease("usurper")})
             await until(lambda: not replica.is_working)
-        # what is another's is not released
+        # a Lease of another replica is not released
         assert store.get(PATH)["spec"]["holderIdentity"] == "usurper"
 
     run(story())

@@ -1,4 +1,4 @@
-"""One look at a Connector: what it reads, when it probes, and that it writes nothing."""
+"""A look at a Connector: its reads and its probes. It writes nothing."""
 
 import asyncio
 import base64
@@ -50,7 +50,7 @@ def connector(**metadata: Any) -> Json:
 
 
 class Looks:
-    """Looks at one Connector, each with the probe that the look before it returned."""
+    """Looks at a Connector, each with the probe that the previous look returned."""
 
     def __init__(self) -> None:
         self.api = ReadOnlyApi({paths.secret("team", "login"): login()})

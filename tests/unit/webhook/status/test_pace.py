@@ -1,4 +1,4 @@
-"""Who writes Connectors has the broker try only so many addresses."""
+"""The pace of probes: an author of Connectors cannot make the broker try addresses without limit."""
 
 import asyncio
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def taken(pace: Pace, namespace: str, wished: int) -> int:
     return sum(pace.take(namespace) for _ in range(wished))
 
 
-def test_a_namespace_has_its_burst_and_then_one_at_a_time_and_others_do_not_notice() -> None:
+def test_a_namespace_has_its_burst_and_then_single_probes_and_others_do_not_notice() -> None:
     clock = Clock()
     pace = Pace(clock)
     assert taken(pace, "eve", 10 * BURST) == BURST
@@ -53,7 +53,7 @@ def test_a_namespace_has_its_burst_and_then_one_at_a_time_and_others_do_not_noti
     assert taken(pace, "eve", 10 * BURST) == BURST
 
 
-def test_what_ends_well_costs_nothing() -> None:
+def test_a_probe_that_succeeds_costs_nothing() -> None:
     clock = Clock()
     pace = Pace(clock)
     for _ in range(10 * BURST):
@@ -62,7 +62,7 @@ def test_what_ends_well_costs_nothing() -> None:
     assert taken(pace, "team", 10 * BURST) == BURST
 
 
-def test_namespaces_that_owe_nothing_are_forgotten() -> None:
+def test_namespaces_with_a_full_bucket_are_forgotten() -> None:
     clock = Clock()
     pace = Pace(clock)
     for number in range(100):
@@ -71,7 +71,7 @@ def test_namespaces_that_owe_nothing_are_forgotten() -> None:
     assert pace.remembered == 0
 
 
-def test_connectors_that_lead_nowhere_are_tried_so_often_and_no_more(store: ApiStore) -> None:
+def test_probes_of_connectors_that_lead_nowhere_are_limited(store: ApiStore) -> None:
     login(store)
     for number in range(2 * BURST):
         connector(store, f"c-{number}")
@@ -90,7 +90,7 @@ def test_connectors_that_lead_nowhere_are_tried_so_often_and_no_more(store: ApiS
     assert BURST <= len(set(probes.asked)) <= BURST + 2
 
 
-def test_an_address_that_is_changed_again_and_again_is_tried_so_often_and_no_more(store: ApiStore) -> None:
+def test_probes_of_an_address_that_is_changed_again_and_again_are_limited(store: ApiStore) -> None:
     login(store)
     path = connector(store)
     answers: list[str] = []
@@ -110,7 +110,7 @@ def test_an_address_that_is_changed_again_and_again_is_tried_so_often_and_no_mor
     assert len(set(answers)) <= BURST + 2
 
 
-def test_registries_that_are_there_wait_for_nobody(store: ApiStore) -> None:
+def test_registries_that_answer_do_not_wait(store: ApiStore) -> None:
     login(store)
     for number in range(3 * BURST):
         connector(store, f"c-{number}")
@@ -127,7 +127,7 @@ def test_registries_that_are_there_wait_for_nobody(store: ApiStore) -> None:
     run(story())
 
 
-def test_one_that_waits_for_its_turn_and_is_corrected_is_looked_at(store: ApiStore) -> None:
+def test_a_connector_that_is_corrected_while_it_waits_gets_a_look(store: ApiStore) -> None:
     login(store)
     paths = [connector(store, f"c-{number}") for number in range(BURST + 20)]
 

@@ -1,4 +1,4 @@
-"""Probes against scripted registries: what they ask, what they tell, and how long they wait."""
+"""Probes against scripted registries: their requests, their results, and their patience."""
 
 import asyncio
 import base64
@@ -15,7 +15,7 @@ from support.components.probes import HOST, INDEX, LOOPBACK, PAGE, PATIENCE_SECO
 from support.servers.registry import Call, Registry, Script
 from webhook.connector.conditions import Probe
 
-# -- what is told
+# -- results
 
 
 @pytest.mark.parametrize(
@@ -30,17 +30,19 @@ from webhook.connector.conditions import Probe
         (500, "text/html", Probe("unexpected", "status code 500")),
     ],
 )
-def test_an_answer_is_told_by_its_status_and_never_quoted(status: int, kind: str, expected: Probe) -> None:
+def test_an_answer_is_reported_by_its_status_and_never_quoted(
+    status: int, kind: str, expected: Probe
+) -> None:
     with Registry() as registry:
         registry.on("*", answer(status, kind))
         assert look(at(registry)) == expected
 
 
-def test_a_package_that_is_not_there_lets_the_index_speak() -> None:
+def test_after_a_missing_package_the_index_decides() -> None:
     with Registry() as registry:
         registry.on(INDEX, answer(200))
         assert look(at(registry)).outcome == "ok"
-        assert [one.target for one in registry.requests] == [PAGE, INDEX]
+        assert [request.target for request in registry.requests] == [PAGE, INDEX]
 
 
 def test_the_credential_and_the_name_are_presented() -> None:
@@ -67,7 +69,7 @@ def test_a_refused_credential_is_tried_once() -> None:
         assert len(registry.requests) == 1
 
 
-# -- what a port scanner would like to know
+# -- secrets of the network
 
 
 SILENT = "no registry answers at this host and port, or the network does not let the broker through"
@@ -80,7 +82,7 @@ def closed() -> str:
         return f"{HOST}:{taken.getsockname()[1]}"
 
 
-def test_a_closed_port_and_a_filtered_one_are_told_in_one_sentence() -> None:
+def test_a_closed_and_a_filtered_port_have_the_same_sentence() -> None:
     """The exact cause is for the product's own log, and for `check`, whose user sees that network anyway."""
     refused = look(f"https://{closed()}")
     with Registry() as registry:
@@ -89,13 +91,13 @@ def test_a_closed_port_and_a_filtered_one_are_told_in_one_sentence() -> None:
     with socket.create_server((LOOPBACK, 0), backlog=0) as full:
         port = full.getsockname()[1]
         with contextlib.ExitStack() as stack:
-            for _ in range(4):  # the queue is full: what comes now is dropped, as a firewall would
+            for _ in range(4):  # the queue is full: the kernel drops further connections, as a firewall would
                 sock = stack.enter_context(socket.socket())
                 sock.setblocking(False)
                 sock.connect_ex((LOOPBACK, port))
             filtered = look(f"http://{HOST}:{port}", timeout_seconds=0.5)
     assert refused == late == filtered == Probe("unreachable", SILENT)
-    assert [one.cause for one in (refused, late, filtered)] == [
+    assert [outcome.cause for outcome in (refused, late, filtered)] == [
         "connection refused",
         "no answer within 0.5 s",
         "no answer within 0.5 s",
@@ -113,14 +115,16 @@ def test_a_closed_port_and_a_filtered_one_are_told_in_one_sentence() -> None:
         lambda call: call.reset(),
     ],
 )
-def test_what_listens_and_is_no_registry_is_told_in_one_sentence_and_never_quoted(script: Script) -> None:
+def test_all_programs_that_are_no_registry_have_the_same_sentence_and_are_never_quoted(
+    script: Script,
+) -> None:
     with Registry() as registry:
         registry.on("*", script)
         assert look(at(registry)) == Probe("unreachable", STRANGE)
 
 
-def test_no_kind_of_tls_failure_but_of_trust_is_told_apart() -> None:
-    """Which versions and ciphers a port takes names the program behind it."""
+def test_only_a_tls_failure_of_trust_has_its_own_sentence() -> None:
+    """The versions and ciphers that a port takes would reveal the program behind it."""
     without_certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     mutual = server_context((HOST, "mutual.test"))
     mutual.verify_mode = ssl.CERT_REQUIRED
@@ -131,7 +135,7 @@ def test_no_kind_of_tls_failure_but_of_trust_is_told_apart() -> None:
         assert seen == Probe("unreachable", STRANGE_TLS), seen
 
 
-def test_a_name_that_is_unknown_is_told_in_the_words_of_the_system() -> None:
+def test_an_unknown_name_is_reported_in_the_words_of_the_system() -> None:
     async def unknown(_host: str, _port: int) -> Sequence[str]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -142,7 +146,7 @@ def test_a_name_that_is_unknown_is_told_in_the_words_of_the_system() -> None:
 
 
 @pytest.mark.parametrize("place", ["connected", "head begun"])
-def test_a_registry_that_hangs_is_left_in_time(place: str) -> None:
+def test_a_registry_that_hangs_is_abandoned_in_time(place: str) -> None:
     def hang(call: Call) -> None:
         if place == "head begun":
             call.send(b"HTTP/1.1 200 OK\r\nX-")
@@ -154,7 +158,7 @@ def test_a_registry_that_hangs_is_left_in_time(place: str) -> None:
         assert seen.cause == "no answer within 0.5 s"
 
 
-def test_a_head_that_trickles_is_left_in_time() -> None:
+def test_a_head_that_trickles_is_abandoned_in_time() -> None:
     def trickle(call: Call) -> None:
         call.send(b"HTTP/1.1 200 OK\r\n")
         while True:
@@ -189,8 +193,8 @@ def without_end(piece: bytes, pause_seconds: float = 0) -> Script:
         without_end(CONTINUE, 0.0005),
     ],
 )
-def test_answers_that_announce_another_without_end_are_left_soon(script: Script, is_tls: bool) -> None:
-    """Each costs CPU, and the time alone would bound them: ten seconds of it at every look."""
+def test_endless_interim_answers_are_abandoned_soon(script: Script, is_tls: bool) -> None:
+    """Each head costs CPU. The time limit alone would allow ten seconds of CPU for each probe."""
     with Registry(server_context((HOST,)) if is_tls else None) as registry:
         registry.on("*", script)
         begun = time.monotonic()
@@ -199,15 +203,15 @@ def test_answers_that_announce_another_without_end_are_left_soon(script: Script,
         assert time.monotonic() - begun < 5
 
 
-def test_a_large_page_in_one_go_is_a_page() -> None:
-    """The bound is for the head: a body that comes with it does no harm."""
+def test_a_large_page_in_a_single_write_is_a_page() -> None:
+    """The limit is for the head: a body that comes with it does no harm."""
     with Registry() as registry:
         head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4000000\r\n\r\n"
         registry.on(PAGE, lambda call: call.send(head + b"x" * 4_000_000))
         assert look(at(registry)).outcome == "ok"
 
 
-def test_a_body_without_end_is_not_read() -> None:
+def test_an_endless_body_is_not_read() -> None:
     def pour(call: Call) -> None:
         call.start(200, {"Content-Type": "text/html", "Transfer-Encoding": "chunked"})
         while True:
@@ -219,7 +223,7 @@ def test_a_body_without_end_is_not_read() -> None:
         assert registry.gone.wait(PATIENCE_SECONDS)
 
 
-def test_a_resolver_that_hangs_is_left_in_time() -> None:
+def test_a_resolver_that_hangs_is_abandoned_in_time() -> None:
     async def silent(_host: str, _port: int) -> Sequence[str]:
         await asyncio.Event().wait()
         return []

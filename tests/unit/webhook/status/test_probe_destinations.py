@@ -1,4 +1,4 @@
-"""Where a probe connects and whom it trusts there, whatever a name, a redirect or a proxy says."""
+"""The destinations of a probe and its trust, in spite of names, redirects and proxies."""
 
 import ssl
 from collections.abc import Sequence
@@ -29,13 +29,13 @@ def test_a_certificate_is_verified_for_the_name_and_not_for_the_address() -> Non
     assert "127.0.0.1" in detail
 
 
-def test_a_certificate_for_the_address_alone_does_not_speak_for_the_name() -> None:
+def test_a_certificate_for_the_address_alone_is_not_valid_for_the_name() -> None:
     with Registry(server_context((LOOPBACK,))) as registry:
         assert "certificate verify failed: Hostname mismatch" in look(at(registry), ca_bundle=ca()).detail
 
 
 @pytest.mark.parametrize("ca_bundle", [None, ca("another")])
-def test_a_certificate_of_an_unknown_authority_is_told_before_any_credential_is_sent(
+def test_a_certificate_of_an_unknown_authority_is_reported_before_any_credential_is_sent(
     ca_bundle: str | None,
 ) -> None:
     with Registry(server_context((HOST,))) as registry:
@@ -45,14 +45,14 @@ def test_a_certificate_of_an_unknown_authority_is_told_before_any_credential_is_
         assert registry.requests == []
 
 
-def test_an_expired_certificate_is_told() -> None:
+def test_an_expired_certificate_is_reported() -> None:
     with Registry(server_context((HOST,), is_expired=True)) as registry:
         detail = look(at(registry), ca_bundle=ca()).detail
     assert detail == "certificate verify failed: certificate has expired"
 
 
 def test_a_private_authority_without_recommended_extensions_is_trusted(tmp_path: Path) -> None:
-    """Python 3.13's default refuses it; the sidecar does not, and what it installs from is Ready."""
+    """Python 3.13's default refuses it. The sidecar accepts it, so the registry must be Ready."""
     now = datetime.now(UTC)
     authority = create_plain_authority(now)
     leaf = issue_plain_leaf(authority, (HOST,), now)
@@ -65,7 +65,7 @@ def test_a_private_authority_without_recommended_extensions_is_trusted(tmp_path:
         assert look(at(registry), ca_bundle=authority.certificate).outcome == "ok"
 
 
-# -- where it never connects
+# -- forbidden destinations
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_redirect_is_not_followed(location: str) -> None:
         names = Names([LOOPBACK])
         seen = look(at(registry), resolve=names, files="https://files.test")
         assert seen == Probe("unexpected", "status code 302")
-        assert [one.target for one in registry.requests] == [PAGE, INDEX]
+        assert [request.target for request in registry.requests] == [PAGE, INDEX]
         assert len(names.asked) == 1
 
 
@@ -94,17 +94,17 @@ def test_a_redirect_is_not_followed(location: str) -> None:
     "location", [f"https://Files.test:443/content{PAGE}", f"/content{PAGE}", PAGE.rstrip("/")]
 )
 def test_a_redirect_to_the_same_page_of_a_declared_origin_is_as_good(location: str) -> None:
-    """Pulp's, to its content host: what Pods install from is Ready. That host is not asked."""
+    """Pulp redirects to its content host, and Pods can install: it is Ready. That host gets no request."""
     with Registry() as registry:
         registry.on("*", answer(302, Location=location))
         names = Names([LOOPBACK])
         seen = look(at(registry), resolve=names, files="https://files.test")
         assert seen == Probe("ok", "status code 302, to the same page")
-        assert [one.target for one in registry.requests] == [PAGE]
+        assert [request.target for request in registry.requests] == [PAGE]
         assert len(names.asked) == 1
 
 
-def test_a_redirect_that_gives_up_tls_is_no_page() -> None:
+def test_a_redirect_to_plain_http_is_no_page() -> None:
     """The sidecar does not follow it either."""
     with Registry(server_context((HOST,))) as registry:
         registry.on("*", answer(302, Location=f"http://files.test{PAGE}"))
@@ -125,7 +125,7 @@ def test_a_name_is_resolved_once_for_both_questions() -> None:
     "addresses",
     [[LOOPBACK], ["::ffff:127.0.0.1"], ["10.0.0.1", LOOPBACK], [LOOPBACK, "10.0.0.1"], ["169.254.169.254"]],
 )
-def test_a_name_that_leads_into_the_node_is_never_connected_to(addresses: Sequence[str]) -> None:
+def test_a_name_that_resolves_into_the_node_is_never_connected_to(addresses: Sequence[str]) -> None:
     with Registry() as registry:
         registry.on("*", answer(200))
         seen = look(at(registry), resolve=Names(addresses), is_loopback_allowed=False)
@@ -147,7 +147,7 @@ def test_no_way_to_write_loopback_leads_there(host: str) -> None:
         assert registry.connections == 0
 
 
-def test_the_metadata_service_is_not_asked_on_a_laptop_either() -> None:
+def test_the_metadata_service_is_not_probed_on_a_laptop_either() -> None:
     seen = look("http://169.254.169.254")
     assert seen.detail == "169.254.169.254 is a link-local address: no registry is asked there"
 
@@ -158,7 +158,7 @@ def test_the_next_address_is_tried_where_nobody_listens_on_the_first() -> None:
         assert look(at(registry), resolve=Names([NOT_LISTENING, LOOPBACK])).outcome == "ok"
 
 
-def test_a_certificate_that_is_not_trusted_is_not_looked_for_elsewhere() -> None:
+def test_after_a_certificate_that_is_not_trusted_no_other_address_is_tried() -> None:
     with Registry(server_context((HOST,))) as registry:
         look(at(registry), resolve=Names([LOOPBACK, LOOPBACK]), ca_bundle=ca("another"))
         assert registry.connections == 1

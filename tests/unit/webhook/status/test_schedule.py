@@ -1,4 +1,4 @@
-"""When a registry is asked again, by a clock that stands still."""
+"""The times of probes, with a clock that stands still."""
 
 import pytest
 
@@ -28,23 +28,23 @@ DAY = 86400.0
 
 
 def pauses(*probes: Probe, has_secret: bool = True) -> list[float]:
-    """Seconds until the next question after each probe."""
+    """Seconds from each probe to the next."""
     last: LastProbe | None = None
-    found = []
+    computed = []
     for probe in probes:
         last = after_probe(last, KEY, probe, has_secret=has_secret, now=0.0, spread=MIDDLE)
-        found.append(last.due)
-    return found
+        computed.append(last.due)
+    return computed
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("computed", "expected"),
     [
         (pauses(OK, OK), [300, 300]),
         (pauses(GONE, GONE, ODD, GONE, GONE, GONE, GONE), [15, 30, 60, 120, 240, 300, 300]),
         (pauses(GONE, GONE, OK, GONE), [15, 30, 300, 15]),
         (pauses(REFUSED, REFUSED, REFUSED, REFUSED, REFUSED), [600, 1200, 2400, 3600, 3600]),
-        # what lies between two refusals does not make the account forget
+        # an account does not forget refusals because of failed connections between them
         (pauses(REFUSED, GONE, REFUSED, GONE, REFUSED), [600, 15, 1200, 15, 2400]),
         (pauses(REFUSED, REFUSED, OK, REFUSED), [600, 1200, 300, 60]),
         # accepted a moment ago: a directory may have been away
@@ -55,10 +55,10 @@ def pauses(*probes: Probe, has_secret: bool = True) -> list[float]:
         (pauses(*[GONE] * 2000)[-1:], [300]),
     ],
 )
-def test_a_registry_is_asked_seldom_and_ever_later_after_failures(
-    found: list[float], expected: list[float]
+def test_a_registry_is_probed_seldom_and_ever_later_after_failures(
+    computed: list[float], expected: list[float]
 ) -> None:
-    assert found == expected
+    assert computed == expected
 
 
 def attempts(window: float, *, before: LastProbe | None = None) -> int:
@@ -72,7 +72,7 @@ def attempts(window: float, *, before: LastProbe | None = None) -> int:
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(1, 25.0), (1250, 25.0), (1500, 30.0), (10_000, 200.0)])
-def test_a_crowd_of_one_namespace_is_looked_at_less_often(count: int, seconds: float) -> None:
+def test_many_connectors_of_a_namespace_are_looked_at_less_often(count: int, seconds: float) -> None:
     assert look_period(25.0, count) == seconds
 
 
@@ -83,7 +83,7 @@ def test_a_wrong_password_is_tried_too_seldom_to_lock_an_account() -> None:
     assert attempts(1800, before=accepted) <= 3
 
 
-def test_pods_that_are_not_served_have_a_registry_asked_that_was_well_a_minute_ago() -> None:
+def test_a_doubt_of_pods_leads_to_a_probe_of_a_registry_that_was_well_a_minute_ago() -> None:
     last = after_probe(None, KEY, OK, has_secret=True, now=0.0, spread=MIDDLE)
     assert not is_due(doubted(last, DOUBT_SECONDS - 1), KEY, DOUBT_SECONDS - 1)
     assert is_due(doubted(last, DOUBT_SECONDS), KEY, DOUBT_SECONDS)
@@ -92,12 +92,12 @@ def test_pods_that_are_not_served_have_a_registry_asked_that_was_well_a_minute_a
 
 
 @pytest.mark.parametrize("probe", [REFUSED, GONE, ODD])
-def test_what_is_known_already_is_asked_no_sooner_for_what_pods_say(probe: Probe) -> None:
+def test_a_doubt_of_pods_that_brings_no_news_changes_no_schedule(probe: Probe) -> None:
     last = after_probe(None, KEY, probe, has_secret=True, now=0.0, spread=MIDDLE)
     assert doubted(last, last.due - 1) == last
 
 
-def test_a_new_generation_secret_or_connector_is_asked_about_at_once() -> None:
+def test_a_new_generation_secret_or_connector_is_probed_at_once() -> None:
     last = after_probe(None, KEY, REFUSED, has_secret=True, now=0.0, spread=MIDDLE)
     assert not is_due(last, KEY, 599.0)
     assert is_due(last, KEY, 600.0)
@@ -109,7 +109,7 @@ def test_a_new_generation_secret_or_connector_is_asked_about_at_once() -> None:
 
 
 @pytest.mark.parametrize(("probe", "seconds"), [(OK, WELL_SECONDS), (GONE, FAILED_SECONDS[0])])
-def test_the_distance_is_jittered_around_its_middle(probe: Probe, seconds: float) -> None:
+def test_the_pause_is_jittered_around_its_middle(probe: Probe, seconds: float) -> None:
     least, most = (
         after_probe(None, KEY, probe, has_secret=True, now=0.0, spread=spread).due for spread in (0.0, 1.0)
     )
@@ -125,10 +125,10 @@ def test_the_distance_is_jittered_around_its_middle(probe: Probe, seconds: float
         (REFUSED, 600.0, 720.0),
     ],
 )
-def test_what_another_replica_saw_is_not_asked_again_all_at_once(
+def test_probes_of_another_replica_are_not_repeated_all_at_once(
     probe: Probe, earliest: float, latest: float
 ) -> None:
-    found = [
+    computed = [
         restored(KEY, probe, has_secret=True, now=1000.0, spread=spread).due - 1000.0 for spread in (0.0, 1.0)
     ]
-    assert found == [pytest.approx(earliest), pytest.approx(latest)]
+    assert computed == [pytest.approx(earliest), pytest.approx(latest)]

@@ -1,4 +1,4 @@
-"""Many Connectors with one account: a refusal is told to all, and tried by one."""
+"""Many Connectors with the same account: a single Connector tries it, and all share a refusal."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -44,14 +44,14 @@ class Desk:
 
     def __init__(self, *answers: Probe | Exception) -> None:
         self.now = 1000.0
-        self.asked: list[str] = []
+        self.probed: list[str] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self._answers = list(answers)
         self.probes = SharedProbes(self._ask, lambda: self.now)
 
-    async def _ask(self, one: RegistryAccess) -> Probe:
-        self.asked.append(one.connector.namespace)
+    async def _ask(self, access: RegistryAccess) -> Probe:
+        self.probed.append(access.connector.namespace)
         await self.may_answer.wait()
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Exception):
@@ -63,11 +63,11 @@ def run(story: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(story, PATIENCE_SECONDS))
 
 
-def test_a_refusal_is_told_to_all_who_ask_the_same() -> None:
+def test_a_refusal_is_shared_by_all_equal_probes() -> None:
     async def story() -> None:
         desk = Desk(REFUSED)
         assert [await desk.probes.probe(registry(namespace)) for namespace in "abc"] == [REFUSED] * 3
-        assert desk.asked == ["a"]
+        assert desk.probed == ["a"]
 
     run(story())
 
@@ -80,7 +80,7 @@ def test_a_refusal_is_told_to_all_who_ask_the_same() -> None:
         registry(password=None),
     ],
 )
-def test_another_password_path_or_none_is_another_question(other: RegistryAccess) -> None:
+def test_another_password_path_or_none_is_another_probe(other: RegistryAccess) -> None:
     async def story() -> None:
         desk = Desk(REFUSED, OK)
         await desk.probes.probe(registry())
@@ -89,7 +89,7 @@ def test_another_password_path_or_none_is_another_question(other: RegistryAccess
     run(story())
 
 
-def test_who_insists_is_asked_for_all_the_same() -> None:
+def test_a_caller_that_insists_gets_a_new_probe_all_the_same() -> None:
     async def story() -> None:
         desk = Desk(REFUSED, OK)
         await desk.probes.probe(registry())
@@ -99,7 +99,7 @@ def test_who_insists_is_asked_for_all_the_same() -> None:
     run(story())
 
 
-def test_who_asks_meanwhile_waits_for_the_same_answer() -> None:
+def test_a_caller_during_a_probe_waits_for_the_same_result() -> None:
     async def story() -> None:
         desk = Desk(OK)
         desk.may_answer.clear()
@@ -107,31 +107,31 @@ def test_who_asks_meanwhile_waits_for_the_same_answer() -> None:
         await asyncio.sleep(0)
         desk.may_answer.set()
         assert await asyncio.gather(*asking) == [OK] * 3
-        assert desk.asked == ["a"]
+        assert desk.probed == ["a"]
 
     run(story())
 
 
-def test_if_the_one_who_asks_goes_the_next_one_asks() -> None:
+def test_if_the_probing_caller_is_cancelled_the_next_caller_probes() -> None:
     async def story() -> None:
         desk = Desk(OK)
         desk.may_answer.clear()
-        first, second = (asyncio.create_task(desk.probes.probe(registry(one))) for one in "ab")
+        first, second = (asyncio.create_task(desk.probes.probe(registry(namespace))) for namespace in "ab")
         await asyncio.sleep(0)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
         desk.may_answer.set()
         assert await second == OK
-        assert desk.asked == ["a", "b"]
+        assert desk.probed == ["a", "b"]
 
     run(story())
 
 
-def test_a_fault_of_ours_is_not_told_to_others() -> None:
+def test_a_fault_of_ours_is_not_shared() -> None:
     async def story() -> None:
         desk = Desk(ZeroDivisionError(), OK)
         desk.may_answer.clear()
-        first, second = (asyncio.create_task(desk.probes.probe(registry(one))) for one in "ab")
+        first, second = (asyncio.create_task(desk.probes.probe(registry(namespace))) for namespace in "ab")
         await asyncio.sleep(0)
         desk.may_answer.set()
         with pytest.raises(ZeroDivisionError):
@@ -141,7 +141,7 @@ def test_a_fault_of_ours_is_not_told_to_others() -> None:
     run(story())
 
 
-def test_failed_connections_are_remembered_by_nobody() -> None:
+def test_failed_connections_are_not_remembered() -> None:
     async def story() -> None:
         desk = Desk(GONE, OK)
         assert await desk.probes.probe(registry("a")) == GONE
@@ -151,13 +151,13 @@ def test_failed_connections_are_remembered_by_nobody() -> None:
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.5, 1.0])
-def test_a_single_connector_is_never_kept_from_its_own_turn(spread: float) -> None:
+def test_a_single_connector_never_misses_its_own_turn(spread: float) -> None:
     async def story() -> None:
         desk = Desk(REFUSED)
         answer = None
         for turn in range(1, 8):
             seen = await desk.probes.probe(registry())
-            assert len(desk.asked) == turn
+            assert len(desk.probed) == turn
             key = ProbeKey("uid", 1, 1)
             answer = after_probe(answer, key, seen, has_secret=True, now=desk.now, spread=spread)
             desk.now = answer.due
@@ -165,7 +165,7 @@ def test_a_single_connector_is_never_kept_from_its_own_turn(spread: float) -> No
     run(story())
 
 
-def test_fifty_connectors_with_one_account_try_it_as_often_as_one_would() -> None:
+def test_fifty_connectors_with_the_same_account_try_it_as_often_as_a_single_connector() -> None:
     async def story() -> None:
         desk = Desk(REFUSED)
         begun = desk.now
@@ -173,12 +173,12 @@ def test_fifty_connectors_with_one_account_try_it_as_often_as_one_would() -> Non
             for number in range(50):
                 await desk.probes.probe(registry(f"n-{number}"))
             desk.now += 25
-        assert len(desk.asked) == 3
+        assert len(desk.probed) == 3
 
     run(story())
 
 
-def test_what_was_refused_long_ago_is_forgotten() -> None:
+def test_a_refusal_of_long_ago_is_forgotten() -> None:
     async def story() -> None:
         desk = Desk(REFUSED)
         for number in range(10):
@@ -202,9 +202,9 @@ def test_a_password_that_was_accepted_a_moment_ago_is_tried_again_after_a_minute
         assert await desk.probes.probe(registry()) == REFUSED
         desk.now += REFUSED_ONCE_SECONDS * (1 - JITTER)
         assert await desk.probes.probe(registry("b")) == REFUSED
-        assert len(desk.asked) == 3
+        assert len(desk.probed) == 3
         desk.now += REFUSED_SECONDS[0]
         assert await desk.probes.probe(registry("c")) == REFUSED
-        assert len(desk.asked) == 3
+        assert len(desk.probed) == 3
 
     run(story())

@@ -1,4 +1,4 @@
-"""A Connector's status: which patch says what is known, and when there is nothing to say."""
+"""A Connector's status: the patch for each report, and no patch where nothing changed."""
 
 from typing import Any
 
@@ -37,74 +37,74 @@ def connector(status: dict[str, Any] | None = None, *, generation: int = 1) -> d
 
 
 def report(probe: Probe | None = OK, *problems: Problem, versions: Versions | None = None) -> Report:
-    found = conditions(Observed(problems, True, True, probe, URL))
-    return Report(found, URL, versions or Versions("s.1", "c.1"))
+    result = conditions(Observed(problems, True, True, probe, URL))
+    return Report(result, URL, versions or Versions("s.1", "c.1"))
 
 
-def told(probe: Probe | None = OK, *problems: Problem, generation: int = 1) -> dict[str, Any]:
-    """The Connector after that was written into its status."""
+def reported(probe: Probe | None = OK, *problems: Problem, generation: int = 1) -> dict[str, Any]:
+    """The Connector after this report was written into its status."""
     patch = status_patch(connector(generation=generation), report(probe, *problems), THEN)
     assert patch is not None
     return connector(patch["status"], generation=generation)
 
 
-def test_the_first_status_tells_every_condition_in_order() -> None:
-    found = told(None)["status"]
-    assert [one["type"] for one in found["conditions"]] == list(TYPES)
-    assert {one["lastTransitionTime"] for one in found["conditions"]} == {THEN}
-    assert {one["observedGeneration"] for one in found["conditions"]} == {1}
-    assert found["observedGeneration"] == 1
-    assert found["proxy"] == {"httpAddress": {"url": URL}}
-    assert condition({"status": found}, "Ready")["status"] == "Unknown"
+def test_the_first_status_has_every_condition_in_order() -> None:
+    result = reported(None)["status"]
+    assert [item["type"] for item in result["conditions"]] == list(TYPES)
+    assert {item["lastTransitionTime"] for item in result["conditions"]} == {THEN}
+    assert {item["observedGeneration"] for item in result["conditions"]} == {1}
+    assert result["observedGeneration"] == 1
+    assert result["proxy"] == {"httpAddress": {"url": URL}}
+    assert condition({"status": result}, "Ready")["status"] == "Unknown"
 
 
 def test_a_patch_holds_plain_texts() -> None:
     """A cache shares the texts that it sees, and `sys.intern` refuses a member of an enumeration."""
     problem = Problem(ConnectorReason.SECRET_NOT_FOUND, "gone")
-    for found in (told(), told(None), told(REFUSED), told(None, problem)):
-        texts = {type(text) for one in found["status"]["conditions"] for text in one.values()}
+    for result in (reported(), reported(None), reported(REFUSED), reported(None, problem)):
+        texts = {type(text) for item in result["status"]["conditions"] for text in item.values()}
         assert texts == {str, int}
 
 
 def test_nothing_is_written_where_nothing_changed() -> None:
-    assert status_patch(told(), report(), NOW) is None
+    assert status_patch(reported(), report(), NOW) is None
 
 
 def test_an_empty_field_that_was_left_out_is_no_difference() -> None:
-    before = told()
+    before = reported()
     del before["status"]["observedSecretVersion"]
     assert status_patch(before, report(versions=Versions("", "c.1")), NOW) is None
 
 
 def test_a_time_changes_with_the_status_only() -> None:
-    patch = status_patch(told(), report(REFUSED), NOW)
+    patch = status_patch(reported(), report(REFUSED), NOW)
     assert patch is not None
-    times = {one["type"]: one["lastTransitionTime"] for one in patch["status"]["conditions"]}
+    times = {item["type"]: item["lastTransitionTime"] for item in patch["status"]["conditions"]}
     changed = {"AuthReady", "Ready"}
     assert times == {kind: NOW if kind in changed else THEN for kind in TYPES}
 
 
 def test_another_reason_or_message_leaves_the_time_as_it_was() -> None:
-    before = told(Probe("unreachable", "connection refused"))
+    before = reported(Probe("unreachable", "connection refused"))
     patch = status_patch(before, report(Probe("unreachable", "no answer within 10 s")), NOW)
     assert patch is not None
-    [liveness] = [one for one in patch["status"]["conditions"] if one["type"] == "LivenessReady"]
+    [liveness] = [item for item in patch["status"]["conditions"] if item["type"] == "LivenessReady"]
     assert liveness["message"] == "no answer within 10 s"
     assert liveness["lastTransitionTime"] == THEN
 
 
-def test_a_new_generation_is_told_everywhere_and_changes_no_time() -> None:
-    before = {**told(), "metadata": connector(generation=2)["metadata"]}
+def test_a_new_generation_is_written_everywhere_and_changes_no_time() -> None:
+    before = {**reported(), "metadata": connector(generation=2)["metadata"]}
     assert not is_current(before)
     patch = status_patch(before, report(), NOW)
     assert patch is not None
-    assert {one["observedGeneration"] for one in patch["status"]["conditions"]} == {2}
-    assert {one["lastTransitionTime"] for one in patch["status"]["conditions"]} == {THEN}
+    assert {item["observedGeneration"] for item in patch["status"]["conditions"]} == {2}
+    assert {item["lastTransitionTime"] for item in patch["status"]["conditions"]} == {THEN}
 
 
-def test_what_others_wrote_is_kept() -> None:
+def test_the_fields_of_other_writers_stay() -> None:
     foreign = {"type": "Mirrored", "status": "True", "reason": "x", "unknown": 1}
-    before = told()
+    before = reported()
     before["status"]["conditions"].insert(0, foreign)
     before["status"]["other"] = 1
     before["status"]["proxy"]["httpAddress"]["other"] = 1
@@ -112,7 +112,7 @@ def test_what_others_wrote_is_kept() -> None:
     patch = status_patch(before, report(REFUSED), NOW)
     assert patch is not None
     assert patch["status"]["conditions"][0] == foreign
-    # a merge patch leaves alone what it does not name
+    # a merge patch leaves other fields alone
     assert "other" not in patch["status"]
 
 
@@ -123,20 +123,20 @@ def foreign(number: int) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("forged", range(len(TYPES) + 1))
 @pytest.mark.parametrize("others", [FOREIGN_LIMIT - 1, FOREIGN_LIMIT, FOREIGN_LIMIT + 1, CONDITIONS_LIMIT])
 @pytest.mark.parametrize("is_ours_first", [False, True])
-def test_conditions_of_others_leave_room_for_each_of_ours(
+def test_foreign_conditions_leave_room_for_each_of_ours(
     others: int, forged: int, is_ours_first: bool
 ) -> None:
-    """As many as the kind takes, of others and in our name; the API server would refuse a longer list."""
+    """The limit of the kind, with conditions of other writers and in our name. A longer list is refused."""
     ours = [{"type": kind, "status": "False", "reason": "Forged"} for kind in TYPES[:forged]]
-    theirs = foreign(min(others, CONDITIONS_LIMIT - forged))
-    stored = ours + theirs if is_ours_first else theirs + ours
+    by_others = foreign(min(others, CONDITIONS_LIMIT - forged))
+    stored = ours + by_others if is_ours_first else by_others + ours
     patch = status_patch(connector({"conditions": stored}), report(), NOW)
     assert patch is not None
     written = patch["status"]["conditions"]
     assert len(written) <= CONDITIONS_LIMIT
-    assert [one for one in written if one["type"] not in TYPES] == theirs[:FOREIGN_LIMIT]
-    assert [one["status"] for one in written if one["type"] in TYPES] == ["True"] * len(TYPES)
-    # and is not contradicted for ever
+    assert [item for item in written if item["type"] not in TYPES] == by_others[:FOREIGN_LIMIT]
+    assert [item["status"] for item in written if item["type"] in TYPES] == ["True"] * len(TYPES)
+    # and no writer restores its conditions again and again
     assert status_patch(connector(patch["status"]), report(), NOW) is None
 
 
@@ -153,27 +153,29 @@ def test_a_patch_holds_the_version_that_it_was_computed_from() -> None:
 
 
 def test_a_long_message_is_cut() -> None:
-    before = told(OK, Problem("InvalidAddress", "x" * 5000))
+    before = reported(OK, Problem("InvalidAddress", "x" * 5000))
     assert len(condition(before, "Ready")["message"]) == MESSAGE_LIMIT
 
 
 @pytest.mark.parametrize(
     ("before", "expected"),
     [
-        (told(OK), OK),
-        (told(REFUSED), REFUSED),
-        (told(Probe("unreachable", "timed out")), Probe("unreachable", "timed out")),
-        (told(None), None),
-        (told(None, Problem("SecretNotFound", "gone")), None),
-        ({**told(OK), "metadata": connector(generation=2)["metadata"]}, None),
+        (reported(OK), OK),
+        (reported(REFUSED), REFUSED),
+        (reported(Probe("unreachable", "timed out")), Probe("unreachable", "timed out")),
+        (reported(None), None),
+        (reported(None, Problem("SecretNotFound", "gone")), None),
+        ({**reported(OK), "metadata": connector(generation=2)["metadata"]}, None),
         (connector(), None),
         (connector({"conditions": "nonsense"}), None),
     ],
 )
-def test_a_successor_reads_what_its_forerunner_saw(before: dict[str, Any], expected: Probe | None) -> None:
+def test_a_successor_reads_the_last_probe_of_its_predecessor(
+    before: dict[str, Any], expected: Probe | None
+) -> None:
     assert reported_probe(before) == expected
 
 
 def test_a_successor_reads_which_secrets_were_looked_at() -> None:
-    assert reported_versions(told()) == Versions("s.1", "c.1")
+    assert reported_versions(reported()) == Versions("s.1", "c.1")
     assert reported_versions(connector()) == Versions("", "")

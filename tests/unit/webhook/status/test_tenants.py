@@ -69,7 +69,7 @@ async def leading(api: MemoryApi, *, records: bool = False) -> AsyncIterator[Non
         clock=asyncio.get_running_loop().time,
     )
     running = [connectors.run(), controller.run(), *([recorder.run()] if recorder else [])]
-    tasks = [asyncio.create_task(one) for one in running]
+    tasks = [asyncio.create_task(work) for work in running]
     try:
         yield
         assert [task for task in tasks if task.done()] == []
@@ -94,7 +94,7 @@ def test_a_tenant_gets_its_status_beside_1500_silent_registries(namespaces: int)
         api = MemoryApi()
         greedy(api, namespaces)
         async with leading(api):
-            await asyncio.sleep(30)  # all are at it
+            await asyncio.sleep(30)  # all probes are under way
             return await seconds_until_ready(api, connector(api, TENANT, "pypi"))
 
     assert run_virtually(story()) < SOON_SECONDS
@@ -111,27 +111,29 @@ def test_a_new_leader_starves_no_tenant() -> None:
     assert run_virtually(story()) < SOON_SECONDS
 
 
-def test_those_who_wait_hold_neither_credential_nor_ca() -> None:
-    """A CA may be a mebibyte, and 1,500 Connectors wait to be asked about."""
+def test_waiting_connectors_hold_neither_credential_nor_ca() -> None:
+    """A CA may have a mebibyte, and 1,500 Connectors wait for their probes."""
 
     async def story() -> tuple[int, int]:
         api = MemoryApi()
         greedy(api)
         async with leading(api):
             await asyncio.sleep(30)
-            waiting = sum(len(one) for one in gc.get_objects() if isinstance(one, deque) and _is_queue(one))
-            return waiting, sum(isinstance(one, RegistryAccess) for one in gc.get_objects())
+            waiting = sum(
+                len(thing) for thing in gc.get_objects() if isinstance(thing, deque) and _is_queue(thing)
+            )
+            return waiting, sum(isinstance(thing, RegistryAccess) for thing in gc.get_objects())
 
     waiting, held = run_virtually(story())
     assert waiting > 1000
     assert held <= PROBES_LIMIT
 
 
-def _is_queue(one: deque[object]) -> bool:
-    return bool(one) and isinstance(one[0], asyncio.Future)
+def _is_queue(thing: deque[object]) -> bool:
+    return bool(thing) and isinstance(thing[0], asyncio.Future)
 
 
-def test_a_tenants_event_is_written_beside_those_of_thousands() -> None:
+def test_a_tenants_event_is_written_beside_thousands_of_others() -> None:
     async def story() -> float:
         api = MemoryApi()
         for number in range(2 * SILENT):  # each has an Event: there is no such class
