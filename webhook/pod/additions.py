@@ -12,7 +12,9 @@ from typing import Any
 
 FORBIDDEN_VARIABLES = re.compile(
     r"""
-    LD_.* | _*PYTHON.* | SSL.* | OPENSSL_.* | .*_PROXY
+    LD_.* | PYTHON.* | SSL.* | OPENSSL_.* | .*_PROXY
+    # python3 reads some in spite of -I: __PYVENV_LAUNCHER__ leads it to a folder with code, also on Linux
+    | _.*
     # glibc reads these as well (elf/unsecvars.h); PATH finds python3, and the start gate's shell and grep
     | GLIBC_TUNABLES | GCONV_PATH | GETCONF_DIR | HOSTALIASES | RES_OPTIONS | RESOLV_HOST_CONF
     | LOCALDOMAIN | LOCPATH | NIS_PATH | NLSPATH | MALLOC_TRACE | TMPDIR | TZDIR | PATH | ENV | BASH_.*

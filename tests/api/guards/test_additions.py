@@ -100,6 +100,7 @@ ATTACKS = [
     Attack("_PYTHON_SYSCONFIGDATA_NAME", edited(variable("_PYTHON_SYSCONFIGDATA_NAME")), VARIABLE + "_PY"),
     Attack("LD_PRELOAD", edited(variable("LD_PRELOAD")), VARIABLE + "LD_PRELOAD"),
     Attack("HTTPS_PROXY", edited(variable("https_proxy"), variable("A")), VARIABLE + "https_proxy,"),
+    Attack("__PYVENV_LAUNCHER__", edited(variable("__PYVENV_LAUNCHER__", A)), VARIABLE + "__PYVENV"),
     Attack("PATH", edited(variable("PATH")), VARIABLE + "PATH"),
 ]
 

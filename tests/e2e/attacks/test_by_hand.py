@@ -113,13 +113,55 @@ def test_no_link_of_the_authors_leads_a_volume_over_our_program(scene: Scene) ->
 
     def log_after_restart() -> str:
         status = scene.kube.get("pod", "impostor", scene.namespace)["status"]["initContainerStatuses"]
-        ours = next(one for one in status if one["name"] == names.SIDECAR)
-        return scene.kube.logs("impostor", scene.namespace, names.SIDECAR) if ours["restartCount"] else ""
+        assert next(one for one in status if one["name"] == names.SIDECAR)["restartCount"]
+        text = scene.kube.logs("impostor", scene.namespace, names.SIDECAR)
+        assert '"body"' in text or Line.LISTENING in text
+        return text
 
-    log = scene.kube.wait_for(log_after_restart, what="the sidecar to be restarted")
-    assert '"body"' not in log  # the author's program would print what the broker says
-    assert Line.LISTENING in log
+    # the author's program would print what the broker says
+    assert '"body"' not in scene.kube.wait_for(log_after_restart, what="the sidecar to be restarted")
     assert written["volumeMounts"] == untouched["volumeMounts"]
+
+
+CODE = "attack.example/code"
+VENV = "/var/run/secrets/venv"
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+
+def annotation(name: str, path: str) -> scenes.Manifest:
+    """A file of a downwardAPI volume."""
+    return {"path": path, "fieldRef": {"fieldPath": f"metadata.annotations['{name}']"}}
+
+
+def test_no_variable_of_the_authors_leads_our_interpreter_to_their_code(scene: Scene) -> None:
+    """python3 looks for `pyvenv.cfg` beside the file that `__PYVENV_LAUNCHER__` names, even with -I."""
+    folders = [f"lib/python{version}/{kind}-packages" for version in PYTHONS for kind in ("site", "dist")]
+    items = [annotation(CODE, f"{folder}/attack.pth") for folder in folders]
+    files = {"items": [annotation(names.CONNECTOR, "pyvenv.cfg"), *items]}
+    forged = {
+        "name": names.SIDECAR,
+        "image": "x",
+        "env": [{"name": "__PYVENV_LAUNCHER__", "value": f"{VENV}/bin/python"}],
+        "volumeMounts": [{"name": "venv", "mountPath": VENV}],
+    }
+    pod = edited(
+        idle_pod("venv", CONNECTOR),
+        initContainers=[forged],
+        volumes=[{"name": "venv", "downwardAPI": files}],
+    )
+    _, _, present, *arguments = presenting(scene)
+    pod["metadata"]["annotations"][CODE] = f"import sys; sys.argv[1:] = {arguments!r}; exec({present!r}, {{}})"
+    scene.author.create(pod, namespace=scene.namespace)
+
+    def log() -> str:
+        text = scene.kube.logs("venv", scene.namespace, names.SIDECAR)
+        assert '"body"' in text or Line.LISTENING in text
+        return text
+
+    # the author's program would print what the broker says
+    assert '"body"' not in scene.kube.wait_for(log, what="the sidecar's first words")
+    written = attacks.sidecar_of(scene.kube.get("pod", "venv", scene.namespace))
+    assert all(one["name"].startswith("SIDECAR_") for one in written["env"])
 
 
 def test_a_pod_that_opts_out_of_the_webhook_opts_out_of_grants(scene: Scene) -> None:
@@ -194,10 +236,11 @@ def test_past_the_webhook_a_hook_in_the_right_sidecar_gets_no_grant(scene: Scene
     [
         ({"env": [{"name": "LD_PRELOAD", "value": "/evil.so"}]}, "must not have the variable LD_PRELOAD"),
         ({"env": [{"name": "HTTPS_PROXY", "value": "http://x"}]}, "must not have the variable HTTPS_PROXY"),
+        ({"env": [{"name": "__PYVENV_LAUNCHER__"}]}, "must not have the variable __PYVENV_LAUNCHER__"),
         ({"args": ["-c", "x"]}, "must be as it was injected, without args"),
         ({"securityContext": {}}, "the securityContext of container pypi-connector must be as it was"),
     ],
-    ids=["LD_PRELOAD", "HTTPS_PROXY", "args", "security"],
+    ids=["LD_PRELOAD", "HTTPS_PROXY", "launcher", "args", "security"],
 )
 def test_past_the_webhook_the_guards_refuse_what_they_can_see(
     scene: Scene, unreviewed: Kube, fields: dict[str, Any], sentence: str

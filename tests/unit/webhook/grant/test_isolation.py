@@ -136,7 +136,7 @@ VIOLATIONS: Mapping[str, list[Edit]] = {
         *(added(name, "x") for name in ("SSL_CERT_FILE", "SSLKEYLOGFILE", "OPENSSL_CONF", "NO_PROXY")),
         *(added(name, "x") for name in ("GLIBC_TUNABLES", "GCONV_PATH", "HOSTALIASES", "RES_OPTIONS")),
         *(added(name, "x") for name in ("HTTPS_PROXY", "https_proxy", "All_Proxy", "LOCALDOMAIN")),
-        *(added(name, "x") for name in ("TZDIR", "LANGUAGE", "TMPDIR", "_PYTHON_SYSCONFIGDATA_NAME")),
+        *(added(name, "x") for name in ("TZDIR", "LANGUAGE", "TMPDIR", "__PYVENV_LAUNCHER__")),
         *(added(name, "../../var/run/secrets/a") for name in ("TZ", "LANG", "LC_ALL")),
         *(added(name, "x") for name in ("PATH", "RESOLV_HOST_CONF", "BASH_FUNC_grep%%")),
     ],

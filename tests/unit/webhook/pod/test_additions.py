@@ -150,7 +150,7 @@ def test_a_workload_identitys_token_survives_the_repair() -> None:
 # -- variables
 
 FORBIDDEN: Mapping[str, tuple[str, ...]] = {
-    "of the interpreter": ("PYTHONPATH", "_PYTHON_SYSCONFIGDATA_NAME", "_PYTHON_PROJECT_BASE", "__PYTHON"),
+    "of the interpreter": ("PYTHONPATH", "_PYTHON_SYSCONFIGDATA_NAME", "__PYVENV_LAUNCHER__", "_X"),
     "of the C library": ("LD_PRELOAD", "TZDIR", "TMPDIR", "NIS_PATH", "LOCPATH", "GCONV_PATH", "tzdir"),
     "of catalogs and of OpenSSL": ("LANGUAGE", "CTLOG_FILE", "QLOGDIR", "RANDFILE", "OPENSSL_MODULES"),
 }
