@@ -150,7 +150,8 @@ def test_no_variable_of_the_authors_leads_our_interpreter_to_their_code(scene: S
         volumes=[{"name": "venv", "downwardAPI": files}],
     )
     _, _, present, *arguments = presenting(scene)
-    pod["metadata"]["annotations"][CODE] = f"import sys; sys.argv[1:] = {arguments!r}; exec({present!r}, {{}})"
+    line = f"import sys; sys.argv[1:] = {arguments!r}; exec({present!r}, {{}})"
+    pod["metadata"]["annotations"][CODE] = line
     scene.author.create(pod, namespace=scene.namespace)
 
     def log() -> str:

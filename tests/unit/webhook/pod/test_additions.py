@@ -1,7 +1,11 @@
 """What others may add to our container, and what admission takes out of a container written by hand."""
 
+import re
+import sys
+import sysconfig
 from collections.abc import Mapping
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,6 +164,16 @@ FORBIDDEN: Mapping[str, tuple[str, ...]] = {
 def test_a_variable_that_can_name_a_file_is_forbidden(name: str) -> None:
     assert is_forbidden_variable({"name": name, "value": "x"})
     assert is_forbidden_variable({"name": name, "valueFrom": {}})
+
+
+def test_each_variable_by_which_this_python_finds_its_folders_is_forbidden() -> None:
+    """The frozen module `getpath` has a name ENV_… for each, and -I does not keep it from all of them."""
+    folder, library = (sysconfig.get_config_var(name) for name in ("LIBDIR", "INSTSONAME"))
+    programs = (Path(sys.executable).resolve(), Path(str(folder), str(library)))
+    content = b"".join(program.read_bytes() for program in programs if program.is_file())
+    names = {found.decode() for found in re.findall(rb"\bENV_([A-Z_]*PY[A-Z_]*)", content)}
+    assert {"PYTHONHOME", "__PYVENV_LAUNCHER__"} <= names
+    assert [name for name in names if not is_forbidden_variable({"name": name})] == []
 
 
 HARMLESS = {
