@@ -14,8 +14,8 @@ from webhook.errors import Problem
 from webhook.grant.known_sidecars import KNOWN, Shape, listened_ports
 from webhook.grant.neighbours import mappings, surrounding_violations
 from webhook.grant.reasons import ViolationReason
+from webhook.pod.additions import is_forbidden_variable, judged_mounts
 from webhook.pod.settings import Settings
-from webhook.pod.sidecar import FORBIDDEN_VARIABLES, SECRETS_DIR, is_harmless_mount
 
 _IMAGE_REMEDY = (
     "create the Pod anew; if it is a mirror's, an administrator can name it in the product's "
@@ -56,7 +56,7 @@ def violations(pod: Mapping[str, Any], *, settings: Settings) -> list[Problem]:
             )
         )
     else:
-        problems += _shape_violations(container, shape, settings)
+        problems += _shape_violations(container, shape, spec.get("volumes"), settings)
     return [*problems, *surrounding_violations(spec)]
 
 
@@ -104,7 +104,7 @@ def _access_violations(container: Mapping[str, Any]) -> Iterator[Problem]:
                 ViolationReason.SIDECAR_TERMINAL, f"must not have {field}: it could be attached to"
             )
     for entry in mappings(container.get("env")):
-        if FORBIDDEN_VARIABLES.fullmatch(str(entry.get("name"))):
+        if is_forbidden_variable(entry):
             yield _problem(
                 ViolationReason.SIDECAR_VARIABLE_FORBIDDEN, f"must not have the variable {entry.get('name')}"
             )
@@ -145,7 +145,9 @@ def _security_problems(context: Mapping[str, Any]) -> Iterator[str]:
         yield "must not choose an SELinux user, role or type"
 
 
-def _shape_violations(container: Mapping[str, Any], shape: Shape, settings: Settings) -> Iterator[Problem]:
+def _shape_violations(
+    container: Mapping[str, Any], shape: Shape, volumes: object, settings: Settings
+) -> Iterator[Problem]:
     """Differences between the container and the container that this version injected."""
     if container.get("command") != list(shape.command):
         yield _problem(ViolationReason.SIDECAR_COMMAND, f"must run {' '.join(COMMAND)}")
@@ -164,7 +166,7 @@ def _shape_violations(container: Mapping[str, Any], shape: Shape, settings: Sett
         gate = {"postStart": {"exec": {"command": list(shape.start_gate(ports))}}}
         if container.get("lifecycle") != gate:
             yield _problem(ViolationReason.SIDECAR_LIFECYCLE, "has another lifecycle than the start gate")
-    yield from _mount_violations(container, shape)
+    yield from _mount_violations(container, shape, volumes)
 
 
 def _wrong_variables(container: Mapping[str, Any], shape: Shape, settings: Settings) -> Iterator[str]:
@@ -187,20 +189,19 @@ def _variables(container: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _mount_violations(container: Mapping[str, Any], shape: Shape) -> Iterator[Problem]:
+def _mount_violations(container: Mapping[str, Any], shape: Shape, volumes: object) -> Iterator[Problem]:
     mounts = mappings(container.get("volumeMounts"))
     wanted: Mapping[str, Mapping[str, Any]] = {
         volume: {**_PLAIN_MOUNT, **mount, "name": volume} for volume, mount in shape.mounts.items()
     }
     completed: list[Mapping[str, Any]] = [{**_PLAIN_MOUNT, **mount} for mount in mounts]
-    volumes = [mount.get("name") for mount in mounts]
+    mounted = [mount.get("name") for mount in mounts]
     for volume, mount in wanted.items():
-        if completed.count(mount) != 1 or volumes.count(volume) != 1:
+        if completed.count(mount) != 1 or mounted.count(volume) != 1:
             yield _problem(ViolationReason.SIDECAR_MOUNT, f"must mount the volume {volume} once, as injected")
+    foreign = [mount for mount in mounts if mount.get("name") not in shape.mounts]
     our_paths = [str(mount["mountPath"]) for mount in shape.mounts.values()]
-    for mount in mounts:
-        if mount.get("name") not in shape.mounts and not is_harmless_mount(
-            str(mount.get("mountPath")), our_paths
-        ):
-            sentence = f"must not mount {mount.get('mountPath')}: others may mount below {SECRETS_DIR} only"
+    for mount, objection in judged_mounts(foreign, our_paths, mappings(volumes)):
+        if objection:
+            sentence = f"must not mount {mount.get('mountPath')}: {objection}"
             yield _problem(ViolationReason.SIDECAR_FOREIGN_MOUNT, sentence)

@@ -123,7 +123,8 @@ def _put_sidecar(
         is_root_pod=(spec.get("securityContext") or {}).get("runAsUser") == 0,
     )
     present = next((container for container in initial if container.get("name") == names.SIDECAR), None)
-    sidecar = repaired(canonical, present, settings) if present else canonical
+    volumes = spec.get("volumes") or []
+    sidecar = repaired(canonical, present, volumes, settings) if present else canonical
     others = [container for container in initial if container.get("name") != names.SIDECAR]
     spec["initContainers"] = [sidecar, *others]
 

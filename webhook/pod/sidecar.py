@@ -2,11 +2,9 @@
 
 Every pass writes the canonical form anew. So it repairs a copy from a restored Pod, and a container that
 another webhook stripped (`restartPolicy` is the classic). Additions of other products stay: resources,
-variables, mounts under /var/run/secrets, the user that OpenShift assigns.
+variables and mounts (`additions.py`), the user that OpenShift assigns.
 """
 
-import posixpath
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +12,7 @@ from sidecar.contract.environment import Environment
 from sidecar.contract.words import COMMAND, CONFIG_DIR, TOKEN_AUDIENCE, TOKEN_DIR, TOKEN_FILE
 from webhook import names
 from webhook.pod import start_gate
+from webhook.pod.additions import is_forbidden_variable, judged_mounts
 from webhook.pod.settings import Settings
 from webhook.pod.shape import Json
 
@@ -22,18 +21,6 @@ TOKEN_LIFE_SECONDS = 3600
 
 NOBODY = 65532
 """The image's own user. Set only where the Pod says root, which `runAsNonRoot` would not let start."""
-
-FORBIDDEN_VARIABLES = re.compile(
-    r"""
-    LD_.* | PYTHON.* | SSL.* | OPENSSL_.* | .*_PROXY
-    # glibc reads these as well (elf/unsecvars.h); PATH finds python3, and the start gate's shell and grep
-    | GLIBC_TUNABLES | GCONV_PATH | GETCONF_DIR | HOSTALIASES | RES_OPTIONS | RESOLV_HOST_CONF
-    | LOCALDOMAIN | LOCPATH | NLSPATH | MALLOC_TRACE | PATH | ENV | BASH_.*
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-"""Variables that would change which code or which peer gets the credential. The broker refuses a Pod whose
-sidecar has any of them."""
 
 _DEFAULTS: Mapping[str, Callable[[Any], bool]] = {
     "terminationMessagePath": lambda path: path == "/dev/termination-log",
@@ -44,8 +31,6 @@ of the container go: `tests/tables/pod_fields.yaml` has a decision on each field
 AMOUNTS = ("cpu", "memory", "ephemeral-storage")
 """Resources that are mere amounts. Any other name means a device, whose driver adds variables and mounts to
 the container. A claim does the same."""
-SECRETS_DIR = "/var/run/secrets"
-"""Where other products mount their own tokens (workload identity of the clouds)."""
 
 
 def sidecar_container(
@@ -101,16 +86,16 @@ def sidecar_volumes() -> list[Json]:
     ]
 
 
-def repaired(canonical: Json, present: Mapping[str, Any], settings: Settings) -> Json:
-    """The canonical container, with the additions to the present container that may stay."""
+def repaired(
+    canonical: Json, present: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]], settings: Settings
+) -> Json:
+    """The canonical container, with the additions to the present container that may stay. `volumes` are the
+    Pod's."""
     result = {**canonical}
     result["image"] = _image(canonical["image"], present.get("image"), settings)
-    result["env"] = canonical["env"] + [
-        variable for variable in present.get("env") or [] if not _is_unwanted(str(variable.get("name")))
-    ]
-    result["volumeMounts"] = canonical["volumeMounts"] + [
-        mount for mount in present.get("volumeMounts") or [] if _is_foreign_mount(mount, canonical)
-    ]
+    result["env"] = canonical["env"] + _variables(present.get("env") or [])
+    our_mounts = canonical["volumeMounts"]
+    result["volumeMounts"] = our_mounts + _mounts(our_mounts, present.get("volumeMounts") or [], volumes)
     result["resources"] = _resources(canonical["resources"], present.get("resources") or {})
     result["securityContext"] = _security_context(
         canonical["securityContext"], present.get("securityContext") or {}
@@ -130,22 +115,23 @@ def _image(current: str, present: object, settings: Settings) -> str:
     return str(present) if is_mirror and present in settings.allowed_images else current
 
 
-def _is_unwanted(name: str) -> bool:
-    return name.startswith("SIDECAR_") or FORBIDDEN_VARIABLES.fullmatch(name) is not None
+def _variables(present: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [
+        variable
+        for variable in present
+        if not (str(variable.get("name")).startswith("SIDECAR_") or is_forbidden_variable(variable))
+    ]
 
 
-def _is_foreign_mount(mount: Mapping[str, Any], canonical: Json) -> bool:
-    taken = [ours["mountPath"] for ours in canonical["volumeMounts"]]
-    is_ours = mount.get("name") in (names.CONFIG_VOLUME, names.TOKEN_VOLUME, names.EMPTY_VOLUME)
-    return not is_ours and is_harmless_mount(str(mount.get("mountPath")), taken)
-
-
-def is_harmless_mount(path: str, ours: Sequence[str]) -> bool:
-    """Whether the path lies below `SECRETS_DIR`, in plain form, and not at, in or above a mount of ours."""
-    if posixpath.normpath(path) != path.rstrip("/") or not path.startswith(SECRETS_DIR + "/"):
-        return False
-    folder = path.rstrip("/") + "/"
-    return not any(folder.startswith(own + "/") or (own + "/").startswith(folder) for own in ours)
+def _mounts(
+    canonical: Sequence[Mapping[str, Any]],
+    present: Sequence[Mapping[str, Any]],
+    volumes: Sequence[Mapping[str, Any]],
+) -> list[Mapping[str, Any]]:
+    our_volumes = [mount["name"] for mount in canonical]
+    foreign = [mount for mount in present if mount.get("name") not in our_volumes]
+    our_paths = [mount["mountPath"] for mount in canonical]
+    return [mount for mount, objection in judged_mounts(foreign, our_paths, volumes) if not objection]
 
 
 def _resources(canonical: Mapping[str, Any], present: Mapping[str, Any]) -> Json:

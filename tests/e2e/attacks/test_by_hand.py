@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.contract.words import Line
 from support.kubernetes.kube import Kube
 from support.scenarios import attacks, scenes
 from support.scenarios.attacks import CONNECTOR, Scene, edited, forged_sidecar, forged_volumes, idle_pod
@@ -63,6 +64,105 @@ def test_what_the_author_writes_into_our_container_is_gone_before_it_runs(scene:
 
     scene.kube.wait_for(lambda: "Saved" in scene.kube.logs("rewritten", scene.namespace, "main"))
     assert '"action":"file"' in scene.kube.logs("rewritten", scene.namespace, names.SIDECAR)
+
+
+PREPARE = """
+set -e
+touch /b/__init__.py && printf '%s' "$PROGRAM" > /b/__main__.py && chmod -R a+rX /b
+rm -rf /a/x && ln -s "$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/sidecar" /a/x
+"""
+"""Volume `b` holds the author's program under our program's name; the link in `a` names the place of ours.
+The workload's Python lies where that of our image does."""
+
+NESTED = [
+    {"name": "a", "mountPath": "/var/run/secrets/a"},
+    {"name": "b", "mountPath": "/var/run/secrets/a/x"},
+]
+NESTED_VOLUMES: list[scenes.Manifest] = [{"name": "a", "emptyDir": {}}, {"name": "b", "emptyDir": {}}]
+
+
+def impostor(scene: Scene) -> scenes.Manifest:
+    """A Pod whose author mounts two volumes into our container, the second within the first."""
+    _, _, present, *arguments = presenting(scene)
+    program = f"import sys\nsys.argv[1:] = {arguments!r}\n{present}"
+    pod = edited(
+        idle_pod("impostor", CONNECTOR, script=f"{PREPARE}{attacks.shell('flood')}; exec sleep 3600"),
+        {
+            "securityContext": {"runAsUser": 0},
+            "env": [{"name": "PROGRAM", "value": program}],
+            "volumeMounts": [{"name": "a", "mountPath": "/a"}, {"name": "b", "mountPath": "/b"}],
+        },
+        initContainers=[{"name": names.SIDECAR, "image": "x", "volumeMounts": NESTED}],
+        volumes=NESTED_VOLUMES,
+    )
+    for annotation in (names.MEMORY_LIMIT, names.MEMORY_REQUEST):
+        pod["metadata"]["annotations"][annotation] = "26Mi"
+    return pod
+
+
+def test_no_link_of_the_authors_leads_a_volume_over_our_program(scene: Scene) -> None:
+    """The runtime would follow it at the next start of the sidecar, and the author can bring that about."""
+    pod = impostor(scene)
+    # without the mounts there is no /a/x to replace, and the attack would end before the flood
+    pod["spec"]["containers"][0]["command"][-1] = (
+        "mkdir -p /a/x\n" + pod["spec"]["containers"][0]["command"][-1]
+    )
+    scene.author.create(pod, namespace=scene.namespace)
+    written = attacks.sidecar_of(scene.kube.get("pod", "impostor", scene.namespace))
+    untouched = attacks.sidecar_of(scene.kube.get("pod", attacks.VICTIM, scene.namespace))
+
+    def log_after_restart() -> str:
+        status = scene.kube.get("pod", "impostor", scene.namespace)["status"]["initContainerStatuses"]
+        assert next(one for one in status if one["name"] == names.SIDECAR)["restartCount"]
+        text = scene.kube.logs("impostor", scene.namespace, names.SIDECAR)
+        assert '"body"' in text or Line.LISTENING in text
+        return text
+
+    # the author's program would print what the broker says
+    assert '"body"' not in scene.kube.wait_for(log_after_restart, what="the sidecar to be restarted")
+    assert written["volumeMounts"] == untouched["volumeMounts"]
+
+
+CODE = "attack.example/code"
+VENV = "/var/run/secrets/venv"
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+
+def annotation(name: str, path: str) -> scenes.Manifest:
+    """A file of a downwardAPI volume."""
+    return {"path": path, "fieldRef": {"fieldPath": f"metadata.annotations['{name}']"}}
+
+
+def test_no_variable_of_the_authors_leads_our_interpreter_to_their_code(scene: Scene) -> None:
+    """python3 looks for `pyvenv.cfg` beside the file that `__PYVENV_LAUNCHER__` names, even with -I."""
+    folders = [f"lib/python{version}/{kind}-packages" for version in PYTHONS for kind in ("site", "dist")]
+    items = [annotation(CODE, f"{folder}/attack.pth") for folder in folders]
+    files = {"items": [annotation(names.CONNECTOR, "pyvenv.cfg"), *items]}
+    forged = {
+        "name": names.SIDECAR,
+        "image": "x",
+        "env": [{"name": "__PYVENV_LAUNCHER__", "value": f"{VENV}/bin/python"}],
+        "volumeMounts": [{"name": "venv", "mountPath": VENV}],
+    }
+    pod = edited(
+        idle_pod("venv", CONNECTOR),
+        initContainers=[forged],
+        volumes=[{"name": "venv", "downwardAPI": files}],
+    )
+    _, _, present, *arguments = presenting(scene)
+    line = f"import sys; sys.argv[1:] = {arguments!r}; exec({present!r}, {{}})"
+    pod["metadata"]["annotations"][CODE] = line
+    scene.author.create(pod, namespace=scene.namespace)
+
+    def log() -> str:
+        text = scene.kube.logs("venv", scene.namespace, names.SIDECAR)
+        assert '"body"' in text or Line.LISTENING in text
+        return text
+
+    # the author's program would print what the broker says
+    assert '"body"' not in scene.kube.wait_for(log, what="the sidecar's first words")
+    written = attacks.sidecar_of(scene.kube.get("pod", "venv", scene.namespace))
+    assert all(one["name"].startswith("SIDECAR_") for one in written["env"])
 
 
 def test_a_pod_that_opts_out_of_the_webhook_opts_out_of_grants(scene: Scene) -> None:
@@ -137,16 +237,26 @@ def test_past_the_webhook_a_hook_in_the_right_sidecar_gets_no_grant(scene: Scene
     [
         ({"env": [{"name": "LD_PRELOAD", "value": "/evil.so"}]}, "must not have the variable LD_PRELOAD"),
         ({"env": [{"name": "HTTPS_PROXY", "value": "http://x"}]}, "must not have the variable HTTPS_PROXY"),
+        ({"env": [{"name": "__PYVENV_LAUNCHER__"}]}, "must not have the variable __PYVENV_LAUNCHER__"),
         ({"args": ["-c", "x"]}, "must be as it was injected, without args"),
         ({"securityContext": {}}, "the securityContext of container pypi-connector must be as it was"),
     ],
-    ids=["LD_PRELOAD", "HTTPS_PROXY", "args", "security"],
+    ids=["LD_PRELOAD", "HTTPS_PROXY", "launcher", "args", "security"],
 )
 def test_past_the_webhook_the_guards_refuse_what_they_can_see(
     scene: Scene, unreviewed: Kube, fields: dict[str, Any], sentence: str
 ) -> None:
     pod = unreviewed_pod(scene, "refused", forged_sidecar(["python3", "-I", "-m", "sidecar"], **fields))
     assert sentence in unreviewed.refused(pod, namespace=KUBE_SYSTEM)
+
+
+def test_past_the_webhook_the_guards_refuse_a_volume_in_a_volume(scene: Scene, unreviewed: Kube) -> None:
+    forged = forged_sidecar(["python3", "-I", "-m", "sidecar"])
+    forged["volumeMounts"] += NESTED
+    pod = unreviewed_pod(scene, "nested", forged)
+    pod["spec"]["volumes"] += NESTED_VOLUMES
+    said = unreviewed.refused(pod, namespace=KUBE_SYSTEM)
+    assert "container pypi-connector must not mount other volumes than its own" in said
 
 
 def test_without_the_sidecar_no_pod_starts_past_the_webhook(scene: Scene, unreviewed: Kube) -> None:

@@ -31,7 +31,7 @@ def injected(**spec: Any) -> Pod:
         "spec": {
             "containers": [{"name": "main", "image": "python"}, {"name": "second", "image": "python"}],
             "initContainers": [{"name": "prepare", "image": "python"}],
-            "volumes": [{"name": "theirs", "emptyDir": {}}],
+            "volumes": [{"name": "theirs", "projected": {"sources": []}}],
             **spec,
         },
     }

@@ -36,6 +36,14 @@ def renamed(pod: Pod) -> None:
     ours(pod)["name"] = "other"
 
 
+def together(*edits: Edit) -> Edit:
+    def edit(pod: Pod) -> None:
+        for one in edits:
+            one(pod)
+
+    return edit
+
+
 def gate(*ports: str) -> Edit:
     def edit(pod: Pod) -> None:
         command = ours(pod)["lifecycle"]["postStart"]["exec"]["command"]
@@ -130,6 +138,8 @@ VIOLATIONS: Mapping[str, list[Edit]] = {
         *(added(name, "x") for name in ("SSL_CERT_FILE", "SSLKEYLOGFILE", "OPENSSL_CONF", "NO_PROXY")),
         *(added(name, "x") for name in ("GLIBC_TUNABLES", "GCONV_PATH", "HOSTALIASES", "RES_OPTIONS")),
         *(added(name, "x") for name in ("HTTPS_PROXY", "https_proxy", "All_Proxy", "LOCALDOMAIN")),
+        *(added(name, "x") for name in ("TZDIR", "LANGUAGE", "TMPDIR", "__PYVENV_LAUNCHER__")),
+        *(added(name, "../../var/run/secrets/a") for name in ("TZ", "LANG", "LC_ALL")),
         *(added(name, "x") for name in ("PATH", "RESOLV_HOST_CONF", "BASH_FUNC_grep%%")),
     ],
     "SidecarSecurityContext": [
@@ -174,6 +184,17 @@ VIOLATIONS: Mapping[str, list[Edit]] = {
         mount("theirs", "/var/run/secrets/kubernetes.io"),
         mount("theirs", "/var/run/secrets/kubernetes.io/serviceaccount/token"),
         mount("theirs", "/etc/pypi-connector/pip.conf"),
+        mount("theirs", "/var/run/secrets/a", subPath="x"),
+        mount("theirs", "/var/run/secrets/a", subPathExpr="$(X)"),
+        mount("theirs", "/var/run/secrets/a", mountPropagation="HostToContainer"),
+        mount("absent", "/var/run/secrets/a"),
+        *(
+            together(mount("other", "/var/run/secrets/a"), volume("other", **{kind: {}}))
+            for kind in ("emptyDir", "hostPath", "persistentVolumeClaim", "csi", "ephemeral", "image")
+        ),
+        together(mount("theirs", "/var/run/secrets/a"), mount("theirs", "/var/run/secrets/a/x")),
+        together(mount("theirs", "/var/run/secrets/a"), mount("theirs", "/var/run/secrets/a/")),
+        together(*(mount("theirs", f"/var/run/secrets/{index}") for index in range(13))),
     ],
     "TokenVolume": [
         volume("pypi-connector-token", emptyDir={}),

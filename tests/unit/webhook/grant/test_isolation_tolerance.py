@@ -40,6 +40,8 @@ BENIGN: Mapping[str, Edit] = {
     "an older allowed image": field(image="mirror/old"),
     "another pull policy": field(imagePullPolicy="Always"),
     "a foreign variable": added("AWS_REGION", "eu-west-1"),
+    "a time zone": added("TZ", "Europe/Berlin"),
+    "a locale": added("LC_ALL", "C.UTF-8"),
     "a foreign variable from a field": lambda pod: ours(pod)["env"].append(
         {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
     ),
