@@ -118,7 +118,7 @@ def test_an_upload_is_never_redirected(scene: Scene) -> None:
     registry = scene.origins["registry"]
     elsewhere = {"Location": f"{registry.origin}/repository/other/"}
     registry.on("/repository/team/", lambda call: call.reply(307, b"", elsewhere))
-    assert scene.sidecar.ask("POST", "/", body=b"x").status == 502
+    assert scene.sidecar.upload(b"x").status == 502
     registry.on("/repository/team/", None)
 
 
