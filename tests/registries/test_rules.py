@@ -114,7 +114,7 @@ def test_a_part_of_a_file_is_that_part(scene: Scene) -> None:
 def test_an_upload_is_never_redirected(scene: Scene) -> None:
     """Rule 9: with and without the slash it arrives, and no redirect is ever the answer."""
     for path in ("/", "/legacy", "/legacy/"):
-        assert scene.sidecar.ask("POST", path, body=b"x").status == 400  # the registry's own: it is no upload
+        assert scene.sidecar.upload(b"x", target=path).status == 400  # the registry's own: it wants a digest
     registry = scene.origins["registry"]
     elsewhere = {"Location": f"{registry.origin}/repository/other/"}
     registry.on("/repository/team/", lambda call: call.reply(307, b"", elsewhere))
