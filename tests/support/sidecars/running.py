@@ -110,9 +110,7 @@ class Sidecar:
         """One exchange on a connection of its own, nothing added but Host and Content-Length."""
         return ask_once(self.port, method, target, body, headers)
 
-    def upload(
-        self, content: bytes = b"hello", headers: Mapping[str, str] | None = None, target: str = "/"
-    ) -> Reply:
+    def upload(self, content: bytes, headers: Mapping[str, str] | None = None, target: str = "/") -> Reply:
         """Upload a file of this content."""
         return self.ask("POST", target, {"Content-Type": forms.TYPE, **(headers or {})}, forms.form(content))
 
