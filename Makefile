@@ -9,7 +9,7 @@ WITH_TESTS := PYTHONPATH=tests $(BIN)/python
 .PHONY: help demo test fuzz check format lock bench bench-cluster bench-crowd cases install-yaml clean \
 	e2e cluster-build cluster-up cluster-test cluster-shell cluster-down
 
-help: ## Show what can be made
+help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 $(READY): pyproject.toml requirements/dev.txt
@@ -30,15 +30,15 @@ FUZZ_SECONDS ?= 600
 fuzz: $(READY) ## Try generated input for FUZZ_SECONDS (600), on the pure parts and on a running sidecar
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(WITH_TESTS) -m fuzz
 
-# On a real Kubernetes node, made here, or on the cluster of KUBECONFIG: docs/cluster.md.
+# On a real Kubernetes node, which the project makes itself, or on the cluster of KUBECONFIG: docs/cluster.md.
 NODE_PROGRAM := $(WITH_TESTS) -m node
-e2e: $(READY) ## Run the tests that need a cluster: on a node that is brought up for them, or on KUBECONFIG's
+e2e: $(READY) ## Run the tests that need a cluster: on a node brought up for them, or on the cluster of KUBECONFIG
 	@$(NODE_PROGRAM) test $(TESTS)
 
 cluster-build: $(READY) ## Build Kubernetes for the node (once, about 15 minutes; needs Go)
 	@$(NODE_PROGRAM) build
 
-cluster-up: $(READY) ## Bring up a node to work with, or load the images that changed; needs root
+cluster-up: $(READY) ## Bring up a node to work on, or load changed images into it; needs root
 	@$(NODE_PROGRAM) up
 
 cluster-test: $(READY) ## Run tests on the node that is up: TESTS=tests/e2e/test_life.py
@@ -47,7 +47,7 @@ cluster-test: $(READY) ## Run tests on the node that is up: TESTS=tests/e2e/test
 cluster-shell: $(READY) ## Open a shell in the node's network, with kubectl: RUN='kubectl get pods -A' for one command
 	@$(NODE_PROGRAM) run $(if $(RUN),-- bash -c '$(subst ','\'',$(value RUN))')
 
-cluster-down: $(READY) ## Take the node down; nothing of it stays but images in the cache
+cluster-down: $(READY) ## Take the node down; only images in the cache stay
 	@$(NODE_PROGRAM) down
 
 check: $(READY) ## Lint, format, types, import layers
@@ -66,7 +66,7 @@ bench: $(READY) ## Measure the proxy against nginx, haproxy, Caddy, Envoy and a 
 bench-cluster: $(READY) ## Measure the product on a node of its own; needs Go and root, about 15 minutes
 	@$(WITH_TESTS) -m benchmarks.cluster
 
-bench-crowd: $(READY) ## Measure what 12,200 Connectors take of admission and broker, on an API server alone; 15 minutes
+bench-crowd: $(READY) ## Measure admission and broker with 12,200 Connectors, on an API server alone; 15 minutes
 	@$(WITH_TESTS) -m benchmarks.cluster.crowd
 
 cases: $(READY) ## Rewrite the expectations of tests/cases; the diff is what a reviewer reads
@@ -80,7 +80,7 @@ install-yaml: ## Render manifests/overlays/default into build/install.yaml, for 
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links --no-annotate
-lock: $(READY) ## Resolve the lock files anew (UPGRADE=1: to the newest versions)
+lock: $(READY) ## Resolve the lock files again (UPGRADE=1: to the newest versions)
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements/sidecar.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra webhook -o requirements/webhook.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras --group dev -o requirements/dev.txt
@@ -97,5 +97,5 @@ lock: $(READY) ## Resolve the lock files anew (UPGRADE=1: to the newest versions
 	$(LOCK) requirements/pip-oldest.in -o requirements/pip-oldest.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/pip-newest.in -o requirements/pip-newest.txt
 
-clean: ## Remove the environment and what the tools left
+clean: ## Remove the environment and the files of the tools
 	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""The API server of these tests: that of the cluster that KUBECONFIG names, or one alone, up in seconds.
+"""The API server of these tests: of the cluster of KUBECONFIG, or one without a node, up in seconds.
 
 Only what needs no node belongs here: no Pod of these tests may ever run, and beside a scheduler it would. So
 also `make e2e` runs them on one alone, in the network of pytest: their servers are reached on 127.0.0.1.

@@ -1,4 +1,4 @@
-"""The admission process in front of a real API server: what becomes of Pods that people create."""
+"""The admission process with a real API server: the Pods that people create, and their outcomes."""
 
 import base64
 import contextlib
@@ -105,7 +105,7 @@ def admission(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def _is_effective(kube: Kube) -> bool:
-    """The API server reads registrations anew within a second or so."""
+    """The API server reads registrations again within about a second."""
     with kube.namespace() as namespace:
         return "not found" in kube.create(pod(), namespace=namespace, check=False).stderr
 
@@ -142,7 +142,7 @@ def test_an_annotated_pod_is_injected(kube: Kube, namespace: str) -> None:
 
 
 @pytest.mark.usefixtures("admission")
-def test_a_connector_of_the_same_apply_is_found_although_no_watch_has_told_of_it(
+def test_a_connector_of_the_same_apply_is_found_before_any_watch_reports_it(
     kube: Kube, namespace: str
 ) -> None:
     for number in range(10):
@@ -229,7 +229,7 @@ def test_with_the_webhook_down_annotated_pods_are_refused_and_others_start(
 
 
 @pytest.mark.usefixtures("admission")
-def test_what_another_webhook_strips_is_repaired_and_told(kube: Kube, namespace: str) -> None:
+def test_a_sidecar_that_another_webhook_strips_is_repaired_and_reported(kube: Kube, namespace: str) -> None:
     """A restored copy: all of ours is there, and stale."""
     kube.create(CONNECTOR, namespace=namespace)
     kube.create(pod(), namespace=namespace)

@@ -1,4 +1,4 @@
-"""What a user reads while admission is down: the API server's own sentence, as docs/faults.md quotes it."""
+"""While admission is down, users read the API server's own sentence, as docs/faults.md quotes it."""
 
 import base64
 import copy
@@ -102,7 +102,7 @@ def test_another_answers(alone: Kube) -> None:
     assert is_quoted(sentence), sentence
 
 
-def test_who_names_no_connector_reads_none_of_it(alone: Kube) -> None:
+def test_users_who_name_no_connector_see_none_of_it(alone: Kube) -> None:
     with alone.namespace() as place:
         plain = {**POD, "metadata": {"name": "plain"}}
         out = {

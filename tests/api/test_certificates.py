@@ -1,4 +1,4 @@
-"""Certificates kept on the real API server, with the rights of the broker's own ServiceAccount and no more.
+"""Certificates on the real API server, with only the rights of the broker's own ServiceAccount.
 
 The API server is one of this module's own: the product's objects have fixed names, and here they are deleted.
 """
@@ -215,7 +215,9 @@ def test_a_registration_that_comes_later_and_one_that_is_replaced_get_the_bundle
     asyncio.run(story())
 
 
-def test_a_running_server_serves_the_new_leaf_to_who_has_the_old_bundle(place: Place, tmp_path: Path) -> None:
+def test_a_running_server_serves_the_new_leaf_to_clients_with_the_old_bundle(
+    place: Place, tmp_path: Path
+) -> None:
     async def story() -> None:
         async with kept(place, tmp_path):
             bundle = (tmp_path / store.BUNDLE).read_text()

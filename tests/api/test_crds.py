@@ -1,4 +1,4 @@
-"""The kinds as an API server serves them: what they refuse, what they print, what they explain."""
+"""The kinds on an API server: their refusals, printed columns and explanations."""
 
 import json
 import re

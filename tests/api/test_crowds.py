@@ -1,4 +1,4 @@
-"""Memory of the real processes beside Connectors that were made large before a guard was there to refuse it.
+"""Memory of the real processes with large Connectors that were made before guard 9 existed.
 
 What a Connector weighs must not depend on what its author wrote into its annotations, however admission and
 broker come to know it: by the list at their start, or by the watch. The figures for 12,200 Connectors are

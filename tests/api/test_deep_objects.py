@@ -1,6 +1,6 @@
-"""A Connector that is nested as deep as the API server allows, in the list and the watch of the others.
+"""A Connector as deep as the API server allows, in lists and watches with other Connectors.
 
-Whoever may create one may write its `metadata.managedFields`; no guard is there to look at them.
+Users who may create a Connector may write its `metadata.managedFields`; no guard is there to judge them.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""`pypi-connector explain` as people type it, against a real API server and with their own rights."""
+"""`pypi-connector explain` on a real API server, with the rights of its users."""
 
 import base64
 import json
@@ -189,9 +189,7 @@ def test_the_webhook_and_the_product_that_are_not_there_are_named(cluster: Kube,
     assert result.returncode == 1
 
 
-def test_a_pod_of_an_earlier_installation_is_told_from_one_of_the_present(
-    cluster: Kube, namespace: str
-) -> None:
+def test_a_pod_of_an_earlier_installation_is_recognised(cluster: Kube, namespace: str) -> None:
     cluster.create(connector(namespace), injected(namespace))
     run_sidecar(cluster, namespace)
     another = create_authority(datetime.now(UTC)).certificate

@@ -1,4 +1,4 @@
-"""What the tests speak through: kubectl tells the truth about refusals, users and namespaces."""
+"""The kubectl of the tests reports refusals, users and namespaces correctly."""
 
 import pytest
 

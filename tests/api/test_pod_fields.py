@@ -1,4 +1,4 @@
-"""The API server's own list of fields: one that nobody has decided about fails here, and in no cluster."""
+"""The API server's own list of fields: a new field without a decision fails here, and not in a cluster."""
 
 import json
 

@@ -1,6 +1,6 @@
-"""Rights: exactly those that each component needs, and those that people and workloads are given.
+"""Rights: exactly the needs of each component, and the roles of people and workloads.
 
-Expectations are whole tables: a right that somebody adds is seen here as well as one that is missing.
+Expectations are whole tables, so an added right fails as well as a missing right.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Removed and installed again, with the real broker: which Pods from before can verify it, and get grants.
+"""Removed and installed again: the Pods from before that can verify the real broker, and get grants.
 
 An API server of this module's own: the product's namespace is deleted here.
 """

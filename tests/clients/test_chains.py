@@ -1,4 +1,4 @@
-"""Chains of real registries: what one redirects to, mirrors or caches is another real one's."""
+"""Chains of real registries: one redirects to, mirrors or caches another."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`check` against registries that are right, and against everything that only looks alive."""
+"""`check` against registries that work, and against servers that only seem to."""
 
 import subprocess
 import sys
@@ -71,7 +71,7 @@ def test_devpi_is_ready(devpi: RegistryServer) -> None:
     assert condition(check(devpi.manifests()), "Ready")[:2] == ["True", "Valid"]
 
 
-def test_a_wrong_credential_is_told_with_the_fix(pypiserver: RegistryServer) -> None:
+def test_a_wrong_credential_is_reported_with_the_fix(pypiserver: RegistryServer) -> None:
     wrong = RegistryServer(pypiserver.address, "robot", "canary-wrong", "simple/")
     result = check(wrong.manifests())
     assert condition(result, "AuthReady")[:2] == ["False", "AuthenticationFailed"]
@@ -92,7 +92,7 @@ def stage() -> Iterator[Stage]:
         yield found
 
 
-def test_a_certificate_that_is_not_trusted_is_told_with_the_fix(stage: Stage) -> None:
+def test_a_certificate_that_is_not_trusted_is_reported_with_the_fix(stage: Stage) -> None:
     registry = RegistryServer(stage.address, "ci-robot", stage.password.reveal(), "simple/")
     result = check(registry.manifests())
     assert condition(result, "LivenessReady") == ["False", "ConnectionFailed", "certificate"]
@@ -100,7 +100,7 @@ def test_a_certificate_that_is_not_trusted_is_told_with_the_fix(stage: Stage) ->
     assert result.returncode == 1
 
 
-def test_run_tells_the_fix_too(stage: Stage) -> None:
+def test_run_names_the_fix_too(stage: Stage) -> None:
     registry = RegistryServer(stage.address, "ci-robot", stage.password.reveal(), "simple/")
     result = subprocess.run(
         [PROGRAM, "run", "-f", "-", "--", "sh", "-c", "curl -si ${PIP_INDEX_URL}x/"],

@@ -36,7 +36,7 @@ CIRCUMSTANCES: Mapping[str, Circumstance] = {
 }
 """The last one gets its variables when the port of the proxy is known."""
 LONG = 2_000_000
-"""Octets after which an answer breaks off; all that the other jobs install is shorter"""
+"""Bytes after which an answer breaks off; all that the other jobs install is shorter"""
 PUBLIC = ("pypi.org", "pythonhosted.org")
 
 

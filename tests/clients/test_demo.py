@@ -1,4 +1,4 @@
-"""`pypi-connector demo` as a person sees it: the main job is told, and nothing is left behind."""
+"""`pypi-connector demo` as a person sees it: it shows the main job, and leaves nothing behind."""
 
 import shutil
 import signal
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.clients
 PROGRAM = str(Path(sys.executable).with_name("pypi-connector"))
 
 
-def test_the_demo_tells_the_main_job_and_leaves_nothing(tmp_path: Path) -> None:
+def test_the_demo_shows_the_main_job_and_leaves_nothing(tmp_path: Path) -> None:
     result = subprocess.run(
         [PROGRAM, "demo"],
         env=clean(TMPDIR=str(tmp_path)),

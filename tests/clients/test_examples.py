@@ -19,7 +19,7 @@ pytestmark = pytest.mark.clients
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
-    """Its registry has what the image lacks, as one that passes on what pypi.org has."""
+    """Its registry has the packages that the image lacks, like a mirror of pypi.org."""
     with set_stage() as found:
         for wheel in wheels("workload").glob("*.whl"):
             shutil.copy(wheel, found.packages)

@@ -1,4 +1,4 @@
-"""Lock files and projects that name another registry: what each client does with them through the proxy."""
+"""Lock files and projects that name another registry, and the behaviour of each client with the proxy."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What pip and uv do, and print, when the Connector keeps a package back."""
+"""Behaviour and output of pip and uv if the Connector denies a package."""
 
 import json
 import re
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.clients
 
 @pytest.fixture(scope="module")
 def registry(pypiserver: RegistryServer) -> RegistryServer:
-    """With the right package and one whose name somebody might mistype."""
+    """A registry with the right package, and with a package of a similar name."""
     assert pypiserver.packages is not None
     make_wheel(pypiserver.packages, "hello-conector", "1.0")
     return pypiserver

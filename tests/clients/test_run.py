@@ -1,4 +1,4 @@
-"""Real clients through `pypi-connector run`, against real registries that want a password."""
+"""Real clients through `pypi-connector run`, against real registries with a password."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The cluster of the scenarios: that of KUBECONFIG, with the product installed as README says.
+"""The cluster of the scenarios: the cluster of KUBECONFIG, with the product installed as README says.
 
 The order of the modules is set here, and not by their names.
 """

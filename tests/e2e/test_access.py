@@ -37,7 +37,7 @@ def owner(installed: Kube, registry: Registry) -> Iterator[str]:
 
 
 def bind(kube: Kube, owner: str, role: str, team: str) -> None:
-    """The one line that README names."""
+    """The single command that README names."""
     account = f"--serviceaccount={team}:default"
     kube.run("create", "rolebinding", f"{team}-{role}", "-n", owner, f"--clusterrole={role}", account)
 
@@ -114,7 +114,7 @@ def test_a_publisher_of_another_namespace_uploads(
     assert any("POST" in line and "user=ci-robot" in line for line in registry.requests())
 
 
-def test_a_pod_without_pypirc_cannot_upload_and_is_told_why(
+def test_a_pod_without_pypirc_cannot_upload_and_reads_why(
     installed: Kube, namespace: str, registry: Registry
 ) -> None:
     installed.create(*connector("team-pypi", registry), namespace=namespace)

@@ -1,4 +1,4 @@
-"""What init containers install is there when the main container starts."""
+"""The main container finds the packages that init containers have installed."""
 
 from typing import Any
 

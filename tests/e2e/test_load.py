@@ -1,4 +1,4 @@
-"""Floods from Pods without credentials, beside Pods that are created and install: nobody else notices."""
+"""Floods from Pods without credentials do not hinder other Pods, which are created and install."""
 
 import json
 import logging
@@ -173,7 +173,7 @@ def test_made_up_tokens_cost_few_reviews(load: Load) -> None:
     assert load.reviews < REVIEWS
 
 
-def test_the_log_tells_it_in_few_lines(load: Load) -> None:
+def test_the_log_reports_it_in_few_lines(load: Load) -> None:
     assert '"connections turned away"' in load.log
     assert '"requests turned away"' in load.log
     turned_away = [line for line in load.log.splitlines() if "turned away" in line]

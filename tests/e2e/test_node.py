@@ -1,4 +1,4 @@
-"""The node itself is a whole one: what other tests rely on, so that their failures are the product's."""
+"""The node itself works, so that failures of other tests are the product's."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -113,6 +113,8 @@ def test_the_api_server_comes_back_with_what_it_knew(
     assert kept["data"] == {"key": "value"}
 
 
-def test_an_unknown_component_is_named_with_those_that_there_are(components: clusters.Components) -> None:
+def test_an_unknown_component_is_refused_with_the_names_of_all_components(
+    components: clusters.Components,
+) -> None:
     with pytest.raises(AssertionError, match=r"runs no nginx; it runs .*kubelet"):
         components.restart("nginx")

@@ -1,7 +1,7 @@
 """A registry behind a private CA, with the CA named, and the true cause everywhere without it.
 
 The CA and its certificate lack the extensions that strict verification (Python 3.13's default) demands, as
-those of many companies do: what curl takes, the product takes, controller and sidecar alike.
+CAs of many companies do: controller and sidecar accept every certificate that curl accepts.
 """
 
 from collections.abc import Iterator

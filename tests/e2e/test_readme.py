@@ -1,4 +1,4 @@
-"""README's commands for administrators and users, typed as they stand there."""
+"""README's commands for administrators and users, exactly as written there."""
 
 import os
 import re
@@ -54,7 +54,7 @@ def team(installed: Kube) -> Iterator[None]:
     try:
         yield
     finally:
-        # until they are gone: the next test makes them anew
+        # until they are gone: the next test creates them again
         installed.run("delete", "namespace", "team-a", "registries", "--ignore-not-found")
 
 

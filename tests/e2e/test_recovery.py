@@ -1,4 +1,4 @@
-"""Faults after which a running Pod is served again, with nothing done to it (docs/faults.md)."""
+"""Faults after which a running Pod is served again, without any action (docs/faults.md)."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Octets by chance to a running sidecar, from its clients and from its registry, and what must hold then.
+"""Bytes by chance to a running sidecar, from its clients and from its registry, and what must hold then.
 
 It lives, its log tells of no internal error, no traceback and no credential, none comes back to a client, and
 a plain request is served after each of them.
@@ -25,7 +25,7 @@ _PLAIN = "/files/plain-1.0.zip"
 
 
 class Finding(Exception):
-    """What should hold does not; the text tells the seed and the octets."""
+    """What should hold does not; the text tells the seed and the bytes."""
 
 
 class Stage:
@@ -38,7 +38,7 @@ class Stage:
         registry.on(_PLAIN, lambda call: call.reply(200, b"plain"))
 
     def play(self, seed: int) -> bool:
-        """One round: octets from both sides, then a plain request. Raises `Finding`.
+        """One round: bytes from both sides, then a plain request. Raises `Finding`.
 
         False if the credential rests from now on: the registry's chance was a 401.
         """

@@ -1,4 +1,4 @@
-"""Octets like those that peers send, and broken ones made of them. Pure: each is told by its seed."""
+"""Bytes that peers send, and broken variants of them. Pure: a seed determines each."""
 
 import gzip
 import random
@@ -75,7 +75,7 @@ PIECES += [
 
 
 def mutated(chance: random.Random, corpus: list[bytes]) -> bytes:
-    """One of the corpus with some octets put in, taken out, changed, repeated or joined with another one."""
+    """One of the corpus with some bytes put in, taken out, changed, repeated or joined with another one."""
     data = chance.choice(corpus)
     for _ in range(chance.choice((0, 1, 1, 2, 3, 8))):
         at = chance.randrange(len(data) + 1)
@@ -93,6 +93,6 @@ def mutated(chance: random.Random, corpus: list[bytes]) -> bytes:
 
 
 def pieces(chance: random.Random, data: bytes) -> list[bytes]:
-    """The same octets, cut in a few places."""
+    """The same bytes, cut in a few places."""
     places = sorted(chance.randrange(len(data) + 1) for _ in range(chance.choice((0, 0, 1, 3))))
     return [data[start:end] for start, end in zip([0, *places], [*places, len(data)], strict=True)]

@@ -1,4 +1,4 @@
-"""Whoever leaves, client or registry: the other side's connection ends within a second."""
+"""A client or a registry leaves: the connection of the other side ends within a second."""
 
 import contextlib
 import socket
@@ -99,7 +99,7 @@ def test_an_upload_that_breaks_off_ends(
 def test_an_upload_that_breaks_off_while_the_registry_stalls_ends(
     registry: Registry, sidecar: Sidecar
 ) -> None:
-    """By a reset alone: a plain close stands behind the octets that nobody can take, and cannot be seen."""
+    """By a reset alone: a plain close stands behind the bytes that nobody can take, and cannot be seen."""
     released = threading.Event()
 
     def stall(call: Call) -> None:

@@ -1,4 +1,4 @@
-"""Real clients that are asked to come again, because there is no grant yet or too much is under way.
+"""Real clients that must retry, because there is no grant yet or too many requests are in progress.
 
 All get 503 with Retry-After. pip, uv's installer and twine come again by themselves, with no flag; uv publish
 repeats no status of an upload (see `test_rotation_with_clients.py`), but that of its check URL, which it is
@@ -56,7 +56,7 @@ class Clients:
             assert_installed(done, "hello_there.py", self._folder / name)
 
     def publish_unchecked(self) -> str:
-        """What uv publish says at its end that is told of no check URL."""
+        """The output of uv publish without a check URL."""
         without = {key: value for key, value in self._variables.items() if key != "UV_PUBLISH_CHECK_URL"}
         done = self._run("unchecked", ["uv", "publish", self._to_upload], without)
         assert done.returncode != 0, done.stderr

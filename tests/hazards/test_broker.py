@@ -71,7 +71,7 @@ def test_a_token_that_is_not_there_yet_is_503(registry: Registry, tmp_path: Path
         assert broker.requests == []
 
 
-def test_a_refusal_tells_its_reason_to_every_kind_of_client(registry: Registry, tmp_path: Path) -> None:
+def test_a_refusal_names_its_reason_to_every_kind_of_client(registry: Registry, tmp_path: Path) -> None:
     problem = {"reason": "AccessDenied", "detail": "team/default may not get connectors/proxy pypi"}
     with Broker((403, problem)) as broker, sidecar_of_broker(tmp_path, broker) as sidecar:
         for _ in range(3):
@@ -177,7 +177,7 @@ def test_while_a_grant_is_renewed_the_one_before_serves_everybody_else(
 
 
 def test_a_broker_that_hangs_holds_up_nobody_who_has_a_grant(registry: Registry, tmp_path: Path) -> None:
-    """Whoever asks for the next one waits a moment for it; then the present grant serves that request too."""
+    """The request that asks for the next grant waits a moment for it, and then uses the present grant."""
     registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
     with Broker(grant(registry, soft_seconds=0)) as broker, sidecar_of_broker(tmp_path, broker) as sidecar:
         assert sidecar.get(WHEEL).status == 200
@@ -214,7 +214,7 @@ def test_a_broker_that_hangs_for_one_connector_holds_up_no_other(registry: Regis
     assert [one["connector"] for one in broker.asked()] == ["team/hangs", "team/works"]
 
 
-def test_an_answer_of_the_broker_in_single_octets_is_read(registry: Registry, tmp_path: Path) -> None:
+def test_an_answer_of_the_broker_in_single_bytes_is_read(registry: Registry, tmp_path: Path) -> None:
     def drips(call: Call) -> None:
         call.read_body()
         document = json.dumps(grant(registry).document()).encode()

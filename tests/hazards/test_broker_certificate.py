@@ -1,6 +1,6 @@
-"""A broker whose certificate the sidecar cannot verify is told apart from one that cannot be reached.
+"""The sidecar distinguishes a broker that it cannot verify from a broker that it cannot reach.
 
-The product removed and installed again has a new authority, which a Pod from before was not given.
+After removal and installation, the product has a new authority, which older Pods do not trust.
 """
 
 import ssl

@@ -1,4 +1,4 @@
-"""The registry's TLS is always verified, and what is wrong with it stands in the sentence."""
+"""The sidecar always verifies the registry's TLS, and the sentence names the fault."""
 
 import ssl
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A registry that cannot be reached: the Connector may have been corrected, so a newer grant is asked for."""
+"""If a registry cannot be reached, the sidecar asks for a new grant: the address may be corrected by now."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The credential reaches the registry's own origin, over TLS, and nobody else."""
+"""The credential reaches only the registry's own origin, over TLS."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Many at once: each is served, and one that stalls holds back nobody else."""
+"""Many requests at once: each is served, and a stalled request delays no other."""
 
 import contextlib
 import http.client

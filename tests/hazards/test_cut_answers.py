@@ -1,4 +1,4 @@
-"""A credential that a registry repeats where its long error is cut: half of it is hidden as well."""
+"""A registry repeats the credential where its long error page is cut: half a credential is hidden as well."""
 
 import pytest
 
@@ -14,7 +14,7 @@ SHOWN = 64 * 1024
 def test_the_first_half_of_a_credential_is_not_shown(
     registry: Registry, sidecar: Sidecar, secret: str, is_packed: bool
 ) -> None:
-    """Whoever asks chooses the length of the path that stands before it in the page, and so the place."""
+    """The client chooses the length of the path before it in the page, and so its place."""
     for missing in (1, len(secret) // 2):
         shown = secret[:-missing]
         page = b"x" * (SHOWN - len(shown)) + secret.encode() + b"x" * 10_000

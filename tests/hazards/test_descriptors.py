@@ -1,4 +1,4 @@
-"""More connections than there is room for: the oldest idle ones give way, the process lives on."""
+"""More connections than descriptors: the oldest idle connections are closed, and the process lives on."""
 
 import os
 import resource
@@ -62,7 +62,7 @@ def test_the_lobby_has_a_bound_and_the_oldest_give_way(registry: Registry, sidec
 def test_a_process_out_of_descriptors_serves_the_newest(
     registry: Registry, tmp_path: Path, peer_uid: int | None
 ) -> None:
-    """Under `run` the look-up of the peer takes a descriptor too, perhaps the one that is missing."""
+    """Under `run`, the look-up of the peer takes a descriptor too, perhaps the last."""
     with running_sidecar(tmp_path, grant(registry), peer_uid=peer_uid) as sidecar, ExitStack() as stack:
         assert sidecar.get(WHEEL).status == 200
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -133,7 +133,7 @@ LEFT_AT = {
 
 @pytest.mark.parametrize("sent", LEFT_AT.values(), ids=LEFT_AT.keys())
 @pytest.mark.parametrize("reset", [False, True], ids=["closes", "resets"])
-def test_whoever_leaves_leaves_no_descriptor_behind(
+def test_a_client_that_leaves_leaves_no_descriptor_behind(
     registry: Registry, sidecar: Sidecar, sent: bytes, reset: bool
 ) -> None:
     def begins(call: Call) -> None:

@@ -1,4 +1,4 @@
-"""Answers that come while an upload still flows: the client hears them, and interim ones end nothing."""
+"""Answers before the end of an upload reach the client, and interim answers end nothing."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def test_a_registry_that_answers_and_resets_is_heard_all_the_same(tmp_path: Path
     def refuses(call: Call) -> None:
         call.read_some()
         call.start(413, {"Content-Length": "8", "Connection": "close"})
-        call.send(b"too much")  # and closes with unread octets: a reset
+        call.send(b"too much")  # and closes with unread bytes: a reset
 
     with (
         Registry(server_context() if is_tls else None) as registry,

@@ -1,4 +1,4 @@
-"""What goes wrong around the proxy while it works: aborts on both sides, a log that nobody reads."""
+"""Faults around the working proxy: aborts on both sides, a log that nobody reads."""
 
 import http.client
 import json

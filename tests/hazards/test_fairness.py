@@ -1,7 +1,7 @@
 """A peer that is always ready, and so never makes the proxy wait, takes no more than its turn.
 
-A loop that goes on with one connection as long as it can would serve nobody else. That is seen only with
-transfers that never pause: so the registry speaks plain http here, and the greedy ones are as fast as can be.
+A loop that stays with one connection as long as it can would serve no other. That shows only with
+transfers that never pause: so the registry uses plain http here, and the greedy peers are very fast.
 """
 
 import contextlib

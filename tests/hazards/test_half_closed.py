@@ -1,4 +1,4 @@
-"""Half-closed connections, and ends that arrive together with the last octets, on both sides."""
+"""Half-closed connections, and ends that arrive together with the last bytes, on both sides."""
 
 import contextlib
 import socket
@@ -51,7 +51,7 @@ def ask_and_half_close(sidecar: Sidecar, data: bytes) -> bytes:
 def test_a_client_that_half_closes_gets_the_whole_answer_or_an_end(
     registry: Registry, sidecar: Sidecar, path: str
 ) -> None:
-    """Most proxies take it for one that left, and so may we; no answer may look whole and be none."""
+    """Most proxies treat it as a client that left, and so may we. A partial answer must not look whole."""
     registry.on("*", lambda call: call.reply(200, BODY))
     before = open_files(sidecar.process.pid)
     for _ in range(10):

@@ -113,7 +113,7 @@ def test_what_frames_a_response_without_end_breaks_it_and_is_not_gathered(
 
 
 def test_a_response_with_as_many_fields_as_fit_is_passed_on(registry: Registry, sidecar: Sidecar) -> None:
-    """As raw octets: Python's client takes a hundred fields at most."""
+    """As raw bytes: Python's client takes a hundred fields at most."""
     registry.on(WHEEL, lambda call: call.send(OK + b"a:\r\n" * 7000 + b"Content-Length: 5\r\n\r\nwheel"))
     raw = sidecar.exchange(START + b"Connection: close\r\n\r\n")
     assert raw.count(b"\r\na: \r\n") + raw.count(b"\na: \r") >= 7000

@@ -37,7 +37,7 @@ def test_this_listener_is_served_by_each_of_its_names(sidecar: Sidecar, host: st
         "Host: localhost\r\nHost: evil.example",
         "Host: localhost\r\nHost: localhost",
         "Host: 127.0.0.1:PORT\r\nHost: evil.example",
-        # our name in front or behind, and somebody else's for whoever reads the value in another way
+        # our name in front or behind, and another name for a server that reads the value differently
         "Host: 127.0.0.1:PORT@evil.example",
         "Host: evil.example@127.0.0.1:PORT",
         "Host: user:password@127.0.0.1:PORT",

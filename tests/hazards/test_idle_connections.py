@@ -1,4 +1,4 @@
-"""Connections that wait for their next request, on both sides: used again, and no error if they ended."""
+"""Idle connections, on both sides: they are used again, and cause no error if they have ended."""
 
 import http.client
 import threading

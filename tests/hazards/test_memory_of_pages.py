@@ -1,4 +1,4 @@
-"""Many pages at once, as many as there are places for: they fit into the memory that the webhook grants."""
+"""As many pages at once as there are places fit into the memory limit that the webhook sets."""
 
 import functools
 import gzip

@@ -1,4 +1,4 @@
-"""A policy of packages: whatever is asked for, by whatever way, nothing kept back leaves the registry."""
+"""A policy of packages: no request, in any spelling, gets a denied package from the registry."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,7 +120,7 @@ def test_no_redirect_leads_to_a_package_that_is_kept_back(
     assert [one.target for one in (*registry.requests, *elsewhere.requests)] == [place, place]
 
 
-def test_a_redirect_to_storage_whose_names_tell_nothing_is_followed(
+def test_a_redirect_to_storage_with_meaningless_names_is_followed(
     registry: Registry, elsewhere: Registry, kept: Sidecar
 ) -> None:
     registry.on(

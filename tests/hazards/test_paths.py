@@ -80,7 +80,7 @@ TRICKS = {
 def test_a_target_that_servers_read_in_more_than_one_way_goes_nowhere(
     registry: Registry, sidecar: Sidecar, method: str, target: str
 ) -> None:
-    """Sent as raw octets, for clients mend some of them before they send."""
+    """Sent as raw bytes, for clients mend some of them before they send."""
     registry.on("*", lambda call: call.reply(200, b"secrets"))
     head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     raw = sidecar.exchange(head.encode() + b"Content-Length: 0\r\n" * (method == "POST") + b"\r\n")
@@ -105,7 +105,7 @@ def test_a_method_that_no_package_client_uses_goes_nowhere(
 @pytest.mark.parametrize(
     "target", ["/simple/%66oo/", "/files/%66oo-1.0.tar.gz", "/f/foo-1.0.tar.gz?a=%2f..&b=//"]
 )
-def test_what_has_one_meaning_is_passed_octet_for_octet(
+def test_what_has_one_meaning_is_passed_byte_for_byte(
     registry: Registry, sidecar: Sidecar, target: str
 ) -> None:
     """The detector of this file can say yes."""

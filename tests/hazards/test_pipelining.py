@@ -1,4 +1,4 @@
-"""Requests that do not wait for the answer before: answered in their order, none lost, none invented."""
+"""Pipelined requests are answered in their order, without losses or inventions."""
 
 import http.client
 import io
@@ -145,7 +145,7 @@ def test_a_client_that_only_sends_does_not_fill_the_memory(registry: Registry, s
 @pytest.mark.parametrize(
     "begins", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"], ids=["head", "body"]
 )
-def test_a_client_that_leaves_behind_unread_octets_is_seen_to_leave(
+def test_a_client_that_leaves_behind_unread_bytes_is_seen_to_leave(
     registry: Registry, sidecar: Sidecar, begins: bytes, behind: bytes
 ) -> None:
     """Its end stands behind what it sent ahead, which nobody reads while the registry stalls."""

@@ -1,4 +1,4 @@
-"""Ranges, HEAD and conditional requests: a file's octets and validators pass as they are."""
+"""Ranges, HEAD and conditional requests: a file's bytes and validators pass as they are."""
 
 import hashlib
 import os

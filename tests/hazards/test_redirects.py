@@ -58,7 +58,7 @@ def test_no_spelling_of_loopback_is_reached(registry: Registry, sidecar: Sidecar
         ("/x HTTP/1.1", "/x%20HTTP/1.1"),
         ("/x?y= HTTP/1.0", "/x?y=%20HTTP/1.0"),
         ("/files/a\tb.whl", "/files/a%09b.whl"),
-        ("/files/\u00e9.whl", "/files/%E9.whl"),  # as its octets are
+        ("/files/\u00e9.whl", "/files/%E9.whl"),  # as its bytes are
         ('/"<>`{}|\\^', "/%22%3C%3E%60%7B%7D%7C%5C%5E"),
         ("/a%2Fb?c=%26&d=~#e", "/a%2Fb?c=%26&d=~"),
         ("/a%0d%0aX:y", "/a%0d%0aX:y"),

@@ -38,7 +38,7 @@ ANSWERS = {
 def test_an_answer_that_can_be_read_in_two_ways_is_502(
     registry: Registry, sidecar: Sidecar, data: bytes, request_head: bytes
 ) -> None:
-    """Split by the registry, or by whoever chose a value that it repeats."""
+    """Split by the registry, or by a client that chose a value which the registry repeats."""
     registry.on("*", lambda call: call.send(data))
     raw = sidecar.exchange(request_head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
     assert raw.startswith(b"HTTP/1.1 502 "), raw

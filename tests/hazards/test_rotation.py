@@ -1,4 +1,4 @@
-"""A refused credential: one newer grant, one more try, and no account is locked."""
+"""After a refused credential: one newer grant, one more try, and no locked account."""
 
 from http.client import HTTPConnection
 from pathlib import Path
@@ -134,7 +134,7 @@ def test_while_the_broker_is_down_a_refused_credential_is_not_tried_again(
     assert len(registry.requests) == 2
 
 
-def test_an_anonymous_connector_is_told_what_the_registry_wants(registry: Registry, tmp_path: Path) -> None:
+def test_an_anonymous_connector_reads_what_the_registry_asks_for(registry: Registry, tmp_path: Path) -> None:
     registry.on("*", only_the_new())
     with running_sidecar(tmp_path, grant(registry, credential=None)) as sidecar:
         for reply in (sidecar.get(WHEEL), sidecar.upload(b"x")):

@@ -1,4 +1,4 @@
-"""Real clients while the credential is rotated: what they mend by themselves, with no flag.
+"""Real clients while the credential is rotated: the failures that they retry by themselves, without flags.
 
 twine repeats an upload after a 503, uv publish only one whose connection broke (0.13.9 was tried with 500,
 502, 503, 504 and 429, each with Retry-After). Each gets what it repeats. flit, hatch, pdm and poetry repeat
@@ -112,7 +112,7 @@ REFUSALS = [after_the_whole_body, in_the_middle]
 
 
 def store_uploads(registry: Registry, refuses: Callable[[Call], None]) -> list[int]:
-    """Only those with the new credential; the sizes of their bodies."""
+    """Accepts only uploads with the new credential; the sizes of their bodies."""
     stored: list[int] = []
 
     def script(call: Call) -> None:
@@ -216,7 +216,7 @@ class Rotating:
 
 
 @pytest.mark.parametrize("client", [pip_download, uv_download], ids=lambda one: one.__name__)
-def test_a_download_whose_credential_was_rotated_is_gone_on_with_by_the_client(
+def test_a_client_resumes_a_download_whose_credential_was_rotated(
     registry: Registry, sidecar: Sidecar, wheel: Path, client: Client
 ) -> None:
     Rotating(registry, wheel)

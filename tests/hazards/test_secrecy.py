@@ -1,4 +1,4 @@
-"""The credential comes back to nobody: not in a log, not in an answer, not through a registry's echo.
+"""The credential never comes back: not in a log, not in an answer, not through a registry's echo.
 
 Every sidecar of these tests runs at debug level, and every response and log line is searched for the canary
 (`support/sidecars/running.py`). These cases try hardest, and prove that the search finds something.
@@ -97,7 +97,7 @@ def test_no_header_repeats_the_credential_whatever_the_status(
 
 @pytest.mark.parametrize("name", ["Location", "Content-Location", "Link", "Refresh"])
 @pytest.mark.parametrize("status", [200, 201, 203, 206, 304])
-def test_no_success_tells_where_it_lives(
+def test_no_success_names_the_storage_address(
     registry: Registry, sidecar: Sidecar, status: int, name: str
 ) -> None:
     """A signed address is a credential, and leads past the proxy."""

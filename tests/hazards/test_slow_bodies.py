@@ -1,4 +1,4 @@
-"""Slow bodies both ways: in constant memory, octet for octet, and at nobody else's expense."""
+"""Slow bodies both ways: in constant memory, byte for byte, and at nobody else's expense."""
 
 import hashlib
 import http.client
@@ -107,7 +107,7 @@ class SlowReader:
         self.sock.connect(("127.0.0.1", sidecar.port))
 
     def ask(self, path: str, piece: int) -> bytes:
-        """The decoded body of a GET; in sips of `piece` octets at most."""
+        """The decoded body of a GET; in sips of `piece` bytes at most."""
         self.sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         response = http.client.HTTPResponse(self.sock)
         response.begin()
@@ -141,7 +141,7 @@ def as_chunks(body: bytes, piece: int) -> Script:
     ],
     ids=["a file", "a file in chunks", "a page in chunks", "a page"],
 )
-def test_a_client_that_sips_gets_every_octet_of_a_registry_that_pours(
+def test_a_client_that_sips_gets_every_byte_of_a_registry_that_pours(
     registry: Registry, sidecar: Sidecar, path: str, script: Script, body: bytes
 ) -> None:
     """Each write is taken in part only: the rest must follow, once."""
@@ -153,7 +153,7 @@ def test_a_client_that_sips_gets_every_octet_of_a_registry_that_pours(
 
 
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["fixed", "chunked"])
-def test_a_registry_that_sips_gets_every_octet_of_a_client_that_pours(
+def test_a_registry_that_sips_gets_every_byte_of_a_client_that_pours(
     tmp_path: Path, is_chunked: bool
 ) -> None:
     """Plain http and the smallest of buffers: the proxy's writes are taken in part only."""
@@ -177,7 +177,7 @@ def test_a_registry_that_sips_gets_every_octet_of_a_client_that_pours(
 
 
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["fixed", "chunked"])
-def test_an_upload_in_single_octets_arrives(registry: Registry, sidecar: Sidecar, is_chunked: bool) -> None:
+def test_an_upload_in_single_bytes_arrives(registry: Registry, sidecar: Sidecar, is_chunked: bool) -> None:
     registry.on("/upload/", stored)
     body = form(body_of(500))
     framing = b"Transfer-Encoding: chunked" if is_chunked else b"Content-Length: %d" % len(body)

@@ -28,10 +28,10 @@ def test_a_head_that_arrives_slowly_is_served_and_holds_up_nobody(
         assert slow[0].recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_head_that_never_ends_is_given_up_whether_nothing_comes_or_one_octet_after_the_other(
+def test_a_head_that_never_ends_is_given_up_whether_nothing_comes_or_one_byte_after_the_other(
     sidecar: Sidecar,
 ) -> None:
-    """Slowloris: the limit is for all of it, for each octet that comes would start another one anew."""
+    """Slowloris: the limit is for the whole head, because a limit for each byte would never expire."""
     started = time.monotonic()
     ended: list[float] = []
 
@@ -54,7 +54,7 @@ def test_a_head_that_never_ends_is_given_up_whether_nothing_comes_or_one_octet_a
     assert max(ended) < 15
 
 
-def test_a_registrys_head_in_single_octets_is_read(registry: Registry, sidecar: Sidecar) -> None:
+def test_a_registrys_head_in_single_bytes_is_read(registry: Registry, sidecar: Sidecar) -> None:
     def drips(call: Call) -> None:
         for octet in b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: "a"\r\n\r\nwheel':
             call.send(bytes([octet]))

@@ -116,7 +116,7 @@ def test_such_a_head_is_refused_on_a_kept_connection_too(
 
 
 def test_such_a_head_is_refused_however_it_is_cut(registry: Registry, sidecar: Sidecar) -> None:
-    """Only the worst: a reader that sees a head's end one octet late would take the rest for a request."""
+    """Only the worst: a reader that sees a head's end one byte late would take the rest for a request."""
     data = SHAPES["length and coding"]
     ends = [data.index(b"\r\n\r\n") + shift for shift in range(5)]
     answers: list[bytes] = []
@@ -212,8 +212,8 @@ def test_what_is_no_trick_is_served(registry: Registry, sidecar: Sidecar) -> Non
         assert sidecar.exchange(closing).startswith(b"HTTP/1.1 200 "), data
 
 
-def test_what_the_registry_gets_is_written_anew(registry: Registry, sidecar: Sidecar) -> None:
-    """Whatever way the client found to write a number: the registry sees the one that was understood."""
+def test_the_registry_gets_a_head_of_our_own_writing(registry: Registry, sidecar: Sidecar) -> None:
+    """The registry sees the number as the proxy understood it, in any spelling of the client's."""
     sidecar.exchange(POST + b"Connection: close\r\nContent-Length:\t000%d \r\n\r\n" % len(FORM) + FORM)
     # the registry may learn only now of a chunked one that an earlier test broke off
     lengths = [one.header("content-length") for one in registry.requests]

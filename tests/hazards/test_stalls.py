@@ -1,6 +1,6 @@
-"""Peers that stop in the middle and stay: each wait has its limit and its reason, and holds up nobody else.
+"""Peers that stall: each wait has its limit and its reason, and delays no other request.
 
-The limits are minutes, so the clock is put forward.
+The limits are minutes, so the tests advance the clock.
 """
 
 import select
@@ -255,7 +255,7 @@ class Flood:
 def test_a_client_that_reads_nothing_for_300_s_is_left_and_has_no_whole_answer(
     stage: Stage, path: str, flood: Flood
 ) -> None:
-    """From one read to the next: whoever unpacks what it has may take its time."""
+    """From one read to the next: a client that unpacks its data may take its time."""
     gone = stage.registry.gone
     stage.registry.on(path, flood)
     with stage.connect() as sock:

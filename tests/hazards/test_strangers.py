@@ -1,4 +1,4 @@
-"""Who is not served: TLS clients, other machines, other users of this one."""
+"""Strangers are not served: TLS clients, other machines, other users of this machine."""
 
 import os
 import socket
@@ -71,7 +71,7 @@ def test_other_users_of_the_machine_are_refused(
     assert bool(registry.requests) is is_answered
 
 
-def test_a_user_who_is_not_served_is_told_apart_on_any_machine(registry: Registry, tmp_path: Path) -> None:
+def test_a_user_who_is_not_served_is_recognised_on_any_machine(registry: Registry, tmp_path: Path) -> None:
     """As root the stranger is made, else it is this process that is the stranger: nothing is skipped."""
     me = os.getuid()
     asks = (

@@ -1,4 +1,4 @@
-"""TLS towards the registry: records cut in any place, either version, and what comes besides the data."""
+"""TLS towards the registry: records cut in any place, both versions, and messages besides the data."""
 
 import random
 import select

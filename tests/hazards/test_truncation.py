@@ -1,4 +1,4 @@
-"""A body that is too short never looks complete to the client, and what is too long joins nothing else."""
+"""A body that is too short never looks complete to the client, and surplus bytes join no other answer."""
 
 import contextlib
 import http.client
@@ -193,7 +193,7 @@ def test_an_answer_that_is_no_http_is_502_with_a_sentence(
     assert "is no HTTP" in reply.reason
 
 
-def test_a_page_that_is_broken_from_its_first_octet_is_502_with_a_sentence(
+def test_a_page_that_is_broken_from_its_first_byte_is_502_with_a_sentence(
     registry: Registry, sidecar: Sidecar
 ) -> None:
     headers = {"Content-Encoding": "gzip", **HTML}
@@ -215,7 +215,7 @@ def test_over_plain_http_an_early_end_of_a_fixed_body_is_seen_to(tmp_path: Path)
 GET = f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
-def test_octets_beyond_a_response_never_become_part_of_the_next(registry: Registry, sidecar: Sidecar) -> None:
+def test_bytes_beyond_a_response_never_become_part_of_the_next(registry: Registry, sidecar: Sidecar) -> None:
     def too_much(call: Call) -> None:
         call.start(200, {"Content-Length": "1"})
         call.send(b"xHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
@@ -236,7 +236,7 @@ def test_octets_beyond_a_response_never_become_part_of_the_next(registry: Regist
         assert sidecar.get(WHEEL).body == b"clean"
 
 
-def test_octets_beyond_an_upload_are_no_part_of_it(registry: Registry, sidecar: Sidecar) -> None:
+def test_bytes_beyond_an_upload_are_no_part_of_it(registry: Registry, sidecar: Sidecar) -> None:
     """They are the next request, or none."""
     registry.on("/upload/", lambda call: call.reply(200, b"stored"))
     for beyond in (b"more", b"\r\n0\r\n\r\n", b"\0" * 100):

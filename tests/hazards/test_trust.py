@@ -1,4 +1,4 @@
-"""A registry's 401 is believed slowly: what is refused, what is tried again, and how often at most."""
+"""The sidecar believes a registry's 401 slowly: what it refuses, what it retries, and how often at most."""
 
 import socket
 from collections.abc import Iterator

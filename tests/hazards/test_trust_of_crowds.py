@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 10.0
 def test_all_that_were_refused_among_others_are_served_at_once(
     registry: Registry, tmp_path: Path, count: int
 ) -> None:
-    """Second tries go alone; each waited 2 s for the one before, from the eleventh on in vain."""
+    """Second tries go alone. Each used to wait 2 s for the previous try, from the eleventh on in vain."""
     account, seen, lock, all_here = Account(registry), set[str](), Lock(), Barrier(CROWD)
 
     def is_refused(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""Real clients while a registry answers 401: what they get done, and how often the account is tried."""
+"""Real clients while a registry answers 401: their results, and the number of tries of the account."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A registry that cannot be reached: each way to fail has its sentence, its limit, and no other victim."""
+"""A registry that cannot be reached: each failure has its sentence and limit, and hurts no other request."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Bodies that nobody wants, of redirects and refusals: never worth more than a connection."""
+"""Unwanted bodies of redirects and refusals never cost more than a connection."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ LONG_SECONDS = 15.0
 
 
 def drips(status: int, headers: dict[str, str]) -> Script:
-    """Its body comes in single octets, well before any single read gives up."""
+    """Its body comes in single bytes, well before any single read gives up."""
 
     def script(call: Call) -> None:
         call.start(status, {"Content-Length": "60000", **headers})

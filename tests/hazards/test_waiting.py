@@ -1,6 +1,6 @@
 """Waiting costs no CPU: in whatever state a peer leaves the proxy, the process comes to rest.
 
-A loop that is told again and again of something that it does not act on (the end of a stream, data that it
+A loop that gets the same event again and again without acting on it (the end of a stream, data that it
 does not want yet, a connection that it cannot accept) turns without end, and no test of answers would notice.
 Names of these tests go on after "the process rests beside".
 """
@@ -247,7 +247,7 @@ def test_the_detector_of_this_file_sees_a_loop_that_spins() -> None:
 def test_connections_that_cannot_be_accepted(
     registry: Registry, sidecar: Sidecar, stalled: threading.Event
 ) -> None:
-    """Out of descriptors, and all that are open are at work: those that knock must wait, and so must we."""
+    """All descriptors are in use by working connections: new connections must wait, and so must the loop."""
     registry.on(WHEEL, lambda call: stalled.wait(PATIENCE_SECONDS) and None)
     with ExitStack() as stack:
         for _ in range(5):

@@ -1,7 +1,7 @@
 """An API server alone: etcd, kube-apiserver and a few controllers on free loopback ports, ready in seconds.
 
 No root, no namespaces, no node: its children die with it, however it ends. Several may run side by side.
-It lives until its standard input ends, so not longer than whoever started it.
+It lives until its standard input ends, so not longer than the process that started it.
 """
 
 import json

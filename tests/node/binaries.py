@@ -82,7 +82,7 @@ GITEA = Program("gitea", "code.gitea.io/gitea", "about 6 minutes", data=("option
 
 
 def build(say: Callable[[str], None], programs: Sequence[Program] = PROGRAMS) -> None:
-    """Builds what is not there."""
+    """Builds the missing programs."""
     for program in programs:
         if not program.is_built:
             with _lock(program, say):
@@ -91,7 +91,7 @@ def build(say: Callable[[str], None], programs: Sequence[Program] = PROGRAMS) ->
 
 
 def missing() -> str | None:
-    """What keeps the cluster's programs from being built here, or None."""
+    """The reason why the cluster's programs cannot be built here, or None."""
     if all(program.is_built for program in PROGRAMS) or shutil.which("go"):
         return None
     return "Go is not installed, and Kubernetes has not been built yet: install Go 1.26 or newer"

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-LIFE = timedelta(days=7)  # a cluster of tests lives minutes; a developer's is brought up anew now and then
+LIFE = timedelta(days=7)  # a cluster of tests lives minutes; developers restart theirs now and then
 CLOCK_SKEW = timedelta(hours=1)
 
 Key = ec.EllipticCurvePrivateKey

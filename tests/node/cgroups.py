@@ -1,4 +1,4 @@
-"""The one thing that no namespace takes along: the control groups of the node's Pods, below one of ours."""
+"""The control groups of the node's Pods, below one of ours. No namespace removes them at its end."""
 
 import time
 from contextlib import suppress
@@ -9,7 +9,7 @@ REMOVE_SECONDS = 10.0  # the processes in them are dead; the kernel lets go of t
 
 
 def make(name: str) -> None:
-    """In each hierarchy of version 1, or in the one of version 2."""
+    """In each hierarchy of version 1, or in the single hierarchy of version 2."""
     if (ROOT / "cgroup.controllers").exists():
         for controller in (ROOT / "cgroup.controllers").read_text().split():
             with suppress(OSError):  # one that cannot be delegated is one that the kubelet can do without
@@ -24,7 +24,7 @@ def make(name: str) -> None:
 
 
 def remove(name: str) -> None:
-    """Whatever is left is tried again until the kernel has let go."""
+    """Retries until the kernel has let go of all groups."""
     deadline = time.monotonic() + REMOVE_SECONDS
     while left := _existing(name):
         for top in left:
@@ -43,7 +43,7 @@ def _existing(name: str) -> list[Path]:
 
 
 def _hierarchies() -> list[Path]:
-    """Of version 1, and the one of version 2 that stands beside them on many machines: runc uses it too."""
+    """The hierarchies of version 1, and the single one of version 2, which runc uses beside them."""
     return sorted(
         path
         for path in ROOT.iterdir()

@@ -1,4 +1,4 @@
-"""The components of Kubernetes: with which arguments each is started. One function per component, no I/O."""
+"""The components of Kubernetes and the arguments of each. One function per component, no I/O."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ API_ONLY_CONTROLLERS = (
 
 
 def with_node(pki: Path) -> tuple[str, ...]:
-    """What more the API server needs where there are a kubelet and aggregated API servers."""
+    """The further arguments of an API server with a kubelet and aggregated API servers."""
     return (
         f"--kubelet-client-certificate={pki}/kubelet-client.crt",
         f"--kubelet-client-key={pki}/kubelet-client.key",
@@ -45,7 +45,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """Where the parts of one control plane find each other."""
+    """The addresses at which the parts of a control plane find each other."""
 
     programs: Path
     """The folder of etcd, kube-apiserver, …"""

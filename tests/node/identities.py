@@ -1,4 +1,4 @@
-"""Who is who in a test cluster: the certificates and kubeconfigs of its components, written for one run."""
+"""The identities of a test cluster: certificates and kubeconfigs of its components, written for one run."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def write(plane: ControlPlane) -> None:
 
 
 def _write_front_proxy(pki: Path) -> None:
-    """An authority of its own: whoever has its leaf may name any user."""
+    """An authority of its own: a holder of its leaf may name any user."""
     front = Authority.create("front-proxy")
     front.pair.write(pki, "front-proxy-ca")
     front.client("front-proxy-client").write(pki, "front-proxy-client")

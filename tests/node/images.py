@@ -29,7 +29,7 @@ def build(say: Callable[[str], None]) -> list[Path]:
 
 
 def load(node: Node, archives: Sequence[Path], say: Callable[[str], None]) -> None:
-    """Archives are named by content: those of the last call are in the image store that the node keeps."""
+    """Archives are named by content. The node's image store holds the archives of the last call."""
     record = node.state / "loaded.json"
     last = json.loads(record.read_text()) if record.exists() else []
     for archive in archives:

@@ -1,4 +1,4 @@
-"""A node's places and numbers, and how to be inside it from outside: what its supervisor and its users share.
+"""A node's folders and numbers, and the way into it: shared by its supervisor and its users.
 
 A node is one process id namespace with mounts and a network of its own. Its first process is the supervisor;
 when that ends, the kernel ends all others and takes mounts, interfaces and rules with them.
@@ -26,13 +26,13 @@ PAUSE_IMAGE = "localhost/pypi-connector-pause:own"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One of several that may exist, by name."""
+    """A node; several may exist, each by its name."""
 
     name: str = DEFAULT
 
     @property
     def run(self) -> Path:
-        """What dies with the node: certificates, mounted folders, the database."""
+        """The folder that dies with the node: certificates, mounted folders, the database."""
         return CACHE / "nodes" / self.name / "run"
 
     @property
@@ -42,12 +42,12 @@ class Node:
 
     @property
     def state(self) -> Path:
-        """What is kept: the image store, so that images are unpacked once."""
+        """The folder that stays: the image store, so that images are unpacked once."""
         return CACHE / "nodes" / self.name / "state"
 
     @property
     def cgroup(self) -> str:
-        """The one thing that all of the machine shares, so its name tells nodes of other caches apart too."""
+        """The whole machine shares this name, so it also distinguishes nodes of other caches."""
         return f"pypi-connector-{self.name}-{hashlib.sha256(bytes(self.run)).hexdigest()[:6]}"
 
     @property
@@ -83,7 +83,7 @@ class Node:
         return ["nsenter", f"--target={pid}", *options, "--", *command]
 
     def environment(self) -> dict[str, str]:
-        """For what runs inside: the cluster's kubectl first, and nothing that would lead it elsewhere."""
+        """The environment inside: the cluster's kubectl first, and no variable that leads it elsewhere."""
         proxies = {"http_proxy", "https_proxy", "all_proxy"}
         inherited = {key: value for key, value in os.environ.items() if key.lower() not in proxies}
         path = f"{KUBERNETES.folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"

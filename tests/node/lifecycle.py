@@ -1,4 +1,4 @@
-"""A node from its beginning to its end: brought up, kept, taken down without a leftover.
+"""A node from start to end: brought up, kept, taken down without leftovers.
 
 Outside of the node's namespaces one process stays, its keeper: it waits for the supervisor's end, in whatever
 way, and removes what no namespace holds (cgroups, files). `down` only ends the supervisor.
@@ -27,7 +27,7 @@ UP_SECONDS = 300.0  # the supervisor gives up earlier, and says why
 
 
 def missing() -> str | None:
-    """Why there can be no node on this machine, or None."""
+    """The reason why this machine can have no node, or None."""
     if os.geteuid() != 0:
         return "a node needs root: run as root, or set KUBECONFIG to a cluster of your own (docs/cluster.md)"
     wanting = packages.wanting()
@@ -60,7 +60,7 @@ def up(node: Node, say: Callable[[str], None]) -> None:
 
 
 def down(node: Node, say: Callable[[str], None]) -> None:
-    """Idempotent, and cleans what a node that was killed with its keeper has left."""
+    """Idempotent. It also removes the leftovers of a node that was killed with its keeper."""
     with _lock(node):
         begin = time.monotonic()
         was_up = node.supervisor is not None
@@ -157,7 +157,7 @@ def _start_keeper(node: Node) -> "subprocess.Popen[bytes]":
 
 
 def _only_child(process: "subprocess.Popen[bytes]") -> int | None:
-    """Of unshare; None when it ended before it had one."""
+    """The child of unshare; None if unshare ended before it had a child."""
     while process.poll() is None:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         if children:
@@ -187,7 +187,7 @@ def _clean(node: Node) -> None:
 
 
 def _end_visitors(node: Node) -> None:
-    """Whoever entered the network from outside and is still there: each would keep all of it alive."""
+    """Processes that entered the network from outside and are still there: each would keep it alive."""
     network = node.run / "network"
     if not network.exists():
         return

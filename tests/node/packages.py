@@ -1,4 +1,4 @@
-"""What the node needs of the operating system, found on PATH or installed as Debian packages."""
+"""The operating system's programs for the node, from PATH or from Debian packages."""
 
 import os
 import shutil
@@ -32,13 +32,13 @@ def cni_programs() -> Path | None:
 
 
 def wanting() -> list[str]:
-    """Packages that are not there."""
+    """The missing packages."""
     packages = {package for program, package in PACKAGES.items() if _which(program) is None}
     return sorted(packages | ({CNI_PACKAGE} if cni_programs() is None else set()))
 
 
 def install(say: Callable[[str], None]) -> None:
-    """Installs what is missing; nothing is started by it where no service manager runs."""
+    """Installs the missing packages. Without a service manager, that starts nothing."""
     packages = wanting()
     if not packages:
         return
@@ -57,5 +57,5 @@ def install(say: Callable[[str], None]) -> None:
 
 
 def _which(program: str) -> str | None:
-    """Also where an ordinary user's PATH does not look."""
+    """Also searches folders that are not on an ordinary user's PATH."""
     return shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))

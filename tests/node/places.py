@@ -1,4 +1,4 @@
-"""Where the test cluster keeps what it makes: everything outside the checkout, in one folder of the cache."""
+"""The places of the test cluster's files: all are outside the checkout, in one folder of the cache."""
 
 import hashlib
 import os
@@ -10,6 +10,6 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pypi
 
 
 def keyed(name: str, version: str, *sources: Path) -> Path:
-    """A folder named by version and content: what was built from other sources is never taken for this."""
+    """A folder named by version and content, so that builds of other sources are never mistaken for this."""
     digest = hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()[:12]
     return CACHE / f"{name}-{version}-{digest}"

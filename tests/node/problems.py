@@ -1,4 +1,4 @@
-"""What can be wrong with the machine or the cluster, as sentences for the person who typed `make`."""
+"""Problems of the machine or the cluster, as sentences for the person who typed `make`."""
 
 
 class Problem(Exception):

@@ -1,4 +1,4 @@
-"""People and tests inside of a node: a shell, one program, or the whole run of `make e2e`."""
+"""People and tests inside a node: a shell, a program, or the whole run of `make e2e`."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ Say = Callable[[str], None]
 
 
 def instructions(node: Node) -> str:
-    """What to do with a node that is up."""
+    """Instructions for a node that is up."""
     return "\n".join(
         [
             "use it so:",
@@ -38,7 +38,7 @@ def enter(node: Node, program: Sequence[str]) -> None:
 
 
 def test(node: Node, options: Sequence[str], say: Say) -> int:
-    """pytest's exit code. The last that is printed are the closing lines."""
+    """pytest's exit code. The summary lines are printed last."""
     options = [word for index, word in enumerate(options) if (index, word) != (0, "--")]
     if os.environ.get("KUBECONFIG"):
         say("KUBECONFIG is set: the tests use that cluster and the images loaded there (docs/cluster.md)")

@@ -1,4 +1,4 @@
-"""pytest as a program of its own: its output shown, or kept until it is asked for."""
+"""pytest as a separate program: its output is shown, or kept until it is asked for."""
 
 import re
 import signal
@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from node.places import CHECKOUT
 
-INTERRUPTED_SECONDS = 10.0  # fixtures end in less; whoever sent SIGTERM may follow it by SIGKILL
+INTERRUPTED_SECONDS = 10.0  # fixtures end in less; the sender of SIGTERM may follow it by SIGKILL
 
 
 class Suite:
@@ -47,7 +47,7 @@ class Suite:
             self.closing = line if re.search(r"={3,}.* in [\d.]+s", line) else self.closing
 
     def result(self) -> int:
-        """Its exit code, once it has ended; what was kept is shown then."""
+        """Its exit code, once it has ended; kept output is shown then."""
         code = self._process.wait()
         self._reader.join()
         sys.stdout.write("".join(self._kept))
@@ -55,7 +55,7 @@ class Suite:
         return code
 
     def end(self) -> None:
-        """Has it end now, if it has not: first so that its fixtures end what they have started."""
+        """End it now, if it still runs: first gently, so that its fixtures end their own processes."""
         with suppress(subprocess.TimeoutExpired):
             if self._process.poll() is None:
                 self._process.send_signal(signal.SIGINT)

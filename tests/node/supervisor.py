@@ -151,7 +151,7 @@ def make_network() -> None:
 
 
 def forget_containers() -> None:
-    """Those of the last run: the image store is kept, and containerd would bring their records back."""
+    """Forget the last run's containers: the image store stays, and containerd would restore them."""
     for kind in ("tasks", "containers"):
         for name in ctr(kind, "list", "--quiet").split():
             ctr(kind, "delete", name)

@@ -1,6 +1,6 @@
 """`--hypothesis-profile=fuzz` is for `make fuzz`, which runs these again and again with ever new seeds.
 
-Few examples each, so that a minute comes to all of them; a round takes about 20 s.
+Few examples each, so that even a minute reaches all of them; a round takes about 20 s.
 
 With CI set, hypothesis chooses its examples without chance.
 """

@@ -169,7 +169,7 @@ def test_what_is_accepted_stays_where_it_may_go(method: str, target: str, found:
         assert_stays(parts.path, found.index_path, is_asked_again=True)
     elif chosen.action == "index":
         assert chosen.url.startswith(f"{OWN}/")
-        assert parts.path == path  # octet for octet
+        assert parts.path == path  # byte for byte
         assert_stays(parts.path, found.index_path)
     elif path.startswith("/_o/"):
         assert chosen.url.startswith(f"{FILES}/")

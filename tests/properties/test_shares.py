@@ -1,4 +1,4 @@
-"""Who goes when it is full: whatever comes, moves and leaves, nobody loses to a peer that holds more."""
+"""Eviction when all places are taken: no peer loses to a peer that holds more."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,7 +124,7 @@ def test_the_books_are_right_and_the_greediest_goes(
 
 
 @given(st.integers(1, 6), st.integers(1, 200), st.integers(0, 5))
-def test_whoever_holds_less_is_let_in_and_stays(reserve: int, attackers: int, few: int) -> None:
+def test_a_peer_that_holds_less_is_let_in_and_stays(reserve: int, attackers: int, few: int) -> None:
     """The reserve: what a single peer cannot hold is there for the others, and nobody takes it away."""
     shares = Shares(8 + reserve, 8)
     mine = [Holder("victim", lambda: None) for _ in range(min(few, reserve))]

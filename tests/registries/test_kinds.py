@@ -128,7 +128,7 @@ def test_the_credential_is_for_the_registrys_own_origin_alone(scene: Scene) -> N
     "name", [name for name, kind in kinds().items() if kind.origins.keys() - {"upload", "pypi_org"}]
 )
 def test_the_other_origins_are_asked_indeed(scene: Scene) -> None:
-    """Or the test above would show nothing."""
+    """Otherwise the test above would show nothing."""
     for link in read(scene, PAGE, scene.kind.forms[0]):
         scene.get(path_of(link))
     assert list(scene.strangers())

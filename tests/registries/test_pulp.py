@@ -80,7 +80,7 @@ def test_uploads_to_a_published_index_go_to_one_of_its_repository(
 
 
 def test_files_that_want_the_password_on_another_origin_do_not_get_it(server: Pulp, tmp_path: Path) -> None:
-    """Pulp opens its content guard to this very credential, and would to whoever serves that origin."""
+    """Pulp opens its content guard to this credential; any server at that origin would get it, too."""
     live = server.distribute("guarded")
     wheel = make_wheel(tmp_path, "hello-guarded", "1.0")
     assert upload(server, live, "twine upload", wheel).returncode == 0

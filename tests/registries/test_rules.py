@@ -158,14 +158,14 @@ def test_without_a_grant_clients_are_asked_to_come_again(tmp_path: Path) -> None
             Broker(grant(registry), (503, {"detail": "rolled"})) as broker,
             sidecar_of_broker(tmp_path, broker) as sidecar,
         ):
-            for method in ("GET", "POST"):
-                reply = sidecar.ask(method, "/simple/foo/" if method == "GET" else "/", body=b"")
+            for ask in (lambda: sidecar.get("/simple/foo/"), lambda: sidecar.upload(b"x")):
+                reply = ask()
                 assert (reply.status, reply.header("retry-after")) == (503, "5")
 
 
 @pytest.mark.parametrize("name", ["codeartifact"])
 def test_a_token_that_has_expired_is_renewed_and_no_client_notices(scene: Scene, tmp_path: Path) -> None:
-    """Rule 11: as those of CodeArtifact, Google and Entra do; the Secret has been renewed meanwhile."""
+    """Rule 11: tokens of CodeArtifact, Google and Entra expire; the Secret has been renewed by then."""
     today = scene.declaration.grant
     yesterday = today._replace(version="old", credential=Credential("aws", Secret("expired")))
     with Broker(yesterday, today) as broker, sidecar_of_broker(tmp_path, broker) as sidecar:

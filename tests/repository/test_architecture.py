@@ -1,7 +1,11 @@
-"""docs/architecture.md draws the rooms as they are: as folders, and as layers in pyproject.toml."""
+"""docs/architecture.md draws the rooms as they are: as folders, and as layers in pyproject.toml.
+
+The folders of unit tests are rooms, too: a test of a room stands in the room's folder.
+"""
 
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +13,8 @@ from support.checkout import ROOT
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 PACKAGES = ("webhook", "sidecar", "certs")
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+UNIT_TESTS = ROOT / "tests" / "unit"
 HEADINGS = {"webhook": "Rooms of `webhook`", "sidecar": "Rooms of `sidecar`", "certs": "Modules of `certs`"}
 WALKS = (
     "A Pod through admission",
@@ -39,12 +45,17 @@ def picture(page: str = PAGE) -> dict[str, list[set[str]]]:
 
 def layers() -> dict[str, list[set[str]]]:
     """The same, of the contracts that `make check` holds."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     return {
         contract["containers"][0]: [set(layer.split(" | ")) for layer in contract["layers"]]
-        for contract in contracts
+        for contract in CONTRACTS
         if contract["type"] == "layers"
     }
+
+
+def pure_rooms() -> set[str]:
+    """The rooms of the contract that forbids input and output."""
+    (contract,) = (contract for contract in CONTRACTS if contract["name"].startswith("Pure rooms"))
+    return set(contract["source_modules"])
 
 
 def rooms(package: str) -> set[str]:
@@ -55,6 +66,11 @@ def rooms(package: str) -> set[str]:
 
 def rows(package: str, page: str = PAGE) -> list[str]:
     return re.findall(r"^\| `(\w+)` \|", section(HEADINGS[package], page), re.MULTILINE)
+
+
+def folders_of_tests(folder: Path) -> set[str]:
+    """Folders directly in `folder` that hold tests, at any depth."""
+    return {path.name for path in folder.iterdir() if path.is_dir() and any(path.rglob("test_*.py"))}
 
 
 def missing_files(text: str) -> list[str]:
@@ -77,6 +93,22 @@ def test_each_room_has_a_line_in_the_order_of_the_picture(package: str) -> None:
     order = {room: number for number, layer in enumerate(picture()[package]) for room in layer}
     assert sorted(rows(package)) == sorted(order)
     assert [order[room] for room in rows(package)] == sorted(order.values())
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_room_that_the_page_calls_pure_is_checked_as_pure(package: str) -> None:
+    called_pure = re.findall(r"^\| `(\w+)` \|[^|]* Pure \|", section(HEADINGS[package]), re.MULTILINE)
+    assert called_pure
+    assert {f"{package}.{room}" for room in called_pure} <= pure_rooms()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_folder_of_unit_tests_is_a_room(package: str) -> None:
+    assert folders_of_tests(UNIT_TESTS / package) - rooms(package) == set()
+
+
+def test_unit_tests_have_a_folder_for_each_package_and_one_between_packages() -> None:
+    assert folders_of_tests(UNIT_TESTS) == {*PACKAGES, "seams"}
 
 
 @pytest.mark.parametrize("walk", WALKS)

@@ -1,4 +1,4 @@
-"""What the pages say of tests is true: every one that they name exists."""
+"""The pages speak the truth about tests: every test that they name exists."""
 
 import re
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def test_one_that_does_not_exist_is_found() -> None:
 
 
 def test_every_attack_on_the_node_is_in_the_threat_model() -> None:
-    """Or in its paragraphs; those without a row of their own are named here."""
+    """Each has a row, or is named in the paragraphs; the exceptions are listed here."""
     page = (ROOT / "docs" / "threat-model.md").read_text()
     controls = {"test_the_author_may_do_as_they_like_with_their_own_containers"}
     attacks = (TESTS / "e2e" / "attacks").glob("test_*.py")

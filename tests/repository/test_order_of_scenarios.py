@@ -1,4 +1,4 @@
-"""The order of the scenarios on a node: those that stop or remove the product come last."""
+"""The order of the scenarios on a node: scenarios that stop or remove the product come last."""
 
 import subprocess
 import sys

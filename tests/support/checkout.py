@@ -1,4 +1,4 @@
-"""Where the checkout lies, and the folders in it that tests read."""
+"""The checkout's folder, and the folders in it that tests read."""
 
 import os
 from pathlib import Path
@@ -9,5 +9,5 @@ MANIFESTS = ROOT / "manifests"
 
 
 def environment_with_tests() -> dict[str, str]:
-    """For a program of its own that imports `support` or `node`."""
+    """The environment of a program that imports `support` or `node`."""
     return {**os.environ, "PYTHONPATH": str(TESTS)}

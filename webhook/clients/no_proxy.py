@@ -1,4 +1,4 @@
-"""Keeps requests for the loopback interface away from a container's own HTTP proxy. Pure.
+"""The loopback interface as an exception to a container's own HTTP proxy. Pure.
 
 Clients do not except 127.0.0.1 by themselves: with `HTTP_PROXY` set, pip would ask the company's proxy for
 it. An image may set a proxy too, which the Pod does not show. A `NO_PROXY` of ours would hide the image's, so

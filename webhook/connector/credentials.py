@@ -1,4 +1,4 @@
-"""Reads credential and CA bundle from the Secrets that a Connector names, or reports their problems. Pure.
+"""Credential and CA bundle of the Secrets that a Connector names, or the problems of these Secrets. Pure.
 
 No exception is chained here: the causes quote the text that they could not decode.
 """

@@ -52,7 +52,7 @@ class Connector:
 
 
 MaybeConnector = Connector | InvalidConnector | None
-"""A Connector, one that breaks its contract, or None: there is no Connector of that name"""
+"""A Connector; an error: it breaks its contract; None: there is no Connector of that name"""
 
 
 def parse_connector(

@@ -23,7 +23,7 @@ def parse_patterns(text: str) -> tuple[str, ...]:
         # a template may leave it empty, which could mean no package as well as every package
         raise InvalidValue("is empty", "name packages, or leave it out")
     for pattern in patterns:
-        # the first bad pattern ends it: the sentence stands in a condition
+        # only the first bad pattern is reported, for the sentence stands in a condition
         if not PACKAGE_PATTERN.fullmatch(pattern):
             raise InvalidValue(*_describe_fault(pattern))
     return patterns

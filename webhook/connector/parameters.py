@@ -22,7 +22,7 @@ Authorization = Literal["namespace", "rbac"]
 T = TypeVar("T")
 
 CONNECTIONS_LIMIT = 192
-"""The most requests that a sidecar serves at once (`sidecar.exchange.server.ACTIVE_LIMIT`)"""
+"""A sidecar serves no more requests at once (`sidecar.exchange.server.ACTIVE_LIMIT`)"""
 
 _FIELD = "spec.params"
 _PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,510}[A-Za-z0-9])?")

@@ -10,7 +10,8 @@ from enum import StrEnum
 class ConnectorReason(StrEnum):
     """Why a Connector, or a Secret that it names, cannot be used.
 
-    Stable CamelCase references; the sentence beside a reason may change, the reason does not."""
+    Stable CamelCase references; the sentence beside a reason may change, the reason does not.
+    """
 
     # -- the Connector itself
     CONNECTOR_CLASS_NOT_FOUND = "ConnectorClassNotFound"

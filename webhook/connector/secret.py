@@ -21,7 +21,8 @@ class SecretManifest:
     type: str
     data: Mapping[str, Secret]
     revision: str
-    """Changes with the content: uid and resourceVersion, or a digest for a file, which has neither"""
+    """Changes with the content: uid and resourceVersion, or a digest for a file, which has neither. Only
+    digests with the same key can be compared"""
 
 
 def parse_secret(manifest: Mapping[str, Any], *, digest_key: bytes = b"") -> SecretManifest:

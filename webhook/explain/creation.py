@@ -6,11 +6,10 @@ from typing import Any
 from webhook import names
 from webhook.explain.facts import Facts, Json, Unread, ago, annotations, last_seen, metadata, time_of
 from webhook.explain.statements import Statement
+from webhook.pod.shape import MIRROR_ANNOTATION
 
 SYSTEM = ("kube-system", names.NAMESPACE)
 """Namespaces that the webhook is not registered for: it must not block its own start."""
-
-_MIRROR = "kubernetes.io/config.mirror"
 
 
 def failed_creations(facts: Facts) -> list[Json]:
@@ -62,7 +61,7 @@ def _failure(event: Mapping[str, Any], facts: Facts) -> Iterator[Statement]:
 def explain_missing_sidecar(facts: Facts, pod: Mapping[str, Any]) -> Iterator[Statement]:
     """The Pod names a connector and has no sidecar."""
     recreate = "delete the Pod and create it again: annotations take effect when a Pod is created"
-    if _MIRROR in annotations(pod):
+    if MIRROR_ANNOTATION in annotations(pod):
         text = "no sidecar: a static Pod cannot be injected, because the kubelet runs it from a file"
         yield Statement("injected", "wrong", text, "make it a Pod of a DaemonSet, or remove the annotation")
     elif facts.namespace in SYSTEM:

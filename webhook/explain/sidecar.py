@@ -6,8 +6,7 @@ from typing import Any
 from webhook import names
 from webhook.explain.facts import Facts, Unread, ago, condition, last_seen, metadata, parse_log, time_of
 from webhook.explain.statements import Statement
-
-FINISHED = ("Succeeded", "Failed")
+from webhook.pod.shape import FINISHED_PHASES
 
 _IMAGE_REASONS = (
     "ErrImagePull",
@@ -27,7 +26,7 @@ def sidecar_of(pod: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def is_finished(pod: Mapping[str, Any]) -> bool:
-    return (pod.get("status") or {}).get("phase") in FINISHED
+    return (pod.get("status") or {}).get("phase") in FINISHED_PHASES
 
 
 def explain_sidecar(

@@ -1,1 +1,1 @@
-"""Decides the grant of an injected Pod. Pure but for `granting`, which asks the port `cluster`."""
+"""The decision on the grant of an injected Pod. Pure but for `granting`, which asks the port `cluster`."""

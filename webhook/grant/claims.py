@@ -2,7 +2,7 @@
 
 A token that the API server could never accept is refused here and costs no TokenReview. The API server still
 judges every token that passes: an attacker can write any claim. The issuer is not checked: an attacker reads
-it in a token of their own, and a cluster that changes its issuer accepts two for a while.
+it in a token of their own. A cluster that changes its issuer accepts two issuers for a while.
 """
 
 import base64
@@ -52,6 +52,7 @@ def _claims(token: str) -> Mapping[str, Any] | None:
     """The claims of a JWT (RFC 7519); its signature is not checked."""
     parts = token.split(".")
     try:
+        # JWTs leave the padding out; the decoder needs enough of it, and ignores the rest
         head, payload = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in parts[:2])
     except (ValueError, RecursionError):
         return None

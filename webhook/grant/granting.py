@@ -74,7 +74,7 @@ async def _permitted_connector(
     is_foreign = rules.is_foreign(caller, connector_key.namespace)
     if is_foreign:
         await check_install()
-    connector = rules.find_connector(connector_key, await cluster.connector(*connector_key))
+    connector = rules.check_connector(connector_key, await cluster.connector(*connector_key))
     is_own_reviewed = not is_foreign and connector.authorization == "rbac"
     if is_own_reviewed:
         await check_install()

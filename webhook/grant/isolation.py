@@ -34,7 +34,7 @@ _PLAIN_MOUNT: Mapping[str, Any] = {
 
 
 def violations(pod: Mapping[str, Any], *, settings: Settings) -> list[Problem]:
-    """Whatever could give the credential to another process; empty for a Pod as admission leaves it."""
+    """All that could give the credential to another process; empty for a Pod as admission leaves it."""
     spec = pod.get("spec") or {}
     sidecars = [
         container
@@ -78,7 +78,9 @@ def _container_violations(container: Mapping[str, Any], settings: Settings) -> I
     if container.get("workingDir"):
         yield _problem(ViolationReason.SIDECAR_WORKING_DIRECTORY, "must not have a workingDir")
     if container.get("envFrom"):
-        yield _problem(ViolationReason.SIDECAR_ENV_FROM, "must not have envFrom: nobody sees what it brings")
+        yield _problem(
+            ViolationReason.SIDECAR_ENV_FROM, "must not have envFrom: the broker cannot see its variables"
+        )
     if container.get("volumeDevices"):
         yield _problem(ViolationReason.SIDECAR_DEVICE, "must not have volumeDevices")
     for device in _devices(container.get("resources") or {}):
@@ -86,6 +88,11 @@ def _container_violations(container: Mapping[str, Any], settings: Settings) -> I
             ViolationReason.SIDECAR_DEVICE,
             f"must not have {device}: drivers change a container with a device",
         )
+    yield from _access_violations(container)
+
+
+def _access_violations(container: Mapping[str, Any]) -> Iterator[Problem]:
+    """Ways into the sidecar's process: commands, terminals, variables, and weak confinement."""
     for field in _PROBES:
         if container.get(field):
             yield _problem(
@@ -114,7 +121,7 @@ def _devices(resources: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _security_problems(context: Mapping[str, Any]) -> Iterator[str]:
-    """Settings weaker than the injected ones (Pod Security "restricted", and a read-only root)."""
+    """Settings weaker than as injected (Pod Security "restricted", and a read-only root)."""
     for field, wanted in (
         ("allowPrivilegeEscalation", False),
         ("readOnlyRootFilesystem", True),

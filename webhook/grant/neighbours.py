@@ -8,10 +8,11 @@ from webhook import names
 from webhook.errors import Problem
 from webhook.grant.reasons import ViolationReason
 
+_VISIBLE = "other containers could see the sidecar's process"
 _SHARED = {
     "hostNetwork": (ViolationReason.HOST_NETWORK, "the proxy would serve the whole node"),
-    "hostPID": (ViolationReason.HOST_PID, "our process would be seen by others"),
-    "shareProcessNamespace": (ViolationReason.SHARE_PROCESS_NAMESPACE, "our process would be seen by others"),
+    "hostPID": (ViolationReason.HOST_PID, _VISIBLE),
+    "shareProcessNamespace": (ViolationReason.SHARE_PROCESS_NAMESPACE, _VISIBLE),
 }
 
 
@@ -26,7 +27,8 @@ def surrounding_violations(spec: Mapping[str, Any]) -> Iterator[Problem]:
         if container.get("targetContainerName") == names.SIDECAR:
             sentence = f"ephemeral container {container.get('name')} targets {names.SIDECAR}"
             yield Problem(
-                ViolationReason.EPHEMERAL_CONTAINER_TARGETS_SIDECAR, f"{sentence}: it sees its process"
+                ViolationReason.EPHEMERAL_CONTAINER_TARGETS_SIDECAR,
+                f"{sentence}: it could see the sidecar's process",
             )
 
 
@@ -55,7 +57,7 @@ def _volume_violations(spec: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(ViolationReason.CONFIG_VOLUME, f"volume {name} must be an emptyDir")
     for name, volume in volumes.items():
         if any(_audience(source) == TOKEN_AUDIENCE for source in _sources(volume)):
-            sentence = f"volume {name} projects a token for {TOKEN_AUDIENCE}: only our container may have one"
+            sentence = f"volume {name} projects a token for {TOKEN_AUDIENCE}: only the sidecar may have it"
             yield Problem(ViolationReason.TOKEN_PROJECTED_ELSEWHERE, sentence)
 
 

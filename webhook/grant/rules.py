@@ -18,13 +18,12 @@ from webhook.grant.cluster import TokenIdentity, TokenReview
 from webhook.grant.reasons import BrokerReason
 from webhook.identifiers import ConnectorKey
 from webhook.pod.request import Request, parse_annotations
+from webhook.pod.shape import FINISHED_PHASES
 
 SOFT_SECONDS = 300.0
 """A changed access reaches a Pod within five minutes, and a Pod costs the broker one request in that time."""
 HARD_SECONDS = 3600.0
-"""Builds survive an hour without the broker. A Pod that the broker would refuse now is served no longer."""
-
-_FINISHED = ("Succeeded", "Failed")
+"""Builds survive an hour without the broker. In that hour no refusal can reach a Pod either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def authenticate(review: TokenReview, audience: str) -> Caller:
 
 
 def unbound() -> Refusal:
-    sentence = "the token is not bound to a Pod: only one that the kubelet projects into a Pod counts"
+    sentence = "the token is not bound to a Pod: use a token that the kubelet projects into a Pod"
     return Refusal(BrokerReason.TOKEN_NOT_POD_BOUND, sentence)
 
 
@@ -74,7 +73,7 @@ def check_pod(caller: Caller, pod: Mapping[str, Any] | None) -> Mapping[str, Any
         sentence = f"Pod {caller.key} was created anew (uid {uid}) since the token was issued"
         raise Refusal(BrokerReason.POD_RECREATED, sentence)
     phase = (pod.get("status") or {}).get("phase")
-    if phase in _FINISHED:
+    if phase in FINISHED_PHASES:
         raise Refusal(
             BrokerReason.POD_FINISHED, f"Pod {caller.key} has ended ({phase}): it needs no packages"
         )
@@ -121,7 +120,7 @@ def check_install(caller: Caller, connector_key: ConnectorKey, *, allowed: bool)
         )
 
 
-def find_connector(connector_key: ConnectorKey, manifest: Mapping[str, Any] | None) -> Connector:
+def check_connector(connector_key: ConnectorKey, manifest: Mapping[str, Any] | None) -> Connector:
     if manifest is None:
         raise Refusal(BrokerReason.CONNECTOR_NOT_FOUND, f'connectors "{connector_key}" not found')
     try:

@@ -62,6 +62,7 @@ def updated(record: Record, current: Iterable[str], now: datetime) -> Record:
     """The record with the current images, which are never evicted, and the newest of the other images."""
     now = now.astimezone(UTC).replace(microsecond=0)
     named = {image: record.get(image, datetime.min.replace(tzinfo=UTC)) for image in current}
+    # a time to come, by a wrong clock or hand, counts as now: it would keep its image for ever
     named = {image: at if timedelta(0) <= now - at < REFRESH else now for image, at in named.items()}
     others = {image: min(at, now) for image, at in record.items() if image not in named}
     return {**_newest(others, max(0, IMAGES_LIMIT - len(named))), **named}

@@ -23,7 +23,7 @@ class GrantRequest:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """What the broker knows of an exchange so far. Each step of the exchange adds to it in a copy."""
+    """The facts that the broker knows of an exchange so far. Each step returns a copy with more of them."""
 
     connector: ConnectorKey | None = None
     namespace: str | None = None

@@ -1,4 +1,4 @@
-"""Limits for failed tokens per address, and for refusals per Pod. Pure: the time is an argument.
+"""Limits for failed tokens per address, and for refusals per Pod. No clock: the time is an argument.
 
 A made-up token can carry every claim that `webhook.grant.claims` checks, and then costs the API server a
 TokenReview. So each address has an allowance of failures, which refills with time. A running Pod keeps its
@@ -48,7 +48,7 @@ class _Spent:
 
 
 class Allowances:
-    """What each key has spent of an allowance that refills. A full table evicts its oldest entry."""
+    """How much each key has spent of an allowance that refills. A full table evicts its oldest entry."""
 
     def __init__(self, limit: float, per_second: float, keys_limit: int) -> None:
         self._limit = limit
@@ -78,7 +78,13 @@ class Allowances:
 
 
 class Callers:
-    """Tables in order of last use. `pod` is the Pod that a token claims (`claims.pod`)."""
+    """Tables in order of last use. `pod` is the Pod that a token claims (`claims.pod`).
+
+    table        key                     a failed token                  an accepted token
+    failures     address                 is counted                      counts nothing
+    accepted     the token               is removed                      is added
+    claimed      address and its Pod     is counted if the key exists    adds the key
+    """
 
     def __init__(self) -> None:
         self._failures = Allowances(FAILURES_LIMIT, FAILURES_PER_SECOND, PEERS_LIMIT)

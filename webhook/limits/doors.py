@@ -1,9 +1,9 @@
 """The listener: connections are counted from `accept` on, and TLS begins when the client has sent data.
 
-asyncio's own server starts TLS on every connection, without a limit: a silent connection takes 306 KiB
+asyncio's own server starts TLS on every connection, without a limit. A silent connection then takes 306 KiB
 (measured), and 1,700 of them fill the memory limit of a component. Here a silent connection is a socket and
-two small objects, and all connections are bounded, in total and per peer. `webhook.limits.shares`
-chooses which connection is evicted.
+two small objects, and all connections are bounded, in total and per peer. `webhook.limits.shares` chooses
+which connection is evicted.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ from webhook.limits.tally import Tally
 logger = logging.getLogger(__name__)
 
 TLS_BUFFER_BYTES = 64 * 1024
-"""asyncio allocates a buffer of 256 KiB for each TLS connection, in either direction. Four TLS records of the
-largest size are enough: a connection takes 91 KiB in place of 284 (measured)."""
+"""asyncio allocates a buffer of 256 KiB for each TLS connection, also for those that this process opens. Four
+TLS records of the largest size are enough: a connection takes 91 KiB in place of 284 (measured)."""
 
 TLS_HANDSHAKE = b"\x16"
 """The type of a client's first record (RFC 8446 §5.1)"""
@@ -42,7 +42,7 @@ GOODBYE_SECONDS = 2.0
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Derived from the memory limit of 512 MiB in `manifests/base/{admission,broker}.yaml`, and from the
-    1,024 descriptors that some container runtimes allow; the process needs about 150 for itself."""
+    1,024 descriptors that some container runtimes allow. The process needs about 150 of these for itself."""
 
     connections: int = 768
     """115 KiB each are 86 MiB. A body in transit takes 64 KiB more in each: another 48 MiB"""
@@ -62,7 +62,16 @@ class Limits:
 
 
 class Visit:
-    """One connection, from `accept` to its end. Its protocol reports progress: `entered`, `move`, `left`."""
+    """One connection, from `accept` to its end. Its protocol reports progress: `entered`, `move`, `left`.
+
+    state        held in         begins with        `expel`
+    silent       `_sock`         `accept`           closes the socket
+    handshake    `_task`         `greet`            cancels the task
+    open         `_transport`    `entered`          aborts the transport
+    gone         nothing         `left`             does nothing
+
+    A handshake may succeed at the moment of its cancellation, so `entered` aborts a visit that was expelled.
+    """
 
     def __init__(self, doors: "Doors", sock: socket.socket, peer: str) -> None:
         self._doors = doors

@@ -2,7 +2,7 @@
 
 There are two rules, both from packet switches. A namespace may take a place while it holds fewer than are
 free (Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches", 1998).
-Among namespaces that may, the one with the fewest places comes first; equals take turns.
+Among namespaces that may, the namespace with the fewest places comes first; equals take turns.
 
 Example with 16 places: a first namespace alone takes 8, a second namespace takes 4 of the rest, further
 namespaces take 2, 1 and 1. So a new namespace gets a free place, or one of the next places to become free,

@@ -149,12 +149,14 @@ class Shares:
 
     def _next_victim(self, peer: str, weight: int, sparing: Holder | None) -> Holder | None:
         own, wanted = self._shares.get(peer), self.of(peer) + weight
-        if wanted > self._limit_per_peer:
+        if wanted > self._limit_per_peer:  # rule 1
             return own.first(sparing) if own else None
+        # rule 2: peers that hold at least as much as the newcomer will, the largest share first
         larger = [share for share in self._shares.values() if share is not own and share.weight >= wanted]
         larger.sort(key=lambda share: share.weight, reverse=True)
         victims = [share.first() for share in larger]
         victims.append(own.first(sparing) if own else None)
+        # rule 3: work under way goes last, and only to a newcomer that will still hold less
         victims += [share.last() for share in larger if share.weight > wanted]
         return next(filter(None, victims), None)
 

@@ -19,9 +19,10 @@ class Slots:
         own, users = self._peers.get(peer) or (asyncio.Semaphore(self._limit_per_peer), 0)
         self._peers[peer] = own, users + 1
         try:
+            # in this order: a request that waits for its own peer holds no place of all
             async with own, self._all:
                 yield
         finally:
-            own, users = self._peers.pop(peer)
+            own, users = self._peers.pop(peer)  # requests of this peer may have come or gone meanwhile
             if users > 1:
                 self._peers[peer] = own, users - 1

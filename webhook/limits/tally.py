@@ -8,6 +8,9 @@ PERIOD_SECONDS = 60.0
 CAUSES_LIMIT = 20
 """Different causes in a line. Some quote input of strangers, so their number needs a limit"""
 
+PEERS_LIMIT = 1000
+"""Addresses counted in a minute, about 100 KB. Arbitrary"""
+
 
 class Tally:
     """One log line with causes, their counts, and the address with the highest count."""
@@ -22,7 +25,7 @@ class Tally:
     def count(self, cause: str, peer: str | None = None) -> None:
         known = cause in self._causes or len(self._causes) < CAUSES_LIMIT
         self._causes[cause if known else "others"] += 1
-        if peer is not None and (peer in self._peers or len(self._peers) < 1000):
+        if peer is not None and (peer in self._peers or len(self._peers) < PEERS_LIMIT):
             self._peers[peer] += 1
 
     def count_and_report(self, cause: str, peer: str | None, now: float) -> None:
@@ -31,7 +34,7 @@ class Tally:
         self.report(now)
 
     def report(self, now: float) -> None:
-        """The first report is immediate, later reports follow at most once a minute."""
+        """The first report is immediate, later reports follow at most once a minute. No counts, no report."""
         if not self._causes or (self._reported is not None and now - self._reported < PERIOD_SECONDS):
             return
         extra = {"counts": dict(self._causes), "peers": len(self._peers), "most": self._peers.most_common(1)}

@@ -1,6 +1,6 @@
 """The decision on a Pod: its request, whether it can be served, and the Pod that results. Pure.
 
-In two steps, so that a caller can fetch the Connectors between them: `parse_pod`, then `decide_request`.
+It takes two steps, `parse_pod` and `decide_request`, so that a caller can fetch the Connectors between them.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -30,9 +30,7 @@ MESSAGE_LIMIT = 4096
 """Characters of a message: a dozen or two of sentences. 16,000 hostPath volumes would make 3 MB of them."""
 
 WARNINGS_LIMIT = 32
-"""The API server passes on 4096 characters of them, 16 of full length (`review.WARNING_LIMIT`)."""
-
-_MIRROR = "kubernetes.io/config.mirror"
+"""The API server passes on 4096 characters of warnings, 16 of full length (`review.WARNING_LIMIT`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +149,7 @@ def _unchanged(pod: Mapping[str, Any], request: Request) -> Decision | None:
         return Decision(Reason.OPTED_OUT, f"annotation {names.INJECT} is false")
     if not request.connectors:
         return Decision(Reason.NOT_REQUESTED, f"there is no annotation {names.CONNECTOR}", request.warnings)
-    if _MIRROR in _annotations(pod):
+    if shape.MIRROR_ANNOTATION in _annotations(pod):
         message = "a static Pod cannot be injected: the kubelet runs it from a file"
         return Decision(Reason.MIRROR_POD, message, (*request.warnings, message))
     return None
@@ -206,7 +204,7 @@ def _joined(sentences: Sequence[str]) -> str:
     """
     line_limit = MESSAGE_LIMIT // 4
     lines: list[str] = []
-    room = MESSAGE_LIMIT - len("\nand 1000000 more problems")
+    room = MESSAGE_LIMIT - len("\nand 1000000 more problems")  # the last line must fit as well
     for sentence in sentences:
         line = " ".join(sentence.splitlines())  # before validation a name may hold a line break
         if len(line) > line_limit:

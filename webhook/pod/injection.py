@@ -23,8 +23,10 @@ from webhook.pod.reasons import Reason
 from webhook.pod.request import Request
 from webhook.pod.resources import sidecar_resources
 from webhook.pod.settings import Settings
-from webhook.pod.shape import Json, containers
+from webhook.pod.shape import Json, workload_containers
 from webhook.pod.sidecar import repaired, sidecar_container, sidecar_volumes
+
+_OUR_VOLUMES = frozenset(volume["name"] for volume in sidecar_volumes())
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,7 @@ def _configure_workload(pod: Json, request: Request, urls: Endpoints) -> list[st
     """Add mounts and variables, and return warnings. A container that is not selected loses ours."""
     warnings = []
     groups = variables.groups(urls)
-    for container in containers(pod):
-        if container.get("name") == names.SIDECAR:
-            continue
+    for container in workload_containers(pod):
         env, present = container.get("env") or [], container.get("volumeMounts") or []
         if not request.selects(container.get("name", "")):
             _put(container, "env", variables.apply(env, {})[0])
@@ -128,15 +128,13 @@ def _put_sidecar(
     spec["initContainers"] = [sidecar, *others]
 
 
-_VOLUMES = frozenset(volume["name"] for volume in sidecar_volumes())
-
-
 def _put_volumes(pod: Json) -> None:
     """Our volumes replace volumes of the same names in their places. Missing volumes come last."""
     missing = {volume["name"]: volume for volume in sidecar_volumes()}
     present = pod["spec"].get("volumes") or []
     replaced = [
-        missing.pop(volume["name"], None) if volume.get("name") in _VOLUMES else volume for volume in present
+        missing.pop(volume["name"], None) if volume.get("name") in _OUR_VOLUMES else volume
+        for volume in present
     ]  # a second volume of the same name becomes None
     pod["spec"]["volumes"] = [volume for volume in replaced if volume is not None] + list(missing.values())
 

@@ -1,7 +1,7 @@
 """Why a Pod cannot be served: its spec leaves no room for the sidecar, or breaks the promise. Pure.
 
-The promise: no process in the workload's containers gets the credential. A process could take it that shares
-the node's network, sees the processes of other containers, or reaches the node's files.
+The promise: no process in the workload's containers gets the credential. A process that shares the node's
+network, sees the processes of other containers, or reaches the node's files could take it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +13,7 @@ from webhook.errors import Problem
 from webhook.pod import mounts
 from webhook.pod.reasons import Reason
 from webhook.pod.request import Request
-from webhook.pod.shape import Json, containers, declared_ports
+from webhook.pod.shape import Json, containers, declared_ports, workload_containers
 
 CAPABILITIES = frozenset({"ALL", "SYS_ADMIN", "SYS_PTRACE"})
 """Each lets a process look into processes of other containers, or into the node."""
@@ -27,6 +27,9 @@ a second, in which the process admits no other Pod."""
 
 VALUES_LIMIT = 50_000
 """Objects, lists, texts and numbers of the whole Pod: ten for each entry. Each is copied and compared."""
+
+_LIFTED = f", or label the Namespace {names.ALLOW_UNCONFINED}=true"
+"""The other fix of the obstacles in `reasons.UNCONFINED`"""
 
 
 def size_problems(pod: Mapping[str, Any]) -> list[Problem]:
@@ -77,10 +80,9 @@ def obstacles(pod: Mapping[str, Any], request: Request) -> list[Problem]:
     """Every obstacle. A Namespace may allow the reasons in `reasons.UNCONFINED`."""
     spec = pod["spec"]
     result = [*_shared(spec), *_names(spec, request), *_port(pod, request), *_host_paths(spec)]
-    for container in containers(pod):
-        if container.get("name") != names.SIDECAR:
-            result += _security(container)
-            result += _mounts(container, request)
+    for container in workload_containers(pod):
+        result += _security(container)
+        result += _mounts(container, request)
     return result
 
 
@@ -113,8 +115,7 @@ def _names(spec: Mapping[str, Any], request: Request) -> Iterator[Problem]:
             Reason.NAME_TAKEN,
             f"a container of the Pod is named {names.SIDECAR}, which is the sidecar's name: rename it",
         )
-    every_name = [container.get("name", "") for container in containers({"spec": spec})]
-    present = [name for name in every_name if name != names.SIDECAR]
+    present = [container.get("name", "") for container in workload_containers({"spec": spec})]
     known = set(present)
     missing = [name for name in request.containers or () if name not in known]
     if missing:
@@ -183,6 +184,3 @@ def _mounts(container: Json, request: Request) -> Iterator[Problem]:
                 f"container {name} mounts {volume} at {path}, where the connector's files lie: "
                 f"mount it elsewhere, or leave the container out of {names.CONTAINERS}",
             )
-
-
-_LIFTED = f", or label the Namespace {names.ALLOW_UNCONFINED}=true"

@@ -35,11 +35,11 @@ def _aligned(before: Any, after: Any) -> Any:
         return {key: _aligned(value, after[key]) if key in after else value for key, value in before.items()}
     if not (_is_named(before) and _is_named(after)):
         return before
-    left: dict[str, deque[Any]] = {}
+    remaining: dict[str, deque[Any]] = {}
     for item in before:
-        left.setdefault(_key(item), deque()).append(item)
+        remaining.setdefault(_key(item), deque()).append(item)
     # present members do not change yet: a changed member could not be found by its position
-    return [same.popleft() if (same := left.get(_key(item))) else item for item in after]
+    return [same.popleft() if (same := remaining.get(_key(item))) else item for item in after]
 
 
 def _is_named(value: object) -> bool:

@@ -10,6 +10,7 @@ from decimal import Decimal
 _QUANTITY = re.compile(
     r"([0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:([eE][-+]?[0-9]{1,2})|([numkMGTPE]|[KMGTPE]i)?)"
 )
+# n is 10**-9, k is 10**3, Ki is 2**10
 _SUFFIXES = {
     "": Decimal(1),
     **{letter: Decimal(10) ** (3 * (power - 3)) for power, letter in enumerate("num")},

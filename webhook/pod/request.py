@@ -22,7 +22,7 @@ CONNECTORS_LIMIT = 16
 """Arbitrary. Each connector costs a lookup in admission and a listening socket in the sidecar."""
 
 CONTAINER_NAMES_LIMIT = 64
-"""Arbitrary. Each name costs a lookup among the containers. Without the annotation, all are selected."""
+"""Arbitrary. Each name costs a lookup. A Pod that needs more omits the annotation, which selects all."""
 
 GROUP_ANNOTATIONS_LIMIT = 32
 """Annotations of our group. Authors have 11; the others belong to other products of the group."""

@@ -3,10 +3,9 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from webhook import names
-from webhook.pod import shape
 from webhook.pod.quantities import parse_quantity
 from webhook.pod.request import Resources
+from webhook.pod.shape import workload_containers
 
 CPU_REQUEST = "10m"
 MEMORY_REQUEST = "32Mi"
@@ -68,8 +67,8 @@ def _is_guaranteed(pod: Mapping[str, Any]) -> bool:
     """
     if (pod.get("spec") or {}).get("resources"):
         return False
-    others = [container for container in shape.containers(pod) if container.get("name") != names.SIDECAR]
-    return bool(others) and all(_is_container_guaranteed(container) for container in others)
+    workload = list(workload_containers(pod))
+    return bool(workload) and all(_is_container_guaranteed(container) for container in workload)
 
 
 def _is_container_guaranteed(container: Mapping[str, Any]) -> bool:

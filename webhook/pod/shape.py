@@ -11,6 +11,11 @@ from webhook import names
 
 Json = dict[str, Any]
 
+MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
+"""Of a static Pod, which the kubelet runs from a file"""
+
+FINISHED_PHASES = ("Succeeded", "Failed")
+
 _TEXTS = "an object of texts"
 _CONTAINER: Json = {
     "name": str,
@@ -32,6 +37,7 @@ _POD: Json = {
         "resources": {},
     },
 }
+"""Field → its type: a text (`str`), a list (`[type]`), or an object (`{}`, with the types of some fields)"""
 
 
 def shape_problems(pod: object) -> list[str]:
@@ -49,12 +55,16 @@ def containers(pod: Mapping[str, Any]) -> Iterator[Json]:
     yield from spec.get("containers") or []
 
 
+def workload_containers(pod: Mapping[str, Any]) -> Iterator[Json]:
+    """The containers that are the Pod's own: all but the sidecar of an earlier pass."""
+    return (container for container in containers(pod) if container.get("name") != names.SIDECAR)
+
+
 def declared_ports(pod: Mapping[str, Any]) -> frozenset[int]:
     """The TCP ports that the Pod's own containers declare."""
     return frozenset(
         port["containerPort"]
-        for container in containers(pod)
-        if container.get("name") != names.SIDECAR
+        for container in workload_containers(pod)
         for port in container.get("ports") or []
         if isinstance(port.get("containerPort"), int) and port.get("protocol", "TCP") == "TCP"
     )

@@ -141,7 +141,7 @@ def _is_foreign_mount(mount: Mapping[str, Any], canonical: Json) -> bool:
 
 
 def is_harmless_mount(path: str, ours: Sequence[str]) -> bool:
-    """Whether the path lies below the directory for secrets, normalized, apart from the mounts of ours."""
+    """Whether the path lies below `SECRETS_DIR`, in plain form, and not at, in or above a mount of ours."""
     if posixpath.normpath(path) != path.rstrip("/") or not path.startswith(SECRETS_DIR + "/"):
         return False
     folder = path.rstrip("/") + "/"

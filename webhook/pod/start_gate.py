@@ -13,7 +13,7 @@ LIMIT_SECONDS = 20
 # /proc/net/tcp: `sl local_address rem_address st …`; the address is printed in the machine's byte order,
 # 0A is TCP_LISTEN (include/net/tcp_states.h). For example, port 28194 is 6E22, so the script looks for
 # " 0100007F:6E22 00000000:0000 0A ". A hundred steps of 0.01 s take 1.3 s: grep and sleep add 3 ms to each.
-# Steps of 0.05 s would let every Pod wait 20 ms longer in the mean.
+# Steps of 0.05 s would let every Pod wait 20 ms longer on average.
 SCRIPT = """\
 steps=$(($1 * 100)); shift
 for port in "$@"; do

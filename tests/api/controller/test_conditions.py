@@ -46,7 +46,7 @@ def test_a_connector_that_works_becomes_ready(place: Place, registry: Registry, 
 
 
 def test_the_seed_tells_why_and_holds_nobody_back(place: Place, registry: Registry, kubeconfig: Path) -> None:
-    """There is no way to pypi.org here, or there is one: either is told."""
+    """The tests may run with or without a way to pypi.org: the status says either."""
     place.login()
     for number in range(3):
         place.connector("https://pypi.org", f"seed-{number}", auth=None, params=None)
@@ -122,7 +122,7 @@ def test_a_ca_is_needed_read_and_followed(place: Place, kubeconfig: Path) -> Non
         place.wait_ready()
 
 
-def test_secrets_out_of_reach_are_told_with_the_fix(
+def test_secrets_out_of_reach_are_reported_with_the_fix(
     place: Place, registry: Registry, kubeconfig: Path
 ) -> None:
     place.login()
@@ -144,7 +144,7 @@ def test_secrets_out_of_reach_are_told_with_the_fix(
         place.kube.create(binding)
 
 
-def test_a_class_that_is_missing_is_told_and_seen_when_it_comes(
+def test_a_missing_class_is_reported_and_noticed_once_it_exists(
     place: Place, registry: Registry, kubeconfig: Path
 ) -> None:
     place.login()

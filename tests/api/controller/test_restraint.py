@@ -1,4 +1,4 @@
-"""What the controller asks of registries and writes to the real API server: no more than it must."""
+"""The controller asks registries, and writes to the real API server, no more than it must."""
 
 import time
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_connectors_that_share_an_account_do_not_lock_it(
         assert len(registry.requests) == 1
 
 
-def test_of_two_replicas_one_leads_and_the_other_takes_over_without_asking_anew(
+def test_of_two_replicas_one_leads_and_the_other_takes_over_without_asking_again(
     place: Place, registry: Registry, kubeconfig: Path
 ) -> None:
     place.login()

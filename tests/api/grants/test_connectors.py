@@ -1,4 +1,4 @@
-"""Which Connector is granted, and to whom: its Secret as it is, access by the real SubjectAccessReview."""
+"""Grants by Connector and namespace: with real Secrets, and access by the real SubjectAccessReview."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Which Pod is granted anything, by the real TokenReview: by its token, its life and its sidecar."""
+"""Grants by Pod: by its token and the real TokenReview, its life and its sidecar."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The guards as they are shipped, alone on an API server: no webhook repairs what they are to refuse.
+"""The shipped guards, alone on an API server: no webhook repairs the requests that they must refuse.
 
 A module names the guard on trial in `GUARD`, and in `LIFTED` whatever else would refuse the same attacks; its
 function `prepare` makes the objects that they need.

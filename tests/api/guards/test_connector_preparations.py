@@ -1,4 +1,4 @@
-"""Guards 5 and 7: what Eve may prepare before a Connector names a Secret, and what guard 7 goes by."""
+"""Guards 5 and 7: Eve's preparations before a Connector names a Secret, and the facts that guard 7 uses."""
 
 import json
 import secrets

@@ -1,4 +1,4 @@
-"""Guard 5: nobody lifts guard 7 who may not read the Secret, by their own hand or by somebody else's.
+"""Guard 5: a user who may not read the Secret cannot lift guard 7, directly or through others.
 
 Each attack is real, and made twice: where the guards hold, the Connector is there afterwards and names its
 Secret; where guard 5 is lifted, it does not. The garbage collector is the controller manager's own.

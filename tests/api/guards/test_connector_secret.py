@@ -1,4 +1,4 @@
-"""Guard 5: whoever writes a Connector may read the Secrets that it names, before and afterwards."""
+"""Guard 5: a user who writes a Connector may read the Secrets that it names, before and afterwards."""
 
 import json
 from collections.abc import Callable, Mapping

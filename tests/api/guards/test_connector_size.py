@@ -1,4 +1,4 @@
-"""Guard 9: a Connector is no larger than it has reason to be, and one that is can still be mended."""
+"""Guard 9: a Connector is no larger than it has reason to be, and a larger one can still be corrected."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -155,7 +155,7 @@ def owner(depth: int) -> Json:
 
 @pytest.mark.parametrize("depth", [7, 900])
 def test_nobody_makes_a_connector_deep(kube: Kube, guarded: str, depth: int) -> None:
-    """Who decodes JSON by recursion reads no list with it."""
+    """A recursive JSON decoder cannot read a list that holds such a Connector."""
     attack = Attack("deep", create(connector(metadata={"managedFields": [owner(depth)]})), "six levels deep")
     guards.assert_refused(
         "pypi-connector-depth", attack, kube.as_user(WRITER, "system:authenticated"), guarded

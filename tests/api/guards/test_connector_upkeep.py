@@ -1,4 +1,4 @@
-"""Guard 5 and everybody who may read the Secret: administrators, GitOps tools, the controllers of Kubernetes.
+"""Guard 5 does not hinder readers of the Secret: administrators, GitOps tools, Kubernetes' controllers.
 
 Garbage collector and namespace controller are the controller manager's own.
 """
@@ -24,7 +24,7 @@ from support.kubernetes.kube import Kube
 
 GUARD = "pypi-connector-secret-access"
 GITOPS = "gitops"
-"""A ServiceAccount of another namespace: whoever creates Pods beside it could run them as it."""
+"""A ServiceAccount of another namespace: a user who creates Pods beside it could run them as it."""
 RELEASED = "unless another Connector names it, any Pod of namespace "
 
 GITOPS_RIGHTS = """
@@ -95,7 +95,7 @@ def test_an_administrator_deletes_a_connector_and_the_garbage_collector_ends_it(
 def test_the_garbage_collector_deletes_what_an_administrator_gave_an_owner(
     kube: Kube, namespace: str
 ) -> None:
-    """So whoever may delete the owner may delete the Connector: docs/threat-model.md."""
+    """So a user who may delete the owner may delete the Connector: docs/threat-model.md."""
     kube.create(
         connector(FULL, ownerReferences=[create_owner(kube, namespace, "owner")]), namespace=namespace
     )
@@ -136,7 +136,7 @@ def test_a_tool_that_may_get_the_secret_applies_and_prunes(
     assert gitops.find("connector", "corp", namespace) is None
 
 
-def test_a_tool_that_may_not_is_told_the_secret_and_the_namespace(
+def test_a_tool_without_the_right_reads_which_secret_and_namespace_it_needs(
     thief: Kube, gitops: Kube, namespace: str
 ) -> None:
     spec = {**FULL, "caCertSecretRef": {"name": "corp-ca"}}
@@ -160,7 +160,9 @@ def test_two_connectors_of_a_secret_are_guarded_alike(kube: Kube, thief: Kube, n
     assert guards.is_refused_by(GUARD, guards.kubectl("delete", "connector", "twin")(thief, namespace))
 
 
-def test_what_names_no_secret_is_everybodys_who_may_write_connectors(thief: Kube, namespace: str) -> None:
+def test_a_connector_without_a_secret_is_open_to_all_who_may_write_connectors(
+    thief: Kube, namespace: str
+) -> None:
     thief.create(connector(BARE, finalizers=[FINALIZER]), namespace=namespace)
     thief.run("label", "connector", "corp", "-n", namespace, "app=x")
     thief.run("delete", "connector", "corp", "-n", namespace, "--wait=false")

@@ -1,4 +1,4 @@
-"""Guard 2, ephemeral containers: nobody debugs our container, the others stay open to `kubectl debug`."""
+"""Guard 2, ephemeral containers: nobody debugs our container; all others stay open to `kubectl debug`."""
 
 from collections.abc import Mapping
 from typing import Any

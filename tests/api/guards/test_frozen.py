@@ -1,4 +1,4 @@
-"""Guard 2, changes: what a Pod was admitted with is what it has; everything else can change as ever."""
+"""Guard 2, changes: a Pod keeps what it was admitted with; everything else can change as usual."""
 
 import json
 from collections.abc import Mapping

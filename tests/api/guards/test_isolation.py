@@ -1,4 +1,4 @@
-"""The part of `violations(pod)` that CEL can say: a sidecar as injected, and nobody who looks into it."""
+"""Guard 8: the part of `violations(pod)` that CEL can express, on the sidecar and on the rest of its Pod."""
 
 import copy
 import re
@@ -213,7 +213,7 @@ def test_good_edits_pass(kube: Kube, guarded: str, act: Act) -> None:
 
 
 def test_a_stranger_may_have_a_container_of_our_name(kube: Kube, guarded: str) -> None:
-    """Who asks for no connector gets no grant, and is none of our business."""
+    """A Pod that asks for no connector gets no grant, so the guard ignores it."""
     pod = guards.plain_pod("x", initContainers=[{"name": "pypi-connector", "image": "i", "args": ["x"]}])
     guards.assert_passes(create(pod)(kube, guarded))
     out = copy.deepcopy(pod)

@@ -1,4 +1,4 @@
-"""Guard 6: an annotation that nobody reads is warned of, and nothing is refused."""
+"""Guard 6: a misplaced annotation gets a warning, and nothing is refused."""
 
 from typing import Any
 
@@ -59,14 +59,16 @@ def test_an_annotation_on_the_workload_itself_is_warned_of(
 
 
 @pytest.mark.parametrize(("version", "kind"), WORKLOADS)
-def test_one_on_the_template_is_not(kube: Kube, guarded: str, version: str, kind: str) -> None:
+def test_an_annotation_on_the_template_is_not_warned_of(
+    kube: Kube, guarded: str, version: str, kind: str
+) -> None:
     assert said(kube, guarded, workload(version, kind, template=ANNOTATION)) == ""
     assert said(kube, guarded, workload(version, kind, own=ANNOTATION, template=ANNOTATION)) == ""
     assert said(kube, guarded, workload(version, kind, own={"example.test/x": "y"})) == ""
     assert said(kube, guarded, workload(version, kind)) == ""
 
 
-def test_one_on_the_job_template_of_a_cron_job_is_warned_of(kube: Kube, guarded: str) -> None:
+def test_an_annotation_on_the_job_template_of_a_cron_job_is_warned_of(kube: Kube, guarded: str) -> None:
     assert "does nothing on a CronJob" in said(kube, guarded, workload("batch/v1", "CronJob", job=ANNOTATION))
 
 

@@ -1,4 +1,4 @@
-"""All guards together: well typed, applied without a trace, and no harm to whoever is not meant."""
+"""All guards together: their types are correct, applying them again changes nothing, other Pods pass."""
 
 import copy
 import json
@@ -95,7 +95,7 @@ def unasked(pod: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_pod_that_asks_for_nothing_is_never_refused(kube: Kube, namespace: str) -> None:
-    """Whatever it does otherwise: each of these breaks a rule for those that ask, or is shaped strangely."""
+    """Each of these Pods breaks a rule for Pods that ask, or has an unusual shape."""
     for folder in sorted(path.parent for path in CASES.glob("*/pod.yaml")):
         pod = unasked(yaml.safe_load((folder / "pod.yaml").read_text()))
         if folder.name in ("already-injected", "volume-misused"):

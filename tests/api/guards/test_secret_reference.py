@@ -1,4 +1,4 @@
-"""Guard 7: no Pod uses a Connector's Secret, by whatever field a Pod may name one."""
+"""Guard 7: no Pod uses a Connector's Secret, by any field that can name a Secret."""
 
 import json
 import time
@@ -213,7 +213,7 @@ def test_the_largest_pod_that_is_searched_is_searched_to_its_end(kube: Kube, gua
     assert VOLUME in create(wide)(kube, guarded).stderr
 
 
-def test_a_pod_that_uses_it_a_thousand_times_is_told_in_a_sentence(kube: Kube, guarded: str) -> None:
+def test_a_pod_that_uses_it_a_thousand_times_is_refused_with_a_sentence(kube: Kube, guarded: str) -> None:
     """All names together are longer than the API server lets a sentence be."""
     names = [f"c{number}-{'x' * 50}" for number in range(1_000)]
     containers = [{"name": name, "image": "i", "env": [VARIABLE]} for name in names]

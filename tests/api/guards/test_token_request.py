@@ -1,4 +1,4 @@
-"""Guard 3: tokens for our audience come from the kubelet alone, all others from whoever may mint them."""
+"""Guard 3: tokens for our audience come from the kubelet alone; all others from users who may mint them."""
 
 from collections.abc import Iterator
 
@@ -52,7 +52,7 @@ def node(kube: Kube) -> Iterator[None]:
     kube.delete("node", "guards-node")
 
 
-def test_the_kubelet_gets_one_for_its_pod(kube: Kube, guarded: str, node: None) -> None:
+def test_the_kubelet_gets_a_token_for_its_pod(kube: Kube, guarded: str, node: None) -> None:
     uid = kube.get("pod", "victim", guarded)["metadata"]["uid"]
     act = token(AUDIENCE, f"--bound-object-uid={uid}", bound=True)
     # the node authorizer has to learn of the Pod first
@@ -60,7 +60,7 @@ def test_the_kubelet_gets_one_for_its_pod(kube: Kube, guarded: str, node: None) 
     assert minted.stdout.count(".") == 2
 
 
-def test_nor_does_the_kubelet_get_one_without_a_pod(kube: Kube, guarded: str, node: None) -> None:
+def test_the_kubelet_gets_no_token_without_a_pod(kube: Kube, guarded: str, node: None) -> None:
     """NodeRestriction refuses it as well; ours would where that is not switched on."""
     result = token(AUDIENCE)(guards.as_kubelet(kube), guarded)
     assert result.returncode != 0

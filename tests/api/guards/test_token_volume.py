@@ -66,7 +66,7 @@ ATTACKS = [
 
 @pytest.mark.parametrize("who", PEOPLE)
 @pytest.mark.parametrize("attack", ATTACKS, ids=title)
-def test_nobody_gives_himself_our_token(kube: Kube, guarded: str, who: str, attack: Attack) -> None:
+def test_nobody_mounts_our_token_elsewhere(kube: Kube, guarded: str, who: str, attack: Attack) -> None:
     person = guards.as_person(kube, who)
     if "ephemeral" in attack.name:  # refused by two guards, and the API server names one of them
         result = attack.act(person, guarded)

@@ -22,30 +22,30 @@ def presenting(scene: Scene) -> list[str]:
 
 
 def answer(kube: Kube, namespace: str, pod: str) -> dict[str, Any]:
-    """Of the broker, as the forged container has logged it."""
+    """The broker's answer, as the forged container has logged it."""
     told = kube.wait_for(lambda: kube.logs(pod, namespace, names.SIDECAR).strip(), what="the broker's answer")
     found = json.loads(told.splitlines()[0])
     return {"status": found["status"], **json.loads(found["body"])}
 
 
 def test_what_the_author_writes_into_our_container_is_gone_before_it_runs(scene: Scene) -> None:
-    """His image, command, hook, variables, mount and user: admission writes the container anew."""
+    """The author's image, command, hook, variables, mount and user: admission rewrites the container."""
     forged = forged_sidecar(
         presenting(scene),
         args=["--more"],
         env=[
-            {"name": "LD_PRELOAD", "value": "/etc/his/evil.so"},
+            {"name": "LD_PRELOAD", "value": "/etc/evil/evil.so"},
             {"name": "HTTPS_PROXY", "value": "http://collector.example:3128"},
             {"name": "SIDECAR_BROKER_URL", "value": "https://collector.example"},
-            {"name": "NOTE", "value": "of his own"},
+            {"name": "NOTE", "value": "of the author"},
         ],
-        envFrom=[{"configMapRef": {"name": "his"}}],
+        envFrom=[{"configMapRef": {"name": "evil"}}],
         lifecycle={"postStart": {"exec": {"command": ["cat", TOKEN_FILE]}}},
         securityContext={"runAsUser": 0, "allowPrivilegeEscalation": True},
     )
-    forged["volumeMounts"].append({"name": "his", "mountPath": "/etc/his"})
+    forged["volumeMounts"].append({"name": "evil", "mountPath": "/etc/evil"})
     pod = idle_pod("rewritten", CONNECTOR, script="pip download -d /tmp hello-connector; exec sleep 3600")
-    pod = edited(pod, initContainers=[forged], volumes=[*forged_volumes(), {"name": "his", "emptyDir": {}}])
+    pod = edited(pod, initContainers=[forged], volumes=[*forged_volumes(), {"name": "evil", "emptyDir": {}}])
     scene.author.create(pod, namespace=scene.namespace)
 
     written = attacks.sidecar_of(scene.kube.get("pod", "rewritten", scene.namespace))
@@ -59,7 +59,7 @@ def test_what_the_author_writes_into_our_container_is_gone_before_it_runs(scene:
     assert {one["name"] for one in written["env"]} - {one["name"] for one in ours} == {"NOTE"}
     broker = next(one["value"] for one in ours if one["name"] == "SIDECAR_BROKER_URL")
     assert broker == "https://pypi-connector-broker.pypi-connector-system.svc"
-    assert "/etc/his" not in json.dumps(written)
+    assert "/etc/evil" not in json.dumps(written)
 
     scene.kube.wait_for(lambda: "Saved" in scene.kube.logs("rewritten", scene.namespace, "main"))
     assert '"action":"file"' in scene.kube.logs("rewritten", scene.namespace, names.SIDECAR)
@@ -155,7 +155,7 @@ def test_without_the_sidecar_no_pod_starts_past_the_webhook(scene: Scene, unrevi
 
 
 def test_a_pods_api_token_is_none_for_the_broker(scene: Scene) -> None:
-    """The one token that every container has."""
+    """Every container has this token."""
     file = f"{names.SERVICE_ACCOUNT_DIR}/token"
     said = scene.run("present", file, f"{scene.namespace}/{CONNECTOR}", container="main")
     body = json.loads(said["body"])

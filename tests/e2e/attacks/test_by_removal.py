@@ -1,4 +1,4 @@
-"""Eve takes the Connector out of the way, and a Pod of hers prints what its Secret holds."""
+"""Eve tries to remove the Connector, so that a Pod of hers can print its Secret."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a Pod's author asks of the API server to get at the credential, and what it says."""
+"""Requests of a Pod's author to the API server to get the credential, and their refusals."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Names and proxies that lead to a server of the author's own, and what arrives there."""
+"""Names and proxies that lead to a server of the author, and the data that arrives there."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ LURE = "lure"
 
 @dataclass(frozen=True, slots=True)
 class Lure:
-    """A Pod of the author's that answers to every name, and tells what it received."""
+    """A Pod of the author that answers to every name, and prints the data that it received."""
 
     scene: Scene
     address: str
@@ -117,7 +117,7 @@ def test_over_plain_http_the_author_gets_it(led_astray: Scene, lure: Lure) -> No
 
 
 def test_a_proxy_of_the_authors_is_asked_by_nobody(scene: Scene, lure: Lure) -> None:
-    """Neither by variables on the sidecar, which admission removes, nor by those of other containers."""
+    """Neither by variables on the sidecar, which admission removes, nor by variables of other containers."""
     proxies = [
         {"name": name, "value": f"http://{lure.address}:3128"} for name in ("HTTPS_PROXY", "http_proxy")
     ]

@@ -1,4 +1,4 @@
-"""The password is searched for, everywhere, after all attacks (tests/e2e/conftest.py)."""
+"""After all attacks, a search for the password everywhere (tests/e2e/conftest.py sets the order)."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ def test_no_container_of_the_workload_can_see_it(scene: Scene, container: str) -
 
 
 def test_no_debugger_that_is_allowed_can_see_it(scene: Scene) -> None:
-    """It shares the processes of the workload's container, and those only."""
+    """It shares only the processes of the workload's container."""
     command = ["debug", VICTIM, "-n", scene.namespace, f"--image={scenes.WORKLOAD}", "--container=allowed"]
     command += ["--profile=baseline", f"--target={ROOT}", "--", "sleep", "3600"]
     scene.author.run(*command)
@@ -95,7 +95,7 @@ def _broker_log(scene: Scene) -> str:
     return "".join(scene.kube.logs(one, names.NAMESPACE) for one in pods)
 
 
-def test_neither_status_nor_explanation_tells_it(scene: Scene) -> None:
+def test_neither_status_nor_explanation_holds_it(scene: Scene) -> None:
     command = [sys.executable, "-m", "webhook", "explain", "-n", scene.namespace, VICTIM]
     said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     described = scene.kube.run("describe", "connector", CONNECTOR, "-n", scene.namespace).stdout

@@ -1,4 +1,4 @@
-"""Without broker, without webhook, without API server, and what comes after."""
+"""Outages of the broker, the webhook and the API server, and the recovery."""
 
 import time
 from collections.abc import Iterator
@@ -141,7 +141,7 @@ def test_explain_says_why_there_is_no_grant_and_what_to_do(outage: Outage) -> No
 
 
 def test_the_brokers_return_is_an_event_of_the_pod(outage: Outage) -> None:
-    """While it is away there is none: the sidecar has no right to write Events, and whoever has is away."""
+    """While the broker is down there is no Event: only the broker may write them, not the sidecar."""
     ours = [one for one in outage.events if one["source"].get("component") == "pypi-connector"]
     assert [one["reason"] for one in ours] == ["Granted"]
     scaled = "Scaled down replica set"

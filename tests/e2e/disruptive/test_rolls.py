@@ -1,4 +1,4 @@
-"""Both replicas of admission and of the broker are rolled while Pods come, and none notices.
+"""Both replicas of admission and of the broker are rolled while Pods are created, and no Pod fails.
 
 So it is where the sidecar's image is changed, whatever is rolled first.
 """

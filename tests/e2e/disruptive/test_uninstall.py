@@ -1,4 +1,4 @@
-"""Uninstalled as it was installed, nothing is left that blocks, and it installs again at once.
+"""Uninstalling leaves nothing that could block a Pod, and the product can be installed again at once.
 
 The last of all modules (tests/e2e/conftest.py): while it runs, there is no product.
 """

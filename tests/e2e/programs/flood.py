@@ -1,4 +1,4 @@
-"""One attacker without credentials, in a Pod: `flood.py KIND HOST`. Bounded in rate and in what it holds.
+"""An attacker without credentials, in a Pod: `flood.py KIND HOST`. Its rate and its connections are bounded.
 
 Standard library only. A line of JSON each two seconds says what it has done, and what came of it.
 """

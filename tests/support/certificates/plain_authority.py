@@ -1,4 +1,4 @@
-"""A private CA as many companies have one: made by hand, without the extensions that RFC 5280 recommends.
+"""A private CA like those of many companies: made by hand, without the extensions that RFC 5280 recommends.
 
 No key usage, no key identifiers, no critical constraints: curl, Go and Python before 3.13 take its
 certificates, and Python 3.13's strict verification does not.
@@ -27,7 +27,7 @@ def create_plain_authority(now: datetime) -> KeyPair:
 
 
 def issue_plain_leaf(authority: KeyPair, hosts: Sequence[str], now: datetime) -> KeyPair:
-    """Of the same signature as `certs.authority.issue_leaf`."""
+    """Has the signature of `certs.authority.issue_leaf`."""
     issuer = x509.load_pem_x509_certificate(authority.certificate.encode())
     issuer_key = serialization.load_pem_private_key(authority.key.encode(), password=None)
     assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)

@@ -1,4 +1,4 @@
-"""Two Secrets, an authority's and a leaf's, looked at as the years go by; and what a client verifies."""
+"""Two Secrets, an authority's and a leaf's, through many years; and a client's verification."""
 
 import functools
 import itertools
@@ -27,7 +27,7 @@ Texts = dict[str, str]
 
 
 def verify(leaf: str, bundle: str, now: datetime, host: str = HOSTS[2]) -> None:
-    """By the rules of a TLS client, with a verifier that none of the product's code calls."""
+    """Verifies by the rules of a TLS client, with a verifier that the product's code does not use."""
     authorities = x509.load_pem_x509_certificates(bundle.encode())
     verifier = PolicyBuilder().store(Store(authorities)).time(now).build_server_verifier(x509.DNSName(host))
     verifier.verify(x509.load_pem_x509_certificate(leaf.encode()), [])
@@ -43,7 +43,7 @@ def verifies(leaf: str, bundle: str, now: datetime) -> bool:
 
 @dataclass
 class Cluster:
-    """The two Secrets, as one replica leaves them after each look."""
+    """The two Secrets, as a replica leaves them after each look."""
 
     authority: Texts = field(default_factory=dict)
     leaf: Texts = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Cluster:
 
     @classmethod
     def of_age(cls, age: timedelta) -> "Cluster":
-        """Looked at every few weeks."""
+        """A cluster that was looked at every few weeks."""
         cluster = cls()
         for now in days(age, step=20 * DAY):
             cluster.look(now)
@@ -72,7 +72,7 @@ def days(length: timedelta, step: timedelta = DAY, begin: datetime = BEGIN) -> I
 
 
 def aged(years: float) -> Cluster:
-    """Made once for each age: it takes a second."""
+    """A cluster of this age, made once because that takes a second."""
     kept = _aged(years)
     return Cluster(dict(kept.authority), dict(kept.leaf))
 
@@ -89,7 +89,7 @@ def pair_texts(pair: KeyPair) -> Texts:
 def sign_bare(
     key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, authority: KeyPair, *, ca: bool | None
 ) -> KeyPair:
-    """A certificate with no extension but, at most, whether it is an authority's."""
+    """A certificate without extensions, but for the one that marks an authority."""
     issuer = x509.load_pem_x509_certificate(authority.certificate.encode())
     issuer_key = serialization.load_pem_private_key(authority.key.encode(), None)
     assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)

@@ -1,4 +1,4 @@
-"""A TLS server on files that can be replaced, and what its clients see."""
+"""A TLS server on files that can be replaced, and its clients."""
 
 import contextlib
 import socket

@@ -36,20 +36,20 @@ def run(server: RegistryServer, folder: Path, *command: str, **variables: str) -
 
 
 def assert_clean(result: Result, server: RegistryServer, code: int = 0) -> None:
-    """That it ended with this code and printed no password."""
+    """Assert that it ended with this code and printed no password."""
     said = result.stdout + result.stderr
     assert result.returncode == code, said
     assert server.password not in said
 
 
 def pip_install(project: str) -> list[str]:
-    """By the newest pip."""
+    """Install with the newest pip."""
     pip = environment("pip-newest") / "bin" / "pip"
     return [str(pip), "install", "--no-cache-dir", "--target", "site", project]
 
 
 def run_client(variables: Mapping[str, str], command: Sequence[str], folder: Path) -> Result:
-    """In that folder, which is its HOME as well. Its words are searched for passwords."""
+    """Run in that folder, which is also HOME. The output is searched for passwords."""
     result = subprocess.run(
         command,
         env={**variables, "HOME": str(folder)},
@@ -65,13 +65,13 @@ def run_client(variables: Mapping[str, str], command: Sequence[str], folder: Pat
 
 
 def assert_installed(result: Result, module: str, folder: Path) -> None:
-    """That version 1.0 of it lies in `site`."""
+    """Assert that version 1.0 of it is in `site`."""
     assert result.returncode == 0, result.stdout + result.stderr
     assert 'VERSION = "1.0"' in (folder / "site" / module).read_text()
 
 
 def grant_of(server: RegistryServer, *further: RegistryServer) -> Grant:
-    """`further` are declared as origins of files."""
+    """Declares `further` as origins of files."""
     origins = ["/".join(one.address.split("/")[:3]) for one in further]
     extensions = {**server.extensions, **{f"files-{at}": one for at, one in enumerate(origins, 1)}}
     spec = {
@@ -86,7 +86,7 @@ def grant_of(server: RegistryServer, *further: RegistryServer) -> Grant:
 
 
 def page_of(sidecar: Sidecar, project: str) -> tuple[str, Reply]:
-    """The project's page and where it was found, redirects to the registry's own path followed."""
+    """The project's page and its URL, after redirects within the registry."""
     target = f"/simple/{project}/"
     reply = sidecar.get(target, Accept=ACCEPT)
     if reply.status == 302:
@@ -96,7 +96,7 @@ def page_of(sidecar: Sidecar, project: str) -> tuple[str, Reply]:
 
 
 def assert_served(server: RegistryServer, project: str, folder: Path, *further: RegistryServer) -> None:
-    """pip and uv install it, and every link of its page leads through the proxy to a file."""
+    """Assert that pip and uv install it, and that each link of its page leads through the proxy to a file."""
     module = f"{project.replace('-', '_')}.py"
     with running_for_clients(folder, grant_of(server, *further)) as (sidecar, variables):
         url, page = page_of(sidecar, project)

@@ -1,4 +1,4 @@
-"""The table of clients: what each is asked to do, without a flag that names a registry.
+"""The table of clients: the jobs of each, without a flag that names a registry.
 
 A script runs in an empty folder. `$PROJECTS` is tests/clients/projects, `$DIST` a wheel to upload, of the
 version `$VERSION`, which nobody has uploaded before. The registry has `hello-connector`, the source of

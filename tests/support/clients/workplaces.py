@@ -45,7 +45,7 @@ class Circumstance:
         return self.user == 0 and not self.is_root_read_only
 
     def container(self, name: str) -> dict[str, Any]:
-        """As a Pod's author would write it: what is written at all is written below /tmp."""
+        """As a Pod's author would write it: everything is written below /tmp."""
         found: dict[str, Any] = {
             "name": name,
             "image": "python:3.13-slim",
@@ -115,7 +115,7 @@ class Workplace:
 
     @property
     def log(self) -> str:
-        """What the sidecar has logged so far."""
+        """The sidecar's log so far."""
         return self._processes.sidecar_log.read_text()
 
 

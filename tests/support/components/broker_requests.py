@@ -82,7 +82,7 @@ def token(given: MemoryCluster) -> str:
 def request(
     given: Any, *, bearer: str | None = None, key: str = "team/pypi", **options: Any
 ) -> httpx.Response:
-    """One request for a grant; `options` overrides parts of it."""
+    """A request for a grant; `options` overrides parts of it."""
     return requests(given, 1, bearer=bearer, key=key, **options)[0]
 
 
@@ -134,14 +134,14 @@ def audit(caplog: pytest.LogCaptureFixture) -> list[Any]:
 
 
 def everything(caplog: pytest.LogCaptureFixture) -> str:
-    """All that a log handler could write of the records."""
+    """Everything that a log handler could write of the records."""
     return "\n".join(
         f"{record.getMessage()} {record.__dict__!r} {record.exc_text}" for record in caplog.records
     )
 
 
 class Told:
-    """Keeps what the Pods are told."""
+    """Records the Events on Pods."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -150,5 +150,5 @@ class Told:
         self.events.append({"regarding": dict(regarding), **fields})
 
     def lines(self) -> list[tuple[str, str, bool]]:
-        """Kind with reason, message, and whether others may have said it."""
+        """Kind with reason, message, and whether others may have written it."""
         return [(f"{one['kind']} {one['reason']}", one["message"], one["once"]) for one in self.events]

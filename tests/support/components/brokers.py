@@ -38,7 +38,7 @@ class Broker:
     loop: asyncio.AbstractEventLoop
 
     def ask(self, token: str, connector: str) -> httpx.Response:
-        """One request for a grant."""
+        """Request a grant."""
         request = asyncio.run_coroutine_threadsafe(self._post(token, connector), self.loop)
         return request.result(PATIENCE_SECONDS)
 
@@ -50,7 +50,7 @@ class Broker:
 
 
 def install(kube: Kube) -> None:
-    """What the broker needs, and no webhook and no guards: an administrator mints the Pods' tokens here."""
+    """Install the broker's needs, but no webhook and no guards: an administrator mints the Pods' tokens."""
     for folder in ("crd", "rbac"):
         kube.run("apply", "--server-side", "-k", str(MANIFESTS / folder))
     kube.run("wait", "--for=condition=Established", "crd/connectors.connectors.alauda.io", "--timeout=60s")

@@ -150,7 +150,7 @@ def ensure(api: MemoryApi, directory: Path, clock: Clock | None = None) -> Certi
 
 
 def run(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Until the clock stops it."""
+    """Run until the clock stops it."""
 
     async def stopped() -> None:
         with pytest.raises(asyncio.CancelledError):

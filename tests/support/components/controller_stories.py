@@ -1,4 +1,4 @@
-"""The controller against an API server that fails when told, and counts; registries answer by a script."""
+"""The controller against an API server that fails on command and counts; registries answer by a script."""
 
 import asyncio
 import base64
@@ -67,7 +67,7 @@ def login(store: ApiStore, password: str = "canary-password", **labels: str) -> 
 
 
 class Probes:
-    """What registries answer, by a script; how often, and how many at once."""
+    """Scripted answers of registries; counts probes, and how many run at once."""
 
     def __init__(self, answer: Callable[[RegistryAccess], Awaitable[Probe]] | None = None) -> None:
         self.asked: list[str] = []

@@ -1,7 +1,7 @@
 """Replicas of the controller on a real API server, in this process, each on a loop and thread of its own.
 
 They ask as the ServiceAccount of the kubeconfig, so their rights are those of `manifests/rbac`. Registries
-may lie on the loopback interface here: that is where the tests' own listen.
+may be on the loopback interface here, where the tests' registries listen.
 """
 
 import asyncio

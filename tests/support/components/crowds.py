@@ -55,7 +55,7 @@ class Component:
         return resident_kib(self.pid) / 1024
 
     def lines(self, message: str) -> list[Json]:
-        """What it has logged so."""
+        """Its log lines with this message."""
         whole = self.log.read_text().rpartition("\n")[0].splitlines()
         found = [json.loads(line) for line in whole if line.startswith("{")]
         return [line for line in found if line.get("message") == message]
@@ -104,7 +104,7 @@ def prepare(kube: Kube, folder: Path) -> dict[str, Path]:
 
 
 def connector(name: str, annotation_bytes: int = 0) -> Json:
-    """Its annotation is as large as is asked for; it leads to where no registry is asked."""
+    """A Connector with an annotation of this size, and an address that is never probed."""
     noise = secrets.token_hex(annotation_bytes // 2)
     return {
         "apiVersion": names.API_VERSION,
@@ -115,7 +115,7 @@ def connector(name: str, annotation_bytes: int = 0) -> Json:
 
 
 def create_all(kube: Kube, namespace: str, manifests: Sequence[Callable[[], Json]]) -> None:
-    """Each is made when it is its turn."""
+    """Create them in parallel; each manifest is built at its turn."""
     path = paths.connectors(namespace)
     with administrator(kube) as client, ThreadPoolExecutor(CREATORS) as creators:
 
@@ -151,7 +151,7 @@ def until(condition: Callable[[], object], *, seconds: float = PATIENCE_SECONDS)
 
 
 def known(kube: Kube, namespace: str) -> int:
-    """Of how many Connectors the controller has told something. As a table, which holds no annotations."""
+    """The number of Connectors with a condition. It reads a table, which holds no annotations."""
     columns = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
     query = {"includeObject": "None", "limit": "500", "continue": ""}
     count = 0

@@ -1,4 +1,4 @@
-"""Tokens that nobody signed, with claims of anybody's choice."""
+"""Unsigned tokens with any claims."""
 
 import base64
 import json
@@ -23,6 +23,6 @@ def part(document: object) -> str:
 
 
 def made_up(head: object = {"alg": "RS256"}, **changes: object) -> str:
-    """A token that nobody signed."""
+    """An unsigned token."""
     claims = {key: value for key, value in {**CLAIMS, **changes}.items() if value is not None}
     return f"{part(head)}.{part(claims)}.c2lnbmF0dXJl"

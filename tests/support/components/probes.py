@@ -1,4 +1,4 @@
-"""A probe of a scripted registry, which is found under a name by a scripted resolver."""
+"""A probe of a scripted registry, whose name a scripted resolver resolves."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ CREDENTIAL = Credential("robot", Secret("canary-password"))
 
 
 class Names:
-    """A resolver by script: each question takes the next answer, the last one for ever."""
+    """A scripted resolver: each question takes the next answer; the last answer repeats."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
         self._answers = list(answers)

@@ -1,4 +1,4 @@
-"""Admission or the broker as a process of its own, served as in the product, on a cluster in memory.
+"""Admission or the broker as a separate process, served as in the product, on a cluster in memory.
 
 Run as a program, with `tests` on the path: `python -m support.components.served COMPONENT PORT FOLDER`. What
 it holds is read off the kernel.
@@ -46,7 +46,7 @@ class Served:
         return resident_kib(self.process.pid)
 
     def connect(self, peer: str = "127.0.0.1") -> socket.socket:
-        """From that address of the loopback interface: each is a peer of its own."""
+        """Connect from that address of the loopback interface: each address is a separate peer."""
         while True:
             sock = socket.socket()
             # without this, ports of a thousand clients would be taken for the servers of later tests
@@ -67,13 +67,13 @@ class Served:
         return context.wrap_socket(self.connect(peer), server_hostname="localhost")
 
     def ask(self, request: bytes, peer: str = "127.0.0.1") -> tuple[int, bytes]:
-        """One request on a connection of its own: status, and the answer's body."""
+        """Send a request on a new connection: status, and the answer's body."""
         with self.connect_tls(peer) as sock:
             sock.sendall(request)
             return answer(sock)
 
     def lines(self, message: str) -> list[dict[str, object]]:
-        """Of its log."""
+        """Lines of its log."""
         lines = [json.loads(line) for line in self.log.read_text().splitlines()]
         return [line for line in lines if line["message"] == message]
 
@@ -106,7 +106,7 @@ def get(path: str) -> bytes:
 
 
 def is_gone(sock: socket.socket, seconds: float = PATIENCE_SECONDS) -> bool:
-    """Whether the other end closes it in that time, and sends nothing before."""
+    """Whether the other end closes it within that time, and sends nothing before."""
     sock.settimeout(seconds)
     try:
         return sock.recv(1) == b""
@@ -118,7 +118,7 @@ def is_gone(sock: socket.socket, seconds: float = PATIENCE_SECONDS) -> bool:
 
 @contextlib.contextmanager
 def served(component: str) -> Iterator[Served]:
-    """Until it is told to stop, which it does well: its exit code is looked at."""
+    """The component, until the block ends. SIGTERM stops it, and its exit code must be 0."""
     port = _free_port()
     with tempfile.TemporaryDirectory() as folder:
         log, token = Path(folder) / "log", Path(folder) / "token"
@@ -140,7 +140,7 @@ def served(component: str) -> Iterator[Served]:
 
 
 def _free_port() -> int:
-    """Below those that the system gives to the hundreds of clients of earlier tests."""
+    """A port below the range that the system gives to clients, of which earlier tests had hundreds."""
     while True:
         with (
             contextlib.suppress(OSError),

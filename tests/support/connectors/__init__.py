@@ -1,1 +1,1 @@
-"""Connectors as administrators declare them, and the facts that a grant is judged by."""
+"""Connectors as administrators declare them, and the facts from which a grant is judged."""

@@ -1,4 +1,4 @@
-"""A registry as an administrator declares it, and the grant that the broker makes of that."""
+"""A registry as an administrator declares it, and the grant that the broker makes from it."""
 
 from base64 import b64encode
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class Declaration:
 
     @property
     def registry(self) -> RegistryAccess:
-        """As a probe is told of it."""
+        """The registry as a probe gets it."""
         return parse_access(self.connector, Secrets(self.account, self.authority))
 
     @property

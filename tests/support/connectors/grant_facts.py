@@ -1,4 +1,4 @@
-"""What a grant is judged by: a token's review, a Pod, a Connector and its Secrets, each as it should be."""
+"""The facts of a grant: a token's review, a Pod, a Connector and its Secrets, all valid."""
 
 import base64
 from typing import Any

@@ -1,6 +1,6 @@
 """A small API server in memory, behind real HTTP: objects by path, resource versions, merge patches, watches.
 
-For what the real one cannot be brought to do, or only slowly: to fail at a chosen moment, to count each call.
+It can fail at a chosen moment and count each call, which a real API server cannot, or only slowly.
 Nothing is validated, and nothing here is shared with the code under test.
 """
 
@@ -32,7 +32,7 @@ class ApiStore:
         registry.on("*", self._answer)
 
     def put(self, path: str, one: Json) -> Json:
-        """As a user would: the spec's change counts as a generation."""
+        """Put as a user would: a changed spec gets a new generation."""
         with self._changed:
             before = self._objects.get(path)
             stored = copy.deepcopy(one)
@@ -55,7 +55,7 @@ class ApiStore:
             return set(self._objects)
 
     def reply_later(self, seconds: float) -> None:
-        """From within `refuses`: this call acts at once, and is answered after that, or to nobody."""
+        """Call this from `refuses`: the call acts at once, but its answer comes later or never."""
         self._late.seconds = seconds
 
     def delete(self, path: str) -> None:
@@ -147,7 +147,7 @@ class ApiStore:
 
 
 def _is_in(path: str, one: Json) -> bool:
-    """Whether that list, of all namespaces, holds it."""
+    """Whether that list, which may span all namespaces, holds it."""
     kind = str(one.get("kind")).lower()
     return path.rpartition("/")[2] == kind + ("es" if kind.endswith("s") else "s")
 

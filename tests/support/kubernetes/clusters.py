@@ -59,7 +59,7 @@ class Components:
     node: str
 
     def restart(self, component: str, held_seconds: float = 0.0) -> None:
-        """Kills it (kube-apiserver, kubelet, …); it comes back after `held_seconds`, or after a second."""
+        """Kill a component (such as kubelet). It comes back after `held_seconds`, or after a second."""
         command = [*PROGRAM, f"--node={self.node}", "restart", component, f"{held_seconds:g}"]
         result = subprocess.run(
             command, env=environment_with_tests(), capture_output=True, text=True, check=False
@@ -77,7 +77,7 @@ def is_our_node() -> bool:
 
 
 def components() -> Components:
-    """Only of a node of our own; nobody's cluster is broken by a test."""
+    """Only for our own node: a test must not break another cluster."""
     name = os.environ.get(NODE_VARIABLE)
     if name is None:
         unavailable("this test kills components: only on a node of `make e2e` or `make cluster-up`")
@@ -85,7 +85,7 @@ def components() -> Components:
 
 
 def unavailable(sentence: str) -> NoReturn:
-    """Skips, and says what is missing; in CI nothing may be skipped."""
+    """Skip with the reason; in CI, fail, because nothing may be skipped there."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"{sentence} (not skipped, since CI=true)", pytrace=False)
     pytest.skip(sentence)

@@ -1,4 +1,4 @@
-"""Namespaces with a Connector, what its status says, and a registry that takes its password alone."""
+"""Namespaces with a Connector and its status, and a registry that accepts only its password."""
 
 import base64
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Place:
         self.kube.wait_for_condition("connector", name, "Ready", self.namespace)
 
     def wait_said(self, kind: str, status: str, reason: str, name: str = "pypi") -> str:
-        """The message."""
+        """Wait for this reason of a condition; the message."""
         self.kube.wait_for(lambda: self.said(kind, name)[:2] == (status, reason), what=f"{kind} {reason}")
         return self.said(kind, name)[2]
 

@@ -1,4 +1,4 @@
-"""The Events of an API server that fails when told, and a recorder that writes to it."""
+"""The Events of an API server that fails on command, and a recorder that writes to it."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Namespaces whose Pods ask the real broker: each answer comes with its Event and its audit line."""
+"""Namespaces whose Pods ask the real broker. Each answer has an Event and an audit line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -101,7 +101,7 @@ class Place:
         self.kube.create(*manifests, namespace=self.namespace)
 
     def create_pod(self, **annotations: str) -> str:
-        """The uid of a Pod as admission leaves it."""
+        """Create a Pod as admission leaves it; its uid."""
         return self.create_as_is(injected(self.namespace, **annotations))
 
     def create_as_is(self, pod: Mapping[str, Any]) -> str:
@@ -113,7 +113,7 @@ class Place:
         return self.kube.run(*command).stdout.strip()
 
     def bound_token(self, **options: str) -> str:
-        """What the kubelet projects into the Pod."""
+        """A token like the kubelet's for the Pod."""
         return self.token("--bound-object-kind", "Pod", "--bound-object-name", "job", **options)
 
     def ask(self, token: str, key: str | None = None) -> httpx.Response:
@@ -156,7 +156,7 @@ class Place:
         return str(problem["detail"])
 
     def event(self, uid: str, reason: str) -> dict[str, Any]:
-        """The one Event of that reason on that Pod."""
+        """The only Event with that reason on that Pod."""
 
         def found() -> list[dict[str, Any]]:
             return [

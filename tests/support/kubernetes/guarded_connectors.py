@@ -1,4 +1,4 @@
-"""Connectors of the tests of guard 5: with a Secret and without, and objects that own them."""
+"""Connectors for the tests of guard 5: with and without a Secret, and objects that own them."""
 
 from typing import Any
 
@@ -39,13 +39,13 @@ def create_owner(kube: Kube, namespace: str, name: str) -> dict[str, Any]:
 
 
 def names_its_secret(kube: Kube, namespace: str, name: str) -> bool:
-    """So guard 7 has what it goes by."""
+    """Whether a Connector names its Secret, which guard 7 needs."""
     spec = (kube.find("connector", name, namespace) or {}).get("spec", {})
     return bool(spec.get("auth", {}).get("secretRef", {}).get("name") == SECRET)
 
 
 def wait_until_gone(kube: Kube, namespace: str, name: str = "corp") -> None:
-    """By the garbage collector, who knows a new kind after half a minute."""
+    """Wait for the garbage collector, which learns of a new kind only after half a minute."""
     kube.wait_for(
         lambda: kube.find("connector", name, namespace) is None, what=f"Connector {name} to be gone"
     )

@@ -1,4 +1,4 @@
-"""The guards on trial: who attacks, which Pod is attacked, and how it goes without the guard.
+"""Attacks on the guards: the attackers, the Pods, and the outcome with and without the guard.
 
 Each attack is made twice. With the guards as they are shipped it must be refused, by the one that is meant
 and in its words. In a namespace from which that one is lifted it must succeed: so the refusal was not for
@@ -80,7 +80,7 @@ def as_kubelet(kube: Kube) -> Kube:
 
 
 def plain_pod(name: str = "victim", **spec: Any) -> Pod:
-    """On no node, also where there is one: whatever passes the guards fails in the same way everywhere."""
+    """A Pod for no node: after the guards, it fails in the same way on every cluster."""
     containers = [{"name": "app", "image": "example.test/app:1"}]
     return {
         "apiVersion": "v1",
@@ -98,7 +98,7 @@ def asking_pod(name: str = "victim", **spec: Any) -> Pod:
 
 
 def injected_pod(name: str = "victim", **spec: Any) -> Pod:
-    """The same as admission leaves it: no webhook takes part in these tests."""
+    """The same Pod as admission leaves it: no webhook takes part in these tests."""
     settings = Settings(
         sidecar_image=IMAGE,
         allowed_images=(IMAGE,),
@@ -127,7 +127,7 @@ def token_volume(name: str, *, audience: str = "pypi-connector") -> dict[str, An
 
 
 def projecting_pod(volume: str = "mine") -> Pod:
-    """A Pod whose author gives himself what the sidecar has."""
+    """A Pod whose author gives its container the sidecar's token."""
     pod = plain_pod("thief", volumes=[token_volume(volume)])
     pod["spec"]["containers"][0]["volumeMounts"] = [{"name": volume, "mountPath": "/t"}]
     return pod
@@ -146,7 +146,7 @@ Act = Callable[[Kube, str], Result]
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """What a guard is there for."""
+    """A request that a guard must refuse."""
 
     name: str
     act: Act
@@ -206,7 +206,7 @@ def assert_refused(policy: str, attack: Attack, kube: Kube, namespace: str) -> N
 
 
 def assert_passes(result: Result) -> None:
-    """It may be warned of, or end badly where there is no node: an exec finds nowhere to go."""
+    """Assert that no guard refuses it. It may get a warning, or fail later: an exec needs a node."""
     assert "denied request" not in result.stderr, result.stderr
     if result.returncode != 0:
         assert "does not have a host assigned" in result.stderr, result.stderr
@@ -231,7 +231,7 @@ def until(kube: Kube, act: Act, namespace: str, is_so: Callable[[Result], bool])
 
 @contextmanager
 def lifted(kube: Kube, policies: tuple[str, ...], namespace: str) -> Iterator[None]:
-    """Some guards do not hold in one namespace; what is shipped stays as it is everywhere else."""
+    """Lift some guards in a namespace; elsewhere they stay as they are shipped."""
     elsewhere = {
         "matchExpressions": [
             {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": [namespace]}
@@ -247,5 +247,5 @@ def lifted(kube: Kube, policies: tuple[str, ...], namespace: str) -> Iterator[No
 
 
 def bind(kube: Kube, policy: str, resources: object) -> None:
-    """`resources`: to which the guard is limited; None, as shipped."""
+    """`resources` limits the guard to some kinds; None keeps the shipped ones."""
     kube.patch("validatingadmissionpolicybinding", policy, {"spec": {"matchResources": resources}})

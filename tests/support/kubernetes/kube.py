@@ -1,4 +1,4 @@
-"""kubectl, bound to one cluster and one user: what the tests on a real API server speak through.
+"""kubectl, bound to one cluster and one user, for the tests on a real API server.
 
 kubectl and not a client library, because it is what users type: its sentences are part of what is tested,
 and nothing here is shared with the code under test. Objects are plain dicts, as everywhere.
@@ -53,7 +53,7 @@ class Kube:
         return replace(self, user=name, groups=groups)
 
     def as_service_account(self, namespace: str, name: str = "default") -> "Kube":
-        """As a process of a Pod would be seen, with the groups that the API server gives it."""
+        """The same cluster as a process of a Pod sees it, with the groups that the API server gives it."""
         groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
         return self.as_user(f"system:serviceaccount:{namespace}:{name}", *groups)
 
@@ -106,7 +106,7 @@ class Kube:
         return self.run("create", *_namespaced(namespace), "-f", "-", stdin=_text(manifests), check=check)
 
     def refused(self, *manifests: Manifest, namespace: str | None = None) -> str:
-        """The sentence with which the API server refuses to create this; it must refuse."""
+        """Create it, which the API server must refuse; its sentence."""
         result = self.create(*manifests, namespace=namespace, check=False)
         assert result.returncode != 0, f"must be refused, was accepted: {result.stdout}"
         return result.stderr.strip()
@@ -122,7 +122,7 @@ class Kube:
         return _object(found) if found.strip() else None
 
     def list(self, kind: str, namespace: str | None = None, selector: str | None = None) -> Objects:
-        """Of one namespace, or of all."""
+        """The objects of one namespace, or of all."""
         scope = ["--all-namespaces"] if namespace is None else _namespaced(namespace)
         labels = [] if selector is None else ["-l", selector]
         items = _object(self.run("get", kind, *scope, *labels, "-o", "json").stdout)["items"]
@@ -192,7 +192,7 @@ class Kube:
     def wait_for(
         self, predicate: Callable[[], T | None], *, seconds: float = PATIENCE_SECONDS, what: str | None = None
     ) -> T:
-        """What the predicate first returned that is true; a failing kubectl or assert counts as not yet."""
+        """The predicate's first true result; a failing kubectl or assert counts as not yet."""
         deadline = time.monotonic() + seconds
         while True:
             last: object = None

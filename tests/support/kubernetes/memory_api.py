@@ -1,4 +1,4 @@
-"""The small API server of `apistore` without a network: for tests by a virtual clock, which knows no sockets.
+"""The small API server of `apistore` without a network, for tests with a virtual clock, which has no sockets.
 
 Each call takes `CALL_SECONDS` of that clock.
 """

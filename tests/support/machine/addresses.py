@@ -4,7 +4,7 @@ import socket
 
 
 def own_address() -> str | None:
-    """One that is not loopback, so that a redirect that nobody declared may lead there; packets stay here.
+    """An address that is not loopback, for undeclared redirects. Packets stay on this machine.
 
     None where the machine has no other.
     """

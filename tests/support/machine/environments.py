@@ -49,5 +49,5 @@ def wheels(lock: str) -> Path:
 
 
 def clean(**variables: str) -> dict[str, str]:
-    """An environment with nothing of this machine's in it that bends a client."""
+    """An environment without this machine's variables, which would bend a client."""
     return {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "LANG": "C.UTF-8", **variables}

@@ -1,4 +1,4 @@
-"""A network of its own for a piece of a test: addresses and a resolver that this machine does not have.
+"""A separate network for a part of a test: addresses and a resolver that this machine does not have.
 
 Linux keeps network and mounts per thread (namespaces(7)): what the thread starts lives there too. That
 takes root.

@@ -1,4 +1,4 @@
-"""What the kernel tells about a running process: memory, descriptors, and whether it rests."""
+"""The kernel's view of a running process: memory, descriptors, and whether it rests."""
 
 import time
 from pathlib import Path
@@ -12,7 +12,7 @@ _TICKS = 2
 
 
 def peak_kib(pid: int) -> int:
-    """The most memory it ever held, in KiB."""
+    """The peak of its memory, in KiB."""
     return _status(pid, "VmHWM")
 
 
@@ -22,7 +22,7 @@ def resident_kib(pid: int) -> int:
 
 
 def forget_peak(pid: int) -> None:
-    """Let `peak_kib` begin anew (proc_pid_clear_refs(5))."""
+    """Reset `peak_kib` (proc_pid_clear_refs(5))."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 

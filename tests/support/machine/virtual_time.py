@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class _Selector(selectors.SelectSelector):
-    """Nothing is ever ready but what the loop itself has to do."""
+    """No descriptor is ever ready; the loop has only its own work."""
 
     def __init__(self, loop: "VirtualLoop") -> None:
         super().__init__()
@@ -33,6 +33,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run_virtually(story: Coroutine[Any, Any, T]) -> T:
-    """What `asyncio.run` does, by the virtual clock."""
+    """Like `asyncio.run`, with the virtual clock."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(story)

@@ -1,4 +1,4 @@
-"""Index pages for property tests: valid ones with all that may stand in them, and scraps that are none."""
+"""Index pages for property tests: valid pages with everything that they may hold, and invalid scraps."""
 
 import html
 import json

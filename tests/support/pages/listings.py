@@ -34,7 +34,7 @@ def links(body: bytes, content_type: str, url: str) -> list[Link]:
 
 
 def without_links(body: bytes, content_type: str) -> object:
-    """Everything of a page that is no link, in its order."""
+    """A page without its links, in order."""
     if "json" in content_type:
         return json.loads(body, object_pairs_hook=lambda pairs: [one for one in pairs if not _is_link(one)])
     parser = _Everything()

@@ -65,7 +65,7 @@ def facts_of(name: str) -> Facts:
 
 
 def printed(explanation: Explanation) -> str:
-    """What a person reads, and the exit code."""
+    """The printed text, and the exit code."""
     stream = io.StringIO()
     print_explanation(explanation, Console(stream, is_coloured=False))
     return stream.getvalue() + f"exit code {0 if explanation.is_served else 1}\n"

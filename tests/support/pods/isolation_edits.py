@@ -1,4 +1,4 @@
-"""A Pod as admission leaves it, ways to alter it, and what is found to be violated."""
+"""A Pod as admission leaves it, ways to alter it, and the violations."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime

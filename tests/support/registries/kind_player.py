@@ -1,4 +1,4 @@
-"""Plays one origin of a kind of `kinds.py`: what it answers to one call of a scripted registry."""
+"""Plays one origin of a kind of `kinds.py`: its answers to calls of a scripted registry."""
 
 import fnmatch
 import re
@@ -58,7 +58,7 @@ class Player:
         call.reply(status, body, headers)
 
     def _take(self, call: Call, answer: Answer) -> tuple[int, bytes]:
-        """What Warehouse's legacy API wants of an upload (`:action`, the file's name and digest)."""
+        """Check an upload as Warehouse's legacy API does (`:action`, the file's name and digest)."""
         call.read_body()
         form = bytes(call.request.body)
         is_whole = all(one in form for one in (b"file_upload", b'name="content"', b"sha256_digest"))
@@ -66,7 +66,7 @@ class Player:
 
 
 def _part(request: Request, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
-    """One range of a file (RFC 9110 §14), from servers that say that they know ranges."""
+    """One range of a file (RFC 9110 §14), from servers that announce ranges."""
     asked = re.fullmatch(r"bytes=(\d*)-(\d*)", request.header("range") or "")
     if asked is None or "Accept-Ranges" not in headers:
         return 200, body, headers

@@ -35,7 +35,7 @@ INDEX_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer of a kind, in the order in which they are looked at: the first whose path fits."""
+    """One answer of a kind. The first answer whose path matches is given."""
 
     path: str
     """A pattern as of `fnmatch`, without the query"""
@@ -98,12 +98,12 @@ class Kind:
 
     @property
     def forms(self) -> tuple[str, ...]:
-        """In which its project page comes."""
+        """The forms of its project page."""
         return tuple(dict.fromkeys(form for one in self.answers if PROJECT in one.path for form in one.page))
 
     @property
     def root_forms(self) -> tuple[str, ...]:
-        """In which its root index comes."""
+        """The forms of its root index."""
         roots = (form for one in self.answers for form, file in one.page.items() if file.startswith("root."))
         return tuple(dict.fromkeys(roots))
 
@@ -134,7 +134,7 @@ def _tuples(row: Mapping[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def files() -> Mapping[str, bytes]:
-    """File name → octets: a wheel, its metadata (PEP 658), and an archive of sources."""
+    """File name → bytes: a wheel, its metadata (PEP 658), and an archive of sources."""
     with tempfile.TemporaryDirectory() as folder:
         wheel = make_wheel(Path(folder), PROJECT, VERSION, filler=bytes(range(256)) * 64).read_bytes()
     with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
@@ -148,7 +148,7 @@ def files() -> Mapping[str, bytes]:
 
 
 def facts() -> dict[str, str]:
-    """What pages say of the files."""
+    """The facts about the files that pages hold."""
     found = {}
     for name, body in zip(("wheel", "metadata", "sdist"), files().values(), strict=True):
         found[f"{name}_sha256"] = hashlib.sha256(body).hexdigest()

@@ -46,17 +46,17 @@ class Scene:
 
     @property
     def authorization(self) -> str:
-        """As the registry wants it."""
+        """The Authorization header that the registry expects."""
         return f"Basic {_pair(self.kind)}"
 
     @property
     def secrets(self) -> list[str]:
-        """What nobody but the registry may see."""
+        """The texts that only the registry may see."""
         pair = _pair(self.kind)
         return [PASSWORD, pair, *(fill(one, self.names) for one in self.kind.secrets)]
 
     def get(self, target: str, accept: str | None = None, method: str = "GET") -> Reply:
-        """As a client asks: the alias is followed, and no redirect leads elsewhere."""
+        """Get as a client does: follow the alias. No redirect may lead elsewhere."""
         reply = self._ask(method, target, accept)
         if reply.status == 302 and target.startswith(SIMPLE):
             location = reply.header("location")
@@ -67,7 +67,7 @@ class Scene:
         return reply
 
     def url_of(self, target: str) -> str:
-        """Where a client ends that asks for this."""
+        """The final URL of a client that asks for this."""
         reply = self._ask("GET", target, None)
         return self.local + (reply.header("location") or target)
 
@@ -83,13 +83,13 @@ class Scene:
         return fill(self.kind.text(file), self.names).encode()
 
     def strangers(self) -> Iterator[Request]:
-        """What origins got that are not the registry's own, save the place that it names for uploads."""
+        """Requests to foreign origins, except uploads."""
         for name, one in self.origins.items():
             if name != "registry":
                 yield from (request for request in one.requests if request.method != "POST")
 
     def assert_credential_stays(self) -> None:
-        """No origin but the registry's own has seen the credential, and none a cookie."""
+        """Assert that only the registry's own origin got the credential, and that no origin got a cookie."""
         for request in self.strangers():
             assert request.header("authorization") is None, request
             assert not any(one in str(request) for one in (PASSWORD, _pair(self.kind))), request
@@ -99,7 +99,7 @@ class Scene:
 
 @contextmanager
 def running_kind(kind: Kind, folder: Path, **changes: Any) -> Iterator[Scene]:
-    """`changes`: of the grant."""
+    """`changes` are changes of the grant."""
     with ExitStack() as stack:
         origins = {"registry": stack.enter_context(Registry(server_context()))}
         undeclared = []

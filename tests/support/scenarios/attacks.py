@@ -92,7 +92,7 @@ class Scene:
         return {key.partition("/")[2]: int(port) for key, _, port in pairs}
 
     def run(self, program: str, *arguments: str, container: str, stdin: object = None) -> Any:
-        """What a program of `programs/` printed in a container of the victim, where its author starts it."""
+        """Run a program of `programs/` in a container of the victim, as its author may; its output."""
         place = (self.author, self.namespace, VICTIM)
         return run_program(*place, program, *arguments, container=container, stdin=stdin)
 
@@ -125,14 +125,14 @@ def spellings(registry: Registry) -> list[str]:
 
 
 def idle_pod(name: str, *connectors: str, script: str = "exec sleep 3600", **options: Any) -> Manifest:
-    """One that stays, and is gone at once when it is deleted."""
+    """A Pod that idles, and ends at once when it is deleted."""
     pod = scenes.pod(name, script, ",".join(connectors) or None, **options)
     pod["spec"]["terminationGracePeriodSeconds"] = 1
     return pod
 
 
 def victim() -> Manifest:
-    """It has used both credentials before it idles; its sidecar logs whatever it ever logs."""
+    """The victim. It uses both credentials before it idles; its sidecar logs at level `debug`."""
     script = "pip download --no-deps -d /tmp/x hello-connector && exec sleep 3600"
     pod = idle_pod(VICTIM, CONNECTOR, PLAIN, script=script)
     pod["metadata"]["annotations"][names.LOG_LEVEL] = "debug"
@@ -154,7 +154,7 @@ def sidecar_of(pod: Mapping[str, Any]) -> Manifest:
 
 
 def forged_sidecar(command: Sequence[str], *, image: str = scenes.WORKLOAD, **fields: Any) -> Manifest:
-    """Our container as its author would have it: all that guards can see is as it should be."""
+    """The sidecar as an attacker writes it: everything that guards can see is correct."""
     context = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},

@@ -26,7 +26,7 @@ UNINSTALL_SECONDS = 120.0
 
 
 def install(kube: Kube) -> None:
-    """As README says; it is ready afterwards."""
+    """Install as README says, and wait until it is ready."""
     kube.run("apply", "-k", str(OVERLAY))
     await_ready(kube, names.BROKER, names.ADMISSION)
     kube.wait_for(lambda: has_ca_bundle(kube), what="caBundle to be written")
@@ -57,7 +57,7 @@ def component(deployment: str) -> str:
 
 
 def pods(kube: Kube, deployment: str) -> list[dict[str, Any]]:
-    """Those that end included."""
+    """Its Pods, including Pods that are ending."""
     return kube.list("pods", names.NAMESPACE, selector=component(deployment))
 
 
@@ -73,7 +73,7 @@ def scale(kube: Kube, deployment: str, replicas: int) -> None:
 
 @contextmanager
 def away(kube: Kube, deployment: str) -> Iterator[None]:
-    """Without any replica of it: the last one has ended when this begins, all are ready when it is over."""
+    """Scale the component to zero for the block. Afterwards all replicas are ready again."""
     scale(kube, deployment, 0)
     try:
         kube.wait_for(
@@ -96,7 +96,7 @@ def starts(kube: Kube) -> dict[str, int]:
 
 
 def explain(kube: Kube, namespace: str, what: str) -> CompletedProcess[str]:
-    """As an administrator types it."""
+    """Run `explain` as an administrator."""
     return subprocess.run(
         [PROGRAM, "explain", "-n", namespace, what],
         env=clean(KUBECONFIG=str(kube.kubeconfig)),

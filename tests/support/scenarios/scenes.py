@@ -1,6 +1,6 @@
-"""What the scenarios on a node are made of: registries, Connectors to them, and Jobs that use them.
+"""The parts of the scenarios on a node: registries, Connectors to them, and Jobs that use them.
 
-Manifests are what a user would write; whatever a scenario is about is written out in the scenario.
+Manifests are like a user's. Each scenario writes out the fields that it is about.
 """
 
 import calendar
@@ -85,7 +85,7 @@ def deploy_registry(
     authority: KeyPair | None = None,
     issue: Callable[[KeyPair, Sequence[str], datetime], KeyPair] = issue_leaf,
 ) -> Registry:
-    """One that is ready. `password` None: one of its own; empty: anonymous. With `authority`: over https."""
+    """Deploy a registry and wait. `password` None: a new password; empty: anonymous. `authority`: https."""
     chosen = new_password() if password is None else password
     host = f"{name}.{namespace}.svc"
     environment = [{"name": "KIND", "value": kind}]
@@ -186,7 +186,7 @@ class Outcome:
 
 
 def run_job(kube: Kube, namespace: str, manifest: Manifest, *, seconds: float = READY_SECONDS) -> Outcome:
-    """Create it and wait until it has ended, either way."""
+    """Create it and wait until it is complete or has failed."""
     kube.create(manifest, namespace=namespace)
     name = manifest["metadata"]["name"]
     return finished_job(kube, namespace, name, seconds=seconds)
@@ -255,7 +255,7 @@ def unwrapped(text: str) -> str:
 
 
 def describe(kube: Kube, namespace: str) -> str:
-    """For a failure: everything that a person would look at."""
+    """Everything that a person would check after a failure."""
     parts = [
         kube.run("get", "all", "-n", namespace, "-o", "wide", check=False).stdout,
         kube.run("describe", "pods", "-n", namespace, check=False).stdout[-6000:],

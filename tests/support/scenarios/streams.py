@@ -1,4 +1,4 @@
-"""Requests without pause while something is disturbed: each that fails is kept, with its sentence."""
+"""Requests without pause during a disturbance. It records each failure with its sentence."""
 
 import http.client
 import itertools
@@ -21,7 +21,7 @@ SILENCE_SECONDS = 20.0
 
 @dataclass(slots=True)
 class Stream:
-    """What became of the requests so far."""
+    """The outcomes of the requests so far."""
 
     created: int = 0
     refused: list[str] = field(default_factory=list)
@@ -63,7 +63,7 @@ def pods_created(kube: Kube, namespace: str, make: Callable[[str], dict[str, Any
 
 
 def _create(connection: http.client.HTTPConnection, namespace: str, manifest: dict[str, Any]) -> str | None:
-    """The refusal, if it was one."""
+    """The refusal, if there was any."""
     headers = {"Content-Type": "application/json"}
     try:
         connection.request("POST", f"/api/v1/namespaces/{namespace}/pods", json.dumps(manifest), headers)

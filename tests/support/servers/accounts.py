@@ -1,4 +1,4 @@
-"""Registries that refuse some requests, or all, or those of a crowd, by a script; and count what they did."""
+"""Registries that refuse some requests, all, or only crowds of requests, by a script; and count them."""
 
 from collections.abc import Callable
 from threading import Event, Lock
@@ -34,7 +34,7 @@ class Account:
 
 
 class ColdRegistry:
-    """Answers 401 to what comes while it warms a session up for many others, as Artifactory does."""
+    """Answers 401 to requests that arrive while it starts a session for many others, as Artifactory does."""
 
     def __init__(
         self, registry: Registry, serve: Callable[[Call], None] = welcome, *, bears: int = 12

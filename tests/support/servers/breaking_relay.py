@@ -1,4 +1,4 @@
-"""A network that fails: a relay in front of a server, which breaks every long answer off."""
+"""A failing network: a relay in front of a server that breaks off every long answer."""
 
 import socket
 import socketserver
@@ -9,9 +9,9 @@ _PIECE = 65_536
 
 
 class BreakingRelay:
-    """Relays to `port` of this machine, over TLS too, and breaks each answer off that has more than `octets`.
+    """Relays to `port` of this machine, over TLS too, and breaks each answer off that has more than `bytes`.
 
-    Asked for the rest of it, the server gives a shorter one, which passes: only who resumes gets the whole.
+    The rest of such an answer is shorter, and passes. So only a client that resumes gets everything.
     """
 
     def __init__(self, port: int, octets: int) -> None:

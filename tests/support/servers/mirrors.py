@@ -1,4 +1,4 @@
-"""Real servers that keep no registry of their own: static files, a router, a caching proxy."""
+"""Real servers without storage of uploads: static files, a router, a caching proxy."""
 
 import os
 import shutil

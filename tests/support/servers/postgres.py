@@ -1,4 +1,4 @@
-"""PostgreSQL with nothing in it, on a port of its own: Debian's, which does not run as root."""
+"""An empty PostgreSQL on a port of its own: Debian's, which does not run as root."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ class Postgres:
     """Who needs no password"""
 
     def dump(self, target: Path) -> None:
-        """All there is, for another to load."""
+        """Dump all data, for another server to load."""
         self._run("pg_dump", f"--file={target}")
 
     def load(self, source: Path) -> None:
@@ -52,7 +52,7 @@ class Postgres:
 
 @contextmanager
 def postgres(user: str, log: Path) -> Iterator[Postgres]:
-    """The data goes with the block."""
+    """A server for the block. Its data is deleted at the end."""
     found = Postgres(_find_programs(), free_port(), user)
     # not in a folder of pytest's: those let nobody else in
     with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
@@ -71,7 +71,7 @@ def postgres(user: str, log: Path) -> Iterator[Postgres]:
 
 
 def run(command: list[str], **variables: str) -> None:
-    """A program that ends well, or the test does not go on."""
+    """Run a program, which must succeed."""
     done = subprocess.run(command, env=clean(**variables), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

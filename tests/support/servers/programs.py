@@ -91,7 +91,7 @@ def pypiserver(folder: Path, *, fallback_url: str | None = None) -> Iterator[Reg
 
 @contextmanager
 def devpi(folder: Path) -> Iterator[RegistryServer]:
-    """An index that wants the password for uploads; its links leave the index path."""
+    """An index that asks for the password of uploads only; its links leave the index path."""
     password = "canary-" + secrets.token_hex(8)
     home = environment("devpi")
     store = folder / "devpi"
@@ -111,7 +111,7 @@ def devpi(folder: Path) -> Iterator[RegistryServer]:
 
 
 def make_devpi_mirror(server: RegistryServer, name: str, url: str) -> RegistryServer:
-    """An index `root/<name>` of that devpi that fetches what it is asked for from another registry."""
+    """An index `root/<name>` of that devpi that mirrors another registry."""
     address = server.address.removesuffix("/root/team/")
     mirror = {"type": "mirror", "mirror_url": url, "volatile": True, "mirror_use_external_urls": False}
     _call(f"{address}/root/{name}", "PUT", mirror, _log_in(address, server.password))
@@ -145,7 +145,7 @@ def _call(
 
 @contextmanager
 def running_program(command: list[str], log: Path, **variables: str) -> Iterator[None]:
-    """A server's process, with nothing of this machine's environment; it ends with the block, and its own."""
+    """A server's process, without this machine's environment. It and its children end with the block."""
     environment = clean(HOME=str(log.parent), **variables)
     with log.open("w") as stream:
         process = subprocess.Popen(
@@ -163,7 +163,7 @@ def running_program(command: list[str], log: Path, **variables: str) -> Iterator
 
 
 def wait_for_answer(url: str, context: ssl.SSLContext | None = None) -> None:
-    """Any answer, a refusal too."""
+    """Wait for any answer, even a refusal."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:

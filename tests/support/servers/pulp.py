@@ -69,12 +69,12 @@ class Pulp:
     content_log: Path
 
     def distribute(self, name: str) -> RegistryServer:
-        """An index of a new repository, of whatever is newest in it."""
+        """An index of a new repository, which always serves its latest version."""
         repository = self._ask("repositories/python/python/", {"name": name})["pulp_href"]
         return self._distribute({"name": name, "repository": repository})
 
     def publish(self, server: RegistryServer) -> RegistryServer:
-        """A second index, of what is now in the repository of the first; uploads go to the first."""
+        """A second index, of the present content of the first index's repository. Uploads go to the first."""
         name = server.address.split("/")[-2]
         repository = self._ask(f"repositories/python/python/?name={name}")["results"][0]["pulp_href"]
         publication = self._perform("publications/python/pypi/", {"repository": repository})
@@ -82,7 +82,7 @@ class Pulp:
         return replace(found, extensions=server.extensions)
 
     def guard(self, server: RegistryServer) -> None:
-        """Its files, on the content origin, want the password from now on."""
+        """From now on its files, on the content origin, need the password."""
         guard = self._ask("contentguards/core/rbac/", {"name": server.address})["pulp_href"]
         name = server.address.split("/")[-2]
         index = self._ask(f"distributions/python/pypi/?name={name}")["results"][0]["pulp_href"]
@@ -90,7 +90,7 @@ class Pulp:
         self.finish_tasks()
 
     def finish_tasks(self) -> None:
-        """What is uploaded is on no page until a task has put it there."""
+        """Wait for the tasks that put uploads on pages."""
         deadline = time.monotonic() + START_SECONDS
         while self._ask("tasks/?state__in=waiting,running")["count"]:
             assert time.monotonic() < deadline
@@ -107,7 +107,7 @@ class Pulp:
         return RegistryServer(address, _USER, _PASSWORD, "simple/", extensions=extensions)
 
     def _perform(self, path: str, body: dict[str, str]) -> str:
-        """Where it is what the task has made."""
+        """Perform the request and its task; the path of the task's result."""
         task = self._ask(path, body)["task"]
         self.finish_tasks()
         done = self._ask(task.removeprefix(_REST))
@@ -126,7 +126,7 @@ class Pulp:
 
 @contextmanager
 def pulp(folder: Path) -> Iterator[Pulp]:
-    """Reading is for all, uploads need the password. Files are on an origin of their own."""
+    """Everybody may read, and uploads need the password. Files are on another origin."""
     with ExitStack() as stack:
         database = stack.enter_context(postgres("pulp", folder / "postgres.log"))
         api, content = (f"https://127.0.0.1:{free_port()}" for _ in range(2))
@@ -170,7 +170,7 @@ def _configure(folder: Path, server: Pulp, database: Postgres) -> dict[str, str]
 
 
 def _fill(database: Postgres, variables: dict[str, str]) -> None:
-    """With what Pulp's migrations make, kept for the next time: they take longer than all the rest."""
+    """Fill it with the result of Pulp's migrations. The result is cached, because they take longest."""
     home = environment("pulp")
     key = f"{_SETTINGS}{_SET_UP}{_PASSWORD}{_KEY}{database.programs}"
     kept = home / f"database-{hashlib.sha256(key.encode()).hexdigest()[:12]}.sql"

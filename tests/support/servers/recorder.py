@@ -1,4 +1,4 @@
-"""A company's HTTP proxy that lets nothing through and keeps what it was asked for."""
+"""A company's HTTP proxy that lets nothing through and records the requests."""
 
 import socketserver
 import threading

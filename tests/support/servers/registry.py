@@ -1,4 +1,4 @@
-"""A scripted registry: raw sockets, optional TLS, and a record of all that reached it.
+"""A scripted registry: raw sockets, optional TLS, and a record of every request.
 
 A script is a function of one `Call`: it may answer well, late, early, in pieces, or break off in any place.
 Nothing here is shared with the code under test, heads are read and written by hand.
@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 10.0
 
 @dataclass
 class Request:
-    """What reached the registry."""
+    """A request that reached the registry."""
 
     method: str
     target: str
@@ -41,7 +41,7 @@ class Request:
 
 
 class Call:
-    """One request under way: what a script can do with it."""
+    """A request in progress, and the ways in which a script can answer it."""
 
     def __init__(self, request: Request, sock: socket.socket, ahead: bytes, gone: threading.Event) -> None:
         self.request = request
@@ -82,7 +82,7 @@ class Call:
         self.send(b"%x\r\n%b\r\n" % (len(data), data))
 
     def read_body(self) -> None:
-        """All of the request's body, counted and its begin kept."""
+        """Read the request's whole body. It keeps the length and the first bytes."""
         if self._is_body_read:
             return
         self._is_body_read = True
@@ -96,11 +96,11 @@ class Call:
         self.request.is_whole = True
 
     def read_some(self) -> None:
-        """At least one octet of the body."""
+        """At least one byte of the body."""
         self._keep(self._receive())
 
     def wait_gone(self, seconds: float = PATIENCE_SECONDS) -> bool:
-        """Whether the other side closes within the time; what it still sends is dropped."""
+        """Whether the other side closes within the time. Data that still arrives is dropped."""
         with contextlib.suppress(OSError):
             self._sock.settimeout(seconds)
             while self._sock.recv(65536):
@@ -156,7 +156,7 @@ Script = Callable[[Call], None]
 
 
 class Registry:
-    """Listens from its making until its end. Paths without a script are 404."""
+    """Listens from its creation until it is closed. Paths without a script are 404."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self._tls = tls
@@ -184,7 +184,7 @@ class Registry:
         self._listener.close()
 
     def on(self, path: str, script: Script | None) -> None:
-        """`path` without its query, or `*` for all that have no script; None takes a script away."""
+        """`path` is without its query, or `*` for all paths without a script. None removes a script."""
         if script is None:
             del self._scripts[path]
         else:
@@ -197,13 +197,13 @@ class Registry:
         return [one for one in self.requests if one.target.partition("?")[0] == path]
 
     def wait_for(self, path: str, count: int = 1, seconds: float = PATIENCE_SECONDS) -> list[Request]:
-        """Until so many requests of that path have arrived."""
+        """Wait until this many requests of that path have arrived."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.seen(path)) >= count, seconds), self.requests
         return self.seen(path)
 
     def close_idle(self) -> None:
-        """Close all connections, as a server does with those that have waited long."""
+        """Close all connections, as a server does after a long idle time."""
         for sock in self._sockets:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)

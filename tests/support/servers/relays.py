@@ -1,4 +1,4 @@
-"""A relay between the proxy and a server: it cuts, holds back and ends the stream of octets as it is told."""
+"""A relay between the proxy and a server: it cuts, delays and ends the stream of bytes on command."""
 
 import contextlib
 import socket
@@ -20,7 +20,7 @@ def in_octets(data: bytes) -> Iterable[bytes]:
 
 
 class Relay:
-    """Listens from its making until its end; each connection leads to `port` of this machine."""
+    """Listens from its creation until it is closed. Each connection leads to `port` of this machine."""
 
     def __init__(self, port: int, cut: Cut = whole) -> None:
         self._server = port

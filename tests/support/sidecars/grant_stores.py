@@ -47,7 +47,7 @@ class Clock:
 
 
 class Broker:
-    """Answers by its script, the last line for ever. It remembers the rejected versions and their causes."""
+    """Answers by its script; the last answer repeats. It records the rejected versions and their causes."""
 
     def __init__(self, *script: str | Exception) -> None:
         self.script = list(script)
@@ -107,7 +107,7 @@ class Run:
         run(self.loop, sleep(self.loop, seconds))
 
     def play(self, *requests: tuple[float, Work]) -> list[Outcome]:
-        """Each request comes after so many seconds. Their outcomes in the same order, when all have ended."""
+        """Play requests, each after so many seconds. The outcomes, in the same order, when all have ended."""
         outcomes: dict[int, Outcome] = {}
 
         async def request(number: int, after: float, work: Work) -> None:

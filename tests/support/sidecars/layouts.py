@@ -1,4 +1,4 @@
-"""Where a registry may keep its index, as the sidecar's routes read it from a grant."""
+"""Places of a registry's index, as the sidecar's routes read them from a grant."""
 
 from sidecar.contract.grant import Grant
 from sidecar.rules.routes import Layout

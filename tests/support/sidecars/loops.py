@@ -19,7 +19,7 @@ class JumpingLoop(Loop):
         self.now = 1000.0
 
     def run(self) -> None:
-        """Until `stop`; it may run again."""
+        """Run until `stop`; it may run again."""
         self._is_stopped = False
         super().run()
 
@@ -38,7 +38,7 @@ async def sleep(loop: Loop, seconds: float) -> None:
 
 
 def run(loop: Loop, *coroutines: Coroutine[None, None, None]) -> None:
-    """Until all of them have ended."""
+    """Run until all of them have ended."""
     left = len(coroutines)
 
     async def counted(coroutine: Coroutine[None, None, None]) -> None:

@@ -1,4 +1,4 @@
-"""Strategies for octets on the wire: heads, well-formed, nearly so or not at all, and ways to cut them."""
+"""Strategies for bytes on the wire: heads, well-formed, slightly wrong or broken, and ways to cut them."""
 
 from typing import TypeVar
 
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 def tried(times: int) -> settings:
-    """At least so many examples, more where the profile wants more; no deadline, for machines are loaded."""
+    """At least this many examples, or more if the profile asks for more. No deadline: machines are loaded."""
     return settings(deadline=None, max_examples=max(times, settings().max_examples))
 
 
@@ -161,7 +161,7 @@ def chunked_bodies(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def mutated(draw: st.DrawFn, data: bytes) -> bytes:
-    """Mostly as it is; else with a few octets put in, taken out or changed."""
+    """Mostly unchanged; otherwise with a few bytes inserted, removed or changed."""
     for _ in range(draw(mostly(st.just(0), st.integers(1, 3)))):
         at = draw(st.integers(0, len(data)))
         taken = draw(st.integers(0, 3))
@@ -175,7 +175,7 @@ def mutated(draw: st.DrawFn, data: bytes) -> bytes:
 
 @st.composite
 def cut(draw: st.DrawFn, data: bytes) -> list[bytes]:
-    """The same octets in pieces: single ones, or a few of any size."""
+    """The same bytes in pieces: single ones, or a few of any size."""
     if draw(st.booleans()):
         return [data[at : at + 1] for at in range(len(data))]
     places = sorted(draw(st.lists(st.integers(0, len(data)), max_size=6)))

@@ -1,4 +1,4 @@
-"""A sidecar's server whose loop runs in a thread of this process, for what cannot be had from outside."""
+"""A sidecar's server whose loop runs in a thread of this process, for states that no client can cause."""
 
 import http.client
 import socket

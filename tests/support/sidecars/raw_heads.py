@@ -1,4 +1,4 @@
-"""Heads of HTTP/1.1 in octets, and the readers fed with them."""
+"""Heads of HTTP/1.1 in bytes, and the readers fed with them."""
 
 from collections.abc import Iterable
 

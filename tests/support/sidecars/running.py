@@ -1,7 +1,7 @@
 """Real sidecar processes, as a Pod or `run` starts them, and the smallest clients to talk to them.
 
-`SIDECAR_UNDER_TEST=/some/folder` puts another copy of the package in front: so a fault can be planted in a
-copy, and the tests be seen to find it.
+`SIDECAR_UNDER_TEST=/some/folder` tests another copy of the package. So a fault can be planted in a
+copy, to see that the tests find it.
 """
 
 import contextlib
@@ -47,7 +47,7 @@ _START = (
 
 
 def grant(registry: Registry, **changes: Any) -> Grant:
-    """What the broker would hand out for that registry: installs and uploads, one credential."""
+    """The broker's grant for that registry: installs and uploads, one credential."""
     return Grant(
         version="v1",
         index_url=f"{registry.origin}/simple/",
@@ -78,7 +78,7 @@ class Reply:
 
 
 class Sidecar:
-    """A process that listens."""
+    """A sidecar's process that listens."""
 
     def __init__(self, process: "subprocess.Popen[str]", port: int) -> None:
         self.process = process
@@ -107,7 +107,7 @@ class Sidecar:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Reply:
-        """One exchange on a connection of its own, nothing added but Host and Content-Length."""
+        """One exchange on a new connection. It adds only Host and Content-Length."""
         return ask_once(self.port, method, target, body, headers)
 
     def upload(self, content: bytes, headers: Mapping[str, str] | None = None, target: str = "/") -> Reply:
@@ -121,7 +121,7 @@ class Sidecar:
         return socket.create_connection(("127.0.0.1", self.port), PATIENCE_SECONDS)
 
     def exchange(self, data: bytes) -> bytes:
-        """Send octets as they are; all that comes back until the end of the connection."""
+        """Send bytes unchanged; everything that comes back until the connection ends."""
         with self.connect() as sock:
             sock.sendall(data)
             return receive_all(sock)
@@ -157,7 +157,7 @@ class Sidecar:
 def ask_once(
     port: int, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
 ) -> Reply:
-    """On a connection of its own."""
+    """Ask on a new connection."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     try:
         return ask(connection, method, target, headers, body)
@@ -186,7 +186,7 @@ def ask(
 
 
 def holds_credential(text: str) -> bool:
-    """Whether the canary stands in a text, plain or as in an Authorization header."""
+    """Whether the canary is in a text, plain or as in an Authorization header."""
     return PASSWORD in text or _PAIR in text
 
 
@@ -214,7 +214,7 @@ def free_port() -> int:
 
 @contextmanager
 def running_sidecar(folder: Path, document: Grant | str, **changes: Any) -> Iterator[Sidecar]:
-    """With its grant handed down through an inherited descriptor, as `run` does."""
+    """A sidecar that gets its grant through an inherited descriptor, as from `run`."""
     reading, lifeline = os.pipe()
     try:
         text = document if isinstance(document, str) else json.dumps(document.document())
@@ -230,7 +230,7 @@ def running_sidecar(folder: Path, document: Grant | str, **changes: Any) -> Iter
 def sidecar_of_broker(
     folder: Path, broker: "Broker", *, variables: Mapping[str, str] | None = None, **changes: Any
 ) -> Iterator[Sidecar]:
-    """With a broker to ask, as in a Pod; `variables` are its image's."""
+    """A sidecar that asks a broker, as in a Pod; `variables` are its image's."""
     token = folder / "token"
     token.write_text("token-of-this-pod\n")
     settings = {"broker_url": broker.origin, "broker_ca": ca(), "token_file": str(token), **changes}
@@ -239,7 +239,7 @@ def sidecar_of_broker(
 
 
 def start(variables: Mapping[str, str], passed: tuple[int, ...] = ()) -> "subprocess.Popen[str]":
-    """The process alone, with these variables and no others."""
+    """Start the process alone, with only these variables."""
     return subprocess.Popen(
         [sys.executable, "-I", *_START],
         env=dict(variables),
@@ -277,7 +277,7 @@ def _running(
 
 
 class Broker(Registry):
-    """A broker that answers as it is told: with each answer once, the last one again and again."""
+    """A scripted broker: it gives each answer once, and repeats the last answer."""
 
     def __init__(self, *answers: Grant | tuple[int, dict[str, str]]) -> None:
         super().__init__(server_context())
@@ -285,7 +285,7 @@ class Broker(Registry):
         self.on(GRANTS_PATH, self._grant)
 
     def asked(self) -> list[dict[str, Any]]:
-        """The documents that it was asked with."""
+        """The request documents that it got."""
         return [json.loads(bytes(one.body)) for one in self.requests]
 
     def _grant(self, call: Call) -> None:

@@ -1,4 +1,4 @@
-"""A proxy in this process whose clock a test puts forward, in place of waits that last minutes."""
+"""A proxy in this process whose clock a test advances, in place of waits of minutes."""
 
 import http.client
 import socket
@@ -17,7 +17,7 @@ OTHER = "/files/other-1.0.zip"
 
 
 class Clock:
-    """What a module of the sidecar has as `time`. Who sleeps in the kernel sees it at the next event only."""
+    """Replaces `time` in modules of the sidecar. A wait in the kernel sees a jump only at its next event."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
@@ -31,7 +31,7 @@ class Clock:
 
 
 class Lines(Log):
-    """A log that is kept."""
+    """A recorded log."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,13 +64,13 @@ class Stage:
         return sock
 
     def wait(self, seconds: float) -> None:
-        """Somebody else is served before, so the proxy has come to wait, and after, so it has looked up."""
+        """Another client is served before and after: so the proxy waits first, and is awake afterwards."""
         self._serve_another()
         self._clock.advance(seconds)
         self._serve_another()
 
     def wait_until(self, has_come: Callable[[], bool]) -> None:
-        """In steps, for a limit may begin anew: TCP finds room for a little more after seconds (RFC 1122)."""
+        """In steps, because a limit may begin again: after seconds, TCP finds room for more (RFC 1122)."""
         for _ in range(100):
             if has_come():
                 return

@@ -1,4 +1,4 @@
-"""A whole proxy in this process, whose waits for a credential go by a clock that the test moves."""
+"""A whole proxy in this process, whose waits for a credential use a clock that the test moves."""
 
 import inspect
 import threading

@@ -1,4 +1,4 @@
-"""A server that waits for what is sent to it: DNS, http, https with a certificate of its own, a proxy.
+"""A server that records everything sent to it, as DNS, http, https with its own certificate, and a proxy.
 
 One line of JSON for each connection: port, and what arrived, or why nothing did.
 """

@@ -1,4 +1,4 @@
-"""What a process of this container can see, searched for the texts that standard input names.
+"""Searches everything that a process of this container can see for the texts on standard input.
 
 They come by standard input: in an argument or a variable the search would find itself.
 """

@@ -22,13 +22,13 @@ from webhook.pod.request import Request
 
 PYPI, SHARED, UPLOADS = map(ConnectorKey.parse, ("team-a/pypi", "registries/shared", "b/c"))
 PORTS = {PYPI: 28200, SHARED: 28300, UPLOADS: 28400}
-ONE = endpoints(Request(connectors=(PYPI,)), PORTS)
+SINGLE = endpoints(Request(connectors=(PYPI,)), PORTS)
 THREE = endpoints(Request(connectors=(PYPI, SHARED), publish_connector=UPLOADS), PORTS)
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 
 
 def test_pip_conf_has_the_reference_systems_shape() -> None:
-    assert files.files(ONE)["pip.conf"] == (
+    assert files.files(SINGLE)["pip.conf"] == (
         "[global]\nindex-url = http://127.0.0.1:28200/simple/\ntimeout = 30\n\n"
         "[install]\ntrusted-host = 127.0.0.1\n"
     )
@@ -36,7 +36,7 @@ def test_pip_conf_has_the_reference_systems_shape() -> None:
 
 def test_pypirc_has_the_reference_systems_section() -> None:
     parser = configparser.ConfigParser()
-    parser.read_string(files.files(ONE)[".pypirc"])
+    parser.read_string(files.files(SINGLE)[".pypirc"])
     assert parser["distutils"]["index-servers"].split() == ["connectors-pypi", "pypi"]
     assert dict(parser["connectors-pypi"]) == {
         "repository": "http://127.0.0.1:28200/",
@@ -57,16 +57,16 @@ def test_files_follow_the_configurations() -> None:
 
 def test_uv_toml_publishes_only_with_the_pypirc() -> None:
     request = Request(connectors=(PYPI,), configurations=("pipconf",))
-    found = tomllib.loads(files.files(endpoints(request, PORTS))["uv.toml"])
-    assert found == {"index": [{"url": "http://127.0.0.1:28200/simple/", "default": True}]}
+    config = tomllib.loads(files.files(endpoints(request, PORTS))["uv.toml"])
+    assert config == {"index": [{"url": "http://127.0.0.1:28200/simple/", "default": True}]}
     assert tomllib.loads(files.files(THREE)["uv.toml"])["publish-url"] == "http://127.0.0.1:28400/"
 
 
-def test_names_that_read_the_same_do_not_make_the_file_unreadable() -> None:
+def test_sections_have_different_names() -> None:
     keys = tuple(map(ConnectorKey.parse, ("x/y", "a/b-c", "a-b/c")))
-    told = endpoints(Request(connectors=keys), dict(zip(keys, (1, 2, 3), strict=True)))
+    urls = endpoints(Request(connectors=keys), dict(zip(keys, (1, 2, 3), strict=True)))
     parser = configparser.ConfigParser()
-    parser.read_string(files.files(told)[".pypirc"])
+    parser.read_string(files.files(urls)[".pypirc"])
     assert parser.sections()[3:] == ["connectors-pypi-a-b-c", "connectors-pypi-a-b-c-3"]
 
 
@@ -81,13 +81,14 @@ def test_names_that_read_the_same_do_not_make_the_file_unreadable() -> None:
 def test_twine_reads_every_section(tmp_path: Path, section: str, url: str) -> None:
     file = tmp_path / ".pypirc"
     file.write_text(files.files(THREE)[".pypirc"])
-    found = get_repository_from_config(str(file), section)
-    assert (found["repository"], found["username"], found["password"]) == (url, "pypi-connector", "unused")
+    repository = get_repository_from_config(str(file), section)
+    assert (repository["repository"], repository["username"]) == (url, "pypi-connector")
+    assert repository["password"] == "unused"
 
 
 def test_twine_without_a_section_never_means_the_public_pypi(tmp_path: Path) -> None:
     file = tmp_path / ".pypirc"
-    file.write_text(files.files(ONE)[".pypirc"])
+    file.write_text(files.files(SINGLE)[".pypirc"])
     assert get_config(str(file))["pypi"]["repository"] == "http://127.0.0.1:28200/"
 
 
@@ -104,10 +105,10 @@ def run(argv: list[str], env: dict[str, str], cwd: Path) -> subprocess.Completed
     return subprocess.run(argv, env=env, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_pip_reads_the_file_by_variable_and_as_the_systems(tmp_path: Path) -> None:
+def test_pip_reads_the_file_by_variable_and_as_the_system_file(tmp_path: Path) -> None:
     system = tmp_path / "pip" / "pip.conf"
     system.parent.mkdir()
-    system.write_text(files.files(ONE)["pip.conf"])
+    system.write_text(files.files(SINGLE)["pip.conf"])
     for variables in ({"PIP_CONFIG_FILE": str(system)}, {"XDG_CONFIG_DIRS": str(tmp_path)}):
         env = clean(tmp_path / "home", **variables)
         argv = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
@@ -142,16 +143,16 @@ def registry() -> Iterator[tuple[int, list[str]]]:
 
 
 @pytest.mark.parametrize("how", ["variables", "system file", "UV_CONFIG_FILE"])
-def test_uv_asks_the_connector_without_a_complaint(
+def test_uv_asks_the_connector_without_a_warning(
     tmp_path: Path, registry: tuple[int, list[str]], how: str
 ) -> None:
     port, paths = registry
-    told = endpoints(Request(connectors=(PYPI,)), {PYPI: port})
+    urls = endpoints(Request(connectors=(PYPI,)), {PYPI: port})
     file = tmp_path / "uv" / "uv.toml"
     file.parent.mkdir()
-    file.write_text(files.files(told)["uv.toml"])
+    file.write_text(files.files(urls)["uv.toml"])
     variables = {
-        "variables": {name: text for group in groups(told).values() for name, text in group.items()},
+        "variables": {name: text for group in groups(urls).values() for name, text in group.items()},
         "system file": {"XDG_CONFIG_DIRS": str(tmp_path)},
         "UV_CONFIG_FILE": {"UV_CONFIG_FILE": str(file)},
     }[how]
@@ -169,10 +170,10 @@ def test_uv_asks_the_connector_without_a_complaint(
 
 def test_pip_asks_the_connector_with_the_variables(tmp_path: Path, registry: tuple[int, list[str]]) -> None:
     port, paths = registry
-    told = endpoints(Request(connectors=(PYPI,)), {PYPI: port})
+    urls = endpoints(Request(connectors=(PYPI,)), {PYPI: port})
     config = tmp_path / "pip.conf"
-    config.write_text(files.files(told)["pip.conf"])
-    variables = groups(told, config_dir=str(tmp_path))["pip"]
+    config.write_text(files.files(urls)["pip.conf"])
+    variables = groups(urls, config_dir=str(tmp_path))["pip"]
     argv = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "no-such-package"]
     done = run(argv, clean(tmp_path, **variables), tmp_path)
     assert paths == ["/simple/no-such-package/"], done.stderr

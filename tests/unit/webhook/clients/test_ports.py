@@ -6,7 +6,6 @@ import pytest
 
 from webhook.clients.ports import RANGE, allocate, default_port
 from webhook.identifiers import ConnectorKey
-from webhook.pod.shape import declared_ports
 
 PYPI, A, B = ConnectorKey("team-a", "pypi"), ConnectorKey("a", "a"), ConnectorKey("b", "b")
 
@@ -35,19 +34,3 @@ def test_connectors_of_one_pod_never_share_a_port() -> None:
 def test_a_full_range_is_an_error() -> None:
     with pytest.raises(LookupError, match="no free port from 28100 to 32099"):
         allocate([A], taken=RANGE)
-
-
-def test_declared_ports_are_those_of_the_pods_own_containers() -> None:
-    pod = {
-        "spec": {
-            "initContainers": [
-                {"name": "pypi-connector", "ports": [{"containerPort": 1}]},
-                {"name": "a", "ports": [{"containerPort": 2, "protocol": "TCP"}]},
-            ],
-            "containers": [
-                {"name": "b", "ports": [{"containerPort": 3, "protocol": "UDP"}, {}]},
-                {"name": "c"},
-            ],
-        }
-    }
-    assert declared_ports(pod) == {2}

@@ -1,4 +1,4 @@
-"""A Connector's conditions by what is known of it."""
+"""A Connector's conditions, for each state of its manifests and its registry."""
 
 import pytest
 
@@ -24,14 +24,14 @@ def known(
 ) -> dict[str, tuple[str, str]]:
     """Type to status and reason."""
     problems = [Problem(reason, f"about {reason}") for reason in reasons]
-    found = conditions(Observed(problems, has_secret, has_ca, probe, "http://127.0.0.1:28100/simple/"))
-    assert [one.type for one in found] == TYPES
-    assert all(one.reason and one.message for one in found)
-    return {one.type: (one.status, one.reason) for one in found}
+    result = conditions(Observed(problems, has_secret, has_ca, probe, "http://127.0.0.1:28100/simple/"))
+    assert [condition.type for condition in result] == TYPES
+    assert all(condition.reason and condition.message for condition in result)
+    return {condition.type: (condition.status, condition.reason) for condition in result}
 
 
 @pytest.mark.parametrize(
-    ("found", "kind", "expected"),
+    ("shown", "kind", "expected"),
     [
         (known(), "Ready", ("True", "Valid")),
         (known(has_secret=False), "SecretReady", ("True", "SecretOptional")),
@@ -61,10 +61,10 @@ def known(
         (known("ForeignSecret", has_secret=None, has_ca=None), "SecretReady", ("False", "ForeignSecret")),
     ],
 )
-def test_a_condition_says_what_is_known(
-    found: dict[str, tuple[str, str]], kind: str, expected: tuple[str, str]
+def test_a_condition_shows_the_state_of_its_subject(
+    shown: dict[str, tuple[str, str]], kind: str, expected: tuple[str, str]
 ) -> None:
-    assert found[kind] == expected
+    assert shown[kind] == expected
 
 
 def test_each_reason_of_a_secret_shows_in_the_condition_of_that_secret() -> None:
@@ -79,7 +79,7 @@ def test_each_reason_of_a_secret_shows_in_the_condition_of_that_secret() -> None
             assert len(shown) <= 1, reason
 
 
-def test_what_is_wrong_with_the_manifest_shows_in_ready_alone() -> None:
+def test_a_fault_of_the_manifest_shows_in_ready_alone() -> None:
     listed = {reason for reasons in REASONS.values() for reason in reasons}
     assert set(ConnectorReason) - listed == {
         ConnectorReason.INVALID_NAME,

@@ -1,4 +1,4 @@
-"""What a Connector may say, at run time; tests/api/test_crds.py holds the API server to the same table."""
+"""Manifests of Connectors at run time. tests/api/test_crds.py holds the API server to the same table."""
 
 import pytest
 import yaml
@@ -28,7 +28,7 @@ def test_a_connector_is_read_or_refused_as_the_table_says(case: Case) -> None:
     assert "canary" not in str(refused.value)
 
 
-def test_a_list_of_packages_has_an_end() -> None:
+def test_a_list_of_packages_has_a_limit() -> None:
     def refusals(text: str) -> list[str]:
         params = [{"name": "denyPackages", "value": text}]
         manifest = {"metadata": {"name": "a"}, "spec": {**SPEC, "params": params}}
@@ -45,13 +45,13 @@ def test_a_list_of_packages_has_an_end() -> None:
     assert refusals(("a" * 9 + ",") * 409 + "b" * 7) == [f"{too_long} team-*"]
 
 
-def test_the_schema_takes_as_long_a_list() -> None:
+def test_the_schema_has_the_same_limit() -> None:
     schema = yaml.safe_load(CRD.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     value = schema["properties"]["spec"]["properties"]["params"]["items"]["properties"]["value"]
     assert value["maxLength"] == LENGTH_LIMIT
 
 
-def test_the_probed_package_is_asked_for_by_its_normalised_name() -> None:
+def test_a_probe_asks_for_the_normalised_name_of_its_package() -> None:
     """PEP 503, as pip asks: other spellings may be redirected, and a probe does not follow."""
 
     def probed(text: str) -> str | None:
@@ -65,20 +65,20 @@ def test_the_probed_package_is_asked_for_by_its_normalised_name() -> None:
         probed("a" * 513)
 
 
-def test_packages_are_kept_in_order_each_once() -> None:
+def test_packages_stay_in_order_without_duplicates() -> None:
     params = [{"name": "allowPackages", "value": "b, a,b\nteam-*"}]
-    found = parse_connector({"metadata": {"name": "a"}, "spec": {**SPEC, "params": params}})
-    assert found.packages == PackagePolicy("default/a", ("b", "a", "team-*"), ())
+    connector = parse_connector({"metadata": {"name": "a"}, "spec": {**SPEC, "params": params}})
+    assert connector.packages == PackagePolicy("default/a", ("b", "a", "team-*"), ())
 
 
 @pytest.mark.parametrize(("text", "count"), [("1", 1), ("192", 192), (None, MAX_CONNECTIONS)])
-def test_how_many_requests_of_a_pod_are_at_the_registry_at_once(text: str | None, count: int) -> None:
+def test_a_connector_limits_the_connections_of_a_pod(text: str | None, count: int) -> None:
     params = [{"name": "maxConnections", "value": text}] if text else []
-    found = parse_connector({"metadata": {"name": "a"}, "spec": {**SPEC, "params": params}})
-    assert found.max_connections == count
+    connector = parse_connector({"metadata": {"name": "a"}, "spec": {**SPEC, "params": params}})
+    assert connector.max_connections == count
 
 
-def test_no_more_may_be_asked_for_than_a_sidecar_serves() -> None:
+def test_the_largest_limit_is_the_capacity_of_a_sidecar() -> None:
     assert CONNECTIONS_LIMIT == ACTIVE_LIMIT
 
 
@@ -86,20 +86,20 @@ def places(address: str, **extensions: str) -> tuple[str, str, tuple[str, ...]]:
     """Index, upload and further origins of files of a Connector with this address."""
     named = [{"name": name, "value": value} for name, value in extensions.items()]
     spec = {**SPEC, "address": address, "addressExtensions": named}
-    found = parse_connector({"metadata": {"name": "a"}, "spec": spec})
-    return found.index_url, found.upload_url, found.file_origins
+    connector = parse_connector({"metadata": {"name": "a"}, "spec": spec})
+    return connector.index_url, connector.upload_url, connector.file_origins
 
 
 @pytest.mark.parametrize("address", ["https://pypi.org", "https://pypi.org/", "https://PyPI.org"])
-def test_where_pypi_org_takes_uploads_and_keeps_its_files_is_known(address: str) -> None:
+def test_the_upload_url_and_file_origin_of_pypi_org_are_known(address: str) -> None:
     index, upload, files = places(address)
     assert index.lower() == "https://pypi.org/simple/"
     assert upload == "https://upload.pypi.org/legacy/"
     assert files == ("https://files.pythonhosted.org",)
 
 
-def test_what_a_connector_says_of_pypi_org_itself_counts() -> None:
-    """Its upload in place of the known one, its files beside them: pages lead to those all the same."""
+def test_extensions_replace_the_upload_url_and_add_file_origins_of_pypi_org() -> None:
+    """Pages of pypi.org lead to its own file origin, whatever a Connector adds."""
     _, upload, files = places(
         "https://pypi.org", upload="https://upload.example.com/x", files="https://files.example.com"
     )
@@ -119,8 +119,8 @@ def test_what_a_connector_says_of_pypi_org_itself_counts() -> None:
         ("https://pypi.example.com/pypi.org", "https://pypi.example.com/pypi.org"),
     ],
 )
-def test_of_no_other_address_anything_is_known(address: str, upload: str) -> None:
-    """A private registry's credential and packages would go to pypi.org."""
+def test_no_other_address_gets_the_defaults_of_pypi_org(address: str, upload: str) -> None:
+    """Otherwise a private registry's credential and packages would go to pypi.org."""
     assert places(address)[1:] == (upload, ())
 
 

@@ -34,10 +34,10 @@ class Reader:
 
     def __init__(self, answers: Mapping[str, SecretManifest | Exception | None]) -> None:
         self._answers = answers
-        self.asked: list[tuple[str, str]] = []
+        self.questions: list[tuple[str, str]] = []
 
     async def __call__(self, namespace: str, name: str) -> SecretManifest | None:
-        self.asked.append((namespace, name))
+        self.questions.append((namespace, name))
         answer = self._answers[name]
         if isinstance(answer, Exception):
             raise answer
@@ -47,15 +47,15 @@ class Reader:
 def test_each_secret_is_read_once() -> None:
     reader = Reader({"login": LOGIN, "ca": CA})
     secrets = asyncio.run(read_secrets(BOTH, reader))
-    assert reader.asked == [("team", "login"), ("team", "ca")]
+    assert reader.questions == [("team", "login"), ("team", "ca")]
     assert secrets == Secrets(LOGIN, CA)
     assert secrets.revisions == ("uid-login.7", "uid-ca.7")
 
 
-def test_an_anonymous_connector_reads_none() -> None:
+def test_an_anonymous_connector_needs_no_secret() -> None:
     reader = Reader({})
     assert asyncio.run(read_secrets(connector(), reader)) == Secrets()
-    assert reader.asked == []
+    assert reader.questions == []
     assert Secrets().revisions == ("", "")
 
 
@@ -68,7 +68,7 @@ def test_a_forbidden_secret_is_a_problem(name: str, reason: str) -> None:
     assert [problem.reason for problem in refused.value.problems] == [reason]
 
 
-def test_other_refusals_are_raised_unless_they_are_wanted_as_problems() -> None:
+def test_other_refusals_are_raised_unless_the_caller_wants_problems() -> None:
     reader = Reader({"login": ClusterRefused("too many requests"), "ca": CA})
     with pytest.raises(ClusterRefused):
         asyncio.run(read_secrets(BOTH, reader))

@@ -1,4 +1,4 @@
-"""`violations(pod)`: what breaks the credential's isolation has a reason each."""
+"""`violations(pod)`: each breach of the credential's isolation has its own reason."""
 
 import copy
 from collections.abc import Mapping
@@ -98,7 +98,9 @@ VIOLATIONS: Mapping[str, list[Edit]] = {
     "SidecarShapeUnknown": [
         variable("SIDECAR_SHAPE", "99"),
         variable("SIDECAR_SHAPE", None, valueFrom={"fieldRef": {"fieldPath": "metadata.name"}}),
-        lambda pod: ours(pod).update(env=[one for one in ours(pod)["env"] if one["name"] != "SIDECAR_SHAPE"]),
+        lambda pod: ours(pod).update(
+            env=[entry for entry in ours(pod)["env"] if entry["name"] != "SIDECAR_SHAPE"]
+        ),
     ],
     "SidecarVariable": [
         variable("SIDECAR_BROKER_URL", "https://elsewhere.example"),
@@ -222,14 +224,14 @@ def test_every_reason_is_in_the_table() -> None:
     assert set(VIOLATIONS) == set(ViolationReason)
 
 
-def test_all_violations_are_told_at_once() -> None:
+def test_all_violations_are_reported_at_once() -> None:
     pod = injected(hostAliases=[])
     for edit in (field(image="evil"), added("LD_PRELOAD", "x"), spec(hostPID=True)):
         edit(pod)
     assert reasons(pod) == ["SidecarImage", "SidecarVariableForbidden", "HostPID"]
 
 
-def test_the_pod_is_left_as_it_was() -> None:
+def test_the_pod_is_not_changed() -> None:
     pod = injected()
     before = copy.deepcopy(pod)
     violations(pod, settings=SETTINGS)

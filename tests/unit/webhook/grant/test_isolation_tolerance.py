@@ -39,17 +39,17 @@ BENIGN: Mapping[str, Edit] = {
     "resources that are amounts": field(resources={"requests": {"hugepages-2Mi": "2Mi"}, "limits": None}),
     "an older allowed image": field(image="mirror/old"),
     "another pull policy": field(imagePullPolicy="Always"),
-    "a variable of theirs": added("AWS_REGION", "eu-west-1"),
-    "a variable of theirs from a field": lambda pod: ours(pod)["env"].append(
+    "a foreign variable": added("AWS_REGION", "eu-west-1"),
+    "a foreign variable from a field": lambda pod: ours(pod)["env"].append(
         {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
     ),
-    "a variable whose name only holds one of ours": added("MY_SIDECAR_SHAPE", "x"),
-    "a variable whose name only holds a forbidden one": added("MY_LD_PRELOAD", "x"),
+    "a variable whose name contains a name of ours": added("MY_SIDECAR_SHAPE", "x"),
+    "a variable whose name contains a forbidden name": added("MY_LD_PRELOAD", "x"),
     "a workload identity's token": mount(
         "theirs", "/var/run/secrets/eks.amazonaws.com/serviceaccount", readOnly=True
     ),
     "a neighbour of our token": mount("theirs", "/var/run/secrets/pypi-connector-of-others"),
-    "what the API server fills in": field(
+    "values that the API server fills in": field(
         terminationMessagePath="/dev/termination-log", ports=[], args=[], stdin=False, tty=False
     ),
     "a user that OpenShift assigns": security(runAsUser=1000680000, seLinuxOptions={"level": "s0:c26,c5"}),
@@ -59,7 +59,7 @@ BENIGN: Mapping[str, Edit] = {
         "pypi-connector-config", readOnly=False, subPath="", mountPropagation="None"
     ),
     "an init container before ours": lambda pod: pod["spec"]["initContainers"].insert(0, {"name": "mesh"}),
-    "another token in a volume of theirs": volume(
+    "another token in a foreign volume": volume(
         "theirs", **projected({"serviceAccountToken": {"audience": "vault", "path": "token"}})
     ),
     "a token of another life": volume(
@@ -96,9 +96,9 @@ def test_a_bundle_with_a_past_authority_passes_while_the_settings_know_it() -> N
 def test_a_misshapen_pod_is_judged_without_an_error(name: str, value: Any) -> None:
     pod = injected()
     pod["spec"][name] = value
-    found = violations(pod, settings=SETTINGS)
-    # without our init container or our volumes it is no Pod of ours; the rest may be absent
-    assert bool(found) == (name in ("initContainers", "volumes"))
+    problems = violations(pod, settings=SETTINGS)
+    # without our init container or our volumes it is no Pod of ours; other parts may be absent
+    assert bool(problems) == (name in ("initContainers", "volumes"))
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def recorded(version: str) -> Pod:
 
 @pytest.mark.parametrize("version", [version for version in KNOWN if version != SHAPE])
 def test_a_pod_of_an_earlier_version_still_passes(version: str) -> None:
-    """It prevents that an upgrade of the broker cuts off Pods that run for days."""
+    """Otherwise an upgrade of the broker would cut off Pods that run for days."""
     pod = recorded(version)
-    shapes = [one["value"] for one in ours(pod)["env"] if one["name"] == "SIDECAR_SHAPE"]
+    shapes = [entry["value"] for entry in ours(pod)["env"] if entry["name"] == "SIDECAR_SHAPE"]
     assert shapes == [version]
     assert violations(pod, settings=SETTINGS) == []
 
@@ -131,7 +131,7 @@ def test_the_current_shape_is_known() -> None:
     assert SHAPE in KNOWN
 
 
-def test_an_earlier_shape_does_not_excuse_what_is_of_another() -> None:
+def test_an_earlier_shape_does_not_excuse_parts_of_another() -> None:
     pod = injected()
     variable("SIDECAR_SHAPE", "0")(pod)
     assert set(reasons(pod)) == {"SidecarLifecycle", "SidecarTermination"}
@@ -146,8 +146,8 @@ def test_an_earlier_shape_does_not_excuse_what_is_of_another() -> None:
     assert reasons(pod) == ["SidecarImage"]
 
 
-def test_an_unknown_shape_is_refused_with_those_that_are_known() -> None:
+def test_the_refusal_of_an_unknown_shape_names_the_known_shapes() -> None:
     pod = injected()
     variable("SIDECAR_SHAPE", "99")(pod)
-    found = violations(pod, settings=SETTINGS)
-    assert re.search("of shape '99'; this broker knows 0, 1, 2", found[0].message)
+    problems = violations(pod, settings=SETTINGS)
+    assert re.search("of shape '99'; this broker knows 0, 1, 2", problems[0].message)

@@ -21,7 +21,7 @@ def test_a_secret_that_cannot_be_used_forbids_the_grant() -> None:
     assert status_of("SecretNotFound") == 403
 
 
-def test_only_the_request_itself_and_the_token_may_be_at_fault_with_another_4xx() -> None:
+def test_a_fault_of_network_or_cluster_has_status_503() -> None:
     """A sidecar ends its grant on any 4xx but 429, so the network and the cluster must answer 5xx."""
     ours = {BrokerReason.BODY_TOO_SLOW, BrokerReason.CLUSTER_UNAVAILABLE, BrokerReason.CLUSTER_REFUSED}
     assert {status_of(reason) for reason in ours} == {503}

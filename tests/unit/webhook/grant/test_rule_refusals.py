@@ -91,9 +91,9 @@ REFUSALS: Mapping[str, list[tuple[Callable[[], object], str]]] = {
         (lambda: rules.find_request(caller(), annotated(publish_connector="pypi"), KEY), "beside it"),
     ],
     "AccessDenied": [(lambda: rules.check_install(caller(), KEY, allowed=False), "pypi-connector-user")],
-    "ConnectorNotFound": [(lambda: rules.find_connector(KEY, None), 'connectors "team/pypi" not found')],
+    "ConnectorNotFound": [(lambda: rules.check_connector(KEY, None), 'connectors "team/pypi" not found')],
     "ConnectorInvalid": [
-        (lambda: rules.find_connector(KEY, connector_manifest(address="ftp://a")), "must begin with https"),
+        (lambda: rules.check_connector(KEY, connector_manifest(address="ftp://a")), "must begin with https"),
     ],
     "SidecarTooOld": [
         (lambda: rules.check_enforced(with_policy(denyPackages="evil-*"), ()), "create the Pod anew"),
@@ -187,20 +187,20 @@ def test_every_reason_is_in_the_documentation() -> None:
     assert [reason for reason in REFUSALS if f"`{reason}`" not in page] == []
 
 
-def test_violations_refuse_with_the_first_ones_reason_and_all_sentences() -> None:
+def test_violations_refuse_with_the_first_reason_and_all_sentences() -> None:
     with pytest.raises(Refusal, match="one; two") as caught:
         rules.check_isolation(caller(), [Problem("First", "one"), Problem("Second", "two")])
     assert caught.value.reason == "First"
 
 
-def test_all_problems_of_a_secret_are_told_at_once() -> None:
+def test_all_problems_of_a_secret_are_reported_at_once() -> None:
     with pytest.raises(InputError) as caught:
         credentials.parse_credential(connector(), secret(type="Opaque", data={"username": "%"}))
     reasons = [problem.reason for problem in caught.value.problems]
     assert reasons == ["SecretTypeMismatch", "SecretNotBase64", "SecretWithoutPassword"]
 
 
-def test_no_cause_of_a_refusal_quotes_what_could_not_be_decoded() -> None:
+def test_no_cause_of_a_refusal_quotes_undecodable_text() -> None:
     with pytest.raises(Refusal) as caught:
         compose(data(password=encode(b"\xff" + PASSWORD.encode())))
     error: BaseException | None = caught.value

@@ -1,4 +1,4 @@
-"""The rules of a grant: what a Pod asks for, and what a grant holds."""
+"""The rules of a grant: the request of a Pod, and the contents of a grant."""
 
 import difflib
 import hashlib
@@ -33,11 +33,11 @@ from webhook.identifiers import ConnectorKey
 
 
 def test_a_terminating_pod_keeps_its_grant() -> None:
-    found = pod(deletionTimestamp="2026-01-01T00:00:00Z")
-    assert rules.check_pod(caller(), found) is found
+    terminating = pod(deletionTimestamp="2026-01-01T00:00:00Z")
+    assert rules.check_pod(caller(), terminating) is terminating
 
 
-# -- what a Pod asks for
+# -- the request of a Pod
 
 
 @pytest.mark.parametrize(
@@ -49,19 +49,19 @@ def test_a_terminating_pod_keeps_its_grant() -> None:
         ({"connector": "pypi", "publish_connector": "other/up"}, ConnectorKey("other", "up")),
     ],
 )
-def test_the_publish_target_is_the_first_connector_or_the_one_named_for_it(
+def test_the_publish_target_is_the_first_connector_or_the_publish_connector(
     annotations: dict[str, str], target: ConnectorKey | None
 ) -> None:
     assert rules.find_request(caller(), annotated(**annotations), KEY).publish_target == target
 
 
-def test_a_connector_that_is_only_published_to_is_named_too() -> None:
-    found = annotated(connector="other", publish_connector="pypi")
-    assert rules.find_request(caller(), found, KEY).publish_target == KEY
+def test_a_publish_connector_counts_as_named() -> None:
+    publishing = annotated(connector="other", publish_connector="pypi")
+    assert rules.find_request(caller(), publishing, KEY).publish_target == KEY
 
 
 def test_a_grant_request_compares_no_annotation_with_known_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Pod may carry some, and its requests are as many as it likes."""
+    """A Pod may have unknown annotations, and may send any number of requests."""
 
     def compare(*_: object, **__: object) -> list[str]:
         raise AssertionError("the broker looks for names that are similar")
@@ -71,13 +71,13 @@ def test_a_grant_request_compares_no_annotation_with_known_names(monkeypatch: py
     assert rules.find_request(caller(), annotated(connector="pypi", **unknown), KEY).keys == (KEY,)
 
 
-# -- what a grant holds
+# -- the contents of a grant
 
 
-def test_a_grant_holds_what_the_connector_and_its_secret_say() -> None:
+def test_a_grant_holds_the_facts_of_connector_and_secrets() -> None:
     authority = create_authority(datetime.now(UTC))
     bundle = authority.certificate + authority.key
-    found = rules.compose(
+    granted = rules.compose(
         connector(
             **WITH_CA,
             addressExtensions=[
@@ -89,31 +89,31 @@ def test_a_grant_holds_what_the_connector_and_its_secret_say() -> None:
         upload=True,
         broker_ca=[authority.certificate],
     )
-    assert found.credential == ("reader", Secret(PASSWORD))
-    assert found.index_url == "https://registry.example/simple/"
-    assert found.upload_url == "https://up.example/legacy/"
-    assert found.file_origins == ("https://files.example",)
-    assert (found.soft_seconds, found.hard_seconds) == (300, 3600)
-    assert found.broker_ca == (authority.certificate,)
-    assert found.ca == authority.certificate, "a private key beside the certificates stays in the Secret"
-    assert re.fullmatch(r"s-uid\.41/c\.7/3-[0-9a-f]{8}", found.version)
-    assert PASSWORD not in repr(found)
-    assert PASSWORD in repr(found.document()), "the search would find it"
+    assert granted.credential == ("reader", Secret(PASSWORD))
+    assert granted.index_url == "https://registry.example/simple/"
+    assert granted.upload_url == "https://up.example/legacy/"
+    assert granted.file_origins == ("https://files.example",)
+    assert (granted.soft_seconds, granted.hard_seconds) == (300, 3600)
+    assert granted.broker_ca == (authority.certificate,)
+    assert granted.ca == authority.certificate, "a private key beside the certificates stays in the Secret"
+    assert re.fullmatch(r"s-uid\.41/c\.7/3-[0-9a-f]{8}", granted.version)
+    assert PASSWORD not in repr(granted)
+    assert PASSWORD in repr(granted.document()), "the search would find it"
 
 
 def test_a_grant_holds_the_connections_that_the_connector_allows() -> None:
-    given = replace(connector(), max_connections=7)
-    assert rules.compose(given, Secrets(secret()), upload=True).max_connections == 7
+    limited = replace(connector(), max_connections=7)
+    assert rules.compose(limited, Secrets(secret()), upload=True).max_connections == 7
 
 
 def test_a_grant_holds_the_packages_that_the_connector_names() -> None:
-    given = with_policy(denyPackages="evil-*, requestss", allowPackages="team-*\nrequests*")
-    found = rules.compose(given, Secrets(secret()), upload=True)
-    assert found.packages == PackagePolicy(str(KEY), ("team-*", "requests*"), ("evil-*", "requestss"))
+    restricted = with_policy(denyPackages="evil-*, requestss", allowPackages="team-*\nrequests*")
+    granted = rules.compose(restricted, Secrets(secret()), upload=True)
+    assert granted.packages == PackagePolicy(str(KEY), ("team-*", "requests*"), ("evil-*", "requestss"))
     assert rules.compose(connector(), Secrets(secret()), upload=True).packages is None
 
 
-def test_a_policy_is_for_a_sidecar_that_enforces_it_and_none_is_for_every_sidecar() -> None:
+def test_only_a_policy_needs_a_sidecar_that_enforces_it() -> None:
     rules.check_enforced(with_policy(denyPackages="a"), ENFORCES)
     rules.check_enforced(connector(), ())
 
@@ -123,9 +123,9 @@ def test_without_upload_there_is_no_upload_url() -> None:
 
 
 def test_an_anonymous_connector_grants_without_a_credential() -> None:
-    found = compose(auth={"name": "basicAuth"})
-    assert found.credential is None
-    assert found.version.startswith("anonymous/3-")
+    granted = compose(auth={"name": "basicAuth"})
+    assert granted.credential is None
+    assert granted.version.startswith("anonymous/3-")
 
 
 @pytest.mark.parametrize(
@@ -137,17 +137,17 @@ def test_an_anonymous_connector_grants_without_a_credential() -> None:
         ("readwrite", True, False, False),
     ],
 )
-def test_uploading_takes_all_of_access_target_and_permission(
+def test_an_upload_needs_access_target_and_permission(
     access: str, is_publish_target: bool, allowed: bool, expected: bool
 ) -> None:
-    given = connector(params=[{"name": "access", "value": access}])
-    found = rules.may_upload(given, is_publish_target=is_publish_target, allowed=allowed)
-    assert found is expected
+    declared = connector(params=[{"name": "access", "value": access}])
+    result = rules.may_upload(declared, is_publish_target=is_publish_target, allowed=allowed)
+    assert result is expected
 
 
 def test_the_version_changes_with_secret_connector_and_ca_and_with_nothing_else() -> None:
-    def version(given: SecretManifest, **spec: Any) -> str:
-        return compose(given, **spec).version
+    def version(login: SecretManifest, **spec: Any) -> str:
+        return compose(login, **spec).version
 
     base = version(secret())
     assert version(secret()) == base
@@ -157,19 +157,19 @@ def test_the_version_changes_with_secret_connector_and_ca_and_with_nothing_else(
     without_metadata = [
         secret(metadata={"name": "login"}, stringData={"password": password}) for password in ("a", "a", "b")
     ]
-    first, again, other = (version(one) for one in without_metadata)
+    first, again, other = (version(manifest) for manifest in without_metadata)
     assert first == again != other
 
 
 def test_a_revision_from_content_is_no_plain_digest_of_the_password() -> None:
-    """A version stands in logs: a plain digest would let anyone try passwords against it."""
-    given = secret(metadata={"name": "login"}, data={"password": encode(PASSWORD)})
+    """Logs show versions: a plain digest would let their readers try passwords against it."""
+    manifest = secret(metadata={"name": "login"}, data={"password": encode(PASSWORD)})
     for text in (PASSWORD, encode(PASSWORD), "password" + PASSWORD, "password" + encode(PASSWORD)):
-        assert hashlib.sha256(text.encode()).hexdigest()[:16] != given.revision
+        assert hashlib.sha256(text.encode()).hexdigest()[:16] != manifest.revision
 
 
 def test_a_secret_is_secret_from_the_moment_it_is_read() -> None:
-    given = secret(stringData={"password": PASSWORD})
-    assert PASSWORD not in repr(given)
-    assert encode(PASSWORD) not in repr(given)
-    assert given.data["password"].reveal() == encode(PASSWORD)
+    manifest = secret(stringData={"password": PASSWORD})
+    assert PASSWORD not in repr(manifest)
+    assert encode(PASSWORD) not in repr(manifest)
+    assert manifest.data["password"].reveal() == encode(PASSWORD)

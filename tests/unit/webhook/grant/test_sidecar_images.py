@@ -1,4 +1,4 @@
-"""The record of sidecar images: what is read, what is kept, and where present images stand."""
+"""The record of sidecar images: its text, its eviction, and the objects that name current images."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -30,14 +30,14 @@ def of(count: int, *, newest: datetime = NOW) -> dict[str, datetime]:
 # -- the text
 
 
-def test_what_is_written_is_read_again() -> None:
+def test_a_rendered_record_is_read_back() -> None:
     record = {"registry.example/sidecar:1": NOW - DAY, DIGEST: NOW}
     text = render_record(record)
     assert text == f"2026-11-30T12:00:00Z registry.example/sidecar:1\n2026-12-01T12:00:00Z {DIGEST}\n"
     assert parse_record(text) == (record, "")
 
 
-def test_what_is_no_time_and_image_is_ignored_and_counted() -> None:
+def test_bad_lines_are_ignored_and_counted() -> None:
     text = "\n".join(
         [
             "2026-12-01T12:00:00Z good:1",
@@ -62,27 +62,27 @@ def test_a_text_that_is_too_long_is_ignored_whole() -> None:
     assert "are read: all of it is ignored" in sentence
 
 
-def test_of_many_lines_the_newest_count() -> None:
+def test_only_the_newest_lines_count() -> None:
     record, _ = parse_record(render_record(of(IMAGES_LIMIT + 5)))
     assert set(record) == {f"s:{number}" for number in range(IMAGES_LIMIT)}
 
 
-def test_an_image_that_stands_twice_has_its_newer_time() -> None:
+def test_a_repeated_image_has_its_newest_time() -> None:
     text = "2026-12-01T12:00:00Z s:1\n2025-12-01T12:00:00Z s:1\n"
     assert parse_record(text)[0] == {"s:1": NOW}
 
 
-# -- what is kept
+# -- eviction
 
 
-def test_a_new_image_comes_in_and_the_oldest_goes() -> None:
-    found = updated(of(IMAGES_LIMIT), ["new"], NOW)
-    assert len(found) == IMAGES_LIMIT
-    assert found["new"] == NOW
-    assert f"s:{IMAGES_LIMIT - 1}" not in found
+def test_a_new_image_evicts_the_oldest() -> None:
+    record = updated(of(IMAGES_LIMIT), ["new"], NOW)
+    assert len(record) == IMAGES_LIMIT
+    assert record["new"] == NOW
+    assert f"s:{IMAGES_LIMIT - 1}" not in record
 
 
-def test_a_current_image_is_never_dropped_however_old_its_line_and_however_many_there_are() -> None:
+def test_a_current_image_is_never_evicted() -> None:
     oldest = f"s:{IMAGES_LIMIT + 9}"
     assert oldest in updated(of(IMAGES_LIMIT + 10), [oldest], NOW)
     many = [f"current:{number}" for number in range(IMAGES_LIMIT + 3)]
@@ -96,20 +96,20 @@ def test_the_time_of_a_current_image_changes_once_a_day() -> None:
 
 
 @pytest.mark.parametrize("current", [["s:1"], []])
-def test_a_time_to_come_is_now(current: list[str]) -> None:
-    """Else a wrong clock, or hand, would keep an image for ever."""
+def test_a_time_in_the_future_counts_as_now(current: list[str]) -> None:
+    """Otherwise a wrong clock, or hand, would keep an image for ever."""
     assert updated({"s:1": NOW + 900 * DAY}, current, NOW) == {"s:1": NOW}
 
 
-def test_the_same_record_is_wanted_of_the_same_images() -> None:
+def test_the_order_of_the_images_does_not_change_the_record() -> None:
     once = updated(of(IMAGES_LIMIT + 3), ["b", "a"], NOW)
     assert render_record(updated(once, ["a", "b"], NOW)) == render_record(once)
 
 
-# -- where present images stand
+# -- the objects that name current images
 
 
-def test_both_deployments_name_images_the_present_and_the_mirrors() -> None:
+def test_both_deployments_name_current_images_and_mirrors() -> None:
     sets = [replica_set("s:2", "mirror/s:2"), replica_set("s:1", owner=names.ADMISSION)]
     assert images_of(sets, is_history_wanted=False) == ["s:2", "mirror/s:2", "s:1"]
 
@@ -121,17 +121,17 @@ def test_a_revision_counts_while_it_has_replicas_and_the_history_only_when_wante
 
 
 NOT_OURS: Mapping[str, dict[str, Any]] = {
-    "of nobody": replica_set("s:1", metadata={"name": names.BROKER}),
+    "without an owner": replica_set("s:1", metadata={"name": names.BROKER}),
     "of another Deployment": replica_set("s:1", owner="other"),
     "named, but not owned": replica_set(
         "s:1", metadata={"ownerReferences": [{"kind": "Deployment", "name": names.BROKER}]}
     ),
     "without containers": replica_set("s:1", spec={"replicas": 1}),
     "without an image": replica_set(""),
-    "with what is no image": replica_set("$(reboot)"),
+    "with a text that is no image": replica_set("$(reboot)"),
 }
 
 
-@pytest.mark.parametrize("given", NOT_OURS.values(), ids=NOT_OURS)
-def test_others_name_none(given: dict[str, Any]) -> None:
-    assert images_of([given], is_history_wanted=True) == []
+@pytest.mark.parametrize("foreign", NOT_OURS.values(), ids=NOT_OURS)
+def test_a_foreign_replica_set_names_no_image(foreign: dict[str, Any]) -> None:
+    assert images_of([foreign], is_history_wanted=True) == []

@@ -1,4 +1,4 @@
-"""Bytes of reviews: estimated before they are parsed, held in bounds, and taken from the greediest."""
+"""Bytes of reviews: estimated before parsing, limited, and evicted from the peer with the largest share."""
 
 import asyncio
 import json
@@ -50,13 +50,13 @@ def test_the_estimate_is_never_below_what_python_takes(name: str) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(JSON, st.booleans())
-def test_nor_for_any_document(document: object, ascii_only: bool) -> None:
+def test_the_estimate_holds_for_any_document(document: object, ascii_only: bool) -> None:
     body = json.dumps(document, ensure_ascii=ascii_only, separators=(",", ":")).encode(errors="replace")
     assert taken_bytes(body) <= parsed_bytes(body) + TOLERANCE_BYTES
 
 
 def ignore() -> None:
-    """For holders that no test looks at afterwards."""
+    """The interrupt of a holder that no test evicts."""
 
 
 async def stalled(budget: Budget, *, is_complete: bool = False) -> str:
@@ -73,7 +73,7 @@ async def stalled(budget: Budget, *, is_complete: bool = False) -> str:
     return "over"
 
 
-def test_a_full_budget_evicts_the_oldest_body_of_the_greediest_at_once() -> None:
+def test_a_full_budget_evicts_the_oldest_body_of_the_largest_peer_at_once() -> None:
     async def story() -> None:
         budget = Budget(100, 90)
         attackers = [asyncio.create_task(stalled(budget)) for _ in range(2)]
@@ -131,7 +131,7 @@ def test_an_evicted_body_does_not_grow_any_more() -> None:
     assert budget.held_bytes == 0
 
 
-def test_a_review_that_cannot_fit_evicts_nobody() -> None:
+def test_a_review_that_cannot_fit_evicts_no_other() -> None:
     """All tenants' reviews come from the API server, which is one peer."""
     mebibyte = 1024 * 1024
     budget = Budget(96 * mebibyte, 64 * mebibyte)

@@ -1,4 +1,4 @@
-"""Places shared out by namespace: who may take one, whose turn is next, and none is ever lost."""
+"""Places shared out by namespace: the right to a place, the order of turns, and no loss of a place."""
 
 import asyncio
 from collections import Counter
@@ -18,7 +18,7 @@ from webhook.limits.fairness import may_take, next_namespace
         (["a", "b"], {}, 4, "a"),
         (["a", "b"], {"a": 1}, 3, "b"),
         (["a", "b"], {"a": 1, "b": 1}, 2, "a"),
-        # half of the places is what one alone may have
+        # a namespace alone may have half of the places
         (["a"], {"a": 2}, 2, None),
         (["a", "b"], {"a": 2}, 2, "b"),
         (["a", "b"], {"a": 2, "b": 1}, 1, None),
@@ -26,14 +26,14 @@ from webhook.limits.fairness import may_take, next_namespace
         (["c"], {"a": 4}, 0, None),
     ],
 )
-def test_the_next_place_is_for_whoever_has_the_fewest(
+def test_the_next_place_is_for_the_namespace_with_the_fewest(
     waiting: list[str], held: dict[str, int], free: int, expected: str | None
 ) -> None:
     assert next_namespace(waiting, held, free) == expected
 
 
 @pytest.mark.parametrize(("namespaces", "shares"), [(1, [8]), (2, [8, 4]), (9, [8, 4, 2, 1, 1, 0, 0, 0, 0])])
-def test_whoever_comes_later_gets_half_of_what_is_left(namespaces: int, shares: list[int]) -> None:
+def test_each_later_namespace_gets_half_of_the_rest(namespaces: int, shares: list[int]) -> None:
     held = [0] * namespaces
     for number in range(namespaces):
         while may_take(held[number], 16 - sum(held)):
@@ -77,7 +77,7 @@ class Work:
             self.under_way[namespace] -= 1
 
 
-def test_within_a_namespace_the_first_is_first_and_another_namespace_waits_for_nobody() -> None:
+def test_a_namespace_is_served_in_order_and_delays_no_other() -> None:
     async def story() -> None:
         work = Work(4)
         await work.begin(*(f"a-{number}" for number in range(5)))
@@ -95,7 +95,7 @@ def test_within_a_namespace_the_first_is_first_and_another_namespace_waits_for_n
 
 def test_namespaces_take_turns() -> None:
     async def story() -> None:
-        work = Work(2)  # one each
+        work = Work(2)  # a place for each of two namespaces
         await work.begin("a-0", "a-1", "a-2", "b-0", "b-1", "c-0")
         assert work.begun == ["a-0", "b-0"]
         for name in ("a-0", "b-0", "a-1", "b-1", "c-0"):
@@ -114,7 +114,7 @@ def test_no_place_is_lost_whenever_a_task_is_cancelled() -> None:
         await asyncio.sleep(0)
         work.tasks["a-0"].cancel()  # holds
         await asyncio.sleep(0)
-        work.tasks["a-3"].cancel()  # is given a place in this moment
+        work.tasks["a-3"].cancel()  # gets a place at this moment
         await asyncio.sleep(0)
         await work.begin("a-4", "b-0", "b-1")
         assert {"a-4", "b-0"} <= set(work.begun)

@@ -1,4 +1,4 @@
-"""A Pod's annotations: what each may say, and the sentence where it says something else."""
+"""A Pod's annotations: the allowed values of each, and the sentence about any other value."""
 
 import pytest
 
@@ -19,22 +19,22 @@ def parse(**annotations: str) -> Request:
 def problems(**annotations: str) -> list[tuple[str, str]]:
     with pytest.raises(InputError) as caught:
         parse(**annotations)
-    return [(one.reason, one.message) for one in caught.value.problems]
+    return [(problem.reason, problem.message) for problem in caught.value.problems]
 
 
-def test_nothing_asks_for_nothing() -> None:
+def test_a_pod_without_annotations_requests_nothing() -> None:
     assert parse() == Request()
     assert parse(connector="pypi") == Request(connectors=(ConnectorKey("team-a", "pypi"),))
 
 
-def test_names_are_resolved_against_the_namespace_and_kept_in_order() -> None:
+def test_names_are_resolved_against_the_namespace_in_order() -> None:
     request = parse(connector=" b , other/a,b ", publish_connector="c")
     assert [str(key) for key in request.connectors] == ["team-a/b", "other/a"]
     assert str(request.publish_target) == "team-a/c"
     assert [str(key) for key in request.keys] == ["team-a/b", "other/a", "team-a/c"]
 
 
-def test_the_first_connector_is_published_to() -> None:
+def test_uploads_go_to_the_first_connector() -> None:
     assert parse(connector="a,b").publish_target == ConnectorKey("team-a", "a")
     assert parse(connector="a", configurations="pipconf").publish_target is None
 
@@ -48,28 +48,28 @@ def test_a_connector_that_is_no_name_is_refused(text: str) -> None:
     assert message.startswith("annotation connectors.alauda.io/connector must read name or namespace/name")
 
 
-def test_there_is_a_bound_on_connectors() -> None:
+def test_the_number_of_connectors_is_limited() -> None:
     [(_, message)] = problems(connector=",".join(f"c{index}" for index in range(17)))
     assert message.endswith("names 17 connectors; at most 16 are allowed")
 
 
 @pytest.mark.parametrize("text", ["", "pipconf;pypirc", "all", "pipconf,", "PIPCONF"])
-def test_configurations_are_listed(text: str) -> None:
+def test_an_unknown_configuration_is_refused(text: str) -> None:
     [(_, message)] = problems(connector="a", configurations=text)
     assert "must be pipconf, pypirc or both with a comma" in message
 
 
-def test_configurations_have_an_order_of_their_own() -> None:
+def test_configurations_have_a_fixed_order() -> None:
     assert parse(configurations=" pypirc, pipconf").configurations == ("pipconf", "pypirc")
 
 
 @pytest.mark.parametrize("text", ["", "80", "65536", "1023", "0x5000", "٣٣٣٣", "5000 ", "-5000", "28100.0"])
-def test_a_port_is_a_number_that_anybody_may_listen_on(text: str) -> None:
+def test_a_port_is_a_number_that_needs_no_root(text: str) -> None:
     [(_, message)] = problems(connector="a", port=text)
     assert "must be a whole number from 1024 to 65535" in message
 
 
-def test_resources_are_kept_as_they_are_written() -> None:
+def test_resources_stay_as_they_are_written() -> None:
     request = parse(connector="a", sidecar_cpu_request="0.05", sidecar_memory_limit="1e8")
     assert request.resources.cpu_request == "0.05"
     assert request.resources.memory_limit == "1e8"
@@ -88,15 +88,15 @@ def test_only_exactly_false_opts_out(text: str) -> None:
     assert message.endswith(f'must be "false" (opts out) or "true", not {text!r}')
 
 
-def test_who_opts_out_is_not_told_about_the_rest() -> None:
+def test_an_opt_out_skips_all_other_annotations() -> None:
     assert parse(inject="false", port="x").is_opted_out
     assert not parse(inject="true", connector="a").is_opted_out
 
 
 def test_publishing_needs_a_connector_and_the_pypirc() -> None:
-    assert [one for one, _ in problems(publish_connector="a")] == ["PublishWithoutConnector"]
-    found = problems(connector="a", publish_connector="b", configurations="pipconf")
-    assert [one for one, _ in found] == ["PublishWithoutPypirc"]
+    assert [reason for reason, _ in problems(publish_connector="a")] == ["PublishWithoutConnector"]
+    refused = problems(connector="a", publish_connector="b", configurations="pipconf")
+    assert [reason for reason, _ in refused] == ["PublishWithoutPypirc"]
 
 
 def test_the_sidecar_is_no_container_to_select() -> None:
@@ -111,7 +111,7 @@ def test_an_unknown_annotation_is_a_warning() -> None:
     )
 
 
-def test_annotations_of_others_are_nobody_elses_business() -> None:
+def test_foreign_annotations_are_ignored() -> None:
     assert parse_annotations({"example.com/connector": "x"}, namespace="a") == Request()
 
 
@@ -128,10 +128,10 @@ def test_annotations_of_others_are_nobody_elses_business() -> None:
         ("1E", 10**18),
     ],
 )
-def test_quantities_are_those_of_kubernetes(text: str, number: float) -> None:
-    found = parse_quantity(text)
-    assert found is not None
-    assert float(found) == number
+def test_a_quantity_is_read_as_in_kubernetes(text: str, number: float) -> None:
+    quantity = parse_quantity(text)
+    assert quantity is not None
+    assert float(quantity) == number
 
 
 def test_fractions_of_a_quantity_are_exact() -> None:
@@ -141,5 +141,5 @@ def test_fractions_of_a_quantity_are_exact() -> None:
 @pytest.mark.parametrize(
     "text", ["", "-1", "+1", "1 Mi", "1mi", "Mi", "1.2.3", "1KiB", "1e", "NaN", "\u0661"]
 )
-def test_what_is_no_quantity(text: str) -> None:
+def test_any_other_text_is_no_quantity(text: str) -> None:
     assert parse_quantity(text) is None

@@ -1,6 +1,6 @@
 """Pods and reviews of hostile size: each is answered at once, and so is the largest Pod that is served.
 
-Five seconds are no measurement: the quadratic searches of before took 7 to 23.
+Five seconds are a bound, and no measurement: quadratic searches took 7 to 23.
 """
 
 import time
@@ -138,7 +138,7 @@ def test_arguments_up_to_the_limit_are_let_through_at_once() -> None:
 
 
 @pytest.mark.parametrize("field", ["env", "volumeMounts"])
-def test_one_entry_more_is_too_much(field: str) -> None:
+def test_an_entry_beyond_the_limit_is_refused(field: str) -> None:
     entries = variables if field == "env" else mounts
     assert answer(asking(containers(1, **{field: entries(ENTRIES_LIMIT)})))["allowed"]
     refused = answer(asking(containers(1, **{field: entries(ENTRIES_LIMIT + 1)})))
@@ -146,31 +146,31 @@ def test_one_entry_more_is_too_much(field: str) -> None:
     assert f"at most {ENTRIES_LIMIT}" in refused["status"]["message"]
 
 
-def test_one_name_more_is_too_much() -> None:
+def test_a_name_beyond_the_limit_is_refused() -> None:
     fitting = ",".join(f"c{index}" for index in range(CONTAINER_NAMES_LIMIT))
     assert answer(asking(containers(100), containers=fitting))["allowed"]
     refused = answer(asking(containers(100), containers=fitting + ",c99"))
     assert f"at most {CONTAINER_NAMES_LIMIT}" in refused["status"]["message"]
 
 
-def test_one_annotation_more_is_too_much() -> None:
+def test_an_annotation_beyond_the_limit_is_refused() -> None:
     spare = {f"other{index}": "" for index in range(GROUP_ANNOTATIONS_LIMIT - 1)}
     assert answer(asking(containers(1), **spare))["allowed"]
     refused = answer(asking(containers(1), **spare, more=""))
     assert f"at most {GROUP_ANNOTATIONS_LIMIT}" in refused["status"]["message"]
 
 
-def test_suggestions_are_looked_for_a_few_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+def test_the_search_for_suggestions_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
 
     def near(name: str, *_: object, **__: object) -> list[str]:
-        asked.append(name)
+        compared.append(name)
         return []
 
     monkeypatch.setattr(request.difflib, "get_close_matches", near)
     spare = {f"other{index}": "" for index in range(GROUP_ANNOTATIONS_LIMIT - 1)}
     answer(asking(containers(1), **spare))
-    assert len(asked) == request.SUGGESTIONS_LIMIT  # a review reads the annotations once
+    assert len(compared) == request.SUGGESTIONS_LIMIT  # a review reads the annotations once
 
 
 def test_thousands_of_problems_fit_into_a_message() -> None:
@@ -198,7 +198,7 @@ def test_a_problem_as_long_as_the_pod_fits_into_a_message() -> None:
     assert names.CONNECTOR in refused["message"]
 
 
-def test_a_thing_that_is_no_pod_in_thousands_of_places_is_told_in_short() -> None:
+def test_thousands_of_mismatches_fit_into_a_message() -> None:
     refused = answer(asking({"containers": [None] * 100_000}))["status"]
     assert refused["reason"] == "InvalidPod"
     assert len(refused["message"]) <= MESSAGE_LIMIT + len("this is no Pod: ")

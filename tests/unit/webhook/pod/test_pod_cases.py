@@ -1,6 +1,6 @@
 """Every directory of tests/cases/pods: a whole Pod before, the whole Pod or the decision after, and the laws.
 
-`pod.yaml` is what comes in; `after.yaml` what an injected Pod becomes; `decision.yaml` reason, message and
+`pod.yaml` is the Pod that comes in, `after.yaml` the injected Pod. `decision.yaml` has reason, message and
 warnings where there is more to say than "injected". `request.yaml` (namespace, its labels, what its
 quotas bound) and `connectors.yaml` (else `default-connectors.yaml`) replace the defaults. `make cases`
 rewrites the expectations.
@@ -65,11 +65,11 @@ class Case:
 
 
 def read_connectors(path: Path) -> dict[ConnectorKey, MaybeConnector]:
-    found: dict[ConnectorKey, MaybeConnector] = {}
+    connectors: dict[ConnectorKey, MaybeConnector] = {}
     for manifest in yaml.safe_load_all(path.read_text()):
         metadata = manifest["metadata"]
-        found[ConnectorKey(metadata["namespace"], metadata["name"])] = find_connector(manifest)
-    return found
+        connectors[ConnectorKey(metadata["namespace"], metadata["name"])] = find_connector(manifest)
+    return connectors
 
 
 def read_case(folder: Path) -> Case:
@@ -89,7 +89,7 @@ def read_case(folder: Path) -> Case:
 FOLDERS = sorted(path.parent for path in CASES.glob("*/pod.yaml"))
 
 
-INJECTED = [one for one in FOLDERS if read_case(one).decide(read_case(one).pod).pod]
+INJECTED = [folder for folder in FOLDERS if read_case(folder).decide(read_case(folder).pod).pod]
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
@@ -111,13 +111,13 @@ def injected(served: Case) -> dict[str, Any]:
 
 
 def expectations(decision: Decision) -> dict[str, Any]:
-    """File → document; what can be told from the Pod is not told twice."""
-    told = {"reason": decision.reason.value, "message": decision.message}
+    """File → document. `decision.yaml` repeats nothing that the Pod after injection shows."""
+    summary = {"reason": decision.reason.value, "message": decision.message}
     if decision.warnings:
-        told["warnings"] = list(decision.warnings)
+        summary["warnings"] = list(decision.warnings)
     if decision.pod is None:
-        return {"decision.yaml": told}
-    return {"after.yaml": decision.pod} | ({"decision.yaml": told} if decision.warnings else {})
+        return {"decision.yaml": summary}
+    return {"after.yaml": decision.pod} | ({"decision.yaml": summary} if decision.warnings else {})
 
 
 def test_there_are_enough_cases() -> None:
@@ -186,20 +186,22 @@ def test_the_input_is_not_changed(case: Case) -> None:
 
 
 def test_a_fresh_pod_gets_additions_only(served: Case, injected: dict[str, Any]) -> None:
-    if any(one.get("name") == names.SIDECAR for one in containers(served.pod)):
+    if any(container.get("name") == names.SIDECAR for container in containers(served.pod)):
         return  # parts of an earlier pass are replaced, removed and moved
-    changes = [one for one in operations(served.pod, injected) if one["op"] != "add"]
-    # the one value of a user's that may be extended
-    extensions = [one for one in changes if one["op"] == "replace" and one["value"].endswith(",127.0.0.1")]
+    changes = [change for change in operations(served.pod, injected) if change["op"] != "add"]
+    # the only value of a user that may be extended
+    extensions = [
+        change for change in changes if change["op"] == "replace" and change["value"].endswith(",127.0.0.1")
+    ]
     assert changes == extensions
     assert bool(changes) == (served.folder.name == "proxy-variables")
 
 
-def test_what_is_not_ours_is_never_altered(served: Case, injected: dict[str, Any]) -> None:
+def test_foreign_parts_are_never_altered(served: Case, injected: dict[str, Any]) -> None:
     assert list(foreign(injected)) == list(foreign(served.pod))
 
 
-def test_a_field_nobody_has_heard_of_survives(served: Case) -> None:
+def test_an_unknown_field_survives(served: Case) -> None:
     strange = copy.deepcopy(served.pod)
     for place in [strange, strange["metadata"], strange["spec"], *containers(strange)]:
         place["fieldOf2040"] = {"list": [None, 1.5]}
@@ -207,29 +209,31 @@ def test_a_field_nobody_has_heard_of_survives(served: Case) -> None:
     assert after is not None
     for place in [after, after["metadata"], after["spec"]]:
         assert place["fieldOf2040"] == {"list": [None, 1.5]}
-    kept = [str(one["name"]) for one in containers(after) if "fieldOf2040" in one]
-    # our own container is written as this version means it: a field that nobody has judged is none of it
-    assert kept == [one["name"] for one in containers(after) if one["name"] != names.SIDECAR]
+    unchanged = [str(container["name"]) for container in containers(after) if "fieldOf2040" in container]
+    # our own container has its canonical form, without fields that no decision covers
+    assert unchanged == [
+        container["name"] for container in containers(after) if container["name"] != names.SIDECAR
+    ]
 
 
-def test_the_sidecar_understands_what_is_injected(injected: dict[str, Any]) -> None:
+def test_the_sidecar_reads_the_injected_environment(injected: dict[str, Any]) -> None:
     sidecar = injected["spec"]["initContainers"][0]
     assert sidecar["name"] == names.SIDECAR
-    variables = {one["name"]: one["value"] for one in sidecar["env"] if "value" in one}
+    variables = {entry["name"]: entry["value"] for entry in sidecar["env"] if "value" in entry}
     environment = Environment.parse(variables)
     assert environment.config_dir == CONFIG_DIR
     for container in containers(injected):
         for mount in container.get("volumeMounts", []):
             if mount["name"] == names.CONFIG_VOLUME and "subPath" in mount:
-                assert mount["subPath"] in environment.files  # a missing one would become a folder
+                assert mount["subPath"] in environment.files  # a missing file would become a folder
 
 
-def test_the_broker_serves_what_is_injected(injected: dict[str, Any]) -> None:
+def test_the_broker_accepts_an_injected_pod(injected: dict[str, Any]) -> None:
     assert violations(injected, settings=SETTINGS) == []
 
 
 def foreign(pod: Mapping[str, Any]) -> Iterator[object]:
-    """Everything of a Pod that is not ours, in its order."""
+    """All parts of a Pod that are not ours, in order."""
     metadata, spec = pod["metadata"], pod["spec"]
     yield {key: value for key, value in pod.items() if key not in ("metadata", "spec")}
     yield {key: value for key, value in metadata.items() if key not in ("annotations", "labels")}
@@ -237,18 +241,18 @@ def foreign(pod: Mapping[str, Any]) -> Iterator[object]:
     yield {key: value for key, value in metadata.get("labels", {}).items() if key != names.INJECTED_LABEL}
     lists = ("containers", "initContainers", "volumes")
     yield {key: value for key, value in spec.items() if key not in lists}
-    yield [one for one in spec.get("volumes", []) if one["name"] not in OURS]
+    yield [volume for volume in spec.get("volumes", []) if volume["name"] not in OURS]
     for container in containers(pod):
         if container["name"] == names.SIDECAR:
             continue
         yield {key: value for key, value in container.items() if key not in ("env", "volumeMounts")}
-        yield [one for one in container.get("volumeMounts", []) if not is_ours(one)]
-        env = [one for one in container.get("env", []) if not _is_added(one)]
-        yield [(one["name"], _without_loopback(one)) for one in env]
+        yield [mount for mount in container.get("volumeMounts", []) if not is_ours(mount)]
+        env = [entry for entry in container.get("env", []) if not _is_added(entry)]
+        yield [(entry["name"], _without_loopback(entry)) for entry in env]
 
 
 def _is_added(entry: Mapping[str, Any]) -> bool:
-    """A client variable that points at the connector's port, or holds one of the constants."""
+    """A client variable that points at the connector's port, or holds a constant."""
     value = str(entry.get("value"))
     return (
         re.match(r"http://127\.0\.0\.1:(2[89]|3[012])[0-9]{3}/|/etc/pypi-connector/", value) is not None
@@ -265,11 +269,11 @@ def _without_loopback(entry: Mapping[str, Any]) -> object:
 
 
 def test_each_reason_has_a_case() -> None:
-    found = {read_case(folder).decide(read_case(folder).pod).reason for folder in FOLDERS}
-    assert found == set(Reason)
+    reasons = {read_case(folder).decide(read_case(folder).pod).reason for folder in FOLDERS}
+    assert reasons == set(Reason)
 
 
-def test_what_the_namespace_may_allow_is_refused_without_its_label() -> None:
+def test_an_unconfined_pod_is_refused_without_the_label_of_its_namespace() -> None:
     folder = CASES / "allowed-unconfined"
     case = read_case(folder)
     assert case.decide(case.pod).reason is Reason.INJECTED

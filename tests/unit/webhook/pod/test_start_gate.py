@@ -24,8 +24,8 @@ def listener(host: str = "127.0.0.1") -> socket.socket:
     return socket.create_server((host, 0))
 
 
-def port_of(one: socket.socket) -> int:
-    return int(one.getsockname()[1])
+def port_of(sock: socket.socket) -> int:
+    return int(sock.getsockname()[1])
 
 
 def test_listening_ports_open_the_gate_at_once() -> None:
@@ -36,14 +36,14 @@ def test_listening_ports_open_the_gate_at_once() -> None:
         assert time.monotonic() - started < 0.5
 
 
-def test_one_port_that_does_not_listen_keeps_it_shut_until_the_limit() -> None:
+def test_a_port_that_does_not_listen_keeps_the_gate_shut_until_the_limit() -> None:
     with listener() as first, socket.socket() as second:
         second.bind(("127.0.0.1", 0))  # bound is not listening
         started = time.monotonic()
         done = run([port_of(first), port_of(second)])
         assert done.returncode == 1
         assert f"does not listen on 127.0.0.1:{port_of(second)}" in done.stderr
-        assert 1 <= time.monotonic() - started < 5
+        assert time.monotonic() - started >= 1  # `run` bounds it above
 
 
 def test_a_connection_is_no_listener() -> None:
@@ -60,7 +60,7 @@ def test_a_connection_is_no_listener() -> None:
 
 def test_another_address_is_not_ours() -> None:
     with socket.socket() as ours, socket.socket() as other:
-        ours.bind(("127.0.0.1", 0))  # bound and not listening, so that nobody else's is taken for ours
+        ours.bind(("127.0.0.1", 0))  # bound and not listening, so that no other process can listen there
         other.bind(("127.0.0.2", port_of(ours)))
         other.listen()
         assert run([port_of(other)], limit_seconds=0).returncode == 1
@@ -77,7 +77,7 @@ def test_the_gate_opens_as_soon_as_the_port_listens() -> None:
         timer.join()
 
 
-def test_it_needs_nothing_but_sh_grep_and_sleep(tmp_path: Path) -> None:
+def test_the_gate_needs_only_sh_grep_and_sleep(tmp_path: Path) -> None:
     for tool in ("sh", "grep", "sleep"):
         (tmp_path / tool).symlink_to(str(shutil.which(tool)))
     with listener() as server, socket.socket() as shut:
@@ -91,6 +91,6 @@ def test_it_needs_nothing_but_sh_grep_and_sleep(tmp_path: Path) -> None:
             assert "not found" not in done.stderr
 
 
-def test_the_limit_is_below_what_blocks_a_pods_deletion() -> None:
+def test_the_limit_is_within_the_grace_period_of_a_deletion() -> None:
     assert command([28100])[4:] == [str(LIMIT_SECONDS), "28100"]
     assert LIMIT_SECONDS <= 30

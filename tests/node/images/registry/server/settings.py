@@ -46,7 +46,7 @@ class Settings:
         )
 
     def credential(self) -> Credential | None:
-        """None: everybody may do everything. Files are read anew: a rotated Secret counts at once."""
+        """None: everybody may do everything. Files are read each time, so a rotated Secret counts at once."""
         if self.credentials:
             return Credential(*((self.credentials / name).read_text() for name in ("username", "password")))
         return self.fixed

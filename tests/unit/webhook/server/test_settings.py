@@ -15,7 +15,7 @@ def read(variables: dict[str, str]) -> ProcessSettings:
     return from_environment(variables, port=10250, tls_directory="/tls")
 
 
-def test_the_least() -> None:
+def test_the_smallest_environment_gets_all_defaults() -> None:
     assert read(LEAST) == ProcessSettings(
         sidecar_image="r.example/s:1",
         allowed_images=("r.example/s:1",),
@@ -30,17 +30,17 @@ def test_the_least() -> None:
     assert BROKER_URL == "https://pypi-connector-broker.pypi-connector-system.svc"
 
 
-def test_the_authorities_of_the_day_complete_them() -> None:
-    found = read({**LEAST, "WEBHOOK_PULL_SECRETS": "mirror, mirror,other"})
-    assert found.with_authorities(("A", "B")) == Settings(
+def test_the_current_authorities_complete_the_settings() -> None:
+    settings = read({**LEAST, "WEBHOOK_PULL_SECRETS": "mirror, mirror,other"})
+    assert settings.with_authorities(("A", "B")) == Settings(
         "r.example/s:1", ("r.example/s:1",), ("A", "B"), BROKER_URL, ("mirror", "other")
     )
 
 
 def test_the_current_image_comes_first_and_once() -> None:
     digest = "mirror.example:5000/s@sha256:" + "a" * 64
-    found = read({**LEAST, "WEBHOOK_ALLOWED_IMAGES": f" {digest} ,r.example/s:1,"})
-    assert found.allowed_images == ("r.example/s:1", digest)
+    settings = read({**LEAST, "WEBHOOK_ALLOWED_IMAGES": f" {digest} ,r.example/s:1,"})
+    assert settings.allowed_images == ("r.example/s:1", digest)
 
 
 def test_every_problem_is_reported_at_once() -> None:
@@ -54,7 +54,7 @@ def test_every_problem_is_reported_at_once() -> None:
     }
     with pytest.raises(InputError) as caught:
         read({f"WEBHOOK_{name}": text for name, text in wrong.items()})
-    assert [one.message for one in caught.value.problems] == [
+    assert [problem.message for problem in caught.value.problems] == [
         "WEBHOOK_SIDECAR_IMAGE is not set: give the sidecar's image, best with its digest",
         "WEBHOOK_ALLOWED_IMAGES must be an image reference, not 'a b'",
         "WEBHOOK_ALLOWED_IMAGES must be an image reference, not '-x'",
