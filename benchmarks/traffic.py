@@ -9,6 +9,12 @@ from typing import Self
 
 _BUFFER = memoryview(bytearray(1024 * 1024))
 _SECONDS = 120.0
+_BOUNDARY = "55f9c5b7b97d49b098fa0cc006e0bbf6"
+_FORM_BEGIN = (
+    f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name=":action"\r\n\r\nfile_upload\r\n'
+    f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="content"; filename="large-1.0.tar.gz"\r\n\r\n'
+).encode()
+_FORM_END = f"\r\n--{_BOUNDARY}--\r\n".encode()
 _TAIL = 16  # the end of a chunked body, or the whole count of an upload
 
 
@@ -52,13 +58,16 @@ class Client:
         return self._read_answer()[0]
 
     def post(self, size: int) -> int:
-        """Send `size` bytes, and return the count that the registry's sink answers."""
-        self._send_head("POST", self._endpoint.upload_path, [f"Content-Length: {size}"])
-        left = size
+        """Send a form of `size` bytes, and return the count that the registry's sink answers."""
+        fields = [f"Content-Type: multipart/form-data; boundary={_BOUNDARY}", f"Content-Length: {size}"]
+        self._send_head("POST", self._endpoint.upload_path, fields)
+        self._socket.sendall(_FORM_BEGIN)
+        left = size - len(_FORM_BEGIN) - len(_FORM_END)
         while left:
             piece = _BUFFER[: min(left, len(_BUFFER))]
             self._socket.sendall(piece)
             left -= len(piece)
+        self._socket.sendall(_FORM_END)
         return int(self._read_answer()[1])
 
     def _send_head(self, method: str, path: str, more: list[str]) -> None:

@@ -19,6 +19,7 @@ The lower rooms raise errors of their own. The rooms above turn them into errors
 
 ContractError      an environment or a grant document that cannot be read
 MalformedHead      a head that breaks RFC 9112
+MalformedForm      a form that uploads no file, or that registries could read in different ways
 WireTimeout        nothing moved on a connection within the limit of its phase
 WireClosed         the other end closed the connection
 WaitEnded          the watched side ended a wait: a client left, or a response came early

@@ -66,6 +66,8 @@ class Code:
 
     PACKAGE_DENIED = "package-denied"
     UPLOAD_NOT_GRANTED = "upload-not-granted"
+    FORM_REFUSED = "form-refused"
+    """The body of a POST is no form that uploads a file"""
     PATH_NOT_SERVED = "path-not-served"
     REDIRECT_NOT_FOLLOWED = "redirect-not-followed"
     REDIRECT = "redirect"

@@ -1,6 +1,6 @@
 """Uploads: streamed to the registry in constant memory, never redirected, never sent twice."""
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from sidecar.contract.grant import Credential
 from sidecar.errors import ClientGone, UpstreamBroken, UpstreamUnreachable
@@ -10,6 +10,7 @@ from sidecar.exchange.upstream import SEND_SECONDS, read_response_head
 from sidecar.http.http1 import (
     CHUNKED,
     HEAD_LIMIT,
+    Headers,
     MalformedHead,
     ResponseHead,
     ResponseReader,
@@ -18,37 +19,49 @@ from sidecar.http.http1 import (
 from sidecar.sockets.readiness import WaitEnded, WireTimeout
 from sidecar.sockets.wire import Wire, WireClosed
 
+if TYPE_CHECKING:
+    from sidecar.exchange.forms import Form
+
 ANSWER_SECONDS = 300.0
 """From the last byte to the response: registries scan and index before they accept; uv waits 900 s"""
 
 
-async def send_upload(exchange: Exchange, wire: Wire, length: int) -> ResponseHead:
-    """Stream an upload over the connection that took its head. Returns the head of the response."""
-    await _stream(exchange, wire, is_chunked=length == CHUNKED)
+async def send_upload(exchange: Exchange, wire: Wire, form: "Form") -> ResponseHead:
+    """Stream an upload over the connection that took its head. Returns the head of the response.
+
+    Raises Refusal if the form is wrong: the caller then closes the connection, before the end of the body.
+    """
+    await _stream(exchange, wire, form)
     return await read_response_head(wire, "POST", ANSWER_SECONDS, exchange.wire)
 
 
-def length_header(length: int) -> tuple[bytes, bytes]:
-    """The header for the length of an upload, as declared by the client."""
+def body_headers(length: int, form: "Form") -> Headers:
+    """The headers of an upload's body, with its length as declared by the client."""
     if length == CHUNKED:
-        return b"transfer-encoding", b"chunked"
-    return b"content-length", b"%d" % length
+        return [(b"content-type", form.type), (b"transfer-encoding", b"chunked")]
+    return [(b"content-type", form.type), (b"content-length", b"%d" % length)]
 
 
-async def _stream(exchange: Exchange, wire: Wire, *, is_chunked: bool) -> None:
+async def _stream(exchange: Exchange, wire: Wire, form: "Form") -> None:
     """Send the body until its end, or until the registry responds early, for instance with a 413."""
+    is_chunked = exchange.head.length == CHUNKED
     response = _EarlyResponse(wire)
     try:
         while view := await exchange.read_body(response):
-            data = b"".join((b"%x\r\n" % len(view), view, b"\r\n")) if is_chunked else view
-            if not await _send_unless_answered(wire, memoryview(data), exchange.wire, response):
-                return
-        if is_chunked:
-            await _send_unless_answered(wire, memoryview(b"0\r\n\r\n"), exchange.wire, response)
+            if data := form.feed(view):
+                data = _chunk(data) if is_chunked else data
+                if not await _send_unless_answered(wire, memoryview(data), exchange.wire, response):
+                    return
+        data = _chunk(form.finish()) + b"0\r\n\r\n" if is_chunked else form.finish()
+        await _send_unless_answered(wire, memoryview(data), exchange.wire, response)
     except WaitEnded:  # the registry responded while the client paused
         return
     finally:
         response.give_back()
+
+
+def _chunk(data: bytes | memoryview) -> bytes:
+    return b"".join((b"%x\r\n" % len(data), data, b"\r\n"))
 
 
 class _EarlyResponse:

@@ -91,19 +91,20 @@ class Upstream:
             is_authorized = registry.is_authorized(url)
         raise UpstreamBroken(f"the registry redirects more than {REDIRECT_LIMIT} times")
 
-    async def open_upload(
-        self, url: str, headers: Headers, grant: Grant, length_header: tuple[bytes, bytes]
-    ) -> Wire:
-        """Open a connection, send an upload's head. A reused one may fail, and no upload is sent twice."""
+    async def open_upload(self, url: str, headers: Headers, grant: Grant, of_body: Headers) -> Wire:
+        """Open a connection, send an upload's head. A reused one may fail, and no upload is sent twice.
+
+        `of_body`: the headers of the body, in place of the client's own.
+        """
         origin = origin_of(url)
         wire = await self._connect(origin, grant.ca, is_own=True, is_declared=True)
         with closing_on_error(wire):
             fields = to_registry(
-                headers,
+                [header for header in headers if header[0] != b"content-type"],
                 host=origin.netloc,
                 authorization=basic_authorization(grant.credential),
             )
-            await _send_head(wire, render_request("POST", target_of(url), [*fields, length_header]))
+            await _send_head(wire, render_request("POST", target_of(url), [*fields, *of_body]))
             return wire
 
     def release(self, response: Response) -> None:

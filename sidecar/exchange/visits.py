@@ -4,6 +4,8 @@ The second try takes a newer grant, or goes alone. A GET or HEAD may be sent aga
 of it was sent.
 """
 
+from typing import TYPE_CHECKING
+
 from sidecar.contract.grant import Grant
 from sidecar.contract.words import Code
 from sidecar.errors import (
@@ -18,7 +20,7 @@ from sidecar.errors import (
 from sidecar.exchange.client import Exchange
 from sidecar.exchange.granted import GrantedRegistry
 from sidecar.exchange.relay import relay
-from sidecar.exchange.uploads import length_header, refuse_redirect, send_upload
+from sidecar.exchange.uploads import body_headers, refuse_redirect, send_upload
 from sidecar.exchange.upstream import Response, Upstream
 from sidecar.grants.attempts import Attempts, Standing, verdict_of
 from sidecar.grants.store import Grants
@@ -28,6 +30,9 @@ from sidecar.rules.credential_refusal import refusal_of
 from sidecar.rules.routes import Route, route
 from sidecar.sockets.connections import closing_on_error
 from sidecar.sockets.wire import Wire
+
+if TYPE_CHECKING:
+    from sidecar.exchange.forms import Form
 
 
 class Failed:
@@ -90,12 +95,16 @@ class Visits:
 
     async def upload(self, exchange: Exchange, chosen: Route, registry: GrantedRegistry) -> None:
         """Stream one upload, and relay the registry's answer."""
-        standing, go, wire, url, grant = await self._open_upload(exchange, chosen, registry)
+        # imported with the first upload, as the modules of index pages are with the first page
+        from sidecar.exchange.forms import Form
+
+        form = Form(exchange.head)
+        standing, go, wire, url, grant = await self._open_upload(exchange, chosen, registry, form)
         verdict: Verdict = "unjudged"
         try:
             with closing_on_error(wire):
                 try:
-                    head = await send_upload(exchange, wire, exchange.head.length)
+                    head = await send_upload(exchange, wire, form)
                     verdict = verdict_of(head.status)
                 except (ClientGone, Refusal):
                     # The registry has the credential, and answers no half body. If it never accepted the
@@ -174,12 +183,12 @@ class Visits:
         return Failed(error.code, error, may_try_again=may_try_again, is_urgent=may_try_again)
 
     async def _open_upload(
-        self, exchange: Exchange, chosen: Route, registry: GrantedRegistry
+        self, exchange: Exchange, chosen: Route, registry: GrantedRegistry, form: "Form"
     ) -> tuple[Standing, Go, Wire, str, Grant]:
         """Open a connection, and send the head of the upload on it."""
         is_renewed = False
         while True:
-            outcome = await self._try_upload(exchange, chosen.url, registry.grant)
+            outcome = await self._try_upload(exchange, chosen.url, registry.grant, form)
             if not isinstance(outcome, Failed):
                 return *outcome, chosen.url, registry.grant
             newer = None if is_renewed else await self._newer(registry.grant, outcome)
@@ -189,7 +198,7 @@ class Visits:
             registry, chosen = _route_with(newer, exchange)
 
     async def _try_upload(
-        self, exchange: Exchange, url: str, grant: Grant
+        self, exchange: Exchange, url: str, grant: Grant, form: "Form"
     ) -> tuple[Standing, Go, Wire] | Failed:
         standing = self._attempts.standing("upload", grant)
         try:
@@ -198,8 +207,8 @@ class Visits:
             return Failed(error.code, error)
         wire = None
         try:
-            length = length_header(exchange.head.length)
-            wire = await self._upstream.open_upload(url, exchange.head.headers, grant, length)
+            own = body_headers(exchange.head.length, form)
+            wire = await self._upstream.open_upload(url, exchange.head.headers, grant, own)
             return standing, go, wire
         except RegistryUnreachable as error:
             return Failed(Code.REGISTRY_UNREACHABLE, error)

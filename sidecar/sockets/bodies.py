@@ -34,7 +34,10 @@ class Body:
         self._is_begun = False
 
     async def read(self) -> memoryview:
-        """The next piece, empty at the end. It is valid until this task waits for anything."""
+        """The next piece, empty at the end. It is valid until this task waits for anything.
+
+        It begins where its object begins.
+        """
         left = self._left
         if left == 0:
             return self._buffer[:0]

@@ -3,15 +3,18 @@
 import gzip
 import random
 
+from support.sidecars.forms import FORM, LENGTH, TYPE_LINE, chunk
+
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 HOST = b"Host: localhost\r\n"
 REQUESTS = [
     b"GET /files/foo-1.0-py3-none-any.whl HTTP/1.1\r\n" + HOST + b"Range: bytes=0-5\r\nAccept: */*\r\n\r\n",
     b"GET /simple/foo/ HTTP/1.1\r\n" + HOST + b"Connection: keep-alive, Accept\r\n\r\n",
     b"HEAD /simple/foo/ HTTP/1.0\r\n" + HOST + b"\r\n",
-    b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\nhello",
-    b"POST /legacy/ HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-    b"POST / HTTP/1.1\r\n" + HOST + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\nhello",
+    b"POST / HTTP/1.1\r\n" + HOST + TYPE_LINE + LENGTH + b"\r\n" + FORM,
+    b"POST /legacy/ HTTP/1.1\r\n"
+    + (HOST + TYPE_LINE + b"Transfer-Encoding: chunked\r\n\r\n" + chunk(FORM) + b"0\r\n\r\n"),
+    b"POST / HTTP/1.1\r\n" + HOST + TYPE_LINE + b"Expect: 100-continue\r\n" + LENGTH + b"\r\n" + FORM,
     b"CONNECT registry:443 HTTP/1.1\r\n" + HOST + b"\r\n",
     b"GET http://evil.example/ HTTP/1.1\r\n" + HOST + b"Upgrade: h2c\r\nConnection: upgrade\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.forms import BEGIN, BEGUN, FORM, LENGTH, UPLOAD
 from support.sidecars.running import Sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -89,7 +90,7 @@ def test_an_upload_that_breaks_off_ends(
 ) -> None:
     registry.on("/upload/", lambda call: call.read_body())
     sock = sidecar.connect()
-    sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\n" + length + b"\r\n\r\n5\r\nhello\r\n")
+    sock.sendall(UPLOAD + length + b"\r\n\r\n" + (BEGUN if b"chunked" in length else BEGIN))
     registry.wait_for("/upload/")
     goes(sock)
     assert_gone_within_a_second(registry)
@@ -107,7 +108,7 @@ def test_an_upload_that_breaks_off_while_the_registry_stalls_ends(
 
     registry.on("/upload/", stall)
     sock = sidecar.connect()
-    sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n")
+    sock.sendall(UPLOAD + b"Content-Length: 1000000000\r\n\r\n" + BEGIN)
     registry.wait_for("/upload/")
     sock.setblocking(False)
     full_since = None
@@ -132,7 +133,7 @@ def test_an_upload_that_waits_for_its_answer_ends(registry: Registry, sidecar: S
 
     registry.on("/upload/", answers_never)
     sock = sidecar.connect()
-    sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello")
+    sock.sendall(UPLOAD + LENGTH + b"\r\n" + FORM)
     registry.wait_for("/upload/")
     sock.close()
     assert_gone_within_a_second(registry)
@@ -204,7 +205,7 @@ def test_a_client_whose_upload_pauses_learns_within_a_second_that_the_registry_l
 
     registry.on("/upload/", leaves)
     with sidecar.connect() as sock:
-        sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\n" + framing + b"\r\n\r\n5\r\nhello\r\n")
+        sock.sendall(UPLOAD + framing + b"\r\n\r\n" + (BEGUN if b"chunked" in framing else BEGIN))
         registry.wait_for("/upload/")
         started = time.monotonic()
         assert sock.recv(12) == b"HTTP/1.1 502"

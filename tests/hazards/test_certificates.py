@@ -33,7 +33,7 @@ def test_a_certificate_that_does_not_hold_is_502_with_its_cause(
         for reply in (
             sidecar.get(WHEEL),
             sidecar.get("/simple/foo/"),
-            sidecar.ask("POST", "/", body=b"hello"),
+            sidecar.upload(b"hello"),
         ):
             assert reply.status == 502
             assert cause in reply.reason

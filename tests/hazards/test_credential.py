@@ -22,7 +22,7 @@ def test_the_registry_gets_the_credential_for_pages_files_and_uploads(
     registry.on("*", lambda call: call.reply(200, b"x"))
     assert sidecar.get("/simple/foo/").status == 200
     assert sidecar.get(WHEEL).status == 200
-    assert sidecar.ask("POST", "/", body=b"x").status == 200
+    assert sidecar.upload(b"x").status == 200
     assert [one.header("authorization") for one in registry.requests] == [AUTHORIZATION] * 3
 
 

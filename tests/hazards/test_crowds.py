@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.forms import BEGIN, UPLOAD
 from support.sidecars.running import Reply, Sidecar, ask, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -59,7 +60,7 @@ def test_an_upload_beyond_the_bound_reads_the_503(registry: Registry, sidecar: S
         for _ in range(ACTIVE):
             stack.enter_context(sidecar.connect()).sendall(GET)
         registry.wait_for(WHEEL, ACTIVE)
-        assert sidecar.ask("POST", "/", body=b"x" * (16 << 20)).status == 503
+        assert sidecar.upload(b"x" * (16 << 20)).status == 503
 
 
 def test_a_connection_without_a_request_costs_the_others_nothing(
@@ -162,7 +163,7 @@ STALLS: dict[str, tuple[bytes, Callable[[Call], None]]] = {
     "before the head": (GET, waits),
     "in the body": (GET, announces_and_waits),
     "in an upload": (
-        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nhello",
+        UPLOAD + b"Content-Length: 100000\r\n\r\n" + BEGIN,
         waits,
     ),
 }
@@ -232,7 +233,7 @@ def test_no_more_requests_are_at_the_registry_than_the_connector_allows(
         ThreadPoolExecutor(40) as pool,
     ):
         pages = [pool.submit(sidecar.get, f"/files/foo-{number}.0.tar.gz") for number in range(30)]
-        uploads = [pool.submit(sidecar.ask, "POST", "/", None, b"x" * 1000) for _ in range(10)]
+        uploads = [pool.submit(sidecar.upload, b"x" * 1000) for _ in range(10)]
         assert {one.result().status for one in [*pages, *uploads]} == {200}
     assert counting.most == 3
     assert registry.connections <= 3 + 10  # an upload has a connection of its own

@@ -13,6 +13,7 @@ import pytest
 
 from support.machine.processes import open_files, peak_kib, rests, wait_for_open_files
 from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.forms import BEGIN, BEGUN, UPLOAD
 from support.sidecars.running import Sidecar, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -122,8 +123,8 @@ LEFT_AT = {
     "a page": b"GET /simple/stalled/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "a stalled file": b"GET /files/stalled-1.0.zip HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "a stalled file and a request": b"GET /files/stalled-1.0.zip HTTP/1.1\r\nHost: localhost\r\n\r\n" + GET,
-    "an upload": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nhello",
-    "a chunked upload": b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe",
+    "an upload": UPLOAD + b"Content-Length: 1000000\r\n\r\n" + BEGIN,
+    "a chunked upload": UPLOAD + b"Transfer-Encoding: chunked\r\n\r\n" + BEGUN[:-3],
     "a refused upload": b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nhello",
     "garbage": b"\0\r\n\r\n",
     "a TLS hello": b"\x16\x03\x01",

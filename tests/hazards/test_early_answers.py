@@ -6,6 +6,7 @@ import pytest
 
 from support.certificates.authority import ca, server_context
 from support.servers.registry import Call, Registry
+from support.sidecars.forms import AROUND, BEGIN, BEGUN, END, UPLOAD
 from support.sidecars.running import Sidecar, grant, receive_all, running_sidecar
 
 MIB = 1 << 20
@@ -29,9 +30,10 @@ def test_an_early_answer_reaches_a_client_that_is_still_sending(
 
     registry.on("/upload/", refuses)
     with sidecar.connect() as sock:
-        sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (50 * MIB))
+        sock.sendall(UPLOAD + b"Content-Length: %d\r\n\r\n" % (50 * MIB + AROUND) + BEGIN)
         for _ in range(50):
             sock.sendall(b"x" * MIB)
+        sock.sendall(END)
         raw = receive_all(sock)
     assert raw.startswith(b"HTTP/1.1 %d " % status)
     assert raw.endswith(b"too much")
@@ -53,9 +55,10 @@ def test_a_registry_that_answers_and_resets_is_heard_all_the_same(tmp_path: Path
         registry.on("/upload/", refuses)
         for _ in range(20):
             with sidecar.connect() as sock:
-                sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (5 * MIB))
+                sock.sendall(UPLOAD + b"Content-Length: %d\r\n\r\n" % (5 * MIB + AROUND) + BEGIN)
                 for _ in range(5):
                     sock.sendall(b"x" * MIB)
+                sock.sendall(END)
                 raw = receive_all(sock)
             assert raw.startswith(b"HTTP/1.1 413 ")
             assert raw.endswith(b"too much")
@@ -65,7 +68,7 @@ def test_an_early_refusal_of_ours_reaches_a_client_that_is_still_sending(
     registry: Registry, tmp_path: Path
 ) -> None:
     with running_sidecar(tmp_path, grant(registry, upload_url=None)) as sidecar, sidecar.connect() as sock:
-        sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (20 * MIB))
+        sock.sendall(UPLOAD + b"Content-Length: %d\r\n\r\n" % (20 * MIB))
         for _ in range(20):
             sock.sendall(b"x" * MIB)
         assert receive_all(sock).startswith(b"HTTP/1.1 403 this Pod may not upload")
@@ -82,7 +85,7 @@ def test_an_interim_answer_does_not_end_an_upload(
         call.reply(200, b"stored")
 
     registry.on("/upload/", encourages)
-    assert sidecar.ask("POST", "/", body=b"x" * (20 * MIB)).body == b"stored"
+    assert sidecar.upload(b"x" * (20 * MIB)).body == b"stored"
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 1000000000", b"Transfer-Encoding: chunked"])
@@ -99,7 +102,7 @@ def test_an_early_answer_reaches_a_client_whose_upload_pauses(
 
     registry.on("/upload/", refuses)
     with sidecar.connect() as sock:
-        sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\n" + framing + b"\r\n\r\n5\r\nhello\r\n")
+        sock.sendall(UPLOAD + framing + b"\r\n\r\n" + (BEGUN if b"chunked" in framing else BEGIN))
         assert sock.recv(12) == b"HTTP/1.1 413"
 
 
@@ -116,4 +119,4 @@ def test_an_interim_answer_in_two_pieces_does_not_stop_an_upload(
         call.reply(200, b"stored")
 
     registry.on("/upload/", encourages)
-    assert sidecar.ask("POST", "/", body=b"x" * (20 * MIB)).body == b"stored"
+    assert sidecar.upload(b"x" * (20 * MIB)).body == b"stored"

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.forms import BEGIN, TYPE, chunk
 from support.sidecars.running import Sidecar, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -52,10 +53,6 @@ def pours(headers: dict[str, str], piece: bytes) -> Callable[[Call], None]:
     return script
 
 
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
 HTML = {"Content-Type": "text/html", "Transfer-Encoding": "chunked"}
 DOWNLOADS = {
     "a file": (GREEDY, pours({"Content-Length": ENDLESS}, b"x" * MIB)),
@@ -63,11 +60,11 @@ DOWNLOADS = {
     "a page": (PAGE, pours(HTML, chunk(LINKS))),
     "a page that packs well": (PAGE, pours({**HTML, "Content-Encoding": "gzip"}, chunk(BOMB))),
 }
-UPLOAD = f"POST / HTTP/1.1\r\n{HEAD}"
+UPLOAD = f"POST / HTTP/1.1\r\n{HEAD}Content-Type: {TYPE}\r\n"
 SENDERS = {
-    "an upload": (f"{UPLOAD}Content-Length: {ENDLESS}\r\n\r\n".encode(), b"x" * MIB),
+    "an upload": (f"{UPLOAD}Content-Length: {ENDLESS}\r\n\r\n".encode() + BEGIN, b"x" * MIB),
     "an upload in chunks of one octet": (
-        f"{UPLOAD}Transfer-Encoding: chunked\r\n\r\n".encode(),
+        f"{UPLOAD}Transfer-Encoding: chunked\r\n\r\n".encode() + chunk(BEGIN),
         chunk(b"x") * 500,
     ),
     "an upload that was refused": (

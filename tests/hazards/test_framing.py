@@ -9,6 +9,7 @@ import http.client
 import pytest
 
 from support.servers.registry import Call, Registry
+from support.sidecars.forms import FORM, TYPE
 from support.sidecars.running import Sidecar, ask
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -40,7 +41,7 @@ def test_an_empty_answer_is_seen_to_be_empty_and_the_connection_goes_on(
             call.keeps = True
 
         registry.on("*", empty)
-        reply = ask(connection, method, target, {}, b"hello" if method == "POST" else None)
+        reply = ask(connection, method, target, {"Content-Type": TYPE}, FORM if method == "POST" else None)
         # the body of a GET that fails is ours
         is_ours = status >= 400 and method == "GET"
         assert (reply.status, reply.body) == (status, OURS % status if is_ours else b"")

@@ -12,6 +12,7 @@ import pytest
 from support.certificates.authority import server_context
 from support.machine.processes import open_files, wait_for_open_files
 from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.forms import FORM, TYPE
 from support.sidecars.running import Sidecar, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -61,9 +62,9 @@ def test_a_client_that_half_closes_gets_the_whole_answer_or_an_end(
     wait_for_open_files(sidecar.process.pid, before, before + 1)  # one idle connection to the registry
 
 
-@pytest.mark.parametrize("length", [4, 1000], ids=["a whole body", "half a body"])
+@pytest.mark.parametrize("missing", [0, 1000], ids=["a whole body", "half a body"])
 def test_an_upload_whose_client_half_closes_is_whole_or_none(
-    registry: Registry, sidecar: Sidecar, length: int
+    registry: Registry, sidecar: Sidecar, missing: int
 ) -> None:
     stored: list[bytes] = []
 
@@ -73,15 +74,15 @@ def test_an_upload_whose_client_half_closes_is_whole_or_none(
         call.reply(200, b"stored")
 
     registry.on("/upload/", stores)
-    head = f"POST / HTTP/1.1\r\n{HEAD}Content-Length: {length}\r\n\r\n".encode()
-    raw = ask_and_half_close(sidecar, head + b"half")
-    if length > 4:
+    head = f"POST / HTTP/1.1\r\n{HEAD}Content-Type: {TYPE}\r\nContent-Length: {len(FORM) + missing}\r\n\r\n"
+    raw = ask_and_half_close(sidecar, head.encode() + FORM)
+    if missing:
         assert not raw.startswith(b"HTTP/1.1 200")
         assert registry.gone.wait(PATIENCE_SECONDS)
         assert stored == []
     else:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while stored != [b"half"]:
+        while stored != [FORM]:
             assert time.monotonic() < deadline
             time.sleep(0.001)
 
@@ -140,5 +141,5 @@ def test_a_registry_that_half_closes_and_takes_an_upload_all_the_same_is_an_erro
 
     registry.on("/upload/", half_closes)
     started = time.monotonic()
-    assert sidecar.ask("POST", "/", body=b"x" * 1000).status == 502
+    assert sidecar.upload(b"x" * 1000).status == 502
     assert time.monotonic() - started < 1

@@ -7,6 +7,7 @@ import pytest
 
 from support.machine.processes import peak_kib
 from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.forms import BEGUN, UPLOAD
 from support.sidecars.running import Sidecar, fill
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -66,9 +67,7 @@ def test_what_frames_an_upload_without_end_is_refused_and_not_gathered(
     """Regression: a trailer was gathered whole."""
     registry.on("/upload/", lambda call: call.wait_gone() and None)
     with sidecar.connect() as sock:
-        sock.sendall(
-            b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n" + end
-        )
+        sock.sendall(UPLOAD + b"Transfer-Encoding: chunked\r\n\r\n" + BEGUN + end)
         sock.sendall(b"a" * 2 * MIB)
         assert sock.recv(12) == b"HTTP/1.1 400"
     assert registry.gone.wait(PATIENCE_SECONDS)
@@ -130,7 +129,7 @@ def test_interim_answers_without_end_are_given_up(registry: Registry, sidecar: S
             call.send(b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" * 1000)
 
     registry.on(path, encourages)
-    reply = sidecar.ask("POST", "/", body=b"hello") if path == "/upload/" else sidecar.get(path)
+    reply = sidecar.upload(b"hello") if path == "/upload/" else sidecar.get(path)
     assert reply.status == 502
     assert registry.gone.wait(PATIENCE_SECONDS)
 

@@ -3,6 +3,7 @@
 import pytest
 
 from support.servers.registry import Call, Registry
+from support.sidecars.forms import FORM
 from support.sidecars.running import AUTHORIZATION, Sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -31,7 +32,7 @@ def test_what_is_the_clients_own_business_does_not_reach_the_registry(
         "Via": "mine",
     }
     for method, target in (("GET", WHEEL), ("GET", "/simple/foo/"), ("POST", "/")):
-        sidecar.ask(method, target, headers, body=b"x" if method == "POST" else None)
+        sidecar.upload(b"x", headers) if method == "POST" else sidecar.get(target, **headers)
         request = registry.requests[-1]
         assert {name.lower() for name, _ in request.headers} <= {
             "host",
@@ -41,6 +42,7 @@ def test_what_is_the_clients_own_business_does_not_reach_the_registry(
             "authorization",
             "via",
             "content-length",
+            "content-type",
         }
         assert "mine" not in str(request.headers)
         assert request.header("user-agent") == "pip/26"
@@ -102,7 +104,8 @@ def test_a_client_cannot_have_what_the_proxy_adds_taken_away(
     """A name inside Connection ends the client's own field of that name, never one of ours."""
     registry.on("*", lambda call: call.reply(200, b"x"))
     for method, target in (("GET", WHEEL), ("GET", "/simple/foo/"), ("POST", "/")):
-        sidecar.ask(method, target, {"Connection": nominated}, body=b"x" if method == "POST" else None)
+        connection = {"Connection": nominated}
+        sidecar.upload(b"x", connection) if method == "POST" else sidecar.get(target, **connection)
         request = registry.requests[-1]
         assert request.header("authorization") == AUTHORIZATION
         assert request.header("host") == registry.origin.removeprefix("https://")
@@ -133,8 +136,8 @@ def test_a_client_that_nominates_the_length_of_its_upload_does_not_lose_it(
     registry: Registry, sidecar: Sidecar
 ) -> None:
     registry.on("/upload/", lambda call: call.reply(200, b"stored"))
-    assert sidecar.ask("POST", "/", {"Connection": "Content-Length"}, b"hello").body == b"stored"
-    assert bytes(registry.requests[0].body) == b"hello"
+    assert sidecar.upload(b"hello", {"Connection": "Content-Length"}).body == b"stored"
+    assert bytes(registry.requests[0].body) == FORM
 
 
 @pytest.mark.parametrize("upgrade", ["h2c", "websocket", "TLS/1.0"])

@@ -114,7 +114,7 @@ def test_an_upload_never_takes_an_idle_connection(registry: Registry, sidecar: S
     registry.on("*", lambda call: call.reply(200, b"x"))
     for _ in range(3):
         assert sidecar.get(WHEEL).status == 200
-        assert sidecar.ask("POST", "/", body=b"hello").status == 200
+        assert sidecar.upload(b"hello").status == 200
     uploads = [one.connection for one in registry.seen("/upload/")]
     downloads = {one.connection for one in registry.seen(WHEEL)}
     assert len(set(uploads)) == 3

@@ -14,6 +14,7 @@ import pytest
 from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.words import GRANTS_PATH
 from support.servers.registry import Call, Registry
+from support.sidecars.forms import BEGIN, UPLOAD
 from support.sidecars.running import (
     CONNECTOR,
     Broker,
@@ -54,7 +55,7 @@ def test_a_signal_ends_it_within_a_second_whatever_is_under_way(registry: Regist
     socks = [sidecar.connect() for _ in range(4)]
     socks[0].sendall(f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     socks[1].sendall(b"GET /simple/foo/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    socks[2].sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nhello")
+    socks[2].sendall(UPLOAD + b"Content-Length: 1000000\r\n\r\n" + BEGIN)
     reader = threading.Thread(target=lambda: [None for _ in iter(lambda: _recv(socks[0]), b"")])
     reader.start()
     for path in (WHEEL, "/simple/foo/", "/upload/"):

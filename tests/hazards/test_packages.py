@@ -73,7 +73,7 @@ def test_what_is_not_denied_passes_and_the_index_lists_its_names(
 def test_an_upload_is_not_looked_at(registry: Registry, kept: Sidecar) -> None:
     """Its package stands in the body, which is passed on unread; who may not upload has access read."""
     registry.on("/upload/", lambda call: (call.read_body(), call.reply(200, b"taken")))
-    assert kept.ask("POST", "/", body=b"name=evil").body == b"taken"
+    assert kept.upload(b"name=evil").body == b"taken"
 
 
 def test_a_policy_that_comes_later_holds_from_the_next_grant_on(registry: Registry, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from support.machine.processes import peak_kib
 from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.forms import FORM, LENGTH, UPLOAD, form
 from support.sidecars.running import Sidecar, fill, receive_all
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -28,11 +29,11 @@ def test_pipelined_requests_are_answered_in_their_order(registry: Registry, side
 def test_a_request_behind_an_upload_is_answered_too(registry: Registry, sidecar: Sidecar) -> None:
     registry.on("/upload/", lambda call: call.reply(200, b"stored"))
     registry.on(WHEEL, lambda call: call.reply(200, b"wheel"))
-    upload = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello"
+    upload = UPLOAD + LENGTH + b"\r\n" + FORM
     raw = sidecar.exchange(upload + GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
     assert raw.count(b"HTTP/1.1 200") == 2
     assert raw.endswith(b"wheel")
-    assert bytes(registry.seen("/upload/")[0].body) == b"hello"
+    assert bytes(registry.seen("/upload/")[0].body) == FORM
 
 
 def test_what_stands_in_the_body_of_a_refused_request_is_no_request(
@@ -76,8 +77,8 @@ def mixed(count: int) -> tuple[bytes, list[tuple[int, bytes]]]:
             requests += f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
             expected.append((200, path.encode() * number * 50))
         elif number % 4 == 1:
-            body = b"%d" % number * number
-            requests += b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+            body = form(b"%d" % number * number)
+            requests += UPLOAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
             expected.append((200, body))
         elif number % 4 == 2:
             requests += f"GET /nothing/{number} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()

@@ -151,7 +151,7 @@ def test_a_loop_of_redirects_ends(registry: Registry, sidecar: Sidecar) -> None:
 
 def test_an_upload_is_never_redirected(registry: Registry, elsewhere: Registry, sidecar: Sidecar) -> None:
     registry.on("/upload/", redirects(f"{elsewhere.origin}/upload/?key=1", 307))
-    reply = sidecar.ask("POST", "/", body=b"x" * 100)
+    reply = sidecar.upload(b"x" * 100)
     assert reply.status == 502
     assert f"redirects the upload to {elsewhere.origin}/upload/:" in reply.reason
     assert elsewhere.connections == 0

@@ -3,10 +3,11 @@
 import pytest
 
 from support.servers.registry import Registry
+from support.sidecars.forms import FORM, LENGTH, UPLOAD
 from support.sidecars.running import Sidecar
 
 GET = b"GET /files/foo-1.0-py3-none-any.whl HTTP/1.1\r\nHost: localhost\r\n"
-POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
+POST = UPLOAD + LENGTH
 HIDDEN = GET + b"\r\n"
 
 
@@ -33,13 +34,13 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("data", ANSWERS.values(), ids=ANSWERS.keys())
-@pytest.mark.parametrize("request_head", [HIDDEN, POST + b"Content-Length: 0\r\n\r\n"], ids=["GET", "POST"])
+@pytest.mark.parametrize("request_head", [HIDDEN, POST + b"\r\n" + FORM], ids=["GET", "POST"])
 def test_an_answer_that_can_be_read_in_two_ways_is_502(
     registry: Registry, sidecar: Sidecar, data: bytes, request_head: bytes
 ) -> None:
     """Split by the registry, or by a client that chose a value which the registry repeats."""
     registry.on("*", lambda call: call.send(data))
-    raw = sidecar.exchange(request_head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    raw = sidecar.exchange(request_head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
     assert raw.startswith(b"HTTP/1.1 502 "), raw
     head = raw.partition(b"\r\n\r\n")[0].replace(b"\r\n", b"")
     assert not {0, 10, 13} & set(head)

@@ -9,6 +9,7 @@ import pytest
 from sidecar.contract.grant import Credential
 from sidecar.contract.secret import Secret
 from support.servers.registry import Call, Registry, Script
+from support.sidecars.forms import AROUND
 from support.sidecars.running import (
     AUTHORIZATION,
     PASSWORD,
@@ -57,11 +58,11 @@ def test_an_upload_is_asked_for_again_and_then_works(registry: Registry, tmp_pat
         Broker(grant(registry, credential=OLD), grant(registry, version="v2")) as broker,
         sidecar_of_broker(tmp_path, broker) as sidecar,
     ):
-        first = sidecar.ask("POST", "/", body=b"x" * 100_000)
+        first = sidecar.upload(b"x" * 100_000)
         assert (first.status, first.header("retry-after")) == (503, "1")
-        assert sidecar.ask("POST", "/", body=b"x" * 100_000).status == 200
+        assert sidecar.upload(b"x" * 100_000).status == 200
         assert len(broker.requests) == 2
-    assert [one.body_size for one in registry.seen("/upload/")] == [100_000, 100_000]
+    assert [one.body_size for one in registry.seen("/upload/")] == [100_000 + AROUND] * 2
 
 
 def test_the_same_wrong_credential_is_tried_once_per_action(registry: Registry, tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ def test_the_same_wrong_credential_is_tried_once_per_action(registry: Registry, 
             assert reply.header("www-authenticate") is None
         assert len(registry.requests) == 1
         for _ in range(3):
-            assert sidecar.ask("POST", "/", body=b"x").status == 403
+            assert sidecar.upload(b"x").status == 403
         assert len(registry.requests) == 2
         assert len(broker.requests) == 2
 
@@ -136,7 +137,7 @@ def test_while_the_broker_is_down_a_refused_credential_is_not_tried_again(
 def test_an_anonymous_connector_reads_what_the_registry_asks_for(registry: Registry, tmp_path: Path) -> None:
     registry.on("*", only_the_new())
     with running_sidecar(tmp_path, grant(registry, credential=None)) as sidecar:
-        for reply in (sidecar.get(WHEEL), sidecar.ask("POST", "/", body=b"x")):
+        for reply in (sidecar.get(WHEEL), sidecar.upload(b"x")):
             assert reply.status == 403
             assert "connector team/pypi has none" in reply.reason
 
@@ -164,7 +165,7 @@ def test_a_client_never_sees_a_401(registry: Registry, sidecar: Sidecar) -> None
     for method, path in [("GET", WHEEL), ("HEAD", WHEEL), ("GET", "/simple/foo/"), ("GET", "/simple/")]:
         assert ask(connection, method, path).status == 403
     connection.close()
-    assert sidecar.ask("POST", "/legacy/", body=b"x").status == 403
+    assert sidecar.upload(b"x", target="/legacy/").status == 403
 
 
 def test_the_canary_of_these_tests_is_the_new_password(registry: Registry) -> None:

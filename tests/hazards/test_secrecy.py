@@ -16,6 +16,7 @@ import pytest
 from sidecar.contract.grant import Credential
 from sidecar.contract.secret import Secret
 from support.servers.registry import Call, Registry, gzipped
+from support.sidecars.forms import FORM, TYPE
 from support.sidecars.running import (
     AUTHORIZATION,
     PASSWORD,
@@ -49,7 +50,8 @@ def test_an_error_that_repeats_the_credential_is_hidden(
 
         registry.on("*", script)
         for method, path in (("GET", WHEEL), ("GET", "/simple/foo/"), ("POST", "/")):
-            reply = sidecar.ask(method, path, {"Accept-Encoding": "gzip"}, b"" if method == "POST" else None)
+            headers = {"Accept-Encoding": "gzip", "Content-Type": TYPE}
+            reply = sidecar.ask(method, path, headers, FORM if method == "POST" else None)
             body = gzip.decompress(reply.body) if reply.body.startswith(b"\x1f\x8b") else reply.body
             assert echo.encode() not in body
             assert echo not in str(reply.headers)
@@ -67,7 +69,7 @@ def test_headers_and_reason_phrases_that_repeat_the_credential_are_hidden(
 
     registry.on("*", script)
     assert sidecar.get(WHEEL).status == 500  # `get` looks for the canary
-    assert sidecar.ask("POST", "/", body=b"x").status == 500
+    assert sidecar.upload(b"x").status == 500
 
 
 ASKED = (("GET", WHEEL), ("HEAD", WHEEL), ("GET", "/simple/foo/"), ("POST", "/"))
@@ -87,7 +89,7 @@ def test_no_header_repeats_the_credential_whatever_the_status(
 
     registry.on("*", script)
     for method, path in ASKED[: 3 if status in (300, 304) else 4]:  # an upload is never redirected
-        reply = sidecar.ask(method, path, body=b"x" if method == "POST" else None)
+        reply = sidecar.ask(method, path, {"Content-Type": TYPE}, FORM if method == "POST" else None)
         is_shown = status < 400 or method == "POST"
         assert (reply.status, reply.header("x-kept")) == (status, "1" if is_shown else None)
         assert echo not in f"{reply.reason} {reply.headers}"
@@ -102,7 +104,7 @@ def test_no_success_names_the_storage_address(
     to = "https://storage.example/signed?key=of-the-storage"
     registry.on("*", lambda call: call.reply(status, b"", {name: to}))
     for method, path in ASKED[: 3 if status == 304 else 4]:
-        reply = sidecar.ask(method, path, body=b"x" if method == "POST" else None)
+        reply = sidecar.ask(method, path, {"Content-Type": TYPE}, FORM if method == "POST" else None)
         assert (reply.status, "of-the-storage" in str(reply.headers)) == (status, False)
 
 
@@ -180,21 +182,21 @@ def test_an_error_about_an_upload_is_shown_where_it_repeats_nothing(
     registry: Registry, sidecar: Sidecar
 ) -> None:
     registry.on("*", lambda call: call.reply(400, b"the file exists", {"X-Reason": "gone"}))
-    reply = sidecar.ask("POST", "/", body=b"x")
+    reply = sidecar.upload(b"x")
     assert (reply.status, reply.body, reply.header("x-reason")) == (400, b"the file exists", "gone")
 
 
 def test_a_redirect_that_repeats_the_credential_is_not_quoted(registry: Registry, sidecar: Sidecar) -> None:
     to = f"https://robot:{PASSWORD}@evil.example/"
     registry.on("*", lambda call: call.reply(302, b"", {"Location": to}))
-    assert sidecar.ask("POST", "/", body=b"x").status == 502
+    assert sidecar.upload(b"x").status == 502
     assert sidecar.get("/simple/foo/").status == 404
 
 
 def test_a_huge_error_is_cut_and_not_gathered(registry: Registry, sidecar: Sidecar) -> None:
     registry.on("*", lambda call: call.reply(500, b"x" * 10_000_000))
     assert len(sidecar.get(WHEEL).body) < 100
-    reply = sidecar.ask("POST", "/", body=b"x")
+    reply = sidecar.upload(b"x")
     assert (reply.status, len(reply.body)) == (500, 64 * 1024)
 
 
@@ -202,7 +204,7 @@ def test_nothing_of_a_request_but_its_line_is_logged(registry: Registry, sidecar
     registry.on("*", lambda call: call.reply(200, b"body-of-the-registry"))
     headers = {"X-Secret": "of-the-header", "Authorization": "of-the-client"}
     sidecar.ask("GET", WHEEL + "?token=of-the-query", headers)
-    sidecar.ask("POST", "/", body=b"of-the-body")
+    sidecar.upload(b"of-the-body")
     sidecar.wait_line(message="request", action="upload", status=200)
     text = json.dumps(sidecar.lines)
     for canary in ("of-the-query", "of-the-header", "of-the-client", "of-the-body", "body-of-the-registry"):

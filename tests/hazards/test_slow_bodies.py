@@ -13,6 +13,7 @@ import pytest
 
 from support.machine.processes import forget_peak, peak_kib, resident_kib
 from support.servers.registry import PATIENCE_SECONDS, Call, Registry, Script
+from support.sidecars.forms import AROUND, BEGIN, END, TYPE, UPLOAD, chunk, form
 from support.sidecars.running import Sidecar, grant, receive_all, running_sidecar
 
 MIB = 1 << 20
@@ -28,20 +29,22 @@ def test_memory_stays_flat_however_long_an_upload_is(
     registry: Registry, sidecar: Sidecar, is_chunked: bool
 ) -> None:
     registry.on("/upload/", stored)
-    sidecar.ask("POST", "/", body=b"x" * MIB)
+    sidecar.upload(b"x" * MIB)
     before = peak_kib(sidecar.process.pid)
     piece = b"x" * MIB
     connection = http.client.HTTPConnection("127.0.0.1", sidecar.port, timeout=60)
 
     def pieces() -> Iterator[bytes]:
+        yield BEGIN
         for _ in range(300):
             yield piece
+        yield END
 
-    headers = {} if is_chunked else {"Content-Length": str(300 * MIB)}
+    headers = {"Content-Type": TYPE} | ({} if is_chunked else {"Content-Length": str(300 * MIB + AROUND)})
     connection.request("POST", "/", pieces(), headers, encode_chunked=is_chunked)
     assert connection.getresponse().status == 200
     connection.close()
-    assert registry.requests[-1].body_size == 300 * MIB
+    assert registry.requests[-1].body_size == 300 * MIB + AROUND
     assert peak_kib(sidecar.process.pid) - before < 2 * 1024
 
 
@@ -154,7 +157,7 @@ def test_a_registry_that_sips_gets_every_byte_of_a_client_that_pours(
     tmp_path: Path, is_chunked: bool
 ) -> None:
     """Plain http and the smallest of buffers: the proxy's writes are taken in part only."""
-    body = body_of(8 * MIB)
+    body = form(body_of(8 * MIB))
 
     def sips(call: Call) -> None:
         call._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
@@ -165,7 +168,7 @@ def test_a_registry_that_sips_gets_every_byte_of_a_client_that_pours(
         registry.on("/upload/", sips)
         connection = http.client.HTTPConnection("127.0.0.1", sidecar.port, timeout=PATIENCE_SECONDS)
         pieces = [body[at : at + 99_999] for at in range(0, len(body), 99_999)]
-        headers = {} if is_chunked else {"Content-Length": str(len(body))}
+        headers = {"Content-Type": TYPE} | ({} if is_chunked else {"Content-Length": str(len(body))})
         connection.request("POST", "/", iter(pieces), headers, encode_chunked=is_chunked)
         assert connection.getresponse().read() == b"stored"
         connection.close()
@@ -176,12 +179,12 @@ def test_a_registry_that_sips_gets_every_byte_of_a_client_that_pours(
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["fixed", "chunked"])
 def test_an_upload_in_single_bytes_arrives(registry: Registry, sidecar: Sidecar, is_chunked: bool) -> None:
     registry.on("/upload/", stored)
-    body = body_of(500)
-    framing = b"Transfer-Encoding: chunked" if is_chunked else b"Content-Length: 500"
-    sent = b"1f4\r\n" + body + b"\r\n0\r\n\r\n" if is_chunked else body
+    body = form(body_of(500))
+    framing = b"Transfer-Encoding: chunked" if is_chunked else b"Content-Length: %d" % len(body)
+    sent = chunk(body) + b"0\r\n\r\n" if is_chunked else body
     with sidecar.connect() as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + framing + b"\r\n\r\n")
+        sock.sendall(UPLOAD + b"Connection: close\r\n" + framing + b"\r\n\r\n")
         for octet in sent:
             sock.sendall(bytes([octet]))
         assert receive_all(sock).startswith(b"HTTP/1.1 200 ")
@@ -220,15 +223,16 @@ def test_an_upload_reaches_the_registry_before_the_client_has_sent_the_rest(
     seen = threading.Semaphore(0)
 
     def step_by_step(call: Call) -> None:
-        for _ in range(10):
+        for _ in range(11):
             call.read_some()
             seen.release()
         call.reply(200, b"stored")
 
     registry.on("/upload/", step_by_step)
     with sidecar.connect() as sock:
-        sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 10\r\n\r\n")
-        for _ in range(10):
-            sock.sendall(b"x")
+        sock.sendall(UPLOAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % (10 + AROUND))
+        for piece in (BEGIN, *[b"x"] * 10):
+            sock.sendall(piece)
             assert seen.acquire(timeout=PATIENCE_SECONDS)
+        sock.sendall(END)
         assert receive_all(sock).endswith(b"stored")

@@ -10,11 +10,12 @@ import pytest
 
 from support.certificates.authority import server_context
 from support.servers.registry import PATIENCE_SECONDS, Call, Registry, Request
+from support.sidecars.forms import BEGUN, FORM, LENGTH, UPLOAD
 from support.sidecars.running import Sidecar, grant, receive_all, running_sidecar
 
 WHEEL = b"/files/foo-1.0-py3-none-any.whl"
 GET = b"GET " + WHEEL + b" HTTP/1.1\r\nHost: localhost\r\n"
-POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
+POST = UPLOAD
 HIDDEN = GET + b"\r\n"
 
 SHAPES = {
@@ -80,8 +81,8 @@ def sidecar(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Ite
     registry.on("*", lambda call: call.reply(200, b"served"))
     with running_sidecar(tmp_path_factory.mktemp("smuggling"), grant(registry)) as found:
         # a credential that was never accepted would rest after a few uploads that break off
-        head = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
-        assert found.exchange(head).startswith(b"HTTP/1.1 200 ")
+        request = POST + LENGTH + b"Connection: close\r\n\r\n" + FORM
+        assert found.exchange(request).startswith(b"HTTP/1.1 200 ")
         yield found
 
 
@@ -163,7 +164,7 @@ BAD_CHUNKS = {
 }
 
 
-@pytest.mark.parametrize("begin", [b"", b"6\r\nbegun,\r\n"], ids=["at once", "behind a good one"])
+@pytest.mark.parametrize("begin", [b"", BEGUN], ids=["at once", "behind a good one"])
 @pytest.mark.parametrize("body", BAD_CHUNKS.values(), ids=BAD_CHUNKS.keys())
 def test_a_body_that_breaks_its_coding_never_looks_complete_to_the_registry(
     registry: Registry, sidecar: Sidecar, body: bytes, begin: bytes
@@ -203,8 +204,9 @@ def test_what_is_no_trick_is_served(registry: Registry, sidecar: Sidecar) -> Non
         GET + b"X:y\r\n\r\n",
         GET + b"X: \t y \t\r\n\r\n",
         GET + b"X: \xe9\r\n\r\n",
-        POST + b"Content-Length: 0005\r\n\r\nhello",
-        POST + b"Transfer-Encoding: Chunked\r\n\r\n5;ext=1\r\nhello\r\n0\r\nTrailer: x\r\n\r\n",
+        POST + b"Content-Length: 000%d\r\n\r\n" % len(FORM) + FORM,
+        POST
+        + b"Transfer-Encoding: Chunked\r\n\r\n%x;ext=1\r\n%b\r\n0\r\nTrailer: x\r\n\r\n" % (len(FORM), FORM),
     ):
         closing = data.replace(b"Host: localhost\r\n", b"Host: localhost\r\nConnection: close\r\n")
         assert sidecar.exchange(closing).startswith(b"HTTP/1.1 200 "), data
@@ -212,7 +214,7 @@ def test_what_is_no_trick_is_served(registry: Registry, sidecar: Sidecar) -> Non
 
 def test_the_registry_gets_a_head_of_our_own_writing(registry: Registry, sidecar: Sidecar) -> None:
     """The registry sees the number as the proxy understood it, in any spelling of the client's."""
-    sidecar.exchange(POST + b"Connection: close\r\nContent-Length:\t0005 \r\n\r\nhello")
+    sidecar.exchange(POST + b"Connection: close\r\nContent-Length:\t000%d \r\n\r\n" % len(FORM) + FORM)
     # the registry may learn only now of a chunked one that an earlier test broke off
     lengths = [one.header("content-length") for one in registry.requests]
-    assert [one for one in lengths if one] == ["5"]
+    assert [one for one in lengths if one] == [str(len(FORM))]

@@ -14,6 +14,7 @@ from sidecar.errors import UpstreamUnreachable
 from sidecar.exchange.upstream import _send_head
 from sidecar.sockets.loop import Loop
 from support.servers.registry import PATIENCE_SECONDS, Call
+from support.sidecars.forms import BEGIN, FORM, LENGTH, TYPE_LINE, chunk
 from support.sidecars.loops import run, wire_of
 from support.sidecars.running import fill, receive_all
 from support.sidecars.stages import Clock, Stage, staged
@@ -21,7 +22,7 @@ from support.sidecars.stages import Clock, Stage, staged
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 PAGE = "/simple/foo/"
 HEAD = b"Host: localhost\r\nConnection: close\r\n"
-UPLOAD = b"POST / HTTP/1.1\r\n" + HEAD
+UPLOAD = b"POST / HTTP/1.1\r\n" + HEAD + TYPE_LINE
 HTML = {"Content-Type": "text/html"}
 ENDLESS = {"Content-Length": str(1 << 40)}
 CHUNKED = {"Transfer-Encoding": "chunked"}
@@ -31,10 +32,6 @@ LONG_SECONDS = 10 * PATIENCE_SECONDS
 
 def get(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\n".encode() + HEAD + b"\r\n"
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def stays(call: Call) -> None:
@@ -62,14 +59,17 @@ def stage(clock: Clock) -> Iterator[Stage]:
 
 @pytest.mark.parametrize(
     ("framing", "piece"),
-    [(b"Content-Length: 100", b"hello"), (b"Transfer-Encoding: chunked", chunk(b"hello"))],
+    [
+        (b"Content-Length: 1000\r\n\r\n" + BEGIN, b"hello"),
+        (b"Transfer-Encoding: chunked\r\n\r\n" + chunk(BEGIN), chunk(b"hello")),
+    ],
     ids=["fixed", "chunked"],
 )
 def test_an_upload_that_pauses_for_60_s_is_408(stage: Stage, framing: bytes, piece: bytes) -> None:
     """From one piece to the next, however long all of it takes."""
     stage.registry.on("/upload/", Call.read_body)
     with stage.connect() as sock:
-        sock.sendall(UPLOAD + framing + b"\r\n\r\n" + piece)
+        sock.sendall(UPLOAD + framing + piece)
         stage.registry.wait_for("/upload/")
         stage.wait(50)
         sock.sendall(piece)
@@ -80,7 +80,7 @@ def test_an_upload_that_pauses_for_60_s_is_408(stage: Stage, framing: bytes, pie
     assert stage.lines.wait("slow-request")["status"] == 408
     assert stage.registry.gone.wait(PATIENCE_SECONDS)
     (upload,) = stage.registry.seen("/upload/")
-    assert (upload.body_size, upload.is_whole) == (10, False)
+    assert (upload.body_size, upload.is_whole) == (len(BEGIN) + 10, False)
 
 
 class Stalling:
@@ -153,7 +153,7 @@ def test_a_response_that_stalls_before_any_of_it_was_passed_on_is_502_with_its_c
 
 @pytest.mark.parametrize(
     ("request_head", "path", "limit"),
-    [(get(WHEEL), WHEEL, 120), (get(PAGE), PAGE, 120), (UPLOAD + b"\r\n", "/upload/", 300)],
+    [(get(WHEEL), WHEEL, 120), (get(PAGE), PAGE, 120), (UPLOAD + LENGTH + b"\r\n" + FORM, "/upload/", 300)],
     ids=["a file", "a page", "an upload"],
 )
 def test_a_registry_that_does_not_answer_is_502_with_its_cause(
@@ -188,7 +188,7 @@ def test_a_registry_that_takes_no_more_of_an_upload_for_60_s_is_502(stage: Stage
 
     stage.registry.on("/upload/", takes_nothing)
     with stage.connect() as sock:
-        sock.sendall(UPLOAD + framing)
+        sock.sendall(UPLOAD + framing + BEGIN)
         fill(sock, b"x" * MIB)
         stage.wait(50)
         assert is_silent(sock)

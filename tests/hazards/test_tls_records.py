@@ -17,6 +17,7 @@ from certs.authority import issue_leaf
 from support.certificates.authority import authority, server_context
 from support.servers.registry import PATIENCE_SECONDS, Call, Registry
 from support.servers.relays import Relay, in_octets, whole
+from support.sidecars.forms import form
 from support.sidecars.running import Sidecar, free_port, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -78,7 +79,7 @@ def test_records_cut_in_any_place_are_read_as_they_were_sent(
             assert sidecar.get(WHEEL).body == BODY
             assert sidecar.get(WHEEL + ".metadata").body == BODY
             assert sidecar.get(PAGE).body == LINKS
-            assert sidecar.ask("POST", "/", body=BODY).body == BODY
+            assert sidecar.upload(BODY).body == form(BODY)
 
 
 def test_session_tickets_that_arrive_late_are_neither_data_nor_an_end(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.servers.registry import PATIENCE_SECONDS, Call, Registry, gzipped
+from support.sidecars.forms import BEGIN, BEGUN, FORM, LENGTH, UPLOAD
 from support.sidecars.running import Sidecar, grant, receive_all, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -239,19 +240,19 @@ def test_bytes_beyond_an_upload_are_no_part_of_it(registry: Registry, sidecar: S
     """They are the next request, or none."""
     registry.on("/upload/", lambda call: call.reply(200, b"stored"))
     for beyond in (b"more", b"\r\n0\r\n\r\n", b"\0" * 100):
-        head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n"
+        head = UPLOAD + LENGTH + b"\r\n"
         with sidecar.connect() as sock:
-            sock.sendall(head + b"hello" + beyond)
+            sock.sendall(head + FORM + beyond)
             sock.shutdown(socket.SHUT_WR)
             with contextlib.suppress(ConnectionError):
                 receive_all(sock)
-        assert bytes(registry.wait_for("/upload/")[-1].body) in (b"", b"hello")
+        assert bytes(registry.wait_for("/upload/")[-1].body) in (b"", FORM)
         sidecar.wait_line(message="request", action="upload")
         sidecar.lines.clear()
-    assert {one.header("content-length") for one in registry.requests} == {"5"}
+    assert {one.header("content-length") for one in registry.requests} == {str(len(FORM))}
 
 
-@pytest.mark.parametrize("sent", [b"", b"half", b"5\r\nhel", b"5\r\nhello\r\n", b"5\r\nhello\r\n0\r\n"])
+@pytest.mark.parametrize("sent", [b"", BEGIN, BEGUN[:-4], BEGUN, BEGUN + b"0\r\n"])
 @pytest.mark.parametrize("framing", [b"Content-Length: 1000", b"Transfer-Encoding: chunked"])
 def test_an_upload_that_ends_early_never_looks_complete_to_the_registry(
     registry: Registry, sidecar: Sidecar, framing: bytes, sent: bytes
@@ -266,7 +267,7 @@ def test_an_upload_that_ends_early_never_looks_complete_to_the_registry(
 
     registry.on("/upload/", stores)
     with sidecar.connect() as sock:
-        sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\n" + framing + b"\r\n\r\n" + sent)
+        sock.sendall(UPLOAD + framing + b"\r\n\r\n" + sent)
         registry.wait_for("/upload/")
     sidecar.wait_line(message="request", action="upload")
     assert registry.gone.wait(PATIENCE_SECONDS)

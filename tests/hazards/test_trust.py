@@ -226,7 +226,7 @@ def test_an_upload_that_is_refused_while_a_newer_credential_has_come_is_asked_fo
     registry.on("/upload/", lambda call: call.reply(next(answers)))
     newer = grant(registry, version="v2")
     with Broker(grant(registry), newer) as broker, sidecar_of_broker(tmp_path, broker) as sidecar:
-        first, second, third = (sidecar.ask("POST", "/", body=b"x") for _ in range(3))
+        first, second, third = (sidecar.upload(b"x") for _ in range(3))
         assert (first.status, second.status, third.status) == (200, 503, 200)
         assert second.header("retry-after") == "1"
     assert len(registry.seen("/upload/")) == 3

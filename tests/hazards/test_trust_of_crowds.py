@@ -9,6 +9,7 @@ import pytest
 
 from support.servers.accounts import Account
 from support.servers.registry import Call, Registry
+from support.sidecars.forms import TYPE_LINE
 from support.sidecars.running import grant, running_sidecar
 
 CROWD = 32
@@ -39,7 +40,7 @@ def test_all_that_were_refused_among_others_are_served_at_once(
     assert {answer.status for answer in answers} == {200}
 
 
-HEAD = b"POST / HTTP/1.1\r\nhost: 127.0.0.1:%d\r\ncontent-type: multipart/form-data\r\n"
+HEAD = b"POST / HTTP/1.1\r\nhost: 127.0.0.1:%d\r\n" + TYPE_LINE
 MALFORMED = HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n"
 
 

@@ -19,6 +19,7 @@ import pytest
 from sidecar.contract.words import GRANTS_PATH
 from support.machine import processes
 from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars.forms import BEGIN, TYPE_LINE
 from support.sidecars.running import Broker, Sidecar, fill, grant, running_sidecar, sidecar_of_broker
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -26,8 +27,8 @@ PAGE = "/simple/foo/"
 HEAD = b"Host: localhost\r\n"
 GET = f"GET {WHEEL} HTTP/1.1\r\n".encode() + HEAD + b"\r\n"
 GET_PAGE = f"GET {PAGE} HTTP/1.1\r\n".encode() + HEAD + b"\r\n"
-POST = b"POST / HTTP/1.1\r\n" + HEAD
-UPLOAD = POST + b"Content-Length: 100000000\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\n" + HEAD + TYPE_LINE
+UPLOAD = POST + b"Content-Length: 100000000\r\n\r\n" + BEGIN
 
 
 @pytest.fixture
@@ -139,14 +140,14 @@ def test_a_client_that_reads_nothing(
     assert processes.rests(sidecar.process.pid)
 
 
-@pytest.mark.parametrize("body", [b"", b"hello"])
+@pytest.mark.parametrize("body", [b"", BEGIN])
 @pytest.mark.parametrize("framing", [b"Content-Length: 1000", b"Transfer-Encoding: chunked"])
 def test_an_upload_that_pauses(
     registry: Registry, sidecar: Sidecar, client: socket.socket, framing: bytes, body: bytes
 ) -> None:
     registry.on("/upload/", lambda call: call.wait_gone() and None)
     client.sendall(
-        POST + framing + b"\r\n\r\n" + (b"5\r\n" if body and b"chunked" in framing else b"") + body
+        POST + framing + b"\r\n\r\n" + (b"fff\r\n" if body and b"chunked" in framing else b"") + body
     )
     registry.wait_for("/upload/")
     assert processes.rests(sidecar.process.pid)

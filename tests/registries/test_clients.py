@@ -42,7 +42,7 @@ def test_twine_uploads(scene: Scene, tmp_path: Path) -> None:
 
 @TAKING_NONE
 def test_an_upload_to_a_read_only_kind_ends_at_the_proxy(scene: Scene) -> None:
-    reply = scene.sidecar.ask("POST", "/", body=b"x")
+    reply = scene.sidecar.upload(b"x")
     assert reply.status == 403
     assert "may not upload" in reply.reason
     assert all(one.method != "POST" for one in scene.origins["registry"].requests)

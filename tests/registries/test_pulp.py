@@ -114,7 +114,7 @@ def test_an_upload_with_a_wrong_password_is_403_and_its_challenge_stays_here(
     assert "403 Forbidden" in result.stdout
     assert "the registry refused the credential" in result.stdout
     with running_for_clients(tmp_path, grant_of(wrong)) as (sidecar, _):
-        reply = sidecar.ask("POST", "/", body=b"x")
+        reply = sidecar.upload(b"x")
     assert reply.status == 403
     assert reply.header("www-authenticate") is None
 

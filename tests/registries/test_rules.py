@@ -114,11 +114,11 @@ def test_a_part_of_a_file_is_that_part(scene: Scene) -> None:
 def test_an_upload_is_never_redirected(scene: Scene) -> None:
     """Rule 9: with and without the slash it arrives, and no redirect is ever the answer."""
     for path in ("/", "/legacy", "/legacy/"):
-        assert scene.sidecar.ask("POST", path, body=b"x").status == 400  # the registry's own: it is no upload
+        assert scene.sidecar.upload(b"x", target=path).status == 400  # the registry's own: it wants a digest
     registry = scene.origins["registry"]
     elsewhere = {"Location": f"{registry.origin}/repository/other/"}
     registry.on("/repository/team/", lambda call: call.reply(307, b"", elsewhere))
-    assert scene.sidecar.ask("POST", "/", body=b"x").status == 502
+    assert scene.sidecar.upload(b"x").status == 502
     registry.on("/repository/team/", None)
 
 
@@ -158,8 +158,8 @@ def test_without_a_grant_clients_are_asked_to_come_again(tmp_path: Path) -> None
             Broker(grant(registry), (503, {"detail": "rolled"})) as broker,
             sidecar_of_broker(tmp_path, broker) as sidecar,
         ):
-            for method in ("GET", "POST"):
-                reply = sidecar.ask(method, "/simple/foo/" if method == "GET" else "/", body=b"")
+            for ask in (lambda: sidecar.get("/simple/foo/"), lambda: sidecar.upload(b"x")):
+                reply = ask()
                 assert (reply.status, reply.header("retry-after")) == (503, "5")
 
 

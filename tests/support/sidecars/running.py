@@ -26,6 +26,7 @@ from sidecar.contract.secret import Secret
 from sidecar.contract.words import GRANTS_PATH
 from support.certificates.authority import ca, server_context
 from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.sidecars import forms
 
 PASSWORD = "canary-Pa55&word"
 """Searched for in every log line and every response of every sidecar that a test starts"""
@@ -108,6 +109,10 @@ class Sidecar:
     ) -> Reply:
         """One exchange on a new connection. It adds only Host and Content-Length."""
         return ask_once(self.port, method, target, body, headers)
+
+    def upload(self, content: bytes, headers: Mapping[str, str] | None = None, target: str = "/") -> Reply:
+        """Upload a file of this content."""
+        return self.ask("POST", target, {"Content-Type": forms.TYPE, **(headers or {})}, forms.form(content))
 
     def get(self, target: str, **headers: str) -> Reply:
         return self.ask("GET", target, {name.replace("_", "-"): value for name, value in headers.items()})

@@ -18,6 +18,7 @@ from sidecar.sockets.loop import Loop
 from sidecar.sockets.threads import Threads
 from sidecar.sockets.wire import Wire
 from support.servers.registry import PATIENCE_SECONDS, Registry
+from support.sidecars.forms import FORM, TYPE
 from support.sidecars.grant_stores import Clock
 from support.sidecars.running import CONNECTOR, Reply, ask_once, free_port, grant
 
@@ -34,8 +35,8 @@ class VirtualProxy:
     def get(self, target: str) -> Reply:
         return ask_once(self.port, "GET", target)
 
-    def post(self, target: str, body: bytes = b"x") -> Reply:
-        return ask_once(self.port, "POST", target, body)
+    def post(self, target: str) -> Reply:
+        return ask_once(self.port, "POST", target, FORM, {"Content-Type": TYPE})
 
 
 @contextmanager
