@@ -1,4 +1,4 @@
-"""Shared by all figures: the subjects, the standing subjects, and the number of rounds."""
+"""Everything that the figures share: the subjects, those of them that stand by, and how many rounds."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from benchmarks.load import LoadGenerator
 from benchmarks.machine import free_port
 from benchmarks.processes import Service
 from benchmarks.rounds import Sample, Samples, run_rounds
-from benchmarks.subjects import DIRECT, Context, Subjects
+from benchmarks.subjects import DIRECT, Subjects, Surroundings
 from benchmarks.traffic import Endpoint, await_answer
 
 
@@ -21,11 +21,11 @@ class Target(NamedTuple):
 
 
 class Bench(NamedTuple):
-    context: Context
+    around: Surroundings
     subjects: Subjects
     direct: Target
     standing: Mapping[str, Target]
-    """They run all at once, until the benchmark ends"""
+    """All of them alive at once, as long as the benchmark runs"""
     load: LoadGenerator
     is_quick: bool
 
@@ -43,7 +43,7 @@ class Bench(NamedTuple):
 
     @contextmanager
     def fresh(self, name: str) -> Iterator[Target]:
-        """A further subject of this name. It has fetched a small file, so its connection and TLS are open."""
+        """One more of this kind, which has fetched one small file: the connection and its TLS are made."""
         if name == DIRECT:
             yield self.direct
             return
@@ -53,19 +53,19 @@ class Bench(NamedTuple):
 
 @contextmanager
 def start(subjects: Subjects, name: str) -> Iterator[Target]:
-    """Start a subject on a free port, wait until it answers, and end it afterwards."""
+    """Started on a free port, answering, and ended afterwards."""
     endpoint = Endpoint(free_port())
     with subjects[name](endpoint.port) as service:
         try:
             await_answer(endpoint, SMALL)
         except AssertionError:
-            service.check()  # its last log lines say more
+            service.check()  # its last words say more
             raise
         yield Target(endpoint, service)
 
 
 def warm(endpoint: Endpoint) -> None:
-    """Send the first requests of a Pod: small files and a long page."""
+    """What a Pod does first: a few small requests and a long page."""
     with endpoint.connect() as client:
         client.get(SMALL)
         client.get(PAGE)

@@ -1,4 +1,4 @@
-"""Shared by all figures: the installed product, a registry, a Connector, and Pods that use it."""
+"""Everything that the figures share: the product installed, a registry, a Connector, Pods that use it."""
 
 import os
 import sys
@@ -17,19 +17,19 @@ from webhook import names
 
 CONNECTOR = "team-pypi"
 STANDING = 5
-"""Number of standing injected Pods: arbitrary, enough for a median"""
+"""Injected Pods that stand by: arbitrary, enough for a median"""
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """All of it lives until the benchmark ends."""
+    """Alive as long as the benchmark runs."""
 
     api: Api
     kube: Kube
     namespace: str
     registry: scenes.Registry
     standing: tuple[Object, ...]
-    """Running injected Pods. Each has installed a package through its sidecar"""
+    """Running, injected, and each has installed a package through its sidecar"""
     install: Table
     is_quick: bool
 
@@ -44,7 +44,7 @@ class Bench:
 
 @contextmanager
 def prepared(*, is_quick: bool) -> Iterator[Bench]:
-    """Prepare all of it. The product stays installed when the benchmark ends."""
+    """The product stays installed; whoever brought the node up takes it down."""
     kube = Kube(Path(os.environ["KUBECONFIG"]))
     with connect(kube.kubeconfig) as api:
         seconds = _install(kube)
@@ -65,7 +65,7 @@ def say(sentence: str) -> None:
 
 
 def _install(kube: Kube) -> float | None:
-    """Install the product; return the seconds, or None if it was there."""
+    """Seconds; None if it was there."""
     if kube.find("namespace", names.NAMESPACE):
         product.await_ready(kube, names.BROKER, names.ADMISSION)
         return None
@@ -82,7 +82,7 @@ def _stand(kube: Kube, namespace: str) -> tuple[Object, ...]:
         scenes.pod(f"standing-{number}", "exec sleep infinity", CONNECTOR, initContainers=[first])
         for number in range(STANDING)
     ]
-    # right after the install the API server may not call the webhook yet, and then guard 4 refuses the Pod
+    # Right after the install the API server may not ask the webhook yet; guard 4 refuses the Pod then.
     kube.wait_for(
         lambda: kube.apply(*pods, namespace=namespace, check=False).returncode == 0,
         what="injected Pods to be accepted",

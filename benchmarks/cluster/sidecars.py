@@ -1,4 +1,4 @@
-"""Clients of the broker: they ask as sidecars do, with a real token and TLS, but without pauses."""
+"""Clients of the broker that ask as sidecars do, with a real token and over TLS, and faster than any."""
 
 import http.client
 import json
@@ -18,22 +18,22 @@ _SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """The broker's address, and the grant that it must answer."""
+    """Where it is, and what it must answer."""
 
     address: str
     host: str
-    """The name in its certificate"""
+    """Whom the certificate names"""
     tls: ssl.SSLContext
     connector: str
     password: str
-    """The password that each grant must hold"""
+    """Each grant must hold it"""
 
     def connect(self) -> "Connection":
         return Connection(self)
 
 
 class Connection(http.client.HTTPSConnection):
-    """Connects by address: Pods can resolve the host's name, and this machine cannot."""
+    """Goes to an address; Pods have a resolver for the host's name, this machine has none."""
 
     def __init__(self, broker: Broker) -> None:
         super().__init__(broker.host, 443, timeout=_SECONDS, context=broker.tls)
@@ -45,7 +45,7 @@ class Connection(http.client.HTTPSConnection):
         self.sock = self._broker.tls.wrap_socket(sock, server_hostname=self._broker.host)
 
     def ask(self, token: str, *, last: bool) -> None:
-        """Ask for a grant, and check it. Any other answer is an AssertionError."""
+        """One grant, looked at; AssertionError if it is anything else."""
         body = json.dumps({"connector": self._broker.connector, "rejected": None})
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         headers |= {"Connection": "close"} if last else {}
@@ -72,16 +72,15 @@ class Load(NamedTuple):
         return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * share))] * 1000
 
 
-def grants(broker: Broker, tokens: Sequence[str], clients: int, seconds: float, *, is_reused: bool) -> Load:
-    """Let `clients` ask at once, without pauses. `is_reused`: each client reuses its connection."""
-    latencies: list[list[float]] = [[] for _ in range(clients)]
+def grants(broker: Broker, tokens: Sequence[str], clients: int, seconds: float, *, kept: bool) -> Load:
+    """So many clients at once, each asking as fast as it is answered: on a connection kept, or anew."""
+    found: list[list[float]] = [[] for _ in range(clients)]
     failures: list[BaseException] = []
     began = time.perf_counter()
 
     def run(number: int) -> None:
         try:
-            token = tokens[number % len(tokens)]
-            _ask_until(broker, token, began + seconds, latencies[number], is_reused=is_reused)
+            _ask_until(broker, tokens[number % len(tokens)], began + seconds, found[number], kept=kept)
         except BaseException as error:
             failures.append(error)
             raise
@@ -93,17 +92,15 @@ def grants(broker: Broker, tokens: Sequence[str], clients: int, seconds: float, 
         thread.join()
     if failures:
         raise failures[0]
-    return Load(time.perf_counter() - began, sorted(latency for part in latencies for latency in part))
+    return Load(time.perf_counter() - began, sorted(one for part in found for one in part))
 
 
-def _ask_until(
-    broker: Broker, token: str, deadline: float, latencies: list[float], *, is_reused: bool
-) -> None:
+def _ask_until(broker: Broker, token: str, deadline: float, found: list[float], *, kept: bool) -> None:
     connection = broker.connect()
     try:
         while time.perf_counter() < deadline:
             began = time.perf_counter()
-            connection.ask(token, last=not is_reused)
-            latencies.append(time.perf_counter() - began)
+            connection.ask(token, last=not kept)
+            found.append(time.perf_counter() - began)
     finally:
         connection.close()

@@ -8,7 +8,7 @@ NONE = "\N{EN DASH}"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The table of a figure. The first column names the row; the others are aligned to the right."""
+    """One figure. The first column names the row, the others are right-aligned."""
 
     title: str
     headings: Sequence[str]

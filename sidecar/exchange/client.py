@@ -239,7 +239,6 @@ class Exchange:
 def _first_state(head: RequestHead) -> RequestState:
     if head.length == 0:
         return "received"
-    # RFC 9110 §10.1.1: a request without content needs no 100, and a client of HTTP/1.0 would take a 100 for
-    # the answer
+    # a client of HTTP/1.0 would take a 100 for the answer (RFC 9110 §10.1.1)
     expects = head.version == "1.1" and has_token(head.headers, b"expect", b"100-continue")
     return "expecting" if expects else "arriving"

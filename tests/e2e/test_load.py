@@ -27,6 +27,9 @@ ATTACKS = [
     ("handshakes", names.BROKER),
     ("bodies", names.ADMISSION),
     ("tokens", names.BROKER),
+    ("chunks", names.ADMISSION),
+    ("chunks", names.BROKER),
+    ("missing", names.ADMISSION),
 ]
 """Kind and target. Floods of objects (`connectors`) belong here too."""
 

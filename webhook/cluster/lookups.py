@@ -5,6 +5,7 @@ broker asks the API server each time. A grant is valid for minutes, and after a 
 cache is behind. Secrets are read by `get` only.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from webhook.cluster import paths, trim
 from webhook.cluster.api import Api
 from webhook.cluster.cache import Cache
 from webhook.cluster.image_keeper import ImageKeeper
+from webhook.cluster.live_questions import LiveQuestions
 from webhook.connector.manifest import MaybeConnector, find_connector
 from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.grant.cluster import (
@@ -25,9 +27,6 @@ from webhook.grant.cluster import (
 )
 from webhook.identifiers import ConnectorKey
 from webhook.pod.namespace import NamespaceFacts
-
-LIVE_SECONDS = 1.0
-"""For a request on a cache miss. The API server waits 5 s for admission's answer."""
 
 
 class KubernetesCluster:
@@ -93,22 +92,34 @@ class AdmissionView:
     """Answers for admission: Connectors, and the relevant facts of a Namespace."""
 
     def __init__(self, api: Api, connectors: Cache, namespaces: Cache, quotas: Cache) -> None:
-        self._api = api
+        self._live = LiveQuestions(api)
         self._connectors = connectors
         self._namespaces = namespaces
         self._quotas = quotas
 
-    async def connector(self, key: ConnectorKey) -> MaybeConnector:
-        manifest = self._connectors.get(*key)
-        # it may have been created together with the Pod, a moment ago, or be too large for the cache
-        if manifest is None or trim.is_abridged(manifest):
-            manifest = await self._api.get(paths.connector(*key), seconds=LIVE_SECONDS)
-        return find_connector(manifest)
+    async def connectors(self, keys: Sequence[ConnectorKey]) -> dict[ConnectorKey, MaybeConnector]:
+        """A Connector that is not in the cache may have been created together with the Pod, a moment ago, or
+        be too large for the cache. The API server is asked for both.
+
+        If the first missing Connector does not exist, the Pod is refused in any case. Then the others that
+        are not in the cache count as absent as well, without a question."""
+        manifests = {key: self._connectors.get(*key) for key in keys}
+        unknown = [key for key, manifest in manifests.items() if manifest is None]
+        wanted = [key for key, manifest in manifests.items() if manifest and trim.is_abridged(manifest)]
+        if unknown:
+            first = manifests[unknown[0]] = await self._ask(unknown[0])
+            wanted += unknown[1:] if first else []
+        answers = await asyncio.gather(*map(self._ask, wanted))
+        manifests.update(zip(wanted, answers, strict=True))
+        return {key: find_connector(manifest) for key, manifest in manifests.items()}
+
+    async def _ask(self, key: ConnectorKey) -> dict[str, Any] | None:
+        return await self._live.get(paths.connector(*key), key.namespace)
 
     async def namespace_facts(self, name: str) -> NamespaceFacts:
         namespace = self._namespaces.get("", name)
         if namespace is None:
-            namespace = await self._api.get(paths.namespace(name), seconds=LIVE_SECONDS) or {}
+            namespace = await self._live.get(paths.namespace(name), name) or {}
         labels = (namespace.get("metadata") or {}).get("labels") or {}
         quotas = (quota for quota in self._quotas if quota["metadata"]["namespace"] == name)
         resources = (resource for quota in quotas for resource in (quota.get("spec") or {}).get("hard") or {})

@@ -5,7 +5,7 @@ import contextlib
 import secrets
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -122,7 +122,7 @@ def _filled(
 
 
 def _lookup(cluster: MemoryCluster) -> ConnectorLookup:
-    async def lookup(key: ConnectorKey) -> MaybeConnector:
-        return find_connector(await cluster.connector(*key))
+    async def lookup(keys: Sequence[ConnectorKey]) -> dict[ConnectorKey, MaybeConnector]:
+        return {key: find_connector(await cluster.connector(*key)) for key in keys}
 
     return lookup

@@ -1,5 +1,6 @@
 """The process `admission`: reviews Pods, watches Connectors, Namespaces and quotas, may read no Secret."""
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from webhook.cluster.lookups import AdmissionView
 from webhook.server import admission, logs
 from webhook.server.serving import serve
 from webhook.server.settings import ProcessSettings, from_environment
-from webhook.server.tasks import run, stop_on_signals, together
+from webhook.server.tasks import stop_on_signals, together
 
 PORT = 10250
 """Firewalls between managed control planes and their nodes let this port pass: it is the kubelet's."""
@@ -25,7 +26,7 @@ def run_admission(environment: Mapping[str, str]) -> None:
     """Serve `/mutate` until SIGTERM. `InputError` for settings that cannot be used."""
     chosen = from_environment(environment, port=PORT, tls_directory=TLS_DIRECTORY)
     logs.set_up(chosen.log_level)
-    run(_admission(chosen, environment))
+    asyncio.run(_admission(chosen, environment))
 
 
 async def _admission(chosen: ProcessSettings, environment: Mapping[str, str]) -> None:
@@ -39,7 +40,7 @@ async def _admission(chosen: ProcessSettings, environment: Mapping[str, str]) ->
         view = AdmissionView(api, *caches)
         app = admission.create_app(
             lambda: chosen.with_authorities(read_authorities(chosen.tls_directory)),
-            view.connector,
+            view.connectors,
             namespaces=view.namespace_facts,
             is_ready=view.is_ready,
         )

@@ -63,6 +63,7 @@ class Reception:
         text = token.reveal()
         account, uid = claims.pod(text)
         turn = Turn(peer, text, f"{account} {uid}", uid)
+        is_granted = False
         self._check_limits(turn)
         try:
             _check_claims(token)
@@ -70,12 +71,14 @@ class Reception:
                 self._check_limits(turn)  # requests of this peer or Pod may have failed meanwhile
                 turn.has_begun = True
                 yield turn
+                is_granted = True
         except Refusal as error:
-            self._note(error, turn)
+            if turn.accepted_uid is None:
+                self._note(error, turn)
             raise
         finally:
             if turn.accepted_uid is not None:
-                self._callers.accepted(peer, text, turn.claimed_pod, time.monotonic())
+                self._settle(turn, turn.accepted_uid, is_granted=is_granted)
 
     def _check_limits(self, turn: "Turn") -> None:
         """After 429 a sidecar asks again; any other 4xx would end its grant."""
@@ -88,14 +91,21 @@ class Reception:
             raise Refusal(BrokerReason.TOO_MANY_REFUSALS, _REFUSED)
 
     def _note(self, error: Refusal, turn: "Turn") -> None:
-        """Count a refusal: against the Pod if the API server verified it, else against the address."""
+        """Count the refusal of a token that the API server did not accept, against its address."""
+        if error.reason in _TURNED_AWAY:
+            return
         now = time.monotonic()
-        if turn.accepted_uid is not None:
-            self._callers.refused(turn.accepted_uid, now)
-        elif error.reason not in _TURNED_AWAY:
-            self._callers.not_accepted(turn.peer, turn.token, turn.claimed_pod, now)
-            if not turn.has_begun:  # without a review, so without a line in the audit log
-                self._strangers.count_and_report(error.reason, turn.peer, now)
+        self._callers.not_accepted(turn.peer, turn.token, turn.claimed_pod, now)
+        if not turn.has_begun:  # without a review, so without a line in the audit log
+            self._strangers.count_and_report(error.reason, turn.peer, now)
+
+    def _settle(self, turn: "Turn", uid: str, *, is_granted: bool) -> None:
+        """Count a request of a verified Pod. Without a grant it counts as refused, whatever the cause: a Pod
+        of megabytes, which takes too long to read, costs as much as a refused Pod."""
+        now = time.monotonic()
+        self._callers.accepted(turn.peer, turn.token, turn.claimed_pod, now)
+        if not is_granted:
+            self._callers.refused(uid, now)
 
 
 @dataclass(slots=True)

@@ -1,7 +1,6 @@
 """The answer to an admission request: not ours, not usable, or the decision of `pod.decision`."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +13,9 @@ from webhook.pod.reasons import Reason
 from webhook.pod.settings import Settings
 from webhook.server import review
 
-ConnectorLookup = Callable[[ConnectorKey], Awaitable[MaybeConnector]]
-"""Reads a cache, or asks the API server within a time limit"""
+ConnectorLookup = Callable[[Sequence[ConnectorKey]], Awaitable[Mapping[ConnectorKey, MaybeConnector]]]
+"""Reads a cache, or asks the API server within a time limit. For all Connectors of a Pod at once, because an
+absent Connector makes questions for the others needless"""
 
 NamespaceLookup = Callable[[str], Awaitable[NamespaceFacts]]
 
@@ -51,9 +51,7 @@ class Reviewer:
         request = parse_pod(pod, namespace=namespace)
         if isinstance(request, Decision):
             return request
-        # together, for each may wait for its live question
-        connectors = await asyncio.gather(*map(self.connectors, request.keys))
-        by_key = dict(zip(request.keys, connectors, strict=True))
+        by_key = await self.connectors(request.keys)
         facts = await self.namespaces(namespace)
         return decide_request(pod, request, lookup=by_key.get, settings=settings, facts=facts)
 

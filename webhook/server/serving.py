@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from certs.reload import Reloader
 from certs.store import CERTIFICATE, KEY, read_files
 from webhook.limits.doors import Doors, Limits, Visit
+from webhook.limits.turns import Turns
 from webhook.server.bounded_http import BoundedProtocol
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ async def serve(
 ) -> None:
     """Serve until `stop`, drain, return. `UnusablePair` if there is no usable certificate at the start."""
     read_files(tls_directory)  # its error is a sentence, uvicorn's would not be
-    drain = _Drain(app)
+    drain = _Drain(InTurn(app))
     config = _config(drain, tls_directory)
     context = _context(config)
     with listening(port) as listener, Reloader(context, tls_directory / CERTIFICATE, tls_directory / KEY):
@@ -108,6 +109,27 @@ def listening(port: int) -> Iterator[socket.socket]:
         for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             sock.setsockopt(socket.SOL_SOCKET, buffer, SOCKET_BUFFER_BYTES)
         yield sock
+
+
+class InTurn:
+    """Lets a request wait for its turn before it is answered, and once more when its body is complete: an
+    attacker could send the heads of many requests first, and then the last byte of each."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._turns = Turns()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        peer = scope["client"][0] if scope.get("client") else ""
+
+        async def receive_in_turn() -> Message:
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body"):
+                await self._turns.turn(peer)
+            return message
+
+        await self._turns.turn(peer)
+        await self._app(scope, receive_in_turn, send)
 
 
 class _Drain:

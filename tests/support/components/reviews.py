@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -11,6 +11,7 @@ from webhook.connector.manifest import MaybeConnector, parse_connector
 from webhook.identifiers import ConnectorKey
 from webhook.pod.settings import Settings
 from webhook.server.admission import create_app
+from webhook.server.reviewer import ConnectorLookup
 
 SETTINGS = Settings("r.example/s:1", ("r.example/s:1",), ("-----BEGIN CERTIFICATE-----\nMIIB\n",))
 CANARY = "canary-6f2d"
@@ -33,8 +34,8 @@ REQUEST: Mapping[str, Any] = {
 }
 
 
-async def find(key: ConnectorKey) -> MaybeConnector:
-    return CONNECTOR if key == CONNECTOR.key else None
+async def find(keys: Sequence[ConnectorKey]) -> dict[ConnectorKey, MaybeConnector]:
+    return {key: CONNECTOR if key == CONNECTOR.key else None for key in keys}
 
 
 def document(**changes: object) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def document(**changes: object) -> dict[str, Any]:
 async def post(
     body: object,
     *,
-    find: Callable[[ConnectorKey], Awaitable[MaybeConnector]] = find,
+    find: ConnectorLookup = find,
     content_type: str = "application/json",
     **options: Any,
 ) -> httpx.Response:

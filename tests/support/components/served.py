@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -176,9 +176,9 @@ async def _serve(component: str, port: int, folder: Path) -> None:
 
     given = cluster()
 
-    async def find(key: ConnectorKey) -> MaybeConnector:
+    async def find(keys: Sequence[ConnectorKey]) -> dict[ConnectorKey, MaybeConnector]:
         await asyncio.sleep(0)
-        return parse_connector(manifest()) if str(key) == "team/pypi" else None
+        return {key: parse_connector(manifest()) if str(key) == "team/pypi" else None for key in keys}
 
     app = (
         admission.create_app(lambda: SETTINGS, find)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -13,9 +14,11 @@ from webhook import names
 from webhook.cluster import paths, trim
 from webhook.cluster.cache import Cache
 from webhook.cluster.kubernetes import KubernetesApi
+from webhook.cluster.live_questions import ABSENT_SECONDS, PATH_LIMIT
 from webhook.cluster.lookups import AdmissionView
 from webhook.connector.manifest import Connector
 from webhook.identifiers import ConnectorKey
+from webhook.pod.namespace import NamespaceFacts
 
 LARGE = [{"name": name, "value": "a-package " * 409} for name in ("allowPackages", "denyPackages")]
 PATH = [{"name": "indexPath", "value": "y" * 1000}]
@@ -54,9 +57,10 @@ def test_a_small_connector_comes_from_the_cache_and_a_large_connector_from_the_a
     async def story() -> None:
         async with viewing(store) as view:
             for name in ("small", "large"):
-                connector = await view.connector(ConnectorKey("team", name))
-                assert isinstance(connector, Connector)
-                assert (connector.packages is not None) == (name == "large")
+                key = ConnectorKey("team", name)
+                found = (await view.connectors([key]))[key]
+                assert isinstance(found, Connector)
+                assert (found.packages is not None) == (name == "large")
         assert (store.count("GET", small), store.count("GET", large)) == (0, 1)
 
     stories.run(story())
@@ -78,5 +82,65 @@ def test_the_deciding_facts_of_a_namespace_and_its_quotas_stay(store: ApiStore) 
             facts = await view.namespace_facts("team")
             assert facts.labels == {names.ALLOW_UNCONFINED: "true"}
             assert facts.quotas == {"limits.cpu", "requests.ephemeral-storage"}
+
+    stories.run(story())
+
+
+def test_a_review_of_absent_connectors_costs_one_question_and_names_each(store: ApiStore) -> None:
+    keys = [ConnectorKey("team", f"absent-{number}") for number in range(16)]
+    stories.connector(store, "small")
+    present = ConnectorKey("team", "small")
+
+    async def story() -> None:
+        async with viewing(store) as view:
+            before = len(store.calls)
+            found = await view.connectors([present, *keys])
+            assert isinstance(found.pop(present), Connector)
+            assert found == dict.fromkeys(keys)
+            assert len(store.calls) - before <= 1 + 3, "one question, and the watches begin"
+            assert sum(store.count("GET", paths.connector(*key)) for key in keys) == 1
+
+    stories.run(story())
+
+
+def test_connectors_that_the_watch_has_not_brought_yet_are_all_asked_for(store: ApiStore) -> None:
+    keys = [ConnectorKey("team", f"new-{number}") for number in range(6)]
+
+    async def story() -> None:
+        async with KubernetesApi(Configuration(host=store.registry.origin)) as api:
+            caches = [Cache(api, path, trim.whole) for path in (paths.connectors(), paths.NAMESPACES)]
+            view = AdmissionView(api, *caches, Cache(api, paths.QUOTAS, trim.quota))
+            for key in keys:
+                stories.connector(store, key.name)
+            found = await view.connectors(keys)
+            assert all(isinstance(connector, Connector) for connector in found.values())
+
+    stories.run(story())
+
+
+def test_an_absent_connector_is_known_as_soon_as_the_watch_brings_it(store: ApiStore) -> None:
+    key = ConnectorKey("team", "small")
+
+    async def story() -> None:
+        async with viewing(store) as view:
+            assert await view.connectors([key]) == {key: None}
+            stories.connector(store, "small")
+            began = time.monotonic()
+            while (await view.connectors([key]))[key] is None:
+                await asyncio.sleep(0.01)
+            assert time.monotonic() - began < ABSENT_SECONDS, "not only when it is asked for again"
+            assert store.count("GET", paths.connector(*key)) == 1
+
+    stories.run(story())
+
+
+def test_an_absent_namespace_is_asked_for_once(store: ApiStore) -> None:
+    async def story() -> None:
+        async with viewing(store) as view:
+            for _ in range(9):
+                assert await view.namespace_facts("nowhere") == NamespaceFacts()
+            assert store.count("GET", paths.namespace("nowhere")) == 1
+            assert await view.namespace_facts("n" * 1_000_000) == NamespaceFacts()
+            assert len(max((path for _, path in store.calls), key=len)) < PATH_LIMIT
 
     stories.run(story())

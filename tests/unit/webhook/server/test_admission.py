@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -18,13 +18,14 @@ from webhook.pod.namespace import NamespaceFacts
 from webhook.pod.patch import applied
 from webhook.server import admission
 from webhook.server.admission import BODY_LIMIT, create_app
+from webhook.server.reviewer import ConnectorLookup
 
 
-async def fail(_: ConnectorKey) -> MaybeConnector:
+async def fail(_: Sequence[ConnectorKey]) -> dict[ConnectorKey, MaybeConnector]:
     raise ZeroDivisionError(CANARY)
 
 
-async def unavailable(_: ConnectorKey) -> MaybeConnector:
+async def unavailable(_: Sequence[ConnectorKey]) -> dict[ConnectorKey, MaybeConnector]:
     raise ClusterUnavailable("get connector team-a/pypi: no answer within 1 s")
 
 
@@ -145,7 +146,7 @@ def test_the_namespace_is_the_requests() -> None:
 
 @pytest.mark.parametrize("broken", [fail, unavailable])
 def test_an_internal_error_leaves_as_a_review_without_a_stack_trace(
-    broken: Callable[[str], Awaitable[MaybeConnector]], caplog: pytest.LogCaptureFixture
+    broken: ConnectorLookup, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     answer = post_now(document(), find=broken)

@@ -151,6 +151,30 @@ ENDLESS = {
 }
 
 
+@pytest.mark.parametrize("path", ["/mutate", "/v1/grants", "/nowhere"])
+def test_a_body_in_chunks_is_refused_before_it_is_read(component: Served, path: str) -> None:
+    """100 connections that sent chunks of one byte took admission out."""
+    fields = "Host: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked"
+    with component.connect_tls(ATTACKER) as sock:
+        sock.sendall(f"POST {path} HTTP/1.1\r\n{fields}\r\n\r\n".encode() + b"1\r\n \r\n" * 1000)
+        status, body = answer(sock)
+        assert (status, b"Content-Length" in body) == (411, True)
+        assert is_gone(sock)
+    check_victim(component)
+
+
+def test_a_connection_ends_with_an_answer_that_comes_before_the_end_of_the_body(component: Served) -> None:
+    """What is sent afterwards is not read."""
+    with component.connect_tls(ATTACKER) as sock:
+        sock.sendall(post("/nowhere", b"[", length=7_000_000))
+        assert answer(sock)[0] == 404
+        assert is_gone(sock, seconds=LIMITS.body_seconds / 2)
+    with component.connect_tls(ATTACKER) as sock:
+        for _ in range(3):
+            sock.sendall(post("/nowhere", b"[]"))
+            assert answer(sock)[0] == 404, "a connection whose body was read stays"
+
+
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_endless_heads_are_cut_off(admission: Served, kind: str) -> None:
     before = admission.resident_kib

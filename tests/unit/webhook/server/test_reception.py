@@ -13,6 +13,7 @@ from sidecar.contract.secret import Secret
 from support.components.broker_requests import AUDIENCE, SETTINGS, connector, injected, login, problem, token
 from support.components.made_up_tokens import made_up
 from webhook.demo.memory_cluster import MemoryCluster
+from webhook.errors import ClusterRefused, ClusterUnavailable
 from webhook.limits import callers
 from webhook.server.broker import create_app
 from webhook.server.reception import SLOTS_PER_PEER_LIMIT
@@ -160,6 +161,59 @@ def test_a_pod_that_is_refused_again_and_again_costs_few_reviews_and_lines(
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("webhook")]
     assert len(lines) <= most + 2
     assert lines.count("requests of refused Pods turned away") == 1
+
+
+class PodOutOfReach(Counting):
+    """The API server verifies the token, and the Pod's own manifest cannot be read: it is too large."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    async def pod(self, namespace: str, name: str) -> Any:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ClusterUnavailable("GET pod: too slow"), ClusterRefused("too large"), ZeroDivisionError()],
+    ids=["unavailable", "refused", "unforeseen"],
+)
+def test_a_pod_that_cannot_be_read_costs_as_few_reviews_as_a_refused_pod(error: Exception) -> None:
+    given = PodOutOfReach(error)
+
+    async def story() -> None:
+        app = create_app(lambda: SETTINGS, given)
+        async with client_of(app, "10.0.0.1") as hostile:
+            bearer = token(given)
+            answers = await asyncio.gather(*(ask(hostile, bearer) for _ in range(400)))
+            assert answers[0].status_code in (500, 503)
+            assert problem(answers[-1]) == (429, "TooManyRefusals")
+
+    asyncio.run(story())
+    assert given.reviews <= 64 + SLOTS_PER_PEER_LIMIT + 4 * 5  # and what is refilled meanwhile
+
+
+def test_a_pod_whose_grants_end_at_the_deadline_counts_as_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhook.server.broker.DEADLINE_SECONDS", 0.2)
+
+    class Slow(Counting):
+        async def pod(self, namespace: str, name: str) -> Any:
+            await asyncio.sleep(60)
+
+    given = Slow()
+
+    async def story() -> None:
+        app = create_app(lambda: SETTINGS, given)
+        async with client_of(app, "10.0.0.1") as hostile:
+            bearer = token(given)
+            answers = []
+            for _ in range(12):  # turns of eight requests
+                answers += await asyncio.gather(*(ask(hostile, bearer) for _ in range(8)))
+            assert answers[0].status_code == 503
+            assert problem(answers[-1]) == (429, "TooManyRefusals")
+
+    asyncio.run(story())
 
 
 def test_a_refused_pod_takes_nothing_from_another() -> None:
