@@ -56,6 +56,11 @@ RIVALS: Mapping[str, tuple[str, ...]] = {
 }
 """Variables that choose a target too. Beside ours, the client refuses or ignores them."""
 
+_NAMES: Mapping[str, frozenset[str]] = {
+    group: frozenset(kinds).union(RIVALS.get(group, ())) for group, kinds in _GROUPS.items()
+}
+"""Group → every variable that matters to it. No variable matters to two groups."""
+
 _LOOPBACK = re.compile(r"http://127\.0\.0\.1:([0-9]{1,5})/")
 
 
@@ -90,8 +95,12 @@ def apply(
     """
     merged: list[Any] = list(env)
     blocked_by: list[str] = []
+    present = {entry.get("name") for entry in env}
     for group in _GROUPS:
         values = wanted.get(group, {})
+        if present.isdisjoint(_NAMES[group]):  # the usual case, without a walk through `env` for each group
+            merged += _entries(values)
+            continue
         blocking = list(_blocking(merged, group, values))
         if blocking and values:
             blocked_by += [f"{name} ({group})" for name in blocking]
@@ -136,5 +145,8 @@ def _set(env: Sequence[Any], values: Mapping[str, str]) -> list[Any]:
     updated = [
         {**entry, "value": values[entry["name"]]} if entry.get("name") in values else entry for entry in env
     ]
-    missing = [{"name": name, "value": text} for name, text in values.items() if name not in present]
-    return [*updated, *missing]
+    return [*updated, *_entries({name: text for name, text in values.items() if name not in present})]
+
+
+def _entries(values: Mapping[str, str]) -> list[Any]:
+    return [{"name": name, "value": text} for name, text in values.items()]

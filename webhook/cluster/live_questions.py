@@ -7,7 +7,8 @@ server. So there are few questions at a time, and an absent object is remembered
 import asyncio
 from collections import OrderedDict
 
-from webhook.cluster.api import Api, Json
+from webhook.cluster.api import Api
+from webhook.cluster.trim import Json
 from webhook.errors import ClusterUnavailable
 from webhook.limits.fair_slots import FairSlots
 

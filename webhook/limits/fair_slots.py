@@ -45,7 +45,7 @@ class FairSlots:
         self._share_out()
 
     def _share_out(self) -> None:
-        while namespace := next_namespace(self._waiting, self._held, self._free):
+        while (namespace := next_namespace(self._waiting, self._held, self._free)) is not None:
             place = self._waiting[namespace].popleft()
             if not self._waiting[namespace]:
                 del self._waiting[namespace]

@@ -22,8 +22,8 @@ CONTAINERS_LIMIT = 200
 """Init containers included. The largest Pods that we know have some dozens."""
 
 ENTRIES_LIMIT = 5000
-"""Variables, mounts, ports and volumes of the whole Pod: 25 for each container. A Pod at the limit takes half
-a second, in which the process admits no other Pod."""
+"""Variables, mounts, ports and volumes of the whole Pod: 25 for each container. A Pod at the limit takes a
+tenth of a second, in which the process admits no other Pod."""
 
 VALUES_LIMIT = 50_000
 """Objects, lists, texts and numbers of the whole Pod: ten for each entry. Each is copied and compared."""
@@ -71,7 +71,7 @@ def _values(pod: Mapping[str, Any]) -> int:
 
 
 def _inner(value: object) -> Iterable[Any]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
 

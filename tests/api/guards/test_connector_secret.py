@@ -146,6 +146,31 @@ ATTACKS = [
         WORDS + "readable, hidden",
     ),
 ]
+
+
+def test_among_thousands_of_owned_fields_a_description_counts_as_any_change(kube: Kube, guarded: str) -> None:
+    """Nobody compares so many. Guard 9 allows them to no Connector, but may be younger than this one."""
+    names = {f"f:x{number}": {f"f:y{inner}": {} for inner in range(64)} for number in range(16)}
+    owner = {
+        "manager": "tool",
+        "operation": "Apply",
+        "apiVersion": "connectors.alauda.io/v1alpha1",
+        "time": "2026-01-01T00:00:00Z",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:spec": names},
+    }
+    crowded = connector("theirs-with-owners", auth=auth("hidden"))
+    crowded["metadata"]["managedFields"] = [owner]
+    with guards.lifted(kube, ("pypi-connector-depth",), guarded):
+        guards.until(kube, create(crowded), guarded, lambda result: result.returncode == 0)
+        kube.create(crowded, namespace=guarded)
+        writer = kube.as_user(WRITER, "system:authenticated")
+        describe = {"metadata": {"annotations": {"cpaas.io/description": "x"}}}
+        result = patch(describe, target="connector/theirs-with-owners")(writer, guarded)
+    assert guards.is_refused_by(GUARD, result), result
+    assert WORDS + "hidden" in result.stderr
+
+
 FOREIGN = "a Connector uses Secrets of its own namespace only, which is "
 
 

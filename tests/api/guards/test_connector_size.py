@@ -176,6 +176,67 @@ def test_a_connector_that_was_deep_before_can_be_mended_and_deleted(kube: Kube, 
     kube.wait_for(lambda: kube.find("connector", "deep", guarded) is None)
 
 
+DEPTH_GUARD = "pypi-connector-depth"
+
+
+def owners(count: int, names: int, depth: int) -> list[Json]:
+    """So many entries, each with so many names at that depth. The API server unites entries of updates."""
+    fields: Json = {f"f:x{number}": {} for number in range(names)}
+    for _ in range(depth - 1):
+        fields = {"f:a": fields}
+    usual = {key: value for key, value in owner(1).items() if key != "fieldsV1"}
+    usual["operation"] = "Apply"
+    return [{**usual, "manager": f"tool-{number}", "fieldsV1": fields} for number in range(count)]
+
+
+CROWDED = "six levels deep, with 1024 names in all"
+CROWDS = {
+    **{f"at depth {depth}": owners(1, 1100, depth) for depth in range(1, 7)},
+    "of many tools": owners(60, 20, 3),
+    "and many tools": owners(65, 1, 2),
+}
+
+
+@pytest.mark.parametrize("crowd", CROWDS.values(), ids=list(CROWDS))
+def test_nobody_gives_a_connector_thousands_of_owned_fields(
+    kube: Kube, guarded: str, crowd: list[Json]
+) -> None:
+    """Each later update would cost the API server seconds."""
+    writer = kube.as_user(WRITER, "system:authenticated")
+    for act in (
+        create(connector(metadata={"managedFields": crowd})),
+        grow({"metadata": {"managedFields": crowd}}),
+    ):
+        guards.assert_refused(DEPTH_GUARD, Attack("crowd", act, CROWDED), writer, guarded)
+
+
+def test_owned_fields_up_to_the_limit_are_let_through(kube: Kube, guarded: str) -> None:
+    """As many annotations and labels as a Connector may have are owned by two tools."""
+    crowds = (owners(1, 900, 3), owners(60, 12, 3))
+    largest = {"annotations": {f"{number:x}": "" for number in range(250)}}
+    largest["labels"] = {f"{number:x}": "" for number in range(250)}
+    for metadata in (*({"managedFields": crowd} for crowd in crowds), largest):
+        result = create(connector(metadata=dict(metadata)))(kube, guarded)
+        assert result.returncode == 0, result.stderr
+
+
+def test_a_connector_with_more_owned_fields_can_be_mended_and_gets_no_more(kube: Kube, guarded: str) -> None:
+    before = connector("crowded", {"managedFields": owners(1, 1200, 3)})
+    with guards.lifted(kube, (DEPTH_GUARD,), guarded):
+        guards.until(kube, create(before), guarded, lambda result: result.returncode == 0)
+        kube.create(before, namespace=guarded)
+    refused = create(connector("crowd", {"managedFields": owners(1, 1100, 3)}))
+    guards.until(kube, refused, guarded, lambda result: guards.is_refused_by(DEPTH_GUARD, result))
+
+    def changed(metadata: Json) -> Result:
+        return patch({"metadata": metadata}, target="connector/crowded", dry_run=False)(kube, guarded)
+
+    assert changed({"managedFields": owners(1, 1300, 3)}).returncode != 0
+    assert changed({"managedFields": owners(1, 1150, 3)}).returncode == 0
+    assert changed({"managedFields": [{}]}).returncode == 0
+    assert changed({"annotations": {"cpaas.io/description": "x"}}).returncode == 0
+
+
 def test_what_was_large_before_can_be_mended_and_deleted_and_grows_no_further(
     kube: Kube, guarded: str
 ) -> None:
