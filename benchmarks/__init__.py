@@ -1,1 +1,1 @@
-"""The proxy measured against nginx and a direct client, over one https registry on loopback."""
+"""Measures the proxy against other proxies and a direct client, over an https registry on loopback."""

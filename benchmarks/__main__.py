@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: everything is started here, measured, ended and removed."""
+"""`python -m benchmarks`: starts everything, measures it, ends it and removes it."""
 
 import argparse
 import platform
@@ -18,7 +18,7 @@ from benchmarks.programs import LOAD, describe_programs, find_programs
 from benchmarks.registry import run_registry
 from benchmarks.report import render_markdown, render_text
 from benchmarks.sidecars import install_sidecar
-from benchmarks.subjects import NGINX, PEERS, STANDING, Surroundings, make_subjects
+from benchmarks.subjects import NGINX, PEERS, STANDING, Context, make_subjects
 from benchmarks.traffic import Endpoint, await_answer
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
@@ -27,7 +27,7 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 def main(arguments: Sequence[str]) -> int:
     """Exit 0, 1 if a figure could not be taken, 130 after Ctrl-C."""
     options = _parse(arguments)
-    # said of SIGINT too: a job in the background of a script is started with it ignored
+    # SIGINT too: a script starts its background jobs with SIGINT ignored
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 
 @contextmanager
 def prepared(programs: Mapping[str, str], against: Path | None, *, is_quick: bool) -> Iterator[Bench]:
-    """Registry and subjects, alive; each is checked to do its job."""
+    """Start the registry and the subjects. Each subject is checked to do its job."""
     with ExitStack() as stack:
         folder = stack.enter_context(work_folder())
         print(f"Preparing 1 GiB and {folder}", file=sys.stderr)
@@ -57,8 +57,8 @@ def prepared(programs: Mapping[str, str], against: Path | None, *, is_quick: boo
         before = install_sidecar(against, folder / "python-before") if against else None
         runs = folder / "runs"
         runs.mkdir()
-        around = Surroundings(registry, runs, programs, python, before)
-        subjects = make_subjects(around)
+        context = Context(registry, runs, programs, python, before)
+        subjects = make_subjects(context)
         for name in subjects:
             with start(subjects, name) as target:
                 check_subject(name, target.endpoint, registry, folder / "registry" / "root")
@@ -66,7 +66,7 @@ def prepared(programs: Mapping[str, str], against: Path | None, *, is_quick: boo
         await_answer(direct, SMALL)
         standing = {name: stack.enter_context(start(subjects, name)) for name in STANDING if name in subjects}
         load = LoadGenerator(programs[LOAD], folder / "load")
-        yield Bench(around, subjects, Target(direct, None), standing, load, is_quick)
+        yield Bench(context, subjects, Target(direct, None), standing, load, is_quick)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""What the sidecar's figures are held against, and whether they keep it."""
+"""The aims for the sidecar's figures, and whether the figures reach them."""
 
 from typing import NamedTuple
 
@@ -11,10 +11,10 @@ class Aim(NamedTuple):
     metric: str
     limit: float
     reference: str | None = None
-    """Whose value of the same round the sidecar's is divided by; None: its own value counts"""
+    """The sidecar's value is divided by this subject's value of the same round; None: its own value counts"""
     unit: str = ""
     is_least: bool = False
-    """The limit is the least that is wanted, else the most"""
+    """The limit is the lowest wanted value, else the highest"""
 
     @property
     def text(self) -> str:
@@ -26,16 +26,16 @@ class Aim(NamedTuple):
         if self.reference:
             values = ratios(samples, subject, self.reference, self.metric)
         else:
-            values = [one[self.metric] for one in samples.get(subject, []) if self.metric in one]
+            values = [sample[self.metric] for sample in samples.get(subject, []) if self.metric in sample]
         return interval(values) if values else None
 
     def verdict(self, reached: Spread) -> str:
-        """By the median. Not settled: another run could say the opposite."""
-        kept = [self._is_kept(value) for value in (reached.median, reached.lowest, reached.highest)]
-        word = "met" if kept[0] else "not met"
-        return word if len(set(kept)) == 1 else f"{word}, not settled"
+        """The verdict by the median. `not settled`: another run could say the opposite."""
+        are_met = [self._is_met(value) for value in (reached.median, reached.lowest, reached.highest)]
+        word = "met" if are_met[0] else "not met"
+        return word if len(set(are_met)) == 1 else f"{word}, not settled"
 
-    def _is_kept(self, value: float) -> bool:
+    def _is_met(self, value: float) -> bool:
         return value >= self.limit if self.is_least else value <= self.limit
 
 

@@ -1,4 +1,4 @@
-"""Everything that the figures share: the subjects, those of them that stand by, and how many rounds."""
+"""Shared by all figures: the subjects, the standing subjects, and the number of rounds."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from benchmarks.load import LoadGenerator
 from benchmarks.machine import free_port
 from benchmarks.processes import Service
 from benchmarks.rounds import Sample, Samples, run_rounds
-from benchmarks.subjects import DIRECT, Subjects, Surroundings
+from benchmarks.subjects import DIRECT, Context, Subjects
 from benchmarks.traffic import Endpoint, await_answer
 
 
@@ -21,11 +21,11 @@ class Target(NamedTuple):
 
 
 class Bench(NamedTuple):
-    around: Surroundings
+    context: Context
     subjects: Subjects
     direct: Target
     standing: Mapping[str, Target]
-    """All of them alive at once, as long as the benchmark runs"""
+    """They run all at once, until the benchmark ends"""
     load: LoadGenerator
     is_quick: bool
 
@@ -43,7 +43,7 @@ class Bench(NamedTuple):
 
     @contextmanager
     def fresh(self, name: str) -> Iterator[Target]:
-        """One more of this kind, which has fetched one small file: the connection and its TLS are made."""
+        """A further subject of this name. It has fetched a small file, so its connection and TLS are open."""
         if name == DIRECT:
             yield self.direct
             return
@@ -53,19 +53,19 @@ class Bench(NamedTuple):
 
 @contextmanager
 def start(subjects: Subjects, name: str) -> Iterator[Target]:
-    """Started on a free port, answering, and ended afterwards."""
+    """Start a subject on a free port, wait until it answers, and end it afterwards."""
     endpoint = Endpoint(free_port())
     with subjects[name](endpoint.port) as service:
         try:
             await_answer(endpoint, SMALL)
         except AssertionError:
-            service.check()  # its last words say more
+            service.check()  # its last log lines say more
             raise
         yield Target(endpoint, service)
 
 
 def warm(endpoint: Endpoint) -> None:
-    """What a Pod does first: a few small requests and a long page."""
+    """Send the first requests of a Pod: small files and a long page."""
     with endpoint.connect() as client:
         client.get(SMALL)
         client.get(PAGE)

@@ -1,4 +1,4 @@
-"""That the subjects do the same job: looked at once, before anything is timed."""
+"""Checks once, before all measurements, that the subjects do the same job."""
 
 import http.client
 import re
@@ -24,7 +24,7 @@ def check_subject(name: str, endpoint: Endpoint, registry: Registry, root: Path)
         assert registry.origin.encode() not in page, f"{name} leaves links to the registry"
     else:
         assert page == (root / PAGE.strip("/") / "index.html").read_bytes(), f"{name} alters a page"
-    if name != UVICORN:  # it only fetches
+    if name != UVICORN:  # it takes no uploads
         with endpoint.connect() as client:
             assert client.post(_UPLOADED) == _UPLOADED, f"{name} loses a part of an upload"
 

@@ -1,4 +1,4 @@
-"""What the registry serves: files named like wheels, a long index page, real wheels to install."""
+"""The registry's content: files named like wheels, a long index page, real wheels to install."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ LARGE_SIZE = 1024**3
 PAGE = "/simple/many/"
 PAGE_LINKS = 20_000
 PAGE_SIZE = 5_000_000
-"""At least; reached by the length of the links' fragments"""
+"""The least size; the fragments of the links make the page so long"""
 INSTALLED = 60
 _INSTALLED_SIZE = 40_000_000 // INSTALLED
 
@@ -23,7 +23,7 @@ _BLOCK = 1024 * 1024
 
 
 def write_content(folder: Path, origin: str) -> None:
-    """Everything below the registry's root. `origin` is what the long page's absolute links begin with."""
+    """Write the files below the registry's root. `origin`: the prefix of the long page's absolute links."""
     files = folder / "files"
     files.mkdir(parents=True)
     (files / Path(SMALL).name).write_bytes(os.urandom(SMALL_SIZE))
@@ -37,7 +37,7 @@ def write_content(folder: Path, origin: str) -> None:
 
 
 def long_page(origin: str) -> str:
-    """One project with 20,000 files, linked absolutely as Artifactory and Nexus behind a proxy do."""
+    """A project with 20,000 files. Its links are absolute, as in Artifactory and in Nexus behind a proxy."""
     return "".join(
         ["<!DOCTYPE html><html><head><title>many</title></head><body>\n"]
         + [_page_line(origin, number) for number in range(PAGE_LINKS)]

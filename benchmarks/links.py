@@ -1,4 +1,4 @@
-"""`python -m benchmarks.links`: CPU time to rewrite the links of a page, by size of pieces."""
+"""`python -m benchmarks.links`: the CPU time to rewrite the links of a page, by the size of its pieces."""
 
 import json
 from time import process_time
@@ -12,7 +12,7 @@ REGISTRY = "https://127.0.0.1:8443"
 PAGE = REGISTRY + "/simple/many/"
 PIECES_KIB = (16, 64, 256)
 ROUNDS = 15
-"""The least of them counts: other programs can only add"""
+"""The shortest time counts: other programs can only add to it"""
 
 
 def pages() -> dict[str, bytes]:
@@ -31,7 +31,7 @@ def pages() -> dict[str, bytes]:
 
 
 def milliseconds(page: bytes, size: int) -> float:
-    """For 5 MB."""
+    """CPU time for 5 MB of this page, fed in pieces of `size` bytes."""
     layout = Layout.of(Grant("1", PAGE, None, (), None, None, 1.0, 1.0, ()))
     pieces = [page[start : start + size] for start in range(0, len(page), size)]
     times = []

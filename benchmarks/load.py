@@ -1,4 +1,4 @@
-"""Many small requests: run with wrk, in C and in a process of its own, so that it is never the bottleneck."""
+"""Many small requests, sent by wrk: written in C and a process of its own, so it is never the bottleneck."""
 
 import subprocess
 from pathlib import Path
@@ -38,7 +38,7 @@ class LoadGenerator:
         self._script.write_text(_SCRIPT)
 
     def run(self, endpoint: Endpoint, path: str, connections: int, seconds: int) -> Load:
-        """Any answer but 200, and any broken connection, is an AssertionError."""
+        """Send requests for `seconds`. Any status but 200, or a broken connection, is an AssertionError."""
         command = [self._wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(self._script)]
         if endpoint.authorization:
             command += ["-H", f"Authorization: {endpoint.authorization}"]

@@ -1,4 +1,4 @@
-"""What the machine lends: a folder in memory, free ports, and no environment."""
+"""The machine of a run: a folder in memory, free ports, and a clean environment."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ _NEEDED = 3 * 1024**3  # a file of 1 GiB, wheels, installed packages, and room
 
 
 class MachineLacks(Exception):
-    """Something that the benchmark cannot do without; the text says how to get it."""
+    """Something that the benchmark needs is missing; the text says how to get it."""
 
 
 def find_uv() -> str:
@@ -25,13 +25,13 @@ def find_uv() -> str:
 
 
 def clean_environment(home: Path, **more: str) -> dict[str, str]:
-    """For every process: nothing of PIP_*, SSL_CERT_FILE or PYTHON* that the machine may have set."""
+    """The variables of a process, without PIP_*, SSL_CERT_FILE or PYTHON* of the machine."""
     return {"PATH": SEARCHED, "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8", **more}
 
 
 @contextmanager
 def work_folder() -> Iterator[Path]:
-    """A folder, in memory where there is room, so that no disk is measured; removed afterwards."""
+    """A folder, in memory if there is room, so that no disk is measured. It is removed afterwards."""
     memory = Path("/dev/shm")
     parent = memory if memory.is_dir() and os.access(memory, os.W_OK) and _free(memory) > _NEEDED else None
     folder = Path(tempfile.mkdtemp(prefix="pypi-connector-bench-", dir=parent))
@@ -44,7 +44,7 @@ def work_folder() -> Iterator[Path]:
 
 
 def free_port() -> int:
-    """A port that nobody had a moment ago."""
+    """A port that was free a moment ago."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]
@@ -53,7 +53,7 @@ def free_port() -> int:
 
 
 def describe_machine() -> str:
-    """One line for the table: figures are worth nothing without it."""
+    """The machine in a line, for the table: figures are worth nothing without it."""
     return f"{os.cpu_count()} cores ({_processor()}), Linux {os.uname().release}"
 
 

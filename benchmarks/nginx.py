@@ -1,4 +1,4 @@
-"""nginx configurations: the registry, and the reverse proxy that does the sidecar's job."""
+"""nginx configurations: of the registry, and of the reverse proxy that does the sidecar's job."""
 
 import os
 from pathlib import Path
@@ -12,11 +12,11 @@ BIG_BUFFERS = """
         proxy_busy_buffers_size 256k;
         client_body_buffer_size 256k;
 """
-"""What an administrator would tune for large files"""
+"""The settings that an administrator would tune for large files"""
 
 
 def registry(folder: Path, port: int, certificate: Path, key: Path, passwords: Path, sink: Path) -> str:
-    """TLS 1.3, basic auth, static files; uploads go on to the sink while they arrive."""
+    """TLS 1.3, basic auth, static files. Uploads are streamed to the sink."""
     server = f"""
     server {{
         listen 127.0.0.1:{port} ssl;
@@ -39,9 +39,9 @@ def registry(folder: Path, port: int, certificate: Path, key: Path, passwords: P
 
 
 def proxy(job: Job, tuning: str = "") -> str:
-    """Adds the credential, verifies the registry, keeps connections, rewrites the absolute links of the page.
+    """Adds the credential, verifies the registry, reuses connections, rewrites the page's absolute links.
 
-    Nothing is spooled to disk in either direction, as the sidecar does not; the rest are nginx's defaults.
+    As in the sidecar, nothing is spooled to disk. All other settings are nginx's defaults.
     """
     server = f"""
     upstream registry {{

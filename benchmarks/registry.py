@@ -1,4 +1,4 @@
-"""The https registry that every subject fetches from: nginx behind a private CA, with a password."""
+"""The https registry of all subjects: nginx with a certificate of a private CA and a password."""
 
 import base64
 import ssl
@@ -40,7 +40,7 @@ class Registry:
 
 @contextmanager
 def run_registry(program: str, folder: Path) -> Iterator[Registry]:
-    """Write its files, start it, and end it."""
+    """Write the registry's files, start it, and end it."""
     folder.mkdir()
     port = free_port()
     registry = Registry(port, *_write_certificates(folder))
@@ -54,8 +54,8 @@ def run_registry(program: str, folder: Path) -> Iterator[Registry]:
     environment = clean_environment(folder)
     with ExitStack() as stack:
         script = str(Path(__file__).with_name("sink.py"))
-        taker = [sys.executable, "-I", "-S", script, str(sink)]
-        stack.enter_context(Service(taker, environment, folder / "sink.log"))
+        sink_command = [sys.executable, "-I", "-S", script, str(sink)]
+        stack.enter_context(Service(sink_command, environment, folder / "sink.log"))
         command = [program, "-c", str(configuration), "-e", "stderr"]
         stack.enter_context(Service(command, environment, folder / "nginx.log"))
         yield registry

@@ -1,4 +1,4 @@
-"""The tables: medians of each subject with the sidecar's ratios, and the aims."""
+"""The tables of a run: the aims, and the medians of each subject with the sidecar's ratios."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -29,7 +29,7 @@ class Row(NamedTuple):
     label: str
     digits: int
     reference: str = NGINX
-    """Whom the ratio is to"""
+    """The subject that the sidecar's value is divided by"""
 
 
 ROWS = (
@@ -86,7 +86,7 @@ def _aims(results: Sequence[Samples]) -> Table:
 
 
 def _figures(results: Sequence[Samples]) -> Table:
-    """Subjects that no figure of this run asked have no column."""
+    """Subjects that no figure of this run measured have no column."""
     columns = [name for name in _COLUMNS if any(name in samples for samples in results)]
     compared = [None, *([BEFORE] if BEFORE in columns else [])]
     rows = [("", *columns, f"{SIDECAR} ÷ {NGINX}", *(f"÷ {name}" for name in compared[1:]))]
@@ -100,14 +100,14 @@ def _figures(results: Sequence[Samples]) -> Table:
 
 
 def _ratio(samples: Samples, row: Row, reference: str | None) -> str:
-    """To the row's own reference unless another is named."""
+    """The ratio to `reference`; None: to the row's own reference."""
     values = ratios(samples, SIDECAR, reference or row.reference, row.metric)
     text = _spread(interval(values) if values else None)
     return text if reference or row.reference == NGINX else f"{text} of {row.reference}"
 
 
-def _spread(found: Spread | None) -> str:
-    return f"{found.median:.2f} ({found.lowest:.2f} to {found.highest:.2f})" if found else _NONE
+def _spread(spread: Spread | None) -> str:
+    return f"{spread.median:.2f} ({spread.lowest:.2f} to {spread.highest:.2f})" if spread else _NONE
 
 
 def _text(table: Table) -> str:

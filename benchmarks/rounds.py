@@ -1,4 +1,4 @@
-"""Rounds in shuffled order, and what is made of them: medians, and ratios taken within one round."""
+"""Rounds in shuffled order, and their statistics: medians, and ratios within a round."""
 
 import math
 import random
@@ -20,50 +20,50 @@ class Spread(NamedTuple):
 
 
 def run_rounds(label: str, count: int, measure: Mapping[str, Callable[[], Sample]]) -> Samples:
-    """One untimed round to fill caches, then `count` rounds over all subjects, in shuffled order."""
-    found: dict[str, list[Sample]] = {subject: [] for subject in measure}
+    """Run a round that fills caches and does not count, then `count` rounds, in shuffled order."""
+    samples: dict[str, list[Sample]] = {subject: [] for subject in measure}
     for number in range(count + 1):
         order = random.sample(list(measure), len(measure))
         for subject in order:
             _show(f"{label}: round {number} of {count}, {subject}")
             sample = measure[subject]()
             if number:
-                found[subject].append(sample)
+                samples[subject].append(sample)
     _show("")
-    return found
+    return samples
 
 
 def _show(text: str) -> None:
-    """Progress, for whoever watches."""
+    """Show the progress on a terminal."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def median(samples: Samples, subject: str, metric: str) -> float | None:
-    """None if this subject was not asked for this metric."""
+    """None if this metric of this subject was not measured."""
     values = [sample[metric] for sample in samples.get(subject, []) if metric in sample]
     return statistics.median(values) if values else None
 
 
 def ratios(samples: Samples, subject: str, reference: str, metric: str) -> list[float]:
-    """Of values of the same round, for the machine's mood changes from one round to the next."""
+    """Ratios of values of the same round: the machine's speed changes from round to round."""
     pairs = zip(samples.get(subject, []), samples.get(reference, []), strict=False)
-    return [one[metric] / other[metric] for one, other in pairs if metric in one and other.get(metric)]
+    return [own[metric] / other[metric] for own, other in pairs if metric in own and other.get(metric)]
 
 
 def difference(samples: Samples, subject: str, reference: str, metric: str) -> Spread | None:
-    """Of values of the same round, as `ratios`; with the lowest and the highest of them."""
+    """Median, lowest and highest difference of values of the same round."""
     pairs = zip(samples.get(subject, []), samples.get(reference, []), strict=False)
-    values = [one[metric] - other[metric] for one, other in pairs if metric in one and metric in other]
+    values = [own[metric] - other[metric] for own, other in pairs if metric in own and metric in other]
     return Spread(statistics.median(values), min(values), max(values)) if values else None
 
 
 def interval(values: Sequence[float]) -> Spread:
-    """The median, and two of the values between which the true one lies with 95 % at least.
+    """The median, and two of the values: with 95 % or more, the true median lies between them.
 
-    By the sign test: each value is as likely above the true median as below it, so nothing is supposed of
-    the noise, and one bad round moves no border. Fewer than six values cannot say so much: the lowest and the
-    highest.
+    By the sign test: each value is as likely above the true median as below it. So nothing is supposed of the
+    noise, and a single bad round moves no border. Fewer than six values cannot say so much; then the borders
+    are the lowest and the highest value.
     """
     ordered, count = sorted(values), len(values)
     outside, below = 0, 1

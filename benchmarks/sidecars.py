@@ -1,4 +1,4 @@
-"""The sidecar of a checkout, installed as an image has it and started as `pypi-connector run` does."""
+"""The sidecar of a checkout, installed as in an image and started as by `pypi-connector run`."""
 
 import compileall
 import json
@@ -27,7 +27,7 @@ print(json.dumps(COMMAND))
 
 
 def install_sidecar(checkout: Path, folder: Path) -> Path:
-    """The interpreter of a new environment: the package copied and compiled, the rest by reference.
+    """Make an environment with a copy of the package, compiled, and the present libraries; return its Python.
 
     An editable install would not do: its finder alone costs 10 ms of every start.
     """
@@ -43,18 +43,18 @@ def install_sidecar(checkout: Path, folder: Path) -> Path:
 
 
 def command_of(python: Path) -> list[str]:
-    """How that checkout's webhook starts it; another checkout may say it in another way."""
-    said = subprocess.run(
+    """The command by which that checkout's webhook starts the sidecar: checkouts may differ."""
+    done = subprocess.run(
         [str(python), "-I", "-c", _SAY_COMMAND],
         env=clean_environment(python.parent),
         capture_output=True,
         check=True,
     )
-    return [str(python), *json.loads(said.stdout)[1:]]
+    return [str(python), *json.loads(done.stdout)[1:]]
 
 
 def start_sidecar(command: list[str], registry: Registry, folder: Path, port: int) -> Service:
-    """The grant comes through an inherited descriptor, in the shape of this checkout's contract."""
+    """Hands the grant over by an inherited descriptor, in the shape of this checkout's contract."""
     grant = Grant(
         version="1",
         index_url=f"{registry.origin}/simple/",

@@ -1,6 +1,6 @@
-"""Takes uploads for the registry: reads each body to its end, then answers with the octets it counted.
+"""Takes uploads for the registry: reads each body to its end, and answers with the number of its bytes.
 
-nginx cannot do that by itself: `return 200` answers before the body is read. Started as a file, without the
+nginx cannot do that by itself: `return 200` answers before the body is read. This file is started without the
 package: `python sink.py SOCKET`.
 """
 

@@ -1,4 +1,4 @@
-"""What a subject costs before it is used: its start, and the memory that a further Pod adds."""
+"""The cost of a subject before its use: its start, and the memory that a further Pod adds."""
 
 import statistics
 import time
@@ -17,7 +17,7 @@ _SETTLE_SECONDS = 0.3
 
 
 def start(bench: Bench) -> Samples:
-    """From spawn to the first 200 of a registry behind TLS."""
+    """The time from the spawn to the first 200 of a registry behind TLS."""
 
     def measure(name: str) -> Sample:
         endpoint = Endpoint(free_port())
@@ -30,7 +30,7 @@ def start(bench: Bench) -> Samples:
 
 
 def memory(bench: Bench) -> Samples:
-    """Four at once, each after a few requests: RSS of the first, and what each of the others added."""
+    """Start four, and send each a few requests: the RSS of the first, and the memory that each other adds."""
 
     def measure(name: str) -> Sample:
         with ExitStack() as stack:
@@ -41,7 +41,7 @@ def memory(bench: Bench) -> Samples:
             first, *further = (target.service.memory() for target in targets if target.service)
         return {
             "idle_rss": first.rss,
-            "added_anonymous": statistics.mean(one.anonymous for one in further),
+            "added_anonymous": statistics.mean(usage.anonymous for usage in further),
         }
 
     return bench.rounds("memory", 7, _NAMES, measure)

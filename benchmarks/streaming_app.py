@@ -1,4 +1,4 @@
-"""The obvious alternative to the sidecar: a minimal streaming proxy on httpx. Imported by uvicorn."""
+"""The obvious alternative to the sidecar: a minimal streaming proxy on httpx. uvicorn imports it."""
 
 import os
 import ssl

@@ -1,4 +1,4 @@
-"""Those who are measured: each does the same job over the same registry, started with a clean environment."""
+"""The measured programs: all do the same job over the same registry, in a clean environment."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,98 +25,98 @@ PEERS = (HAPROXY, CADDY, ENVOY)
 """A run may leave them out"""
 STANDING = (SIDECAR, BEFORE, NGINX, NGINX_TUNED, *PEERS)
 REWRITING = (SIDECAR, BEFORE, NGINX, NGINX_TUNED)
-"""The others hand index pages on as they are"""
+"""They rewrite the links of index pages; the other subjects do not"""
 
 Subjects = Mapping[str, Callable[[int], Service]]
 """Name → start on a port"""
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a subject needs to be started."""
+class Context:
+    """All that the start of a subject needs."""
 
     registry: Registry
     folder: Path
     programs: Mapping[str, str]
     """Name → path, of nginx and of the peers in this run"""
     python: Path
-    """Of the environment with this checkout's sidecar"""
+    """In the environment of this checkout's sidecar"""
     python_before: Path | None
-    """Of the one with another checkout's"""
+    """In the environment of another checkout's sidecar"""
 
 
-def make_subjects(around: Surroundings) -> Subjects:
-    """Without peers whose program is not there, and without a second sidecar unless there is one."""
-    found: dict[str, Callable[[int], Service]] = {SIDECAR: _sidecar(around, around.python)}
-    if around.python_before:
-        found[BEFORE] = _sidecar(around, around.python_before)
-    found[NGINX] = partial(_start_nginx, around, "")
-    found[NGINX_TUNED] = partial(_start_nginx, around, nginx.BIG_BUFFERS)
+def make_subjects(context: Context) -> Subjects:
+    """All subjects of this run: a peer needs its program, and a second sidecar a second checkout."""
+    subjects: dict[str, Callable[[int], Service]] = {SIDECAR: _sidecar(context, context.python)}
+    if context.python_before:
+        subjects[BEFORE] = _sidecar(context, context.python_before)
+    subjects[NGINX] = partial(_start_nginx, context, "")
+    subjects[NGINX_TUNED] = partial(_start_nginx, context, nginx.BIG_BUFFERS)
     for name, start in ((HAPROXY, _start_haproxy), (CADDY, _start_caddy), (ENVOY, _start_envoy)):
-        if name in around.programs:
-            found[name] = partial(start, around)
-    found[UVICORN] = partial(_start_uvicorn, around)
-    return found
+        if name in context.programs:
+            subjects[name] = partial(start, context)
+    subjects[UVICORN] = partial(_start_uvicorn, context)
+    return subjects
 
 
-def _sidecar(around: Surroundings, python: Path) -> Callable[[int], Service]:
+def _sidecar(context: Context, python: Path) -> Callable[[int], Service]:
     command = command_of(python)
-    return lambda port: start_sidecar(command, around.registry, _folder(around, SIDECAR, port), port)
+    return lambda port: start_sidecar(command, context.registry, _folder(context, SIDECAR, port), port)
 
 
-def _start_nginx(around: Surroundings, tuning: str, port: int) -> Service:
-    job = _job(around, NGINX, port)
+def _start_nginx(context: Context, tuning: str, port: int) -> Service:
+    job = _job(context, NGINX, port)
     configuration = job.folder / "nginx.conf"
     configuration.write_text(nginx.proxy(job, tuning))
-    return _serve(job, [around.programs[NGINX], "-c", str(configuration), "-e", "stderr"])
+    return _serve(job, [context.programs[NGINX], "-c", str(configuration), "-e", "stderr"])
 
 
-def _start_haproxy(around: Surroundings, port: int) -> Service:
-    job = _job(around, HAPROXY, port)
+def _start_haproxy(context: Context, port: int) -> Service:
+    job = _job(context, HAPROXY, port)
     configuration = job.folder / "haproxy.cfg"
     configuration.write_text(peers.haproxy(job))
-    return _serve(job, [around.programs[HAPROXY], "-db", "-f", str(configuration)])
+    return _serve(job, [context.programs[HAPROXY], "-db", "-f", str(configuration)])
 
 
-def _start_caddy(around: Surroundings, port: int) -> Service:
-    job = _job(around, CADDY, port)
+def _start_caddy(context: Context, port: int) -> Service:
+    job = _job(context, CADDY, port)
     configuration = job.folder / "Caddyfile"
     configuration.write_text(peers.caddy(job))
-    command = [around.programs[CADDY], "run", "--adapter", "caddyfile", "--config", str(configuration)]
+    command = [context.programs[CADDY], "run", "--adapter", "caddyfile", "--config", str(configuration)]
     return _serve(job, command, GOMAXPROCS="1")
 
 
-def _start_envoy(around: Surroundings, port: int) -> Service:
-    job = _job(around, ENVOY, port)
+def _start_envoy(context: Context, port: int) -> Service:
+    job = _job(context, ENVOY, port)
     configuration = job.folder / "envoy.json"
     configuration.write_text(peers.envoy(job))
     options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"]
-    return _serve(job, [around.programs[ENVOY], "-c", str(configuration), *options])
+    return _serve(job, [context.programs[ENVOY], "-c", str(configuration), *options])
 
 
-def _start_uvicorn(around: Surroundings, port: int) -> Service:
-    job = _job(around, "uvicorn", port)
+def _start_uvicorn(context: Context, port: int) -> Service:
+    job = _job(context, "uvicorn", port)
     module = ["--app-dir", str(Path(__file__).parent), "streaming_app:app"]
-    command = [str(around.python), "-I", "-m", "uvicorn", "--port", str(port), "--lifespan", "off", *module]
+    command = [str(context.python), "-I", "-m", "uvicorn", "--port", str(port), "--lifespan", "off", *module]
     return _serve(
         job,
         command,
-        REGISTRY=around.registry.origin,
-        REGISTRY_CA=str(around.registry.ca_file),
+        REGISTRY=context.registry.origin,
+        REGISTRY_CA=str(context.registry.ca_file),
         REGISTRY_USERNAME=USERNAME,
         REGISTRY_PASSWORD=PASSWORD,
     )
 
 
-def _job(around: Surroundings, name: str, port: int) -> peers.Job:
-    registry = around.registry
-    folder = _folder(around, name, port)
+def _job(context: Context, name: str, port: int) -> peers.Job:
+    registry = context.registry
+    folder = _folder(context, name, port)
     return peers.Job(folder, port, registry.port, registry.ca_file, registry.authorization)
 
 
-def _folder(around: Surroundings, name: str, port: int) -> Path:
-    """A port may come again; what the one before left is of no harm."""
-    folder = around.folder / f"{name}-{port}"
+def _folder(context: Context, name: str, port: int) -> Path:
+    """A folder for the subject on this port. A port may come again, and old files do no harm."""
+    folder = context.folder / f"{name}-{port}"
     folder.mkdir(exist_ok=True)
     return folder
 

@@ -1,4 +1,4 @@
-"""Clients written for measuring: one connection, one reused buffer, next to no cost of their own."""
+"""Clients for measurements: a connection and a reused buffer, at nearly no cost of their own."""
 
 import socket
 import ssl
@@ -20,7 +20,7 @@ _TAIL = 16  # the end of a chunked body, or the whole count of an upload
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a client goes: a subject, or the registry itself with TLS and the credential."""
+    """The destination of a client: a subject, or the registry itself with TLS and the credential."""
 
     port: int
     tls: ssl.SSLContext | None = None
@@ -36,7 +36,7 @@ class Endpoint:
 
 
 class Client:
-    """One kept connection. Any status but 200 is an AssertionError."""
+    """A persistent connection. Raises AssertionError for any status but 200."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -53,7 +53,7 @@ class Client:
         self._socket.close()
 
     def get(self, path: str) -> int:
-        """Octets of the body, as they came: chunks are not decoded."""
+        """The number of bytes of the body, as they arrive: chunks are not decoded."""
         self._send_head("GET", path, [])
         return self._read_answer()[0]
 
@@ -77,7 +77,7 @@ class Client:
         self._socket.sendall("\r\n".join([*lines, "", ""]).encode())
 
     def _read_answer(self) -> tuple[int, bytes]:
-        """Length of the body, and its last octets."""
+        """Length of the body, and its last bytes."""
         head = b""
         while b"\r\n\r\n" not in head:
             piece = self._socket.recv(16384)
@@ -85,7 +85,9 @@ class Client:
             head += piece
         head, _, body = head.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200"), head
-        lengths = [int(one[15:]) for one in head.lower().split(b"\r\n") if one.startswith(b"content-length:")]
+        lengths = [
+            int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
+        ]
         count, tail = len(body), body[-_TAIL:]
         while count < lengths[0] if lengths else not tail.endswith(b"\r\n0\r\n\r\n"):
             received = self._socket.recv_into(_BUFFER)
@@ -96,7 +98,7 @@ class Client:
 
 
 def await_answer(endpoint: Endpoint, path: str) -> None:
-    """Knock until somebody listens, then fetch once."""
+    """Connect until the endpoint listens, then fetch once."""
     give_up = time.perf_counter() + 30
     while True:
         try:
@@ -104,5 +106,5 @@ def await_answer(endpoint: Endpoint, path: str) -> None:
                 client.get(path)
                 return
         except ConnectionRefusedError:
-            assert time.perf_counter() < give_up, "nobody listens after 30 s"
+            assert time.perf_counter() < give_up, "the endpoint does not listen after 30 s"
             time.sleep(0.0005)

@@ -1,4 +1,4 @@
-"""Large things over one connection: 1 GiB down, 1 GiB up, a long page."""
+"""Large transfers over a connection: 1 GiB down, 1 GiB up, a long page."""
 
 import time
 from collections.abc import Callable
@@ -25,21 +25,21 @@ def download(bench: Bench) -> Samples:
 
 
 def upload(bench: Bench) -> Samples:
-    """1 GiB to the registry, through a fresh process: standing ones hold what earlier figures left."""
+    """1 GiB to the registry, through a fresh process: a standing process may hold memory from before."""
 
     def measure(name: str) -> Sample:
         with bench.fresh(name) as target, target.endpoint.connect() as client:
             time.sleep(_SETTLE_SECONDS)
             idle = _idle_rss(target.service) if target.service else 0.0
-            found = _watched(target.service, "up", lambda: client.post(LARGE_SIZE) == LARGE_SIZE)
-        growth = {"up_growth": found["up_peak"] - idle} if target.service else {}
-        return {**found, **growth}
+            sample = _watched(target.service, "up", lambda: client.post(LARGE_SIZE) == LARGE_SIZE)
+        growth = {"up_growth": sample["up_peak"] - idle} if target.service else {}
+        return {**sample, **growth}
 
     return bench.rounds("1 GiB up", 11, _ALL, measure)
 
 
 def page(bench: Bench) -> Samples:
-    """An index page of 5 MB with 20,000 absolute links, each of which must be rewritten."""
+    """An index page of 5 MB with 20,000 absolute links, which all must be rewritten."""
 
     def measure(target: Target) -> Sample:
         with target.endpoint.connect() as client:
@@ -53,13 +53,13 @@ def page(bench: Bench) -> Samples:
 
 
 def _idle_rss(service: Service) -> float:
-    """MiB, by the counter that also tells the peak: the kernel's others may differ by some pages."""
+    """MiB, by the counter of the peak too: other counters of the kernel may differ by some pages."""
     service.forget_peak()
     return service.peak_rss()
 
 
 def _watched(service: Service | None, prefix: str, action: Callable[[], bool]) -> Sample:
-    """Wall time of the action, and what it cost the service."""
+    """Wall time of the action, and the service's CPU time and peak."""
     if service is None:
         began = time.perf_counter()
         assert action()

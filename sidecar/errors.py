@@ -4,7 +4,7 @@ SidecarError
 ├── Refusal            an answer of our own to the client: status, stable code, sentence
 │   ├── CredentialRefused  the registry said 401 to the credential and there is no newer one
 │   └── CredentialRenewed  there is a newer one, and the upload must be sent once more
-├── ClientGone         the client closed or broke its connection; nobody is left to answer
+├── ClientGone         the client closed or broke its connection; there is no one to answer
 ├── UpstreamError      the registry's side failed
 │   ├── UpstreamUnreachable  no connection: address, time-out, TLS
 │   │   └── RegistryUnreachable  no connection to the Connector's own address; nothing was sent
@@ -22,13 +22,13 @@ MalformedHead      a head that breaks RFC 9112
 MalformedForm      a form that uploads no file, or that registries could read in different ways
 WireTimeout        nothing moved on a connection within the limit of its phase
 WireClosed         the other end closed the connection
-WaitEnded          what a wait watched has ended it: a client left, or a response came early
+WaitEnded          the watched side ended a wait: a client left, or a response came early
 
 A fault of ours, which the edges log:
 
 IllegalEvent       an event that the state of an exchange does not allow
 
-How each one meets the client stands in `answers.py`, the only place where they become statuses.
+`rules/answers.py` turns each error of the tree into an answer. Nothing else turns errors into statuses.
 """
 
 import math

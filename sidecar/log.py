@@ -11,7 +11,7 @@ from sidecar.contract.words import Line
 _encode = json.JSONEncoder().encode  # quick for a string; for a whole line it would double the cost
 
 _NUMBERS = (int, float)
-_LINE_LIMIT = 4000  # octets; below PIPE_BUF, so a pipe with any room takes a whole line
+_LINE_LIMIT = 4000  # bytes; below PIPE_BUF, so a pipe with any room takes a whole line
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 

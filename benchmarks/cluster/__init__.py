@@ -1,6 +1,6 @@
-"""The product on a node: what a Pod, the API server, and the cluster's memory pay for it.
+"""Measures the product on a node: its cost for a Pod, for the API server, and in memory.
 
-Registries and Connectors are those of the scenarios. They are in `support`, a package of the tests, so these
+Registries and Connectors come from `support.scenarios`. `support` is a package of the tests, so these
 programs need PYTHONPATH=tests, as `make bench-cluster` and `make bench-crowd` set it.
 """
 

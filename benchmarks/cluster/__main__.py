@@ -1,4 +1,4 @@
-"""`python -m benchmarks.cluster`: a node is brought up, the product installed, measured, the node taken down.
+"""`python -m benchmarks.cluster`: brings a node up, installs the product, measures it, takes the node down.
 
 On a node that is up already: `python -m node run -- .venv/bin/python -m benchmarks.cluster`.
 """
@@ -13,7 +13,7 @@ from benchmarks.cluster.bench import Bench, prepared
 from benchmarks.cluster.tables import Table, render_markdown, render_text
 
 FIGURES: Mapping[str, Callable[[Bench], Table]] = {
-    "memory": memory.measure,  # first: nothing has been asked of anybody yet
+    "memory": memory.measure,  # first: the components are still idle
     "start": start.measure,
     "admission": admission.measure,
     "grants": grants.measure,
@@ -22,9 +22,9 @@ FIGURES: Mapping[str, Callable[[Bench], Table]] = {
 
 
 def main(arguments: list[str]) -> int:
-    """Exit 0; of the node's programs what they exit with; 130 after Ctrl-C."""
+    """Exit 0, or the code of a program of the node that failed, or 130 after Ctrl-C."""
     options = _parse(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM):  # the node must not outlive either
+    for number in (signal.SIGINT, signal.SIGTERM):  # neither may leave the node behind
         signal.signal(number, signal.default_int_handler)
     if not node.is_inside():
         return node.run_inside(arguments)

@@ -1,6 +1,6 @@
-"""What admission costs, as the API server itself counts it: the webhook's answers and the policies' checks.
+"""The cost of admission by the API server's own counts: the webhook's answers and the policies' checks.
 
-The Pods are never scheduled, and deleted at once, so that no kubelet is measured along.
+The Pods are never scheduled, and are deleted at once, so no kubelet is part of the measurement.
 """
 
 import statistics
@@ -17,10 +17,10 @@ from benchmarks.rounds import Sample, Samples, median, run_rounds
 PODS_A_ROUND = 30
 _WEBHOOK = ("apiserver_admission_webhook_admission_duration_seconds", "name", "pods.connectors.alauda.io")
 _POLICIES = ("apiserver_admission_controller_admission_duration_seconds", "name", "ValidatingAdmissionPolicy")
-"""All policies together: the API server counts a single one's checks only when it refuses"""
+"""All policies together: the API server counts a single policy's checks only when it refuses"""
 _FAST, _SLOW = 0.005, 0.025  # bounds of the API server's buckets
-_NOBODY = "nobody"
-"""A scheduler that there is not: the real one would write an Event for each Pod, which is admitted as well"""
+_NO_SCHEDULER = "nobody"
+"""The name of no scheduler: a real scheduler would write an Event for each Pod, which is admitted too"""
 
 PLAIN = "names no connector"
 NAMED = "names a connector"
@@ -47,7 +47,7 @@ def measure(bench: Bench) -> Table:
 
 def _create_many(bench: Bench, connector: str | None) -> Sample:
     pod = pods.bare(connector)
-    pod["spec"]["schedulerName"] = _NOBODY
+    pod["spec"]["schedulerName"] = _NO_SCHEDULER
     pod["metadata"]["labels"] = {"bench": "admission"}
     before = bench.api.text("/metrics")
     seconds = []

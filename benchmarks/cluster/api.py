@@ -1,4 +1,4 @@
-"""The API server over one kept connection, as administrator: kubectl would measure its own start along."""
+"""The API server, for an administrator with a persistent connection: kubectl's own start would count too."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ _SECONDS = 120.0
 
 
 class Api:
-    """Any answer that is no success raises `httpx.HTTPStatusError`, with what the API server said."""
+    """Any answer but a success raises `httpx.HTTPStatusError` with the API server's text."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
@@ -32,7 +32,7 @@ class Api:
         return self._object("POST", path, json=body, params=query)
 
     def delete(self, path: str, *, grace_seconds: int, **query: str) -> None:
-        """`query` is given apart from the path: httpx forgets one that is part of it."""
+        """`query` is apart from the path: httpx drops a query that is part of the path."""
         self._request("DELETE", path, params={"gracePeriodSeconds": f"{grace_seconds}", **query})
 
     def watch(self, path: str, **query: str) -> Iterator[Object]:
@@ -43,9 +43,9 @@ class Api:
                 yield json.loads(line)
 
     def _object(self, method: str, path: str, **options: Any) -> Object:
-        found = self._request(method, path, **options).json()
-        assert isinstance(found, dict)
-        return found
+        answer = self._request(method, path, **options).json()
+        assert isinstance(answer, dict)
+        return answer
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         answer = self._client.request(method, path, **options)
@@ -58,7 +58,7 @@ class Api:
 
 @contextmanager
 def connect(kubeconfig: Path) -> Iterator[Api]:
-    """With the client certificate of the first user of the kubeconfig."""
+    """Connect with the client certificate of the first user of the kubeconfig."""
     configuration = yaml.safe_load(kubeconfig.read_text())
     cluster, user = configuration["clusters"][0]["cluster"], configuration["users"][0]["user"]
     tls = ssl.create_default_context(cadata=_pem(cluster, "certificate-authority").decode())

@@ -1,4 +1,4 @@
-"""Everything that the figures share: the product installed, a registry, a Connector, Pods that use it."""
+"""Shared by all figures: the installed product, a registry, a Connector, and Pods that use it."""
 
 import os
 import sys
@@ -17,19 +17,19 @@ from webhook import names
 
 CONNECTOR = "team-pypi"
 STANDING = 5
-"""Injected Pods that stand by: arbitrary, enough for a median"""
+"""Number of standing injected Pods: arbitrary, enough for a median"""
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Alive as long as the benchmark runs."""
+    """All of it lives until the benchmark ends."""
 
     api: Api
     kube: Kube
     namespace: str
     registry: scenes.Registry
     standing: tuple[Object, ...]
-    """Running, injected, and each has installed a package through its sidecar"""
+    """Running injected Pods. Each has installed a package through its sidecar"""
     install: Table
     is_quick: bool
 
@@ -44,7 +44,7 @@ class Bench:
 
 @contextmanager
 def prepared(*, is_quick: bool) -> Iterator[Bench]:
-    """The product stays installed; whoever brought the node up takes it down."""
+    """Prepare all of it. The product stays installed when the benchmark ends."""
     kube = Kube(Path(os.environ["KUBECONFIG"]))
     with connect(kube.kubeconfig) as api:
         seconds = _install(kube)
@@ -65,7 +65,7 @@ def say(sentence: str) -> None:
 
 
 def _install(kube: Kube) -> float | None:
-    """Seconds; None if it was there."""
+    """Install the product; return the seconds, or None if it was there."""
     if kube.find("namespace", names.NAMESPACE):
         product.await_ready(kube, names.BROKER, names.ADMISSION)
         return None
@@ -82,7 +82,7 @@ def _stand(kube: Kube, namespace: str) -> tuple[Object, ...]:
         scenes.pod(f"standing-{number}", "exec sleep infinity", CONNECTOR, initContainers=[first])
         for number in range(STANDING)
     ]
-    # Right after the install the API server may not ask the webhook yet; guard 4 refuses the Pod then.
+    # right after the install the API server may not call the webhook yet, and then guard 4 refuses the Pod
     kube.wait_for(
         lambda: kube.apply(*pods, namespace=namespace, check=False).returncode == 0,
         what="injected Pods to be accepted",

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.cluster.crowd`: the memory that 10,000 small Connectors and 2,200 large ones take.
+"""`python -m benchmarks.cluster.crowd`: memory beside 10,000 small and 2,200 large Connectors.
 
-On an API server alone, without the guards, as before an upgrade. The leader has told each one's status.
+There is an API server only, without the guards, as before an upgrade. The leader has written every status.
 """
 
 import argparse
@@ -16,9 +16,9 @@ from support.kubernetes import clusters
 
 NAMESPACE = "crowd"
 ANNOTATION_BYTES = 250_000
-"""Of a large one; the API server allows 256 KiB"""
+"""Of a large Connector; the API server allows 256 KiB"""
 REST_SECONDS = 30.0
-"""A period of the controller, in which each is looked at"""
+"""A period of the controller, in which it inspects every Connector"""
 PATIENCE_SECONDS = 1200.0
 
 
@@ -47,8 +47,8 @@ def main() -> None:
             ]
 
         rows = all_measured("none", 0)
-        small = [partial(connector, f"small-{one}") for one in range(options.small)]
-        large = [partial(connector, f"large-{one}", ANNOTATION_BYTES) for one in range(options.large)]
+        small = [partial(connector, f"small-{number}") for number in range(options.small)]
+        large = [partial(connector, f"large-{number}", ANNOTATION_BYTES) for number in range(options.large)]
         create_all(kube, NAMESPACE, [*small, *large])
         rows += all_measured(f"{len(small):,} small, {len(large):,} large", len(small) + len(large))
     columns = ("process", "Connectors", "synced after, s", "RSS, MiB", "peak, MiB")

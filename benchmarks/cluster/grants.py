@@ -1,7 +1,7 @@
-"""Grants of one broker replica against the real API server: how many a second, how long, at what cost.
+"""Grants of a broker replica with a real API server: rate, latency and cost.
 
-The tokens are those that the kubelet made for injected Pods. The API server remembers a review for 10 s, so
-under load it has seen each token before; the row of first grants lets it forget.
+The kubelet made the tokens, for injected Pods. The API server remembers a review for 10 s, so under load it
+has seen each token before. For the row of first grants, the benchmark waits until it has forgotten them.
 """
 
 import ssl
@@ -26,11 +26,11 @@ _FORGET_SECONDS = 11.0
 def measure(bench: Bench) -> Table:
     say("grants: one replica")
     broker = _broker(bench)
-    tokens = [pod_file(one["metadata"]["uid"], names.TOKEN_VOLUME, "token") for one in bench.standing]
+    tokens = [pod_file(pod["metadata"]["uid"], names.TOKEN_VOLUME, "token") for pod in bench.standing]
     with _one_replica(bench):
         rows = [_first(bench, broker, tokens)]
-        for kept in (False, True):
-            rows += [_under_load(bench, broker, tokens, clients, kept=kept) for clients in CLIENTS]
+        for is_reused in (False, True):
+            rows += [_under_load(bench, broker, tokens, number, is_reused=is_reused) for number in CLIENTS]
     headings = (
         "clients",
         "grants/s",
@@ -43,7 +43,7 @@ def measure(bench: Bench) -> Table:
 
 
 def _first(bench: Bench, broker: Broker, tokens: Sequence[str]) -> Sequence[str]:
-    """One after the other, each with a token that the API server does not remember."""
+    """Ask for grants one after the other, with tokens that the API server does not remember."""
     latencies: list[float] = []
     for _ in range(bench.rounds(10)):
         time.sleep(_FORGET_SECONDS)
@@ -63,23 +63,28 @@ def _first(bench: Bench, broker: Broker, tokens: Sequence[str]) -> Sequence[str]
 
 
 def _under_load(
-    bench: Bench, broker: Broker, tokens: Sequence[str], clients: int, *, kept: bool
+    bench: Bench, broker: Broker, tokens: Sequence[str], clients: int, *, is_reused: bool
 ) -> Sequence[str]:
     (replica,) = component_pods(bench, names.BROKER)
     (pid,), server = container_processes(container_id(replica)), process("kube-apiserver")
-    grants(broker, tokens, clients, 1.0, kept=kept)  # untimed: connections to the API server, caches
+    grants(
+        broker, tokens, clients, 1.0, is_reused=is_reused
+    )  # untimed: connections to the API server, caches
     before = cpu_seconds(pid), cpu_seconds(server)
-    load = grants(broker, tokens, clients, 2.0 if bench.is_quick else 10.0, kept=kept)
+    load = grants(broker, tokens, clients, 2.0 if bench.is_quick else 10.0, is_reused=is_reused)
     after = cpu_seconds(pid), cpu_seconds(server)
-    each = [(end - begin) * 1000 / len(load.latencies) for begin, end in zip(before, after, strict=True)]
-    values = (load.rate, load.percentile(0.5), load.percentile(0.99), *each)
-    return (f"{clients}, {'kept' if kept else 'new'} connections", *(number(value, 1) for value in values))
+    costs = [(end - begin) * 1000 / len(load.latencies) for begin, end in zip(before, after, strict=True)]
+    values = (load.rate, load.percentile(0.5), load.percentile(0.99), *costs)
+    return (
+        f"{clients}, {'kept' if is_reused else 'new'} connections",
+        *(number(value, 1) for value in values),
+    )
 
 
 def _broker(bench: Bench) -> Broker:
-    """As the injected sidecars are told."""
+    """The broker as the variables of an injected sidecar name it."""
     sidecar = bench.standing[0]["spec"]["initContainers"][0]
-    variables = {one["name"]: one.get("value", "") for one in sidecar["env"]}
+    variables = {variable["name"]: variable.get("value", "") for variable in sidecar["env"]}
     service = bench.kube.get("service", names.BROKER, names.NAMESPACE)
     host = variables["SIDECAR_BROKER_URL"].removeprefix("https://").partition(":")[0].rstrip("/")
     tls = ssl.create_default_context(cadata=variables["SIDECAR_BROKER_CA"])

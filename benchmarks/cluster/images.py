@@ -1,4 +1,4 @@
-"""Sizes of the images, read from the archives that the node was loaded with."""
+"""Sizes of the images, read from the archives that were loaded into the node."""
 
 import json
 import subprocess
@@ -35,12 +35,12 @@ def sizes(archive: Path) -> tuple[int, int]:
     with tarfile.open(archive) as tar:
         (manifest,) = _document(tar, "index.json")["manifests"]
         layers: Sequence[Mapping[str, str]] = _document(tar, _blob(manifest["digest"]))["layers"]
-        found = [_layer_sizes(tar, layer) for layer in layers]
-    return sum(one for one, _ in found), sum(one for _, one in found)
+        pairs = [_layer_sizes(tar, layer) for layer in layers]
+    return sum(stored for stored, _ in pairs), sum(unpacked for _, unpacked in pairs)
 
 
 def _layer_sizes(tar: tarfile.TarFile, layer: Mapping[str, str]) -> tuple[int, int]:
-    assert layer["mediaType"].endswith("+gzip"), f"{layer['mediaType']} is not what a registry is given"
+    assert layer["mediaType"].endswith("+gzip"), f"{layer['mediaType']} is no type of a pushed layer"
     blob = tar.extractfile(_blob(layer["digest"]))
     assert blob is not None
     unpacker = zlib.decompressobj(wbits=31)  # gzip
@@ -54,9 +54,9 @@ def _layer_sizes(tar: tarfile.TarFile, layer: Mapping[str, str]) -> tuple[int, i
 def _document(tar: tarfile.TarFile, name: str) -> Mapping[str, list[Mapping[str, str]]]:
     file = tar.extractfile(name)
     assert file is not None
-    found = json.load(file)
-    assert isinstance(found, dict)
-    return found
+    document = json.load(file)
+    assert isinstance(document, dict)
+    return document
 
 
 def _blob(digest: str) -> str:

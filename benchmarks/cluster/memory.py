@@ -1,4 +1,4 @@
-"""Idle memory of every component: what the kernel counts of its processes, and charges to its container."""
+"""Idle memory of each component: of its processes, and of its container, by the kernel's counts."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -19,33 +19,33 @@ def measure(bench: Bench) -> Table:
     say("memory")
     rows = []
     for role, containers in _roles(bench).items():
-        found = [_memory(container_id) for container_id in containers]
-        values = [number(statistics.median(one[key] for one in found), 1) for key in _COLUMNS]
-        rows.append((role, str(len(found)), *values))
+        samples = [_memory(container_id) for container_id in containers]
+        values = [number(statistics.median(sample[key] for sample in samples), 1) for key in _COLUMNS]
+        rows.append((role, str(len(samples)), *values))
     return Table("Idle memory", ("component", "Pods", *_COLUMNS.values()), rows)
 
 
 def _roles(bench: Bench) -> Mapping[str, Sequence[str]]:
-    """Role → ids of the containers in it."""
+    """Role → ids of its containers."""
     lease = bench.kube.get("lease", LEASE, names.NAMESPACE)
     leader = lease["spec"]["holderIdentity"]
     brokers = component_pods(bench, names.BROKER)
     return {
-        "admission": [container_id(one) for one in component_pods(bench, names.ADMISSION)],
-        "broker, leader": [container_id(one) for one in brokers if one["metadata"]["name"] == leader],
-        "broker, another": [container_id(one) for one in brokers if one["metadata"]["name"] != leader],
-        "sidecar, after one install": [container_id(one, sidecar=True) for one in bench.standing],
+        "admission": [container_id(pod) for pod in component_pods(bench, names.ADMISSION)],
+        "broker, leader": [container_id(pod) for pod in brokers if pod["metadata"]["name"] == leader],
+        "broker, another": [container_id(pod) for pod in brokers if pod["metadata"]["name"] != leader],
+        "sidecar, after one install": [container_id(pod, sidecar=True) for pod in bench.standing],
     }
 
 
 def component_pods(bench: Bench, deployment: str) -> list[Object]:
     selector = f"app.kubernetes.io/component={deployment.removeprefix('pypi-connector-')}"
-    found: list[Object] = bench.kube.list("pods", names.NAMESPACE, selector=selector)
-    return found
+    pods: list[Object] = bench.kube.list("pods", names.NAMESPACE, selector=selector)
+    return pods
 
 
 def container_id(pod: Object, *, sidecar: bool = False) -> str:
-    """Of its first container, or of the injected one."""
+    """The id of the Pod's first container, or of the injected sidecar."""
     kind = "initContainerStatuses" if sidecar else "containerStatuses"
     return str(pod["status"][kind][0]["containerID"])
 

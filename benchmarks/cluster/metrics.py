@@ -1,6 +1,6 @@
-"""The API server's own histograms, read before and after: what happened between. Pure.
+"""The API server's own histograms: the difference of two readings. Pure.
 
-Text format of Prometheus: `name{label="value",…} number`, a line each.
+They come in the text format of Prometheus, with lines `name{label="value",…} number`.
 """
 
 import re
@@ -18,29 +18,29 @@ class Histogram:
     count: float
     sum: float
     up_to: Mapping[float, float]
-    """Upper bound → how many observations are not above it"""
+    """Upper bound → number of observations that are not above it"""
 
     def since(self, before: "Histogram") -> "Histogram":
         up_to = {bound: count - before.up_to.get(bound, 0.0) for bound, count in self.up_to.items()}
         return Histogram(self.count - before.count, self.sum - before.sum, up_to)
 
     def share_up_to(self, bound: float) -> float:
-        """Of all observations, those not above a bound that is one of the histogram's own."""
+        """The share of the observations that are not above `bound`, a bound of the histogram."""
         return self.up_to[bound] / self.count
 
 
 def histogram(text: str, name: str, label: str, prefix: str) -> Histogram:
-    """All series of that name, of which that label begins with `prefix`, added up."""
+    """The sum of all series with this name whose label begins with `prefix`."""
     count = total = 0.0
     up_to: dict[float, float] = {}
     for line in text.splitlines():
-        if not line.startswith(name) or (found := _LINE.match(line)) is None:
+        if not line.startswith(name) or (series := _LINE.match(line)) is None:
             continue
-        labels = dict(_LABEL.findall(found["labels"]))
+        labels = dict(_LABEL.findall(series["labels"]))
         if not labels.get(label, "").startswith(prefix):
             continue
-        value = float(found["value"])
-        match found["name"].removeprefix(name):
+        value = float(series["value"])
+        match series["name"].removeprefix(name):
             case "_count":
                 count += value
             case "_sum":

@@ -1,7 +1,7 @@
-"""The node that is measured: brought up and taken down by `tests/node`, seen from outside through /proc.
+"""The measured node, seen from outside through /proc; `tests/node` brings it up and takes it down.
 
-Whoever runs inside shares the node's network only; files and processes are the machine's. So the node's own
-processes are those of this network, and containers are found by their cgroup.
+A program inside shares only the network of the node, but has the files and processes of the machine. So a
+process belongs to the node if it has this network, and to a container by its cgroup.
 """
 
 import os
@@ -17,7 +17,7 @@ from support.kubernetes.kube import Kube
 
 NAME = os.environ.get("NODE", "bench")
 _INSIDE = "PYPI_CONNECTOR_NODE"
-"""Set by `python -m node run`"""
+"""`python -m node run` sets this variable"""
 
 
 def is_inside() -> bool:
@@ -25,11 +25,11 @@ def is_inside() -> bool:
 
 
 def run_inside(arguments: Sequence[str]) -> int:
-    """This program once more, on a node of its own."""
+    """Run this program once more, on a node of its own."""
     program = [sys.executable, "-m", "node", f"--node={NAME}"]
     again = ["run", "--", sys.executable, "-m", "benchmarks.cluster", *arguments]
     try:
-        for command in (["down"], ["up"]):  # what another run left would be measured along
+        for command in (["down"], ["up"]):  # the rest of another run would be measured too
             if code := subprocess.run([*program, *command], check=False).returncode:
                 return code
         return subprocess.run([*program, *again], cwd=CHECKOUT, check=False).returncode
@@ -40,27 +40,27 @@ def run_inside(arguments: Sequence[str]) -> int:
 
 
 def process(program: str) -> int:
-    """The process id, as seen from outside, of one of the node's components: kubelet, kube-apiserver, …"""
-    ours = _network("self")
+    """The process id, as seen from outside, of a component of the node: kubelet, kube-apiserver, …"""
+    own_network = _network("self")
     for entry in Path("/proc").iterdir():
         with suppress(OSError):  # it ends in the meantime
-            is_inside = entry.name.isdigit() and _network(entry.name) == ours
+            is_inside = entry.name.isdigit() and _network(entry.name) == own_network
             if is_inside and Path(_arguments(entry.name)[0]).name == program:
                 return int(entry.name)
     raise LookupError(f"no {program} runs on this node")
 
 
 def container_processes(container_id: str) -> list[int]:
-    """All of one container; `container_id` as its Pod's status says it."""
+    """The process ids of a container; `container_id` as in the status of its Pod."""
     wanted = container_id.rpartition("/")[2]
-    found = []
+    pids = []
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
             if entry.name.isdigit() and wanted in (entry / "cgroup").read_text():
-                found.append(int(entry.name))
-    if not found:
+                pids.append(int(entry.name))
+    if not pids:
         raise LookupError(f"container {wanted} has no process")
-    return found
+    return pids
 
 
 def cgroup_memory(pid: int) -> int:
@@ -75,13 +75,13 @@ def cgroup_memory(pid: int) -> int:
 
 
 def pod_file(pod_uid: str, volume: str, name: str) -> str:
-    """What the kubelet has written into a Pod's projected volume: only its own mounts show it."""
+    """A file of a Pod's projected volume. Only the kubelet's own mounts show it."""
     folder = f"/proc/{process('kubelet')}/root/var/lib/kubelet/pods/{pod_uid}/volumes"
     return Path(folder, "kubernetes.io~projected", volume, name).read_text()
 
 
 def describe(kube: Kube) -> str:
-    """One line below the tables: figures are worth nothing without it."""
+    """The node in a line, below the tables: figures are worth nothing without it."""
     info = kube.list("nodes")[0]["status"]["nodeInfo"]
     runtime = info["containerRuntimeVersion"].replace("://", " ")
     return f"{describe_machine()}, Kubernetes {info['kubeletVersion']}, {runtime}"

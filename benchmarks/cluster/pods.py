@@ -1,7 +1,7 @@
-"""The Pods whose start is compared: from one without us to the injected one, a part after the other. Pure.
+"""The Pods whose start is compared: a Pod without the product, the injected Pod, and steps between. Pure.
 
-Those between are made of the injected Pod, by taking parts of it away. They carry names of their own, and a
-token of another audience: the product's guards let nobody write its sidecar by hand.
+A step is the injected Pod without some of its parts. It has other names, and a token of another audience: the
+product's guards refuse a sidecar that is written by hand.
 """
 
 import copy
@@ -15,14 +15,14 @@ SAY_WHEN = "date +%s.%N > /dev/termination-log"
 """The main container's first instruction: the machine's clock, into the Pod's status"""
 IDLE = ["sh", "-c", "exec sleep infinity"]
 AT_ONCE = ["sh", "-c", ":"]
-"""A hook that is ready; the sidecar's image has no `true`"""
+"""A hook that returns at once; the sidecar's image has no `true`"""
 GRACE_SECONDS = 1
 """`sleep` as a first process ignores SIGTERM, and a Pod must be gone before the next one is measured"""
 _OWN = "by-hand"
 
 
 def bare(connector: str | None = None) -> Object:
-    """Annotated when there is a connector; the API server chooses the name."""
+    """A Pod, annotated if there is a connector. The API server chooses its name."""
     pod: Object = scenes.pod("start", SAY_WHEN, connector, terminationGracePeriodSeconds=GRACE_SECONDS)
     pod["metadata"] = {"generateName": "start-", "annotations": pod["metadata"]["annotations"]}
     return pod
@@ -39,7 +39,7 @@ def with_sidecar(image: str, *, has_hook: bool = False) -> Object:
 
 
 def by_hand(injected: Object) -> Object:
-    """The injected Pod as its author could have written it: all parts, no admission."""
+    """The injected Pod as its author could write it: with all parts, without admission."""
     spec = copy.deepcopy(injected["spec"])
     for name_holder in _name_holders(spec):
         name_holder["name"] = name_holder["name"].replace(names.SIDECAR, _OWN)
@@ -51,7 +51,7 @@ def by_hand(injected: Object) -> Object:
 
 
 def idle(written: Object) -> Object:
-    """The same without our program and its gate: `sleep`, and a hook that returns at once."""
+    """The same with `sleep` in place of our program, and a hook that returns at once in place of the gate."""
     pod = copy.deepcopy(written)
     sidecar = pod["spec"]["initContainers"][0]
     sidecar["command"] = IDLE
@@ -60,7 +60,7 @@ def idle(written: Object) -> Object:
 
 
 def _name_holders(spec: Object) -> Iterator[Object]:
-    """Our container, our volumes, and their mounts: whatever has a name of ours."""
+    """All objects with a name of ours: the container, the volumes, and their mounts."""
     yield from spec["initContainers"]
     yield from spec["volumes"]
     for container in (*spec["initContainers"], *spec["containers"]):

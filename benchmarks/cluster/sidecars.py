@@ -1,4 +1,4 @@
-"""Clients of the broker that ask as sidecars do, with a real token and over TLS, and faster than any."""
+"""Clients of the broker: they ask as sidecars do, with a real token and TLS, but without pauses."""
 
 import http.client
 import json
@@ -18,22 +18,22 @@ _SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where it is, and what it must answer."""
+    """The broker's address, and the grant that it must answer."""
 
     address: str
     host: str
-    """Whom the certificate names"""
+    """The name in its certificate"""
     tls: ssl.SSLContext
     connector: str
     password: str
-    """Each grant must hold it"""
+    """The password that each grant must hold"""
 
     def connect(self) -> "Connection":
         return Connection(self)
 
 
 class Connection(http.client.HTTPSConnection):
-    """Goes to an address; Pods have a resolver for the host's name, this machine has none."""
+    """Connects by address: Pods can resolve the host's name, and this machine cannot."""
 
     def __init__(self, broker: Broker) -> None:
         super().__init__(broker.host, 443, timeout=_SECONDS, context=broker.tls)
@@ -45,7 +45,7 @@ class Connection(http.client.HTTPSConnection):
         self.sock = self._broker.tls.wrap_socket(sock, server_hostname=self._broker.host)
 
     def ask(self, token: str, *, last: bool) -> None:
-        """One grant, looked at; AssertionError if it is anything else."""
+        """Ask for a grant, and check it. Any other answer is an AssertionError."""
         body = json.dumps({"connector": self._broker.connector, "rejected": None})
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         headers |= {"Connection": "close"} if last else {}
@@ -72,15 +72,16 @@ class Load(NamedTuple):
         return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * share))] * 1000
 
 
-def grants(broker: Broker, tokens: Sequence[str], clients: int, seconds: float, *, kept: bool) -> Load:
-    """So many clients at once, each asking as fast as it is answered: on a connection kept, or anew."""
-    found: list[list[float]] = [[] for _ in range(clients)]
+def grants(broker: Broker, tokens: Sequence[str], clients: int, seconds: float, *, is_reused: bool) -> Load:
+    """Let `clients` ask at once, without pauses. `is_reused`: each client reuses its connection."""
+    latencies: list[list[float]] = [[] for _ in range(clients)]
     failures: list[BaseException] = []
     began = time.perf_counter()
 
     def run(number: int) -> None:
         try:
-            _ask_until(broker, tokens[number % len(tokens)], began + seconds, found[number], kept=kept)
+            token = tokens[number % len(tokens)]
+            _ask_until(broker, token, began + seconds, latencies[number], is_reused=is_reused)
         except BaseException as error:
             failures.append(error)
             raise
@@ -92,15 +93,17 @@ def grants(broker: Broker, tokens: Sequence[str], clients: int, seconds: float, 
         thread.join()
     if failures:
         raise failures[0]
-    return Load(time.perf_counter() - began, sorted(one for part in found for one in part))
+    return Load(time.perf_counter() - began, sorted(latency for part in latencies for latency in part))
 
 
-def _ask_until(broker: Broker, token: str, deadline: float, found: list[float], *, kept: bool) -> None:
+def _ask_until(
+    broker: Broker, token: str, deadline: float, latencies: list[float], *, is_reused: bool
+) -> None:
     connection = broker.connect()
     try:
         while time.perf_counter() < deadline:
             began = time.perf_counter()
-            connection.ask(token, last=not kept)
-            found.append(time.perf_counter() - began)
+            connection.ask(token, last=not is_reused)
+            latencies.append(time.perf_counter() - began)
     finally:
         connection.close()

@@ -1,7 +1,7 @@
 """Time from a Pod's creation to its main container's first instruction, without and with sidecars.
 
-Creation is the client's POST, the first instruction writes the clock into the Pod's status: one machine, one
-clock. What the parts of ours cost is told by Pods that hold some of them.
+Creation is the client's POST. The first instruction writes the clock into the Pod's status: client and Pod
+are on the same machine, and so have the same clock. Pods with some of our parts show the cost of each part.
 """
 
 import time
@@ -14,8 +14,8 @@ from benchmarks.cluster.tables import NONE, Table, number
 from benchmarks.rounds import Sample, Samples, difference, median, run_rounds
 
 LIMIT_MS = 150
-"""What ours may take longer than a sidecar that does nothing"""
-_SETTLE_SECONDS = 0.5  # the kubelet still cleans up when the Pod is gone; arbitrary
+"""Our sidecar may take so much longer than a sidecar that does nothing"""
+_SETTLE_SECONDS = 0.5  # the kubelet cleans up after the Pod has gone; arbitrary
 
 NONE_AT_ALL = "no sidecar"
 NO_OP = "a sidecar that does nothing"
@@ -49,21 +49,21 @@ def _start(bench: Bench, pod: Object) -> Sample:
     created = bench.api.create(bench.pods, pod)
     answered = time.time()
     name, version = created["metadata"]["name"], created["metadata"]["resourceVersion"]
-    said = None
-    of_it = {"fieldSelector": f"metadata.name={name}", "resourceVersion": version}
-    for event in bench.api.watch(bench.pods, **of_it):
-        if said is None:
-            said = _said(event["object"])
-            if said is not None:
+    started = None
+    query = {"fieldSelector": f"metadata.name={name}", "resourceVersion": version}
+    for event in bench.api.watch(bench.pods, **query):
+        if started is None:
+            started = _first_instruction(event["object"])
+            if started is not None:
                 bench.api.delete(f"{bench.pods}/{name}", grace_seconds=pods.GRACE_SECONDS)
         if event["type"] == "DELETED":
             break
-    assert said is not None, f"Pod {name} ended, or did not start within two minutes"
+    assert started is not None, f"Pod {name} ended, or did not start within two minutes"
     time.sleep(_SETTLE_SECONDS)
-    return {"start_ms": (said - began) * 1000, "post_ms": (answered - began) * 1000}
+    return {"start_ms": (started - began) * 1000, "post_ms": (answered - began) * 1000}
 
 
-def _said(pod: Object) -> float | None:
+def _first_instruction(pod: Object) -> float | None:
     """Seconds since 1970, once the main container has ended."""
     statuses = pod["status"].get("containerStatuses") or [{}]
     ended = statuses[0].get("state", {}).get("terminated")
@@ -98,7 +98,7 @@ def _table(samples: Samples) -> Table:
 
 
 def _verdict(samples: Samples, name: str) -> str:
-    found = difference(samples, OURS, NO_OP, "start_ms")
-    if name != OURS or found is None:
+    over_no_op = difference(samples, OURS, NO_OP, "start_ms")
+    if name != OURS or over_no_op is None:
         return ""
-    return "met" if found.median <= LIMIT_MS else "MISSED"
+    return "met" if over_no_op.median <= LIMIT_MS else "MISSED"

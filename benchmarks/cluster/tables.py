@@ -8,7 +8,7 @@ NONE = "\N{EN DASH}"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One figure. The first column names the row, the others are right-aligned."""
+    """The table of a figure. The first column names the row; the others are aligned to the right."""
 
     title: str
     headings: Sequence[str]

@@ -6,7 +6,7 @@ SHAPE = "2"
 COMMAND = ("python3", "-I", "-m", "sidecar")
 
 CONFIG_DIR = "/etc/pypi-connector"
-"""Where the client configuration lies, in the sidecar (writable) and in the workload (read-only)."""
+"""The folder of the client configuration: writable in the sidecar, read-only in the workload"""
 
 TOKEN_DIR = "/var/run/secrets/pypi-connector"  # noqa: S105 (a path)
 TOKEN_FILE = TOKEN_DIR + "/token"
@@ -51,7 +51,7 @@ class Code:
     REGISTRY_FORBIDS = "registry-forbids"
     """It answers 403"""
     REGISTRY_UNREACHABLE = "registry-unreachable"
-    """There is no connection to it"""
+    """It cannot be connected to"""
     REGISTRY_BROKE_OFF = "registry-broke-off"
     """Its answer ends early, or is no HTTP"""
     REGISTRY_BUSY = "registry-busy"
@@ -82,7 +82,7 @@ class Code:
     SLOW_REQUEST = "slow-request"
     TOO_BUSY = "too-busy"
     CLIENT_GONE = "client-gone"
-    """Nobody was left to answer"""
+    """The client left before it was answered"""
     INTERNAL_ERROR = "internal-error"
 
 
@@ -96,4 +96,4 @@ CAUSES = (
 """Why a sidecar asks for a newer grant than its own"""
 
 NO_GRANT, NO_GRANT_YET = "no grant: ", "no grant yet: "
-"""Before the sentence of an answer that a request gets for want of a grant"""
+"""Prefixes of the sentence that answers a request without a grant"""

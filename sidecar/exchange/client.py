@@ -239,6 +239,7 @@ class Exchange:
 def _first_state(head: RequestHead) -> RequestState:
     if head.length == 0:
         return "received"
-    # a client of HTTP/1.0 would take a 100 for the answer (RFC 9110 §10.1.1)
+    # RFC 9110 §10.1.1: a request without content needs no 100, and a client of HTTP/1.0 would take a 100 for
+    # the answer
     expects = head.version == "1.1" and has_token(head.headers, b"expect", b"100-continue")
     return "expecting" if expects else "arriving"

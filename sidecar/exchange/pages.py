@@ -14,7 +14,7 @@ from sidecar.http.http1 import find
 from sidecar.links.rewriting import PageLinks, PageRewriter, page_kind
 
 _PIECE = 64 * 1024
-"""Bytes of a page that are read, or decompressed, in a step. So a zip bomb costs time, not memory, and many
+"""Bytes of a page that are read, or decompressed, in a step. A zip bomb then costs time, not memory, and many
 pages with slow readers fit into the sidecar's limit"""
 
 

@@ -41,10 +41,13 @@ class Proxy:
         self._log = log
 
     async def serve(self, exchange: Exchange) -> None:
-        """Answer one request, whatever happens on the way, and log it. Raises only for faults of our own."""
+        """Answer a request, whatever happens on the way, and log it. Raises only for faults of our own."""
         started = time.monotonic()
-        outcome = await self._handle(exchange)
-        self._note(exchange, outcome, time.monotonic() - started)
+        outcome: Outcome = (None, Code.INTERNAL_ERROR, None)  # stands if `_handle` fails by such a fault
+        try:
+            outcome = await self._handle(exchange)
+        finally:
+            self._note(exchange, outcome, time.monotonic() - started)
 
     async def _handle(self, exchange: Exchange) -> Outcome:
         chosen: Route | None = None

@@ -12,15 +12,16 @@ asking   | empty, and a question is under way   | waits, 20 s at most           
 young    | the soft life is not over            | uses the grant                          | asks
 old      | the hard life is not over            | asks, and uses the grant if the answer  | asks
          |                                      | takes longer than 1 s                   |
-old, and | a question is under way              | uses the grant                          | waits
+young or | a question is under way              | uses the grant                          | waits
+old, and |                                      |                                         |
 asking   |                                      |                                         |
 away     | the broker did not answer, and is    | uses an old grant; without a grant it   | fails
          | not asked again before `retry_at`    | waits, 6 s at most, and then fails      |
 refused  | the broker said no, which ended the  | fails                                   | fails
          | grant; not asked before `retry_at`   |                                         |
 
-Unless a question is under way, a renewal of another version than the present one uses the present one, and
-a renewal finds none newer within the pause after a question about the same version (`RENEW_SECONDS`).
+Unless a question is under way, a renewal of another version than the present one uses the present one. A
+renewal gets no newer grant within the pause after a question about the same version (`RENEW_SECONDS`).
 
 Event                                   | next state
 --------------------------------------- | ------------------------------------------------------------------
@@ -28,7 +29,7 @@ a question begins (`asked`)             | asking; old, and asking; young, and as
 the broker gives a grant (`fetched`)    | young, also if it is the same version
 the broker says no (`failed`)           | refused
 the broker does not answer (`failed`)   | away, with a longer pause each time; a young grant is still used
-there is no thread to ask (`unasked`)   | the state before the question
+there is no thread to ask (`unasked`)   | the state before; the pauses of renewals start anew
 
 Example: a grant with 300 s of soft and 3600 s of hard life arrives at second 0, and the broker goes away. The
 request at second 301 asks, gets no answer, and uses the grant. So do all others. The broker is asked again

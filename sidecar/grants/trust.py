@@ -9,13 +9,13 @@ State   | meaning                            | a request may                    
 fresh   | no request was answered yet but    | go alone; the others wait for its    | resting  | good
         | by 403, for 3 packages at most     | answer, 2 s at most                  |          |
 good    | the last answer was no 401         | go                                   | doubted  | good
-unheard | 3 clients in a row left before     | go alone; one more every 2 s where   | doubted  | good
-        | their answer                       | the answer is slow                   |          |
-doubted | accepted before, 401 once or twice | the same, once those under way are   | doubted, | good
-        | in a row                           | answered, or after 2 s               | resting  |
-resting | accepted before, 401 three times;  | go alone at `try_at`; until then and | resting, | good
-        | or never accepted, 401 once, or    | meanwhile it is refused at once      | longer   |
-        | 403 for 4 packages                 |                                      |          |
+unheard | 3 clients in a row left before     | go alone; if the answer is slow,     | doubted  | good
+        | their answer                       | another may go every 2 s             |          |
+doubted | accepted before, 401 once or twice | the same, after requests under way   | doubted, | good
+        | in a row                           | have answers, or after 2 s           | resting  |
+resting | accepted before, 401 three times;  | go alone at `try_at`; before that,   | resting, | good
+        | or never accepted, 401 once, or    | and beside a try, it is refused      | longer   |
+        | 403 for 4 packages                 | at once                              |          |
 
 Accepted means any answer of the registry itself but 401 and 403. A 403 may be about one package. A gateway's
 answer (429, 5xx) says nothing about the credential. Neither changes the state, with one exception: some
@@ -29,11 +29,15 @@ refusal.
 A subject is a package. If all refusals are about one subject, that subject alone rests, after the second: a
 registry that answers 401 for one package blocks no other. A third, about another subject, rests the version.
 
-The bound on refused tries in a row, without requests under way together: 3 at once, then after 10, 40, 100,
-220 and 520 s (`RESTS_ACCEPTED`): 8 in 15 minutes; for one subject alone 7. Never accepted: 1 at once, then
-after 30, 150 and 450 s (`RESTS_NEW`): 4; by 403 for different packages
-3 more. Clients that leave early hide `UNHEARD` more. A 403 for one and the same package, and for uploads
-(which name none), is not bounded before a rest.
+Refused tries in a row are bounded, without requests that are under way together:
+
+- accepted before: 3 at once, then after 10, 40, 100, 220 and 520 s (`RESTS_ACCEPTED`): 8 in 15 minutes, or 7
+  for one subject alone
+- never accepted: 1 at once, then after 30, 150 and 450 s (`RESTS_NEW`): 4 in 15 minutes, and 3 more by 403
+  for different packages
+
+Clients that leave early hide `UNHEARD` more. Before a rest there is no bound for 403 answers about the same
+package, or to uploads, which name no package.
 """
 
 from collections.abc import Sequence

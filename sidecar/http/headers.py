@@ -18,7 +18,7 @@ _TO_REGISTRY = frozenset(
 )
 _CONDITIONS = frozenset({b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since"})
 _OF_FILES = frozenset({b"accept-encoding", b"range", b"if-range"})
-"""Not for index pages: they change on their way, so octet positions and codings would be of another text."""
+"""Not for index pages: they change on their way, so byte positions and codings would be of another text."""
 
 _HOP_BY_HOP = frozenset(  # RFC 9110 §7.6.1, RFC 9112 §9.6, and older names still seen
     {

@@ -1,6 +1,6 @@
 """HTTP/1.1 heads: parsed by llhttp, written from their parts. Pure: bytes in, values out.
 
-A head never leaves as it came in: it is rendered from its parsed parts, so that both sides see the same
+A head never leaves as it came in: it is rendered from its parsed parts. Both sides then see the same
 message, whatever tricks it was written with (RFC 9112 §11.2, request smuggling).
 """
 
@@ -11,7 +11,7 @@ import httptools
 
 _BLANKS = b" \t"
 HEAD_LIMIT = 32 * 1024
-"""Octets of one head: twice what nginx and most registries take, so that they refuse before we do."""
+"""Bytes of one head: twice what nginx and most registries take, so that they refuse before we do."""
 
 Headers = list[tuple[bytes, bytes]]
 """Names in lower case, in the order received"""
@@ -21,7 +21,7 @@ CHUNKED = -1
 UNTIL_CLOSE = -2
 """A response body's length when the end of the connection ends it"""
 
-_PRINTABLE = bytes(octet if 32 <= octet != 127 else 32 for octet in range(256))
+_PRINTABLE = bytes(byte if 32 <= byte != 127 else 32 for byte in range(256))
 
 
 class MalformedHead(ValueError):
@@ -38,7 +38,7 @@ class RequestHead(NamedTuple):
     version: str
     headers: Headers
     length: int
-    """Of the body, in octets, or CHUNKED"""
+    """Of the body, in bytes, or CHUNKED"""
 
     @property
     def wants_close(self) -> bool:
@@ -51,7 +51,7 @@ class ResponseHead(NamedTuple):
     version: str
     headers: Headers
     length: int
-    """Of the body, in octets, CHUNKED or UNTIL_CLOSE"""
+    """Of the body, in bytes, CHUNKED or UNTIL_CLOSE"""
 
     @property
     def keeps_connection(self) -> bool:
@@ -104,7 +104,7 @@ class HeadReader:
         self._collector = _Collector()
         self._tail = b""
         self.size = 0
-        """Octets of the head so far"""
+        """Bytes of the head so far"""
 
     def feed(self, data: bytes) -> bytes | None:
         """Take bytes. Return the bytes beyond the head once it is complete, else None."""
@@ -114,7 +114,7 @@ class HeadReader:
         head = data if past is None else data[:past]
         self.size += len(head)
         if self.size > HEAD_LIMIT:
-            raise MalformedHead(f"the head is longer than {HEAD_LIMIT} octets", is_too_long=True)
+            raise MalformedHead(f"the head is longer than {HEAD_LIMIT} bytes", is_too_long=True)
         try:
             self._feed(head)
         except httptools.HttpParserUpgrade:
@@ -190,14 +190,14 @@ class ChunkedReader:
         return self._collector.is_complete
 
     def feed(self, data: bytes | memoryview) -> list[bytes]:
-        """Take octets as they came. Return the decoded pieces. Octets after the end are malformed.
+        """Take bytes as they came. Return the decoded pieces. Bytes after the end are malformed.
 
         Line ends are allowed there, for they mean nothing between messages (RFC 9112 §2.2). llhttp skips line
         ends that come with the end, so later ones are skipped too.
         """
         if self.is_complete:
             if bytes(data).strip(b"\r\n"):
-                raise MalformedHead("octets after the last chunk")
+                raise MalformedHead("bytes after the last chunk")
             return []
         try:
             self._parser.feed_data(data)
@@ -207,7 +207,7 @@ class ChunkedReader:
         # httptools gathers a trailer until it ends, ever more slowly; an extension without end moves nothing
         self._framing = 0 if pieces else self._framing + len(data)
         if self._framing > HEAD_LIMIT:
-            raise MalformedHead(f"more than {HEAD_LIMIT} octets between two of a chunked body")
+            raise MalformedHead(f"more than {HEAD_LIMIT} bytes between two pieces of a chunked body")
         return pieces
 
 

@@ -29,7 +29,7 @@ def origin_of(url: str | SplitResult) -> Origin:
         raise ValueError("no http or https URL with a host")
     host = parts.hostname
     if not host.isascii():
-        # RFC 3490, as clients do before they ask the DNS; surrogates are octets of a page that nobody decoded
+        # RFC 3490, as clients do before they ask the DNS; surrogates are bytes of a page that nobody decoded
         host = host.encode("utf-8", "surrogateescape").decode().encode("idna").decode()
     port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
     return Origin(parts.scheme, host, port)

@@ -2,7 +2,7 @@
 
 A client's copy of a page is valid only if neither the registry's page nor the Connector has changed. Without
 the mark, a 304 would keep links to origins of an earlier Connector. Marked tags are weak, for the page is not
-the registry's octet for octet.
+the registry's byte for byte.
 
 Example, with the mark `5f1c0a2e`: the registry's `"abc"` becomes `W/"5f1c0a2esabc"`, and `W/"abc"` becomes
 `W/"5f1c0a2ewabc"`.

@@ -1,10 +1,10 @@
 """Rewrites the links of an HTML page (PEP 503) while the page streams. Pure.
 
 The attributes `href` and `data-provenance` of any tag are links. Text, comments and other attributes stay. A
-script is read like the rest, as uv reads it. Tags begin and end where pip (html.parser) and uv (tl) see them,
-with an additional rule: `<a href="` begins a tag everywhere but in a comment or in single quotes. So a page
-can be cut there, and a missing quote costs a link and not the rest of the page. The page is not parsed into a
-tree: that costs ten times as much, and drops unknown parts.
+script is read like the rest, as uv reads it. Tags begin and end where pip (html.parser) and uv (tl) see them.
+We add a rule: `<a href="` begins a tag everywhere but in a comment or in single quotes. So a page can be cut
+there, and a missing quote costs a link and not the rest of the page. The page is not parsed into a tree: that
+costs ten times as much, and drops unknown parts.
 """
 
 import re
@@ -13,7 +13,7 @@ from sidecar.links.page_links import CARRY_LIMIT, PageLinks
 from sidecar.links.prefixes import SAFE, Prefixes, Swap, swapped, unchanged
 
 _ANCHOR = b'<a href="'
-_REREAD_LIMIT = 64 * 1024  # octets that may be read again with each piece
+_REREAD_LIMIT = 64 * 1024  # bytes that may be read again with each piece
 
 # The parts of a tag; each stops before _ANCHOR. All quantifiers are possessive: no tag is read twice.
 _DOUBLE = rb'[^"<]*+(?:<(?!a href=")[^"<]*+)*+'
@@ -32,7 +32,7 @@ _TOKEN = re.compile(
     % (_NAME_OF_TAG, _WELL_WRITTEN, _ATTRIBUTE, _NAME_OF_TAG),
     re.DOTALL,
 )
-"""A comment, a tag up to its end, or the begin of either, which the next piece may complete.
+"""A comment, a tag up to its end, or the start of either, which the next piece may complete.
 
     <!-- text -->                    a comment
     <a class="x" href="/y">          a tag: name `a`, attributes ` class="x" href="/y"`
@@ -44,14 +44,15 @@ _LINK = re.compile(
     rb"""["']?+(?:[\s/]++|(?!%b)%b)*+(?P<key>%b)\s*=+\s*(?P<quote>["']?)"""
     rb"""(?P<value>(?<=")%b|(?<=')[^']*+|%b)""" % (_KEY, _ATTRIBUTE, _KEY, _DOUBLE, _BARE)
 )
-"""A tag's attributes, from the end of a link to the end of the next link. Example, two matches:
+"""A tag's attributes, from the end of a link to the end of the next link. The attributes
+` class="x" href="/y" data-provenance=/z`, for example, give two matches:
 
-     class="x" href="/y" data-provenance=/z
-    (skipped) (key) (value)                     key `href`, quote `"`, value `/y`
-                        (skipped) (key) (value) skipped `" `, key `data-provenance`, no quote, value `/z`
+    skipped         key              quote  value
+    ` class="x" `   href             "      /y
+    `" `            data-provenance         /z
 """
 _PREFIX = re.compile(rb"\s*((?:https?:)?//[^\s/?#&\\]+/)" + SAFE, re.IGNORECASE)
-_NEITHER_ASCII_NOR_OCTET = re.compile("[^\x00-\x7f\udc80-\udcff]")
+_NEITHER_ASCII_NOR_BYTE = re.compile("[^\x00-\x7f\udc80-\udcff]")
 
 # Other spellings of the two keys, such as `hREF` and `data-Provenance`. A search for a letter is quick, by
 # memchr, and the pattern is tried only if the letter is there. `piece.lower()` costs as much as all the rest.
@@ -72,7 +73,7 @@ class HtmlLinks:
         self._links = links
         self._prefixes = Prefixes(links)
         self._enough = 0
-        """Octets to collect before an open tag is read again"""
+        """Bytes to collect before an open tag is read again"""
         self._has_base = False
         self._base_url: str | None = None
         self._leads_elsewhere = False  # the base is of a host that the Connector does not declare
@@ -84,7 +85,7 @@ class HtmlLinks:
         ]
 
     def step(self, held: bytes, piece: bytes) -> tuple[bytes, bytes]:
-        """Take the octets held back and a piece. Return the octets that are ready, and the octets to hold."""
+        """Take the bytes held back and a piece. Return the bytes that are ready, and the bytes to hold."""
         if len(held) + len(piece) < self._enough:
             return b"", held + piece
         cut = piece.rfind(_ANCHOR)
@@ -140,7 +141,7 @@ class HtmlLinks:
                 return None
             new += value[prefix.end() :]
         else:
-            # octets beyond ASCII pass as they are, whatever the page's charset is
+            # bytes beyond ASCII pass as they are, whatever the page's charset is
             old = _unescape(value.decode("ascii", "surrogateescape")).strip()
             text = self._base(old) if is_base else self._whole(old, is_href=is_href)
             if text == old:
@@ -173,5 +174,5 @@ def _escape(text: str) -> bytes:
     """The value of an attribute, in ASCII. Other characters came from entities, and become entities again."""
     import html
 
-    escaped = _NEITHER_ASCII_NOR_OCTET.sub(lambda match: f"&#{ord(match[0])};", html.escape(text))
+    escaped = _NEITHER_ASCII_NOR_BYTE.sub(lambda match: f"&#{ord(match[0])};", html.escape(text))
     return escaped.encode("ascii", "surrogateescape")

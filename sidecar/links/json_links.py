@@ -1,7 +1,7 @@
 """Rewrites the links of a JSON page (PEP 691) while the page streams. Pure.
 
 Members with the name `url` or `provenance` are links, in unknown objects too: a client reaches the registry
-only through the proxy. All else stays octet by octet, in its order.
+only through the proxy. All else stays byte by byte, in its order.
 
 A page is cut before a brace, or behind a text in a long list (PEP 700 `versions`). No prefix of a link has a
 brace. A link that has no plain prefix and a brace in its path stays: the proxy refuses such a path anyway.
@@ -25,7 +25,7 @@ _LINKS = [re.compile(rb'(?P<start>"%b"(?<!\\"%b")' % (key, key) + _VALUE) for ke
 # A key with escapes, such as `"\u0075rl"`
 _SPELLED = [b"".join(rb"(?:%c|\\u00(?i:%02x))" % (letter, letter) for letter in key) for key in _KEYS]
 _ESCAPED_LINKS = [re.compile(rb'(?P<start>"(?<!\\")%b"' % key + _VALUE) for key in _SPELLED]
-_HELD_BEFORE_CUT = 64 * 1024  # octets; arbitrary. A page without a long list is not cut behind a text
+_HELD_BEFORE_CUT = 64 * 1024  # bytes; arbitrary. A page without a long list is not cut behind a text
 _END_OF_TEXT = b'",'
 _BACKSLASH = 0x5C
 
@@ -45,7 +45,7 @@ class JsonLinks:
         ]
 
     def step(self, held: bytes, piece: bytes) -> tuple[bytes, bytes]:
-        """Take the octets held back and a piece. Return the octets that are ready, and the octets to hold."""
+        """Take the bytes held back and a piece. Return the bytes that are ready, and the bytes to hold."""
         cut = max(piece.rfind(b"{"), piece.rfind(b"}"))
         if cut >= 0:
             return self.last(held + piece[:cut]), piece[cut:]

@@ -19,7 +19,7 @@ from sidecar.http.origins import Origin, origin_of
 from sidecar.rules.routes import FOREIGN, Layout
 
 CARRY_LIMIT = 256 * 1024
-"""Octets to hold back in search of a place to cut; a page without such a place is no index page. Each page
+"""Bytes to hold back in search of a place to cut; a page without such a place is no index page. Each page
 under way may hold so much, and uv asks for 50 pages at once"""
 _DROPPED = str.maketrans("", "", "\t\r\n")  # anywhere in a link (WHATWG URL §4.4), as urlsplit does
 

@@ -1,6 +1,6 @@
 """Link prefixes, `https://host/` as a page spells them, and their replacements. Pure.
 
-The rest of a link stays octet by octet: percent-encodings, entities and escapes, in any charset.
+The rest of a link stays byte by byte: percent-encodings, entities and escapes, in any charset.
 """
 
 import re
@@ -19,7 +19,7 @@ _REMEMBERED = 100  # arbitrary: a page names one or two hosts
 def unchanged(links: PageLinks) -> bytes:
     """A pattern of links that need no rewriting: relative, or to a host that the Connector does not declare.
 
-    Example: it matches the begin of `../foo-1.zip`, `/packages/foo-1.zip` and `https://elsewhere/foo-1.zip`,
+    Example: it matches the start of `../foo-1.zip`, `/packages/foo-1.zip` and `https://elsewhere/foo-1.zip`,
     but not of `//host/foo-1.zip`. In a page that was redirected, it matches no relative link.
     """
     hosts = b"|".join(re.escape(origin.host.encode()) for origin in links.origins)
@@ -56,19 +56,19 @@ class Swap(NamedTuple):
     Example: `https://r/` becomes `/`. The key and prefix of a plain link, and the bare key of any other link,
     become `href="/`:
 
-        <a href="https://r/a.zip">    plain: `href="https://r/` becomes `href="/`, 9 octets shorter
-        <a href='https://r/b.zip'>    another spelling: `href` becomes `href="/`, 3 octets longer
+        <a href="https://r/a.zip">    plain: `href="https://r/` becomes `href="/`, 9 bytes shorter
+        <a href='https://r/b.zip'>    another spelling: `href` becomes `href="/`, 3 bytes longer
 
-    Two plain links would save 18 octets, and these two links save 6. So the result is thrown away, and the
+    Two plain links would save 18 bytes, and these two links save 6. So the result is thrown away, and the
     caller looks at each tag.
     """
 
     plain: bytes
-    """Begin of a plain link, with its key: the swap is tried if the first link of a piece begins so"""
+    """Start of a plain link, with its key: the swap is tried if the first link of a piece starts like this"""
     pattern: re.Pattern[bytes]
     replacement: bytes
     saved: int
-    """Octets that a plain link loses, at least 1"""
+    """Bytes that a plain link loses, at least 1"""
 
     @classmethod
     def of(cls, *, before: bytes, key: bytes, between: bytes, prefix: bytes, new: bytes) -> "Swap":

@@ -1,7 +1,7 @@
 """Answers of our own: the status of each error, and the places of its sentence. Pure.
 
-The sentence stands in the reason phrase, the body and the log: uv prints the reason phrase, twine the body,
-and pip neither for an index page.
+The sentence stands in the reason phrase, the body and the log. uv prints the reason phrase, and twine the
+body. For an index page, pip prints neither.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from sidecar.errors import (
 from sidecar.http.http1 import Headers, render_response
 
 _PHRASE_LIMIT = 400
-"""Octets; a status line stays well below the limits of clients (urllib3: 64 KiB, hyper: 400 KiB)"""
+"""Bytes; a status line stays well below the limits of clients (urllib3: 64 KiB, hyper: 400 KiB)"""
 
 BROKER_RETRY_SECONDS = 5
 """pip asks six times, and each request waits for a grant too (`life.PATIENCE_SECONDS`): together that

@@ -20,11 +20,11 @@ _SHOWN = 5
 class Patterns:
     """A list of patterns (`contract.grant.PACKAGE_PATTERN`).
 
-    A bit of the state is set if some begin of its pattern matches the characters so far. Example, for the
-    list `a*`, `b?`:
+    Each bit of the state stands for a prefix of a pattern. It is set if this prefix matches the characters so
+    far. Example, for the list `a*`, `b?`:
 
         bit         0      1        2      3      4
-        matched     ``     `a*`     ``     `b`    `b?`
+        prefix      ``     `a*`     ``     `b`    `b?`
         set by             a               b      any character
         stays set          always
         an end             yes                    yes

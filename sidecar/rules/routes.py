@@ -69,7 +69,7 @@ class Layout(NamedTuple):
     mark: bytes
     """Marks the ETags of pages. It differs if links are rewritten in another way"""
     declared_prefix: str
-    """The begin of the index's path that `check_target` would refuse, if the Connector did not declare it.
+    """A prefix of the index's path that `check_target` would refuse, if the Connector did not declare it.
     Example: `/api/v4/projects/group%2Fproject` of GitLab. Mostly empty"""
 
     @classmethod
@@ -120,7 +120,7 @@ def route(method: str, target: str, layout: Layout) -> Route:
 
 
 def _refused_prefix(index_path: str) -> str:
-    """The begin of a path up to its last segment that `check_target` would refuse."""
+    """The prefix of a path that ends with the last segment that `check_target` would refuse."""
     segments = index_path.split("/")
     while segments and (not segments[-1] or _PATH.fullmatch(f"/{segments[-1]}")):
         segments.pop()
@@ -130,7 +130,7 @@ def _refused_prefix(index_path: str) -> str:
 def check_target(path: str, query: str) -> None:
     """Refuse an address that some servers read in another way than others."""
     if len(path) + len(query) > _TARGET_LIMIT:
-        raise Refusal(414, Code.TARGET_TOO_LONG, f"the address is longer than {_TARGET_LIMIT} octets")
+        raise Refusal(414, Code.TARGET_TOO_LONG, f"the address is longer than {_TARGET_LIMIT} bytes")
     is_plain = _PATH.fullmatch(path) and (not query or _QUERY.fullmatch(query))
     if not is_plain or ("%" in path and not _is_utf8(path)):
         raise Refusal(

@@ -16,6 +16,8 @@ from collections import deque
 from collections.abc import Coroutine, Generator
 from typing import Protocol
 
+from sidecar.sockets.watches import Watches
+
 _EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 
 
@@ -45,7 +47,7 @@ class Loop:
         """Seconds, as of the last poll: waits need no further call of the clock"""
         self.current: Task
         """The task whose turn it is. Read it only within a task: not in `on_events`, and not before `run`"""
-        self._epoll = select.epoll()
+        self._watches = Watches()
         self._sources: dict[int, Source] = {}
         self._tasks: set[Task] = set()
         self._queue: deque[Task] = deque()
@@ -53,20 +55,21 @@ class Loop:
         self._is_stopped = False
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._woken: deque[Task] = deque()
-        self._epoll.register(self._bell, select.EPOLLIN)
+        self._watches.add(self._bell, select.EPOLLIN)
 
     def register(self, descriptor: int, source: Source, events: int = _EVENTS) -> None:
-        """Raises OSError if the kernel has no room for it."""
-        self._epoll.register(descriptor, events)
+        """Raises OSError if the kernel cannot watch it."""
+        self._watches.add(descriptor, events)
         self._sources[descriptor] = source
 
     def unregister(self, descriptor: int) -> None:
         """Ignore its events from now on; it stays open."""
-        self._epoll.unregister(descriptor)
+        self._watches.remove(descriptor)
         self._sources.pop(descriptor, None)
 
     def forget(self, descriptor: int) -> None:
-        """Call this before the descriptor is closed, which removes it from epoll too."""
+        """Call this before the descriptor is closed."""
+        self._watches.forget(descriptor)
         self._sources.pop(descriptor, None)
 
     def spawn(self, coroutine: Coroutine[None, None, None]) -> Task:
@@ -113,7 +116,7 @@ class Loop:
     def _look(self) -> None:
         """Poll for events, and hand them to their sources. Does not wait while tasks are ready."""
         timeout = 0.0 if self._queue else max(0.0, self._sweep_at - time.monotonic())
-        events = self._epoll.poll(None if timeout == math.inf else timeout)
+        events = self._watches.look(None if timeout == math.inf else timeout)
         self.now = time.monotonic()
         # All sources are looked up first. Example: an event evicts the connection with descriptor 7, the next
         # accepts a client, which becomes the new 7. An event of the old 7 must not reach the new 7.

@@ -1,6 +1,5 @@
 """The process `broker`: grants, and beside them the certificates and the Connectors' status."""
 
-import asyncio
 from collections.abc import Mapping
 
 from webhook import names
@@ -15,7 +14,7 @@ from webhook.cluster.lookups import KubernetesCluster
 from webhook.server import broker, logs
 from webhook.server.serving import serve
 from webhook.server.settings import ProcessSettings, from_environment
-from webhook.server.tasks import done_before, stop_on_signals, together
+from webhook.server.tasks import done_before, run, stop_on_signals, together
 from webhook.status.connector_trim import spec_and_status
 from webhook.status.controller import Controller
 from webhook.status.lease import Lease
@@ -29,7 +28,7 @@ def run_broker(environment: Mapping[str, str]) -> None:
     """Serve grants, keep certificates and, on one replica, Connectors' status, until SIGTERM."""
     chosen = from_environment(environment, port=PORT, tls_directory=TLS_DIRECTORY)
     logs.set_up(chosen.log_level)
-    asyncio.run(_broker(chosen, environment))
+    run(_broker(chosen, environment))
 
 
 async def _broker(chosen: ProcessSettings, environment: Mapping[str, str]) -> None:

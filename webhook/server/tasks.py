@@ -1,11 +1,27 @@
 """Tasks of a process that end together, and in order on SIGTERM."""
 
 import asyncio
+import selectors
 import signal
 from collections.abc import Coroutine
 from typing import Any
 
 Task = Coroutine[Any, Any, None]
+
+
+def run(main: Task) -> None:
+    """Run a process of the product until its main coroutine ends.
+
+    The loop waits by poll(2). The kernel bounds the watches of epoll(7) for each user id on a machine, and
+    any Pod may choose our user id and take all of them. At the 768 connections that `limits.doors` admits, a
+    wait takes some 0.1 ms longer than by epoll.
+    """
+    with asyncio.Runner(loop_factory=_make_loop) as runner:
+        runner.run(main)
+
+
+def _make_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.SelectorEventLoop(selectors.PollSelector())
 
 
 def stop_on_signals() -> asyncio.Event:

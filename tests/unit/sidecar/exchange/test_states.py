@@ -128,6 +128,18 @@ def perform(play: Play, head: RequestHead | None = None) -> None:
         run(loop, performs())
 
 
+def test_a_request_without_content_gets_no_100_continue() -> None:
+    """It would wait for nothing, and the connection can be used again."""
+
+    async def play(scene: Scene) -> None:
+        assert await scene.read() == b""
+        await scene.exchange.answer(BUSY)
+        assert scene.client.recv(100).startswith(b"HTTP/1.1 503 ")
+        assert scene.exchange.keeps_connection
+
+    perform(play, RequestHead("POST", "/", "1.1", [(b"expect", b"100-continue")], 0))
+
+
 def test_a_response_that_ended_keeps_the_connection() -> None:
     async def play(scene: Scene) -> None:
         scene.begin()

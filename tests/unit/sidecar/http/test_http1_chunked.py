@@ -97,7 +97,7 @@ def test_what_frames_a_chunked_body_is_bounded_as_a_head_is(bomb: bytes, piece: 
     """Regression: a trailer without end filled the memory, and each octet cost more than the one before."""
     reader = ChunkedReader(is_request=True)
     reader.feed(bomb)
-    with pytest.raises(MalformedHead, match="32768 octets between two"):
+    with pytest.raises(MalformedHead, match="32768 bytes between two"):
         list(map(reader.feed, [b"a" * piece] * (HEAD_LIMIT // piece + 1)))
 
 

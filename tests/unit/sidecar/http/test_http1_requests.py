@@ -170,7 +170,7 @@ def test_the_longest_head_is_taken_whatever_follows_it() -> None:
 def test_a_longer_head_is_too_long_however_it_comes(piece: int) -> None:
     raw = _head_of(HEAD_LIMIT + 1)
     reader = RequestReader()
-    with pytest.raises(MalformedHead, match="longer than 32768 octets") as caught:
+    with pytest.raises(MalformedHead, match="longer than 32768 bytes") as caught:
         feed(reader, [raw[at : at + piece] for at in range(0, len(raw), piece)])
     assert caught.value.is_too_long
 
