@@ -53,7 +53,7 @@ def test_a_registry_that_refuses_everything_for_four_seconds_serves_again(
         said = explain(installed, namespace, "worker").stdout
     assert seconds_until_served(installed, namespace, 15) < 15 + INSTALL_SECONDS
     assert "credential-rests" in said, said
-    assert "tried again by itself" in said, said
+    assert "tries it again by itself" in said, said
     assert installs(installed, namespace, "hello-dependent")
     told = {one["reason"] for one in installed.list("events", namespace)}
     assert told & {"RequestRefused", "CredentialRests"}, told
