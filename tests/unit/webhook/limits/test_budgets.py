@@ -45,7 +45,8 @@ DENSE = {
 
 @pytest.mark.parametrize("name", DENSE)
 def test_the_estimate_is_never_below_what_python_takes(name: str) -> None:
-    assert taken_bytes(DENSE[name]) <= parsed_bytes(DENSE[name]) + TOLERANCE_BYTES
+    # the least of three: what a thread of another test allocates meanwhile is traced as well
+    assert min(taken_bytes(DENSE[name]) for _ in range(3)) <= parsed_bytes(DENSE[name]) + TOLERANCE_BYTES
 
 
 @settings(max_examples=200, deadline=None)
