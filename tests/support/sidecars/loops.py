@@ -71,3 +71,12 @@ def run(loop: Loop, *coroutines: Coroutine[None, None, None]) -> None:
 
 def wire_of(loop: Loop, sock: socket.socket) -> Wire:
     return Wire(sock, loop, loop.current)
+
+
+def close_wires(loop: Loop) -> None:
+    """For a loop that has ended, which leaves its connections open.
+
+    Threads of the proxy hold them for some seconds more. Then the collector would warn of them, in any test.
+    """
+    for wire in [source for source in loop._sources.values() if isinstance(source, Wire)]:
+        wire.close()

@@ -16,6 +16,7 @@ from sidecar.log import Log
 from sidecar.sockets.loop import Loop
 from sidecar.sockets.threads import Threads
 from support.servers.registry import PATIENCE_SECONDS, Registry
+from support.sidecars.loops import close_wires
 from support.sidecars.running import CONNECTOR, free_port, grant
 
 ProxyKind = Callable[[str, int, Grants, Attempts, Upstream, Log], Proxy]
@@ -30,7 +31,7 @@ def serving(
     kind: ProxyKind = Proxy,
     log: Log | None = None,
 ) -> Iterator[http.client.HTTPConnection]:
-    """A client of the proxy. Registry and client must not keep connections: a loop that ends closes none."""
+    """A client of the proxy."""
     sock = listener or listen(Listener(CONNECTOR, free_port()))
     port = sock.getsockname()[1]
     document = grant(registry, ca=None)
@@ -49,3 +50,4 @@ def serving(
         loop.stop()
         thread.join(PATIENCE_SECONDS)
         sock.close()
+        close_wires(loop)

@@ -16,10 +16,10 @@ from sidecar.grants.store import Grants
 from sidecar.log import Log
 from sidecar.sockets.loop import Loop
 from sidecar.sockets.threads import Threads
-from sidecar.sockets.wire import Wire
 from support.servers.registry import PATIENCE_SECONDS, Registry
 from support.sidecars.forms import FORM, TYPE
 from support.sidecars.grant_stores import Clock
+from support.sidecars.loops import close_wires
 from support.sidecars.running import CONNECTOR, Reply, ask_once, free_port, grant
 
 
@@ -65,6 +65,5 @@ def virtual_proxy(registry: Registry, **changes: object) -> Iterator[VirtualProx
         for task in loop._tasks:
             if inspect.getcoroutinestate(task.coroutine) == inspect.CORO_CREATED:
                 task.coroutine.close()  # else Python warns that nobody awaited it
-        for wire in [one for one in loop._sources.values() if isinstance(one, Wire)]:
-            wire.close()
+        close_wires(loop)
         sock.close()
