@@ -7,6 +7,7 @@ A page is cut before a brace, or behind a text in a long list (PEP 700 `versions
 brace. A link that has no plain prefix and a brace in its path stays: the proxy refuses such a path anyway.
 """
 
+import contextlib
 import json
 import re
 
@@ -36,6 +37,7 @@ class JsonLinks:
     def __init__(self, links: PageLinks) -> None:
         self._links = links
         self._prefixes = Prefixes(links)
+        self._remembers = links.remembers
         # a link that the fast path of `last` cannot judge: another spelling, or perhaps in need of rewriting
         self._odd = re.compile(rb'url"(?:(?<!"url")|(?!: ?"%b))' % unchanged(links))
         self._swaps = [
@@ -57,7 +59,7 @@ class JsonLinks:
         return self.last(held[:cut]), held[cut:]
 
     def last(self, piece: bytes) -> bytes:
-        if b"\\" not in piece:
+        if b"\\" not in piece and not self._links.is_thorough:
             ready = swapped(piece, piece.find(b'"url":'), self._swaps, self._odd)
             if ready is not None:  # memchr looks for the `v`, and most pages have none
                 has_provenance = b"v" in piece and b'"provenance"' in piece
@@ -67,6 +69,16 @@ class JsonLinks:
         return piece
 
     def _rewritten(self, link: re.Match[bytes]) -> bytes:
+        new = self._replaced(link)
+        if self._remembers:
+            value = new[len(link["start"]) - 1 :]
+            if link["prefix"]:  # the rest of the link follows the match
+                value += link.string[link.end() : link.string.find(b'"', link.end()) + 1]
+            with contextlib.suppress(ValueError):
+                self._links.remember(json.loads(value, strict=False))
+        return new
+
+    def _replaced(self, link: re.Match[bytes]) -> bytes:
         start, prefix, text = link.groups()
         is_url = link.re in (_LINKS[0], _ESCAPED_LINKS[0])
         if prefix:

@@ -13,18 +13,35 @@ SAFE = rb"(?![/\\&\s])"
 """A prefix ends before this. A second slash would name a host. So would characters that clients turn into a
 slash or drop: a backslash (WHATWG URL), an entity, a blank"""
 _RELATIVE = rb"""\.\.?/|/%b|[\w.+~-]+["/#?%%]""" % SAFE
+_BELOW = rb"""(?:\.\./){%d,%d}(?!\.\.?/)[\w.+~-]+["/#?%%]"""
 _REMEMBERED = 100  # arbitrary: a page names one or two hosts
 
 
 def unchanged(links: PageLinks) -> bytes:
-    """A pattern of links that need no rewriting: relative, or to a host that the Connector does not declare.
+    """A pattern of links that need no rewriting and no place in the memory of listed files.
 
+    These are relative links within the Connector's address, and links to hosts that it does not declare.
     Example: it matches the start of `../foo-1.zip`, `/packages/foo-1.zip` and `https://elsewhere/foo-1.zip`,
     but not of `//host/foo-1.zip`. In a page that was redirected, it matches no relative link.
     """
     hosts = b"|".join(re.escape(origin.host.encode()) for origin in links.origins)
     undeclared = rb"https?://(?!(?:%b)/)[a-z0-9.-]+/" % hosts
-    return b"(?:%b)" % (undeclared if links.has_moved else undeclared + b"|" + _RELATIVE)
+    return b"(?:%b)" % (undeclared if links.has_moved else undeclared + b"|" + _relative(links))
+
+
+def _relative(links: PageLinks) -> bytes:
+    """Relative links that stay in scope, by their start.
+
+    Example: on the page /repo/simple/foo/ of a Connector with the address https://r/repo, these begin with
+    `/repo/`, or climb two folders at most.
+    """
+    if links.layout.is_whole_origin:
+        return _RELATIVE
+    starts = [rb"%b%b" % (re.escape(scope.encode()), SAFE) for scope in links.layout.scopes]
+    depth = links.depth
+    if depth is not None:
+        starts.append(_BELOW % (0, depth))
+    return b"|".join(starts)
 
 
 class Prefixes:
