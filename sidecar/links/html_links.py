@@ -8,7 +8,6 @@ costs ten times as much, and drops unknown parts.
 """
 
 import re
-from urllib.parse import urljoin
 
 from sidecar.links.page_links import CARRY_LIMIT, PageLinks
 from sidecar.links.prefixes import SAFE, Prefixes, Swap, swapped, unchanged
@@ -167,7 +166,7 @@ class HtmlLinks:
         if tag["name"].lower() != b"a" or _HOME.search(tag["attributes"]):
             return
         link = _unescape(value.decode("ascii", "surrogateescape")).strip("\"' \t\r\n")
-        self._links.remember(link if self._client_base is None else urljoin(self._client_base, link))
+        self._links.remember(link, self._client_base)
 
     def _whole(self, link: str, *, is_href: bool) -> str:
         must_be_absolute = not is_href or self._leads_elsewhere

@@ -64,10 +64,13 @@ class PageLinks(NamedTuple):
             default=None,
         )
 
-    def remember(self, link: str) -> None:
-        """Take note of a link, as the client sees it, if no other rule lets the client have the file."""
+    def remember(self, link: str, base: str | None = None) -> None:
+        """Take note of a link, as the client sees it, if no other rule lets the client have the file.
+
+        `base`: of the page, as the client sees it.
+        """
         try:
-            absolute = urljoin(self.local + target_of(self.requested_url), link)
+            absolute = _joined(base or self.local + target_of(self.requested_url), link)
             if not absolute.startswith(f"{self.local}/"):
                 return
             target = absolute[len(self.local) :].partition("#")[0]
@@ -130,6 +133,14 @@ class PageLinks(NamedTuple):
         foreign = self.layout.foreign.values()
         own = {f"{self.layout.own}{scope}".encode(): scope.encode() for scope in self.layout.scopes}
         return own | {f"{origin}/".encode(): f"{self._local_prefix(origin)}/".encode() for origin in foreign}
+
+
+def _joined(base: str, link: str) -> str:
+    """As `urljoin`, which drops the empty segments of relative links; uv keeps them (RFC 3986 §5.2)."""
+    parts = urlsplit(link)
+    if not parts.scheme and not parts.netloc and parts.path and not link.startswith("/"):
+        link = urlsplit(base).path.rpartition("/")[0] + "/" + link
+    return urljoin(base, link)
 
 
 def _from_the_path_on(link: str, absolute: SplitResult) -> str:
