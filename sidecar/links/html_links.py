@@ -10,7 +10,7 @@ costs ten times as much, and drops unknown parts.
 import re
 
 from sidecar.links.page_links import CARRY_LIMIT, PageLinks
-from sidecar.links.prefixes import SAFE, Prefixes, Swap, swapped, unchanged
+from sidecar.links.prefixes import SAFE, Prefixes, Shortcut, Swap, outside, unchanged
 
 _ANCHOR = b'<a href="'
 _REREAD_LIMIT = 64 * 1024  # bytes that may be read again with each piece
@@ -52,6 +52,7 @@ _LINK = re.compile(
     `" `            data-provenance         /z
 """
 _PREFIX = re.compile(rb"\s*((?:https?:)?//[^\s/?#&\\]+/)" + SAFE, re.IGNORECASE)
+_REL = re.compile(rb"\brel\b", re.IGNORECASE)
 _HOME = re.compile(rb"""(?i:\brel\s*=\s*(?:"[^"]*|'[^']*|)\b(?:homepage|download)\b)""")
 """Links that old indexes took from the metadata of a package, whose author chose them (PEP 438)"""
 _NEITHER_ASCII_NOR_BYTE = re.compile("[^\x00-\x7f\udc80-\udcff]")
@@ -75,6 +76,10 @@ class HtmlLinks:
         self._links = links
         self._prefixes = Prefixes(links)
         self._remembers = links.remembers
+        self._shortcut = _shortcut(links, is_scoped=False)
+        if self._remembers:
+            self._scoped = _shortcut(links, is_scoped=True)
+            self._outside = re.compile(_ANCHOR + outside(links))
         self._enough = 0
         """Bytes to collect before an open tag is read again"""
         self._has_base = False
@@ -82,12 +87,6 @@ class HtmlLinks:
         self._client_base: str | None = None
         """The base that the client sees, if the page has any"""
         self._leads_elsewhere = False  # the base is of a host that the Connector does not declare
-        # a link that `_all_plain` cannot judge: not written as `<a href="`, or perhaps in need of rewriting
-        self._odd = re.compile(rb'href(?:(?<!<a href)|(?!="%b))' % unchanged(links))
-        self._swaps = [
-            Swap.of(before=b"<a ", key=b"href", between=b'="', prefix=prefix, new=new)
-            for prefix, new in links.prefixes().items()
-        ]
 
     def step(self, held: bytes, piece: bytes) -> tuple[bytes, bytes]:
         """Take the bytes held back and a piece. Return the bytes that are ready, and the bytes to hold."""
@@ -119,8 +118,18 @@ class HtmlLinks:
             return None
         if any(letter in piece and name.search(piece) for letter, name in _ODD_LETTERS.items()):
             return None
-        odd = None if self._base_url else self._odd
-        return swapped(piece, piece.find(_ANCHOR), self._swaps, odd)
+        at = piece.find(_ANCHOR)
+        if self._remembers:
+            ready = None if self._has_base else self._scoped.apply(piece, at)
+            if ready is not None:  # nothing to remember
+                return ready
+            if self._has_base or _REL.search(piece):
+                return None
+        ready = self._shortcut.apply(piece, at, judges=self._base_url is None)
+        if self._remembers and ready is not None:
+            for link in self._outside.findall(ready):
+                self._links.remember(_unescape(link.decode("ascii", "surrogateescape")).strip())
+        return ready
 
     def _by_tags(self, data: bytes) -> tuple[bytes, bytes]:
         """Rewrite each link of the complete tags. Return them and the open tag at the end."""
@@ -180,6 +189,19 @@ class HtmlLinks:
             self._base_url, self._leads_elsewhere = self._links.base_for(link)
             self._client_base = new
         return new
+
+
+def _shortcut(links: PageLinks, *, is_scoped: bool) -> Shortcut:
+    """For links that are written as `<a href="`."""
+    odd = re.compile(rb'href(?:(?<!<a href)|(?!="%b))' % unchanged(links, is_scoped=is_scoped))
+    prefixes = links.prefixes(is_scoped=is_scoped).items()
+    return Shortcut(
+        [
+            Swap.of(before=b"<a ", key=b"href", between=b'="', prefix=prefix, new=new)
+            for prefix, new in prefixes
+        ],
+        odd,
+    )
 
 
 def _unescape(text: str) -> str:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from sidecar.http.origins import Origin, origin_of, target_of
+from sidecar.rules.filenames import may_be_archive
 from sidecar.rules.layout import Layout
 from sidecar.rules.routes import FOREIGN, is_notable
 
@@ -69,6 +70,8 @@ class PageLinks(NamedTuple):
 
         `base`: of the page, as the client sees it.
         """
+        if not may_be_archive(link):
+            return
         try:
             absolute = _joined(base or self.local + target_of(self.requested_url), link)
             if not absolute.startswith(f"{self.local}/"):
@@ -128,15 +131,17 @@ class PageLinks(NamedTuple):
         """The origins whose links lead through the proxy."""
         return [self.layout.origin, *self.layout.foreign.values()]
 
-    def prefixes(self) -> Mapping[bytes, bytes]:
-        """The prefixes of nearly all absolute links, in scope → their replacements."""
-        foreign = self.layout.foreign.values()
-        own = {f"{self.layout.own}{scope}".encode(): scope.encode() for scope in self.layout.scopes}
-        return own | {f"{origin}/".encode(): f"{self._local_prefix(origin)}/".encode() for origin in foreign}
+    def prefixes(self, *, is_scoped: bool = False) -> Mapping[bytes, bytes]:
+        """The prefixes of nearly all absolute links → their replacements. `is_scoped`: of links in scope."""
+        if is_scoped:
+            return {f"{self.layout.own}{scope}".encode(): scope.encode() for scope in self.layout.scopes}
+        return {f"{origin}/".encode(): f"{self._local_prefix(origin)}/".encode() for origin in self.origins}
 
 
 def _joined(base: str, link: str) -> str:
     """As `urljoin`, which drops the empty segments of relative links; uv keeps them (RFC 3986 §5.2)."""
+    if link.startswith("/") and "/." not in link and not link.startswith("//"):
+        return base[: base.index("/", len("https://"))] + link
     parts = urlsplit(link)
     if not parts.scheme and not parts.netloc and parts.path and not link.startswith("/"):
         link = urlsplit(base).path.rpartition("/")[0] + "/" + link

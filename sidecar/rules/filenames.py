@@ -21,6 +21,7 @@ _ARCHIVES = (
 )
 """Endings of what pip and uv install, and of what older clients did"""
 _COMPANIONS = (".metadata", ".provenance", ".asc")  # PEP 658, PEP 740, old signatures
+_ENDINGS = (*_ARCHIVES, *_COMPANIONS, "/provenance")
 _PROJECT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")  # PEP 508
 _BEFORE_VERSION = re.compile(r"-(?=[vV]?[0-9])")
 _NAME_LIMIT = 512  # arbitrary; the longest name on the public index is below 250
@@ -78,6 +79,12 @@ def normalise(name: str) -> str:
     while "--" in dashed:
         dashed = dashed.replace("--", "-")
     return dashed
+
+
+def may_be_archive(link: str) -> bool:
+    """Whether a link may lead to an archive or its companion. Quick: it is asked for each link of a page."""
+    path = link.partition("#")[0].partition("?")[0]
+    return path.lower().endswith(_ENDINGS) or "%" in path
 
 
 def archive_of(path: str) -> str | None:

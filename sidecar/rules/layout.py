@@ -51,7 +51,7 @@ class Layout(NamedTuple):
         return cls(
             origin=own,
             index_path=index.path,
-            scopes=tuple(dict.fromkeys((address, index.path, *declared))),
+            scopes=_widest((address, index.path, *declared)),
             declared=declared,
             upload_url=grant.upload_url,
             foreign=foreign,
@@ -74,6 +74,15 @@ class Layout(NamedTuple):
     def trusts(self, origin: Origin) -> bool:
         """Whether the Connector itself declares this origin."""
         return origin == self.origin or origin in self.foreign.values()
+
+
+def _widest(prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    """The prefixes that lie below no other."""
+    return tuple(
+        prefix
+        for prefix in dict.fromkeys(prefixes)
+        if not any(prefix.startswith(other) for other in prefixes if other != prefix)
+    )
 
 
 def _path_below(url: str, own: Origin) -> str | None:

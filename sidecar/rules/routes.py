@@ -68,6 +68,10 @@ def route(method: str, target: str, layout: Layout) -> Route:
 def is_notable(target: str, layout: Layout) -> bool:
     """Whether a link to an archive has to be remembered, because no other rule lets it pass."""
     path, question, query = target.partition("?")
+    if not path.startswith((*layout.scopes, FOREIGN)) and is_plain(
+        path, query
+    ):  # nearly all that are notable
+        return archive_of(path) is not None
     if archive_of(path) is None or not is_harmless(path, query):
         return False
     try:

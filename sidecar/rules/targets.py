@@ -26,6 +26,8 @@ _PATH = re.compile(
 _QUERY = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]++|%[0-9A-Fa-f]{2})*+")
 _LIMIT = 4096  # half of what nginx takes for a request line
 
+_UNRESERVED = re.compile(r"(?:/[A-Za-z0-9._~-]++)++")
+"""Paths that have a single spelling: most"""
 _UNSAFE = re.compile(r"[\\#]|[^!-~]|%(?:[01]|7[Ff]|5[Cc]|(?![0-9A-Fa-f]{2}))")
 """What no listed path may have: a backslash, a fragment, a blank, a control, a lone percent sign"""
 _OVERLONG = re.compile(rb"[\xc0\xc1]|\xe0[\x80-\x9f]|\xf0[\x80-\x8f]")
@@ -61,6 +63,8 @@ def canonical(target: str) -> str:
     pip escapes `[`, uv does not; pip drops empty segments of a relative link. An encoded slash stays apart
     from a slash, so no other file has the same spelling.
     """
+    if _UNRESERVED.fullmatch(target):
+        return target[1:] + "?"
     path, _, query = target.partition("?")
     return "/".join(_respelled(segment) for segment in path.split("/") if segment) + "?" + _respelled(query)
 
