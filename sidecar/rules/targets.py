@@ -49,6 +49,8 @@ def is_harmless(path: str, query: str) -> bool:
     The registry vouches for brackets, empty segments and encoded slashes. A path that climbs stays refused,
     however it is spelled: the author of a package may have a say in a link.
     """
+    if not path.startswith("/") or path.startswith("//"):  # of another host, to some parsers
+        return False
     if _UNSAFE.search(path) or _UNSAFE.search(query) or _OVERLONG.search(unquote_to_bytes(path)):
         return False
     decoded = unquote(unquote(path))  # some servers decode twice

@@ -46,6 +46,7 @@ def test_other_files_stay_other_files(one: str, other: str) -> None:
         *("/a/../x.zip", "/a/./x.zip", "/a/%2e%2e/x.zip", "/a/%2E./x.zip", "/a/%252e%252e/x.zip"),
         *("/a/..;v=1/x.zip", "/a/%2e%2e%3bv/x.zip", "/a/..%2fx.zip", "/a/%2e%2e%2fx.zip"),
         *("/a%5cb.zip", "/a\\b.zip", "/a%255cb.zip", "/a%00.zip", "/a%0d%0a.zip", "/a b.zip", "/a#b.zip"),
+        *("//a/x.zip", "http://a/x.zip", "x.zip", ""),
         *("/%c0%ae%c0%ae/x.zip", "/%e0%80%ae/x.zip", "/%f0%80%80%ae/x.zip", "/a%.zip", "/a%2.zip"),
     ],
 )
