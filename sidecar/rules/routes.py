@@ -58,7 +58,8 @@ def route(method: str, target: str, layout: Layout) -> Route:
         )
     query = question + query
     chosen = _unlisted(path, query, layout) if plain else None
-    if chosen is None:
+    is_alias = chosen is not None and chosen.action == "redirect"
+    if chosen is None or (is_alias and _is_listed(path, query, layout)):
         chosen = _listed(path, query, layout, is_plain=plain)
     if layout.policy is not None and (chosen.package or chosen.file):
         layout.policy.check(_projects(chosen))
@@ -68,11 +69,12 @@ def route(method: str, target: str, layout: Layout) -> Route:
 def is_notable(target: str, layout: Layout) -> bool:
     """Whether a link to an archive has to be remembered, because no other rule lets it pass."""
     path, question, query = target.partition("?")
-    if not path.startswith((*layout.scopes, FOREIGN)) and is_plain(
-        path, query
-    ):  # nearly all that are notable
-        return archive_of(path) is not None
-    if archive_of(path) is None or not is_harmless(path, query):
+    if archive_of(path) is None:
+        return False
+    is_outside = not path.startswith((*layout.scopes, FOREIGN))
+    if is_outside and is_plain(path, query):  # nearly all that are notable
+        return True
+    if not is_harmless(path, query):
         return False
     try:
         return not is_plain(path, query) or _unlisted(path, question + query, layout) is None
@@ -131,9 +133,8 @@ def _listed(path: str, query: str, layout: Layout, *, is_plain: bool) -> Route:
         raise NotListed(refusal.status, refusal.code, refusal.sentence, projects)
     if layout.policy is not None and not projects:
         raise _nameless()
-    return Route(
-        "file", f"{origin}{rest}{query}", projects[0] if projects else "", unquote(named_segment(path))
-    )
+    url = f"{origin}{rest}{query}"
+    return Route("file", url, projects[0] if projects else "", unquote(named_segment(path)))
 
 
 def _is_listed(path: str, query: str, layout: Layout) -> bool:

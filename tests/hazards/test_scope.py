@@ -135,6 +135,7 @@ def test_a_page_of_somebody_else_vouches_for_nothing(registry: Registry, scoped:
         "/repository/all/f/foo-1.0-py3-none-any-x86_64_v3.whl",
         "/repository/all/f/foo-1.0-variants.json",
         "/elsewhere/a%25b/foo-1.0.tar.gz",
+        "/elsewhere/foo-1.0-py3-none-any.whl",
         "/elsewhere/foo-1.0.tar.gz?sig=a%2Fb",
     ],
 )
@@ -152,6 +153,13 @@ def test_a_listed_archive_may_have_any_path_and_ending(
         AUTHORIZATION,
     )
     assert scoped.ask("HEAD", path).status == 200
+
+
+def test_a_listed_file_at_the_path_of_the_alias_is_that_file(registry: Registry, scoped: Sidecar) -> None:
+    registry.on(PAGE, html("/simple/files/foo-1.0.zip"))
+    assert scoped.get("/simple/files/foo-1.0.zip").status == 302
+    assert scoped.get(PAGE).status == 200
+    assert scoped.get("/simple/files/foo-1.0.zip").body == b"file"
 
 
 def test_pip_and_uv_spell_a_listed_path_in_their_own_ways(registry: Registry, scoped: Sidecar) -> None:
