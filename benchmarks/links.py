@@ -6,7 +6,7 @@ from time import process_time
 from benchmarks.content import PAGE_LINKS, long_page
 from sidecar.contract.grant import Grant
 from sidecar.links.rewriting import PageLinks, PageRewriter
-from sidecar.rules.routes import Layout
+from sidecar.rules.layout import Layout
 
 REGISTRY = "https://127.0.0.1:8443"
 PAGE = REGISTRY + "/simple/many/"

@@ -2,6 +2,7 @@
 
 SidecarError
 ├── Refusal            an answer of our own to the client: status, stable code, sentence
+│   ├── NotListed          a file that may be served once a page of the index lists it
 │   ├── CredentialRefused  the registry said 401 to the credential and there is no newer one
 │   └── CredentialRenewed  there is a newer one, and the upload must be sent once more
 ├── ClientGone         the client closed or broke its connection; there is no one to answer
@@ -32,6 +33,7 @@ IllegalEvent       an event that the state of an exchange does not allow
 """
 
 import math
+from collections.abc import Sequence
 
 from sidecar.contract.words import Code
 
@@ -50,6 +52,15 @@ class Refusal(SidecarError):
         self.sentence = sentence
         self.retry_after = retry_after
         """Seconds"""
+
+
+class NotListed(Refusal):
+    """No page that this process has read lists the file. The page of one of `projects` may."""
+
+    def __init__(self, status: int, code: str, sentence: str, projects: Sequence[str]) -> None:
+        super().__init__(status, code, sentence)
+        self.projects = projects
+        """Normalised names that the file's name may begin with"""
 
 
 class CredentialRefused(Refusal):

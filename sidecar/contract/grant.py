@@ -58,6 +58,10 @@ class Grant(NamedTuple):
     """None: all packages. Only for a sidecar that `ENFORCES` it: an older sidecar ignores the field"""
     max_connections: int = MAX_CONNECTIONS
     """Requests at the registry at once. An older broker does not send it; an older sidecar has no limit"""
+    address: str | None = None
+    """Absolute URL of the Connector: the credential opens paths below it. An older broker does not send it"""
+    file_prefixes: tuple[str, ...] = ()
+    """URLs of the registry's own origin below which it serves files, with the credential"""
 
     def document(self) -> dict[str, Any]:
         """The JSON object on the wire. The only place where the password is revealed to be sent."""
@@ -74,6 +78,8 @@ class Grant(NamedTuple):
             "hardSeconds": self.hard_seconds,
             "brokerCa": list(self.broker_ca),
             "maxConnections": self.max_connections,
+            "address": self.address,
+            "filePrefixes": list(self.file_prefixes),
             **({"packages": self.packages._asdict()} if self.packages else {}),
         }
 
@@ -97,6 +103,8 @@ class Grant(NamedTuple):
                 broker_ca=tuple(_text(certificate) for certificate in fields["brokerCa"]),
                 packages=_packages(fields.get("packages")),
                 max_connections=_count(fields.get("maxConnections", MAX_CONNECTIONS)),
+                address=None if fields.get("address") is None else _url(fields["address"]),
+                file_prefixes=tuple(_url(prefix) for prefix in fields.get("filePrefixes", ())),
             )
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             # the cause could quote the document, which holds the password

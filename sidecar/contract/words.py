@@ -29,6 +29,7 @@ class Line:
     CANNOT_START = "cannot start"
     STOPPED = "stopped"
     REQUEST = "request"
+    PAGE_READ = "page read for a file that no page had listed"
     CREDENTIAL_ACCEPTED = "credential accepted again"
     CONNECTION_REFUSED = "connection refused"
     PEER_REFUSED = "connection of another user refused"

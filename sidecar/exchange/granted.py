@@ -1,20 +1,21 @@
 """The registry that a grant gives: where it is, and which URLs its credential may go to. Pure."""
 
 from sidecar.contract.grant import Grant
-from sidecar.errors import Refusal
 from sidecar.http.headers import basic_authorization
 from sidecar.http.origins import Origin, origin_of, target_of
-from sidecar.rules.routes import Layout, route
+from sidecar.rules.layout import Layout
+from sidecar.rules.listed import ListedFiles
+from sidecar.rules.routes import opens_redirect
 
 
 class GrantedRegistry:
-    """A registry as a grant describes it. Nothing changes it: each grant has its own."""
+    """A registry as a grant describes it. Each grant has its own; all share what pages have listed."""
 
     __slots__ = ("authorization", "grant", "layout", "prefix")
 
-    def __init__(self, grant: Grant) -> None:
+    def __init__(self, grant: Grant, listed: ListedFiles | None = None) -> None:
         self.grant = grant
-        self.layout = Layout.of(grant)
+        self.layout = Layout.of(grant, listed)
         self.authorization = basic_authorization(grant.credential)
         """For the registry's own origin"""
         self.prefix = f"{self.layout.origin}/"
@@ -26,15 +27,8 @@ class GrantedRegistry:
             return self.layout.origin, url[len(self.prefix) - 1 :]
         return origin_of(url), target_of(url)
 
-    def is_authorized(self, url: str) -> bool:
-        """Whether a request that follows a redirect to this URL carries the credential.
-
-        Only if a client could ask for the URL's path itself. The origin alone is not enough: through an open
-        redirect (Pulp has one by design) a Pod would read the registry's API.
-        """
+    def is_authorized(self, url: str, *, is_page: bool) -> bool:
+        """Whether a request that follows a redirect to this URL carries the credential."""
         if origin_of(url) != self.layout.origin:
             return False
-        try:
-            return route("GET", target_of(url), self.layout).action in ("index", "file")
-        except Refusal:
-            return False
+        return opens_redirect(target_of(url), self.layout, is_page=is_page)

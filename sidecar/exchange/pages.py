@@ -52,6 +52,24 @@ async def relay_page(
     upstream.release(response)
 
 
+async def read_page(exchange: Exchange, response: Response, upstream: Upstream, links: PageLinks) -> None:
+    """Read a page for its links alone, which `links` may remember."""
+    kind = page_kind(find(response.head.headers, b"content-type"))
+    if kind is None:
+        await upstream.discard_body(response)
+        return
+    rewriter = PageRewriter(links, is_json=kind == "json")
+    decoder = _decoder(find(response.head.headers, b"content-encoding"))
+    body = ResponseBody(exchange, response, _PIECE)
+    while view := await body.read():
+        for piece in decoder.feed(bytes(view)):
+            rewriter.feed(piece)
+            await exchange.wire.give_way()
+    decoder.finish()
+    rewriter.finish()
+    upstream.release(response)
+
+
 class _Identity:
     """A page that is not compressed."""
 

@@ -1,10 +1,11 @@
 """The proxy of one connector: takes a request, answers with the registry's response, writes a log line."""
 
 import time
+from typing import TYPE_CHECKING
 
 from sidecar.contract.grant import Grant
 from sidecar.contract.words import Code, Line
-from sidecar.errors import ClientGone, CredentialRenewed, SidecarError
+from sidecar.errors import ClientGone, CredentialRenewed, NotListed, SidecarError
 from sidecar.exchange.client import Exchange, host_names
 from sidecar.exchange.granted import GrantedRegistry
 from sidecar.exchange.relay import relay
@@ -14,8 +15,12 @@ from sidecar.grants.attempts import Attempts
 from sidecar.grants.store import Grants
 from sidecar.log import Log
 from sidecar.rules.answers import Answer, answer_of
+from sidecar.rules.listed import ListedFiles
 from sidecar.rules.routes import Route, route
 from sidecar.sockets.connections import closing_on_error
+
+if TYPE_CHECKING:
+    from sidecar.exchange.looks import Looks
 
 _REDIRECT = Answer(302, Code.REDIRECT, "the index is at the registry's own path")
 _USUAL_CODES = (None, Code.REDIRECT, Code.CLIENT_GONE)
@@ -38,6 +43,8 @@ class Proxy:
         self._visits = Visits(connector, grants, attempts, upstream)
         self._upstream = upstream
         self._registry: GrantedRegistry | None = None
+        self._listed = ListedFiles()
+        self._looks: Looks | None = None
         self._log = log
 
     async def serve(self, exchange: Exchange) -> None:
@@ -55,7 +62,7 @@ class Proxy:
         try:
             exchange.check(self._host_names)
             registry = self._registry_of(await self._grants.get())
-            chosen = route(exchange.head.method, exchange.head.target, registry.layout)
+            chosen = await self._route(exchange, registry)
             if chosen.action == "redirect":
                 answer = _REDIRECT
                 await exchange.answer(answer, [(b"location", chosen.url.encode("ascii"))])
@@ -80,8 +87,24 @@ class Proxy:
     def _registry_of(self, grant: Grant) -> GrantedRegistry:
         """The registry of a grant, made once per grant: it takes a tenth of a small request."""
         if self._registry is None or self._registry.grant is not grant:
-            self._registry = GrantedRegistry(grant)
+            self._registry = GrantedRegistry(grant, self._listed)
         return self._registry
+
+    async def _route(self, exchange: Exchange, registry: GrantedRegistry) -> Route:
+        """Raises the refusal of `route`, after a look at the page that may list the file."""
+        method, target = exchange.head.method, exchange.head.target
+        try:
+            return route(method, target, registry.layout)
+        except NotListed as error:
+            if not error.projects:
+                raise
+            if self._looks is None:
+                # imported with the first look: most sidecars never need one
+                from sidecar.exchange.looks import Looks
+
+                self._looks = Looks(self._connector, self._visits, self._upstream, self._local, self._log)
+            await self._looks.look(exchange, error, registry)
+        return route(method, target, registry.layout)
 
     async def _download(self, exchange: Exchange, wanted: Route, granted: GrantedRegistry) -> None:
         response, chosen, registry = await self._visits.fetch(exchange, wanted, granted)
@@ -95,6 +118,8 @@ class Proxy:
 
                     links = PageLinks(registry.layout, chosen.url, response.url, self._local)
                     await relay_page(exchange, response, self._upstream, links, registry.grant.credential)
+                    if self._looks is not None:
+                        self._looks.forget(chosen.package)
                 else:
                     page_mark = registry.layout.mark if is_page else None
                     await relay(exchange, response, self._upstream, registry.grant.credential, page_mark)

@@ -11,6 +11,7 @@ from sidecar.contract.grant import Grant
 from sidecar.contract.words import Code
 from sidecar.errors import ClientGone, Refusal, RegistryUnreachable, UpstreamBroken, UpstreamUnreachable
 from sidecar.exchange.granted import GrantedRegistry
+from sidecar.exchange.redaction import redact
 from sidecar.http.headers import basic_authorization, to_registry
 from sidecar.http.http1 import (
     HEAD_LIMIT,
@@ -23,7 +24,8 @@ from sidecar.http.http1 import (
     render_request,
 )
 from sidecar.http.origins import Origin, origin_of, target_of
-from sidecar.rules.routes import Layout, check_redirect
+from sidecar.rules.layout import Layout
+from sidecar.rules.routes import check_redirect
 from sidecar.sockets.bodies import Body
 from sidecar.sockets.connections import Pool, closing_on_error, connect, make_tls_context
 from sidecar.sockets.loop import Loop
@@ -42,6 +44,8 @@ REDIRECT_LIMIT = 5
 """Registry → storage → signed address takes two; the limit ends loops"""
 
 _REDIRECTED = (301, 302, 303, 307, 308)
+_HIDDEN = (401, 403, 404)
+"""Statuses of a place that may open with the credential; some registries hide such places by a 404"""
 _SMALL_BODY = 64 * 1024  # to read so much is cheaper than a new connection
 _DISCARD_SECONDS = 1.0  # about the time that a new connection takes
 
@@ -53,6 +57,8 @@ class Response(NamedTuple):
     wire: Wire
     key: object
     """Of the pool; None: the connection is used once"""
+    is_authorized: bool = True
+    """Whether the last request of the way carried the registry's credential, if there is any"""
 
 
 class Upstream:
@@ -64,6 +70,10 @@ class Upstream:
         self._pool = Pool(loop)
         self._lock = threading.Lock()
         self._contexts: dict[tuple[str | None, bool], ssl.SSLContext] = {}
+
+    @property
+    def loop(self) -> Loop:
+        return self._loop
 
     async def fetch(
         self,
@@ -84,12 +94,28 @@ class Upstream:
             )
             location = find(response.head.headers, b"location")
             if response.head.status not in _REDIRECTED or location is None:
-                return response
+                return await self._checked(response._replace(is_authorized=is_authorized), registry)
             await self.discard_body(response)
             url = _redirected(response.url, location, registry.layout, is_page=is_page)
             check_redirect(url, registry.layout, is_page=is_page)
-            is_authorized = registry.is_authorized(url)
+            is_authorized = registry.is_authorized(url, is_page=is_page)
         raise UpstreamBroken(f"the registry redirects more than {REDIRECT_LIMIT} times")
+
+    async def _checked(self, response: Response, registry: GrantedRegistry) -> Response:
+        """The answer. Raises the Refusal that names a redirect whose end wants the credential in vain."""
+        status = response.head.status
+        is_own = response.url.startswith(registry.prefix)
+        if response.is_authorized or not is_own or status not in _HIDDEN:
+            return response
+        await self.discard_body(response)
+        folder = registry.layout.own + urlsplit(response.url).path.rpartition("/")[0]
+        folder = redact(folder.encode("ascii", "replace"), registry.grant.credential).decode("ascii")
+        raise Refusal(
+            404 if status == 404 else 403,
+            Code.REDIRECT_NOT_FOLLOWED,
+            f"the registry redirects to {folder}/, outside the Connector's address, and answers {status} "
+            "without the credential; to send it there, declare that URL as addressExtensions files",
+        )
 
     async def open_upload(self, url: str, headers: Headers, grant: Grant, of_body: Headers) -> Wire:
         """Open a connection, send an upload's head. A reused one may fail, and no upload is sent twice.

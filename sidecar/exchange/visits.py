@@ -27,6 +27,7 @@ from sidecar.grants.store import Grants
 from sidecar.grants.trust import Go, Verdict
 from sidecar.http.http1 import ResponseHead
 from sidecar.rules.credential_refusal import refusal_of
+from sidecar.rules.listed import ListedFiles
 from sidecar.rules.routes import Route, route
 from sidecar.sockets.connections import closing_on_error
 from sidecar.sockets.wire import Wire
@@ -81,7 +82,7 @@ class Visits:
             newer = None if is_renewed else await self._newer(registry.grant, outcome)
             if newer is not None:
                 is_renewed, is_second = True, False
-                registry, chosen = _route_with(newer, exchange)
+                registry, chosen = _route_with(newer, exchange, registry.layout.listed)
             elif outcome.may_try_again:
                 is_second = True
                 await self._attempts.pause(exchange.wire)
@@ -137,7 +138,7 @@ class Visits:
         holds_place = False
         try:
             response = await self._ask(exchange, chosen, registry, None if go.is_awaited else exchange.wire)
-            status = _own_status(response, registry)
+            status = _own_status(response)
             verdict = verdict_of(status)
             holds_place = True
         except ClientGone:
@@ -195,7 +196,7 @@ class Visits:
             if newer is None:
                 raise outcome.error
             is_renewed = True
-            registry, chosen = _route_with(newer, exchange)
+            registry, chosen = _route_with(newer, exchange, registry.layout.listed)
 
     async def _try_upload(
         self, exchange: Exchange, url: str, grant: Grant, form: "Form"
@@ -240,9 +241,9 @@ class Visits:
             raise
 
 
-def _route_with(grant: Grant, exchange: Exchange) -> tuple[GrantedRegistry, Route]:
+def _route_with(grant: Grant, exchange: Exchange, listed: ListedFiles) -> tuple[GrantedRegistry, Route]:
     """Registry and route of the request with another grant. Raises the refusal of `route`."""
-    registry = GrantedRegistry(grant)
+    registry = GrantedRegistry(grant, listed)
     return registry, route(exchange.head.method, exchange.head.target, registry.layout)
 
 
@@ -251,10 +252,10 @@ def _is_at_registry(chosen: Route, registry: GrantedRegistry) -> bool:
     return chosen.url.startswith(registry.prefix)
 
 
-def _own_status(response: Response, registry: GrantedRegistry) -> int:
+def _own_status(response: Response) -> int:
     """The registry's own status: 200 if it redirected the request to storage, and storage refuses."""
     status = response.head.status
-    return 200 if status in (401, 403) and not registry.is_authorized(response.url) else status
+    return 200 if status in (401, 403) and not response.is_authorized else status
 
 
 def _subject(chosen: Route) -> str:

@@ -10,7 +10,7 @@ costs ten times as much, and drops unknown parts.
 import re
 
 from sidecar.links.page_links import CARRY_LIMIT, PageLinks
-from sidecar.links.prefixes import SAFE, Prefixes, Swap, swapped, unchanged
+from sidecar.links.prefixes import SAFE, Prefixes, Shortcut, Swap, outside, unchanged
 
 _ANCHOR = b'<a href="'
 _REREAD_LIMIT = 64 * 1024  # bytes that may be read again with each piece
@@ -52,6 +52,9 @@ _LINK = re.compile(
     `" `            data-provenance         /z
 """
 _PREFIX = re.compile(rb"\s*((?:https?:)?//[^\s/?#&\\]+/)" + SAFE, re.IGNORECASE)
+_REL = re.compile(rb"\brel\b", re.IGNORECASE)
+_HOME = re.compile(rb"""(?i:\brel\s*=\s*(?:"[^"]*|'[^']*|)\b(?:homepage|download)\b)""")
+"""Links that old indexes took from the metadata of a package, whose author chose them (PEP 438)"""
 _NEITHER_ASCII_NOR_BYTE = re.compile("[^\x00-\x7f\udc80-\udcff]")
 
 # Other spellings of the two keys, such as `hREF` and `data-Provenance`. A search for a letter is quick, by
@@ -72,17 +75,18 @@ class HtmlLinks:
     def __init__(self, links: PageLinks) -> None:
         self._links = links
         self._prefixes = Prefixes(links)
+        self._remembers = links.remembers
+        self._shortcut = _shortcut(links, is_scoped=False)
+        if self._remembers:
+            self._scoped = _shortcut(links, is_scoped=True)
+            self._outside = re.compile(_ANCHOR + outside(links))
         self._enough = 0
         """Bytes to collect before an open tag is read again"""
         self._has_base = False
         self._base_url: str | None = None
+        self._client_base: str | None = None
+        """The base that the client sees, if the page has any"""
         self._leads_elsewhere = False  # the base is of a host that the Connector does not declare
-        # a link that `_all_plain` cannot judge: not written as `<a href="`, or perhaps in need of rewriting
-        self._odd = re.compile(rb'href(?:(?<!<a href)|(?!="%b))' % unchanged(links))
-        self._swaps = [
-            Swap.of(before=b"<a ", key=b"href", between=b'="', prefix=prefix, new=new)
-            for prefix, new in links.prefixes().items()
-        ]
 
     def step(self, held: bytes, piece: bytes) -> tuple[bytes, bytes]:
         """Take the bytes held back and a piece. Return the bytes that are ready, and the bytes to hold."""
@@ -105,12 +109,27 @@ class HtmlLinks:
 
     def _all_plain(self, piece: bytes) -> bytes | None:
         """Fast path: every link is in the usual form. None if that is not sure."""
-        if self._leads_elsewhere or b"'" in piece or (b"!" in piece and b"<!--" in piece):
+        if (
+            self._leads_elsewhere
+            or self._links.is_thorough
+            or b"'" in piece
+            or (b"!" in piece and b"<!--" in piece)
+        ):
             return None
         if any(letter in piece and name.search(piece) for letter, name in _ODD_LETTERS.items()):
             return None
-        odd = None if self._base_url else self._odd
-        return swapped(piece, piece.find(_ANCHOR), self._swaps, odd)
+        at = piece.find(_ANCHOR)
+        if self._remembers:
+            ready = None if self._has_base else self._scoped.apply(piece, at)
+            if ready is not None:  # nothing to remember
+                return ready
+            if self._has_base or _REL.search(piece):
+                return None
+        ready = self._shortcut.apply(piece, at, judges=self._base_url is None)
+        if self._remembers and ready is not None:
+            for link in self._outside.findall(ready):
+                self._links.remember(_unescape(link.decode("ascii", "surrogateescape")).strip())
+        return ready
 
     def _by_tags(self, data: bytes) -> tuple[bytes, bytes]:
         """Rewrite each link of the complete tags. Return them and the open tag at the end."""
@@ -123,6 +142,8 @@ class HtmlLinks:
             while position < end and (link := _LINK.match(data, position, end)):
                 position = link.end()
                 new = self._rewritten(link, token["name"])
+                if self._remembers:
+                    self._remember(link["value"] if new is None else new, token)
                 if new is not None:
                     out += (data[at : link.start("value")], new)
                     at = position
@@ -149,6 +170,13 @@ class HtmlLinks:
             new = _escape(text)
         return new if quote or not re.search(rb"""[\s"'>]""", new) else b'"%b"' % new
 
+    def _remember(self, value: bytes, tag: re.Match[bytes]) -> None:
+        """A link of an anchor, as the client will see it; not one that leads to a project's home page."""
+        if tag["name"].lower() != b"a" or _HOME.search(tag["attributes"]):
+            return
+        link = _unescape(value.decode("ascii", "surrogateescape")).strip("\"' \t\r\n")
+        self._links.remember(link, self._client_base)
+
     def _whole(self, link: str, *, is_href: bool) -> str:
         must_be_absolute = not is_href or self._leads_elsewhere
         new = self._links.rewrite(link, self._base_url, must_be_absolute=must_be_absolute)
@@ -159,7 +187,21 @@ class HtmlLinks:
         if not self._has_base:  # the first base counts, as for clients
             self._has_base = True
             self._base_url, self._leads_elsewhere = self._links.base_for(link)
+            self._client_base = new
         return new
+
+
+def _shortcut(links: PageLinks, *, is_scoped: bool) -> Shortcut:
+    """For links that are written as `<a href="`."""
+    odd = re.compile(rb'href(?:(?<!<a href)|(?!="%b))' % unchanged(links, is_scoped=is_scoped))
+    prefixes = links.prefixes(is_scoped=is_scoped).items()
+    return Shortcut(
+        [
+            Swap.of(before=b"<a ", key=b"href", between=b'="', prefix=prefix, new=new)
+            for prefix, new in prefixes
+        ],
+        odd,
+    )
 
 
 def _unescape(text: str) -> str:

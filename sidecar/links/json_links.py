@@ -7,11 +7,12 @@ A page is cut before a brace, or behind a text in a long list (PEP 700 `versions
 brace. A link that has no plain prefix and a brace in its path stays: the proxy refuses such a path anyway.
 """
 
+import contextlib
 import json
 import re
 
 from sidecar.links.page_links import PageLinks
-from sidecar.links.prefixes import SAFE, Prefixes, Swap, swapped, unchanged
+from sidecar.links.prefixes import SAFE, Prefixes, Shortcut, Swap, outside, unchanged
 
 _VALUE = (
     rb'\s*:\s*")(?:(?P<prefix>(?:(?i:https?):)?(?://|\\/\\/)[^\s/?#&"{}\\]+\\?/)'
@@ -36,13 +37,11 @@ class JsonLinks:
     def __init__(self, links: PageLinks) -> None:
         self._links = links
         self._prefixes = Prefixes(links)
-        # a link that the fast path of `last` cannot judge: another spelling, or perhaps in need of rewriting
-        self._odd = re.compile(rb'url"(?:(?<!"url")|(?!: ?"%b))' % unchanged(links))
-        self._swaps = [
-            Swap.of(before=b'"', key=b'url"', between=colon + b'"', prefix=prefix, new=new)
-            for prefix, new in links.prefixes().items()
-            for colon in (b":", b": ")
-        ]
+        self._remembers = links.remembers
+        self._shortcut = _shortcut(links, is_scoped=False)
+        if self._remembers:
+            self._scoped = _shortcut(links, is_scoped=True)
+            self._outside = re.compile(rb'"url": ?"' + outside(links))
 
     def step(self, held: bytes, piece: bytes) -> tuple[bytes, bytes]:
         """Take the bytes held back and a piece. Return the bytes that are ready, and the bytes to hold."""
@@ -57,8 +56,8 @@ class JsonLinks:
         return self.last(held[:cut]), held[cut:]
 
     def last(self, piece: bytes) -> bytes:
-        if b"\\" not in piece:
-            ready = swapped(piece, piece.find(b'"url":'), self._swaps, self._odd)
+        if b"\\" not in piece and not self._links.is_thorough:
+            ready = self._all_plain(piece, piece.find(b'"url":'))
             if ready is not None:  # memchr looks for the `v`, and most pages have none
                 has_provenance = b"v" in piece and b'"provenance"' in piece
                 return _LINKS[1].sub(self._rewritten, ready) if has_provenance else ready
@@ -66,7 +65,28 @@ class JsonLinks:
             piece = pattern.sub(self._rewritten, piece)
         return piece
 
+    def _all_plain(self, piece: bytes, at: int) -> bytes | None:
+        """Fast path: every `url` is in the usual form. None if that is not sure."""
+        ready = self._scoped.apply(piece, at) if self._remembers else None
+        if ready is not None:  # nothing to remember
+            return ready
+        ready = self._shortcut.apply(piece, at)
+        if self._remembers and ready is not None:
+            for link in self._outside.findall(ready):
+                self._links.remember(link.decode("ascii", "surrogateescape"))
+        return ready
+
     def _rewritten(self, link: re.Match[bytes]) -> bytes:
+        new = self._replaced(link)
+        if self._remembers:
+            value = new[len(link["start"]) - 1 :]
+            if link["prefix"]:  # the rest of the link follows the match
+                value += link.string[link.end() : link.string.find(b'"', link.end()) + 1]
+            with contextlib.suppress(ValueError):
+                self._links.remember(json.loads(value, strict=False))
+        return new
+
+    def _replaced(self, link: re.Match[bytes]) -> bytes:
         start, prefix, text = link.groups()
         is_url = link.re in (_LINKS[0], _ESCAPED_LINKS[0])
         if prefix:
@@ -79,3 +99,14 @@ class JsonLinks:
             return link[0]
         rewritten = self._links.rewrite(old, must_be_absolute=not is_url)
         return link[0] if rewritten == old else start[:-1] + json.dumps(rewritten).encode()
+
+
+def _shortcut(links: PageLinks, *, is_scoped: bool) -> Shortcut:
+    """For links that are written as `"url":"` or `"url": "`."""
+    odd = re.compile(rb'url"(?:(?<!"url")|(?!: ?"%b))' % unchanged(links, is_scoped=is_scoped))
+    swaps = [
+        Swap.of(before=b'"', key=b'url"', between=colon + b'"', prefix=prefix, new=new)
+        for prefix, new in links.prefixes(is_scoped=is_scoped).items()
+        for colon in (b":", b": ")
+    ]
+    return Shortcut(swaps, odd)

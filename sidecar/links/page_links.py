@@ -15,8 +15,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from sidecar.http.origins import Origin, origin_of
-from sidecar.rules.routes import FOREIGN, Layout
+from sidecar.http.origins import Origin, origin_of, target_of
+from sidecar.rules.filenames import may_be_archive
+from sidecar.rules.layout import Layout
+from sidecar.rules.routes import FOREIGN, is_notable
 
 CARRY_LIMIT = 256 * 1024
 """Bytes to hold back in search of a place to cut; a page without such a place is no index page. Each page
@@ -34,10 +36,51 @@ class PageLinks(NamedTuple):
     """The URL that answered, after redirects"""
     local: str
     """`http://127.0.0.1:PORT`, for the links that must be absolute (PEP 740, a page's base)"""
+    is_thorough: bool = False
+    """Look at each link, also at those in scope: a file of this page was asked for that has an odd name"""
 
     @property
     def has_moved(self) -> bool:
         return self.final_url != self.requested_url
+
+    @property
+    def vouches(self) -> bool:
+        """Whether this is a page of the index, whose links may be remembered.
+
+        A redirect may lead to a page that somebody else has put on the registry.
+        """
+        return self.final_url.startswith(self.layout.index_url)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether links have to be looked at one by one."""
+        return self.vouches and (self.is_thorough or not self.layout.is_whole_origin)
+
+    @property
+    def depth(self) -> int | None:
+        """Folders that a relative link may climb without leaving the scope; None: the page lies outside."""
+        path = urlsplit(self.requested_url).path
+        return max(
+            (path[len(scope) :].count("/") for scope in self.layout.scopes if path.startswith(scope)),
+            default=None,
+        )
+
+    def remember(self, link: str, base: str | None = None) -> None:
+        """Take note of a link, as the client sees it, if no other rule lets the client have the file.
+
+        `base`: of the page, as the client sees it.
+        """
+        if not may_be_archive(link):
+            return
+        try:
+            absolute = _joined(base or self.local + target_of(self.requested_url), link)
+            if not absolute.startswith(f"{self.local}/"):
+                return
+            target = absolute[len(self.local) :].partition("#")[0]
+            if is_notable(target, self.layout):
+                self.layout.listed.add(self.layout.index_url, target)
+        except ValueError:  # no URL, so no client asks for it
+            return
 
     def rewrite(self, link: str, base_url: str | None = None, *, must_be_absolute: bool = False) -> str:
         """The link for the client. It is unchanged if it leads here already, or to an undeclared origin."""
@@ -88,9 +131,21 @@ class PageLinks(NamedTuple):
         """The origins whose links lead through the proxy."""
         return [self.layout.origin, *self.layout.foreign.values()]
 
-    def prefixes(self) -> Mapping[bytes, bytes]:
-        """The prefixes of nearly all absolute links → their replacements."""
+    def prefixes(self, *, is_scoped: bool = False) -> Mapping[bytes, bytes]:
+        """The prefixes of nearly all absolute links → their replacements. `is_scoped`: of links in scope."""
+        if is_scoped:
+            return {f"{self.layout.own}{scope}".encode(): scope.encode() for scope in self.layout.scopes}
         return {f"{origin}/".encode(): f"{self._local_prefix(origin)}/".encode() for origin in self.origins}
+
+
+def _joined(base: str, link: str) -> str:
+    """As `urljoin`, which drops the empty segments of relative links; uv keeps them (RFC 3986 §5.2)."""
+    if link.startswith("/") and "/." not in link and not link.startswith("//"):
+        return base[: base.index("/", len("https://"))] + link
+    parts = urlsplit(link)
+    if not parts.scheme and not parts.netloc and parts.path and not link.startswith("/"):
+        link = urlsplit(base).path.rpartition("/")[0] + "/" + link
+    return urljoin(base, link)
 
 
 def _from_the_path_on(link: str, absolute: SplitResult) -> str:

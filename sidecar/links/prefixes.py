@@ -4,27 +4,51 @@ The rest of a link stays byte by byte: percent-encodings, entities and escapes, 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sidecar.links.page_links import PageLinks
+from sidecar.rules.routes import FOREIGN
 
 SAFE = rb"(?![/\\&\s])"
 """A prefix ends before this. A second slash would name a host. So would characters that clients turn into a
 slash or drop: a backslash (WHATWG URL), an entity, a blank"""
 _RELATIVE = rb"""\.\.?/|/%b|[\w.+~-]+["/#?%%]""" % SAFE
+_CLIMBS = rb"(?:\.\./){1,%d}(?![./\\&\s])"
+_STAYS = rb"""(?!\.)[\w.+~-]+["/#?%]"""
 _REMEMBERED = 100  # arbitrary: a page names one or two hosts
 
 
-def unchanged(links: PageLinks) -> bytes:
+def unchanged(links: PageLinks, *, is_scoped: bool = False) -> bytes:
     """A pattern of links that need no rewriting: relative, or to a host that the Connector does not declare.
 
     Example: it matches the start of `../foo-1.zip`, `/packages/foo-1.zip` and `https://elsewhere/foo-1.zip`,
-    but not of `//host/foo-1.zip`. In a page that was redirected, it matches no relative link.
+    but not of `//host/foo-1.zip`. In a page that was redirected, it matches no relative link. `is_scoped`:
+    relative links must stay in scope, too.
     """
     hosts = b"|".join(re.escape(origin.host.encode()) for origin in links.origins)
     undeclared = rb"https?://(?!(?:%b)/)[a-z0-9.-]+/" % hosts
-    return b"(?:%b)" % (undeclared if links.has_moved else undeclared + b"|" + _RELATIVE)
+    relative = _in_scope(links, links.layout.scopes) if is_scoped else _RELATIVE
+    return b"(?:%b)" % (undeclared if links.has_moved else undeclared + b"|" + relative)
+
+
+def outside(links: PageLinks) -> bytes:
+    """A pattern of rewritten links that may need a place in the memory of listed files: their text."""
+    return rb"""(?!https?://|%b)([^"#]*)""" % _in_scope(links, (*links.layout.scopes, FOREIGN))
+
+
+def _in_scope(links: PageLinks, prefixes: Iterable[str]) -> bytes:
+    """Relative links that stay in scope, by their start.
+
+    Example: on the page /repo/simple/foo/ of a Connector with the address https://r/repo, these begin with
+    `/repo/`, or climb two folders at most.
+    """
+    starts = [rb"%b%b" % (re.escape(prefix.encode()), SAFE) for prefix in prefixes]
+    if links.depth is not None and not links.has_moved:
+        starts.append(_STAYS)
+        if links.depth:
+            starts.insert(0, _CLIMBS % links.depth)
+    return b"|".join(starts)
 
 
 class Prefixes:
@@ -83,12 +107,20 @@ class Swap(NamedTuple):
         return out if len(piece) - len(out) == count * self.saved else None
 
 
-def swapped(piece: bytes, at: int, swaps: Iterable[Swap], odd: re.Pattern[bytes] | None) -> bytes | None:
-    """The piece by the swap of its first link, which is at `at`. None: the piece needs a closer look.
+class Shortcut(NamedTuple):
+    """Rewrites a piece whose links are all plain, without a look at each of them."""
 
-    Without a swap, a piece that no `odd` link is in stays as it is.
-    """
-    for swap in swaps:
-        if piece.startswith(swap.plain, at):
-            return swap.apply(piece)
-    return None if odd is None or odd.search(piece) else piece
+    swaps: Sequence[Swap]
+    odd: re.Pattern[bytes]
+    """A link that no shortcut can judge: another spelling, or perhaps in need of rewriting"""
+
+    def apply(self, piece: bytes, at: int, *, judges: bool = True) -> bytes | None:
+        """The piece by the swap of its first link, which is at `at`. None: the piece needs a closer look.
+
+        Without a swap, a piece that no `odd` link is in stays as it is. `judges`: whether the page's own base
+        lets the pattern judge that.
+        """
+        for swap in self.swaps:
+            if piece.startswith(swap.plain, at):
+                return swap.apply(piece)
+        return None if not judges or self.odd.search(piece) else piece

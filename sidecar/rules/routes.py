@@ -2,90 +2,35 @@
 
 The index, files of distributions and the upload endpoint may be requested. The rest of the registry (its API,
 its settings, other users' tokens) stays out of the Pod's reach: the credential may allow more than installs.
+Of the registry's files, the Connector opens those below its address, and those that its pages list.
 """
 
-import re
-from binascii import crc32
-from collections.abc import Mapping
 from typing import Literal, NamedTuple
-from urllib.parse import unquote, unquote_to_bytes, urlsplit
+from urllib.parse import unquote, urlsplit
 
-from sidecar.contract.grant import Grant
 from sidecar.contract.words import Code
-from sidecar.errors import Refusal
+from sidecar.errors import NotListed, Refusal
 from sidecar.http.origins import Origin, origin_of
 from sidecar.rules.filenames import (
     Distribution,
+    archive_of,
+    named_segment,
     parse_distribution,
     parse_project,
     possible_projects,
+    projects_named,
+    without_companion,
 )
-from sidecar.rules.policy import Policy
+from sidecar.rules.layout import Layout
+from sidecar.rules.targets import is_harmless, is_plain
 
 ALIAS = "/simple/"
 """The path of the index in the configuration of clients, for every registry"""
 FOREIGN = "/_o/"
 """`/_o/<host>/<path>` stands for a file of a further origin that the Connector declares"""
 UPLOADS = ("/", "/legacy", "/legacy/")
-_REWRITING = 1
-"""Version of the rewriting of pages. A change of it makes clients fetch the pages of their caches anew"""
 
 Action = Literal["redirect", "index", "file", "upload"]
-
-_PATH = re.compile(
-    r"""
-    (?:
-      / (?!\.\.?(?:/|\Z))  # no dot segments; a segment has a character at least, so there is no `//`
-      (?:
-        [A-Za-z0-9._~!$&'()*+,=:@-]++  # RFC 3986 without `;`: servlet containers cut "..;" to ".."
-        # An encoded slash, backslash, dot, percent sign or control is a path in disguise: some servers decode
-        # twice. So are # ; ? if a server in front decodes them, and the server behind it cuts the path there
-        | % (?! 2[EeFf35] | 3[BbFf] | 5[Cc] | [01] | 7[Ff] ) [0-9A-Fa-f]{2}
-      )++
-    )++
-    /?+
-    | /
-    """,
-    re.VERBOSE,
-)
-"""All rules of a path in a pattern that never backtracks: it is tried on each request"""
-_QUERY = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]++|%[0-9A-Fa-f]{2})*+")
-_TARGET_LIMIT = 4096  # half of what nginx takes for a request line
-
-
-class Layout(NamedTuple):
-    """The addresses of a registry, from a grant."""
-
-    origin: Origin
-    index_path: str
-    """With a slash at both ends"""
-    upload_url: str | None
-    foreign: Mapping[str, Origin]
-    """`host[:port]` → origin"""
-    own: str
-    """`origin` as text: to compose it takes as long as to check a path"""
-    policy: Policy | None
-    """None: every package may pass"""
-    mark: bytes
-    """Marks the ETags of pages. It differs if links are rewritten in another way"""
-    declared_prefix: str
-    """A prefix of the index's path that `check_target` would refuse, if the Connector did not declare it.
-    Example: `/api/v4/projects/group%2Fproject` of GitLab. Mostly empty"""
-
-    @classmethod
-    def of(cls, grant: Grant) -> "Layout":
-        index = urlsplit(grant.index_url)
-        own = origin_of(index)
-        foreign = {origin.netloc: origin for origin in map(origin_of, grant.file_origins)}
-        policy = Policy(grant.packages) if grant.packages else None
-        mark = b"%08x" % crc32(f"{_REWRITING} {grant.index_url} {sorted(foreign)}".encode())
-        return cls(
-            own, index.path, grant.upload_url, foreign, str(own), policy, mark, _refused_prefix(index.path)
-        )
-
-    def trusts(self, origin: Origin) -> bool:
-        """Whether the Connector itself declares this origin."""
-        return origin == self.origin or origin in self.foreign.values()
 
 
 class Route(NamedTuple):
@@ -98,55 +43,133 @@ class Route(NamedTuple):
 
 
 def route(method: str, target: str, layout: Layout) -> Route:
-    """The route of a request line. Raises the `Refusal` that answers it."""
+    """The route of a request line. Raises the `Refusal` that answers it; `NotListed`, a look may help."""
     path, question, query = target.partition("?")
     declared = layout.declared_prefix
     is_declared = declared and path.startswith(f"{declared}/")
-    check_target(path.removeprefix(declared) if is_declared else path, query)
-    if method == "POST":
-        return _upload(path, layout)
+    plain = is_plain(path.removeprefix(declared) if is_declared else path, query)
     if method not in ("GET", "HEAD"):
+        if not plain:
+            raise _not_plain()
+        if method == "POST":
+            return _upload(path, layout)
         raise Refusal(
             405, Code.METHOD_NOT_ALLOWED, f"{method} is not passed on: GET, HEAD and uploads by POST are"
         )
     query = question + query
-    if path.startswith(FOREIGN):
-        chosen = _foreign_file(path, query, layout)
-    else:
-        chosen = _index_page(path, query, layout) or _own_file(path, query, layout)
-    if layout.policy is not None and chosen.package:
+    chosen = _unlisted(path, query, layout) if plain else None
+    is_alias = chosen is not None and chosen.action == "redirect"
+    if chosen is None or (is_alias and _is_listed(path, query, layout)):
+        chosen = _listed(path, query, layout, is_plain=plain)
+    if layout.policy is not None and (chosen.package or chosen.file):
         layout.policy.check(_projects(chosen))
     return chosen
 
 
-def _refused_prefix(index_path: str) -> str:
-    """The prefix of a path that ends with the last segment that `check_target` would refuse."""
-    segments = index_path.split("/")
-    while segments and (not segments[-1] or _PATH.fullmatch(f"/{segments[-1]}")):
-        segments.pop()
-    return "/".join(segments)
-
-
-def check_target(path: str, query: str) -> None:
-    """Refuse an address that some servers read in another way than others."""
-    if len(path) + len(query) > _TARGET_LIMIT:
-        raise Refusal(414, Code.TARGET_TOO_LONG, f"the address is longer than {_TARGET_LIMIT} bytes")
-    is_plain = _PATH.fullmatch(path) and (not query or _QUERY.fullmatch(query))
-    if not is_plain or ("%" in path and not _is_utf8(path)):
-        raise Refusal(
-            400,
-            Code.BAD_TARGET,
-            "the address must be a plain path: no host, dot segments, empty segments or encoded separators",
-        )
-
-
-def _is_utf8(path: str) -> bool:
-    """False for overlong forms too: lenient decoders read dots and slashes in them (RFC 3629 §10)."""
-    try:
-        unquote_to_bytes(path).decode()
-    except UnicodeDecodeError:
+def is_notable(target: str, layout: Layout) -> bool:
+    """Whether a link to an archive has to be remembered, because no other rule lets it pass."""
+    path, question, query = target.partition("?")
+    if archive_of(path) is None:
         return False
-    return True
+    is_outside = not path.startswith((*layout.scopes, FOREIGN))
+    if is_outside and is_plain(path, query):  # nearly all that are notable
+        return True
+    if not is_harmless(path, query):
+        return False
+    try:
+        return not is_plain(path, query) or _unlisted(path, question + query, layout) is None
+    except Refusal:
+        return False
+
+
+def opens_redirect(target: str, layout: Layout, *, is_page: bool) -> bool:
+    """Whether a redirect to this path of the registry's origin takes the credential along.
+
+    Only if a client could ask for the path itself, or the Connector declares it, or the index keeps the page
+    there. The origin alone is not enough: through an open redirect (Pulp has one by design) a Pod would read
+    the registry's API.
+    """
+    path, _, query = target.partition("?")
+    if not is_harmless(path, query):
+        return False
+    if path.startswith(layout.declared) or (is_page and _is_file_of_page(path, layout)):
+        return True
+    try:
+        return route("GET", target, layout).action in ("index", "file")
+    except Refusal:
+        return False
+
+
+def _is_file_of_page(path: str, layout: Layout) -> bool:
+    """Example: `…/simple/requests/index.html`, where a web server keeps the page."""
+    folder, _, file = path.rpartition("/")
+    project = folder.removeprefix(layout.index_path)
+    is_below = path.startswith(layout.index_path) and parse_project(project) is not None
+    return is_below and file.startswith("index.") and ";" not in file
+
+
+def _unlisted(path: str, query: str, layout: Layout) -> Route | None:
+    """The route of a plain path that passes by its own form, whatever the pages list."""
+    if path.startswith(FOREIGN):
+        return _foreign_file(path, query, layout)
+    page = _index_page(path, query, layout)
+    if page is not None or not path.startswith(layout.scopes):
+        return page
+    distribution = parse_distribution(named_segment(path))
+    return Route("file", f"{layout.own}{path}{query}", *distribution) if distribution else None
+
+
+def _listed(path: str, query: str, layout: Layout, *, is_plain: bool) -> Route:
+    """The route of a file that a page of this index has listed. Raises the refusal of any other path."""
+    archive = archive_of(path)
+    if archive is None or not is_harmless(path, query[1:]):
+        raise _not_served() if is_plain else _not_plain()
+    origin, rest = _foreign(path, layout) if path.startswith(FOREIGN) else (layout.own, path)
+    projects = projects_named(archive)
+    if layout.policy is not None:
+        layout.policy.check(projects)  # before anybody looks at the page of a denied project
+    if not _is_listed(path, query, layout):
+        refusal = _not_listed(path, layout) if is_plain else _not_plain()
+        raise NotListed(refusal.status, refusal.code, refusal.sentence, projects)
+    if layout.policy is not None and not projects:
+        raise _nameless()
+    url = f"{origin}{rest}{query}"
+    return Route("file", url, projects[0] if projects else "", unquote(named_segment(path)))
+
+
+def _is_listed(path: str, query: str, layout: Layout) -> bool:
+    """A companion belongs to its archive. pip appends `.metadata` to the query, if the link has one."""
+    targets = (path + query, without_companion(path) + query, path + without_companion(query))
+    return any(layout.listed.holds(layout.index_url, target) for target in dict.fromkeys(targets))
+
+
+def _not_listed(path: str, layout: Layout) -> Refusal:
+    if path.startswith((*layout.scopes, FOREIGN)):
+        sentence = "no page of the index lists this file, and its name is not that of a distribution"
+    else:
+        sentence = (
+            "this file lies outside the Connector's address, and no page of its index lists it; to open more "
+            "of the registry, declare the path of its files as addressExtensions files"
+        )
+    return Refusal(404, Code.PATH_NOT_SERVED, sentence)
+
+
+def _nameless() -> Refusal:
+    sentence = "the name of this file tells no package, and the Connector lets only named packages pass"
+    return Refusal(403, Code.PACKAGE_DENIED, sentence)
+
+
+def _not_plain() -> Refusal:
+    sentence = "the address must be a plain path: no host, dot segments, empty segments or encoded separators"
+    return Refusal(400, Code.BAD_TARGET, sentence)
+
+
+def _not_served() -> Refusal:
+    sentence = (
+        f"this is a package proxy: the index is at {ALIAS}, and only index pages and files of distributions "
+        "are served"
+    )
+    return Refusal(404, Code.PATH_NOT_SERVED, sentence)
 
 
 def check_redirect(url: str, layout: Layout, *, is_page: bool) -> None:
@@ -160,7 +183,7 @@ def check_redirect(url: str, layout: Layout, *, is_page: bool) -> None:
     parts = urlsplit(url)
     is_in_index = origin_of(parts) == layout.origin and parts.path.startswith(layout.index_path)
     segment = parts.path.rstrip("/").rpartition("/")[2]
-    distribution = _distribution(parts.path)
+    distribution = parse_distribution(named_segment(parts.path))
     project = parse_project(segment)
     if distribution is not None:
         layout.policy.check(possible_projects(distribution))
@@ -183,25 +206,19 @@ def _upload(path: str, layout: Layout) -> Route:
     return Route("upload", layout.upload_url)
 
 
-def _foreign_file(path: str, query: str, layout: Layout) -> Route:
-    host, _, rest = path[len(FOREIGN) :].partition("/")
+def _foreign_file(path: str, query: str, layout: Layout) -> Route | None:
+    origin, rest = _foreign(path, layout)
+    distribution = parse_distribution(named_segment(rest))
+    return Route("file", f"{origin}{rest}{query}", *distribution) if distribution else None
+
+
+def _foreign(path: str, layout: Layout) -> tuple[Origin, str]:
+    """The further origin that a path stands for, and the path there. Raises Refusal."""
+    host, slash, rest = path[len(FOREIGN) :].partition("/")
     origin = layout.foreign.get(unquote(host).lower())  # pip writes the colon before a port as %3A
-    distribution = _distribution(rest)
-    if origin is None or distribution is None:
+    if origin is None:
         raise Refusal(404, Code.PATH_NOT_SERVED, "the Connector declares no such origin of files")
-    return Route("file", f"{origin}/{rest}{query}", *distribution)
-
-
-def _own_file(path: str, query: str, layout: Layout) -> Route:
-    distribution = _distribution(path)
-    if distribution is None:
-        raise Refusal(
-            404,
-            Code.PATH_NOT_SERVED,
-            f"this is a package proxy: the index is at {ALIAS}, and only index pages and files of "
-            "distributions are served",
-        )
-    return Route("file", f"{layout.own}{path}{query}", *distribution)
+    return origin, slash + rest
 
 
 def _index_page(path: str, query: str, layout: Layout) -> Route | None:
@@ -229,15 +246,9 @@ def _page(path: str, query: str, layout: Layout) -> Route | None:
     return Route("index", f"{layout.own}{path}{query}", project)
 
 
-def _distribution(path: str) -> Distribution | None:
-    above, _, last = path.rpartition("/")
-    if last == "provenance":  # PEP 740; on pypi.org it is a segment below the file's name
-        last = above.rpartition("/")[2]
-    return parse_distribution(last)
-
-
 def _projects(chosen: Route) -> list[str]:
     if chosen.file:
         return possible_projects(Distribution(chosen.package, chosen.file))
-    file = _distribution(urlsplit(chosen.url).path.removesuffix("/"))  # some servers drop the slash
+    path = urlsplit(chosen.url).path.removesuffix("/")  # some servers drop the slash
+    file = parse_distribution(named_segment(path))
     return [chosen.package, *(possible_projects(file) if file else ())]

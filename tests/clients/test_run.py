@@ -107,6 +107,25 @@ def test_devpi_serves_uploads_and_inherited_links(devpi: RegistryServer, pip: Pa
     )
 
 
+def test_a_lock_file_with_inherited_links_works_in_a_fresh_proxy(
+    devpi: RegistryServer, tmp_path: Path
+) -> None:
+    """The file lies out of the Connector's address, and `uv sync --frozen` reads no page of the index."""
+    wheel = make_wheel(tmp_path, "locked-at-devpi", "1.0")
+    base = RegistryServer(devpi.address.replace("team", "base"), devpi.username, devpi.password, "+simple/")
+    assert_clean(run(base, tmp_path, "twine", "upload", str(wheel)), devpi)
+    project = '[project]\nname = "locked"\nversion = "0"\nrequires-python = ">=3.11"\n'
+    (tmp_path / "pyproject.toml").write_text(project + 'dependencies = ["locked-at-devpi"]\n')
+    assert_clean(run(devpi, tmp_path, "uv", "lock", "--no-cache"), devpi)
+    assert "/base/+f/" in (tmp_path / "uv.lock").read_text()
+    # each run has a port of its own
+    here = "sed -i s#http://127.0.0.1:[0-9]*/#${PIP_INDEX_URL%simple/}# uv.lock"
+    result = run(devpi, tmp_path, "sh", "-c", f"{here} && uv sync --frozen --no-cache")
+    assert_clean(result, devpi)
+    assert list(tmp_path.glob(".venv/lib/*/site-packages/locked_at_devpi.py"))
+    assert "GET index" not in result.stderr
+
+
 def test_a_missing_package_is_not_found_and_nothing_else(pypiserver: RegistryServer, tmp_path: Path) -> None:
     result = run(pypiserver, tmp_path, "pip", "download", "no-such-package-here")
     assert_clean(result, pypiserver, code=1)

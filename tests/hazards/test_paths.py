@@ -80,12 +80,15 @@ TRICKS = {
 def test_a_target_that_servers_read_in_more_than_one_way_goes_nowhere(
     registry: Registry, sidecar: Sidecar, method: str, target: str
 ) -> None:
-    """Sent as raw bytes, for clients mend some of them before they send."""
+    """Sent as raw bytes, for clients mend some of them before they send.
+
+    If no server takes the target for a climb, the sidecar reads the project's page, which might list it.
+    """
     registry.on("*", lambda call: call.reply(200, b"secrets"))
     head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     raw = sidecar.exchange(head.encode() + b"Content-Length: 0\r\n" * (method == "POST") + b"\r\n")
     assert raw[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 404", b"HTTP/1.1 405", b"HTTP/1.1 414"), raw
-    assert registry.connections == 0
+    assert [request.target for request in registry.requests] in ([], ["/simple/foo/"])
 
 
 @pytest.mark.parametrize(

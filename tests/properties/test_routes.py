@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from sidecar.contract.grant import Grant
 from sidecar.errors import Refusal
-from sidecar.rules.routes import Layout, route
+from sidecar.rules.layout import Layout
+from sidecar.rules.routes import route
 from support.sidecars.octets import mostly, tried
 
 OWN, FILES = "https://registry.example", "https://files.example:8443"
@@ -25,6 +26,7 @@ def layout(index: str) -> Layout:
         soft_seconds=1.0,
         hard_seconds=1.0,
         broker_ca=(),
+        address=OWN,
     )
     return Layout.of(document)
 

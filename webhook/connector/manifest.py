@@ -8,6 +8,7 @@ from urllib.parse import SplitResult
 
 from sidecar.contract.grant import MAX_CONNECTIONS, PackagePolicy
 from webhook import names
+from webhook.connector import urls
 from webhook.connector.address import parse_address
 from webhook.connector.fields import as_mapping, read_object, read_pairs, read_reference
 from webhook.connector.parameters import Access, Authorization, Parameters, parse_parameters
@@ -15,9 +16,6 @@ from webhook.connector.reasons import ConnectorReason
 from webhook.errors import InvalidConnector
 from webhook.identifiers import ConnectorKey, is_subdomain
 from webhook.problems import Problems
-
-PYPI_UPLOAD = "https://upload.pypi.org/legacy/"
-PYPI_FILES = "https://files.pythonhosted.org"
 
 _FILES_EXTENSION = re.compile(r"files(-[1-9][0-9]*)?")
 
@@ -45,6 +43,8 @@ class Connector:
     """None: all that the registry has"""
     max_connections: int = MAX_CONNECTIONS
     """Requests of one Pod at the registry at once"""
+    file_prefixes: tuple[str, ...] = ()
+    """URLs of the registry's own origin below which the credential opens files; without a slash at the end"""
 
     @property
     def key(self) -> ConnectorKey:
@@ -79,9 +79,9 @@ def parse_connector(
         name=key.name,
         generation=_generation(metadata),
         address=spec.address.geturl(),
-        index_url=_index_url(spec.address, parameters),
-        upload_url=_upload_url(spec.address, spec.upload),
-        file_origins=_file_origins(spec.address, spec.extensions),
+        index_url=urls.index_url(spec.address, parameters.index_path),
+        upload_url=urls.upload_url(spec.address, spec.upload),
+        file_origins=urls.file_origins(spec.address, spec.extensions),
         secret_name=spec.secret_name,
         ca_secret_name=spec.ca_secret_name,
         access=parameters.access,
@@ -89,6 +89,7 @@ def parse_connector(
         probe_package=parameters.probe_package,
         packages=parameters.policy(str(key)),
         max_connections=parameters.max_connections,
+        file_prefixes=urls.file_prefixes(spec.address, spec.extensions),
     )
 
 
@@ -151,30 +152,6 @@ def _check_secure(spec: _Spec, problems: Problems) -> None:
                 f"{field} is http, and a Secret would cross the network in clear text",
                 'use https, or set the parameter allowInsecureHTTP to "true"',
             )
-
-
-def _is_pypi(address: SplitResult) -> bool:
-    return address.hostname == "pypi.org" and address.path in ("", "/")
-
-
-def _index_url(address: SplitResult, parameters: Parameters) -> str:
-    path = "simple" if parameters.index_path is None else parameters.index_path
-    return address.geturl().rstrip("/") + (f"/{path}/" if path else "/")
-
-
-def _upload_url(address: SplitResult, extension: SplitResult | None) -> str:
-    if extension:
-        return extension.geturl()
-    if _is_pypi(address):
-        return PYPI_UPLOAD
-    # unchanged, because some registries need the trailing slash and some refuse it; no path means "/"
-    return address.geturl() if address.path else address.geturl() + "/"
-
-
-def _file_origins(address: SplitResult, extensions: Mapping[str, SplitResult]) -> tuple[str, ...]:
-    own = [PYPI_FILES] if _is_pypi(address) else []
-    named = [f"{url.scheme}://{url.netloc}" for key, url in extensions.items() if key != "upload"]
-    return tuple(dict.fromkeys([*own, *named]))
 
 
 def _generation(metadata: Mapping[str, Any]) -> int:

@@ -93,6 +93,8 @@ def compose_grant(
         broker_ca=tuple(broker_ca),
         packages=connector.packages,
         max_connections=connector.max_connections,
+        address=connector.address,
+        file_prefixes=connector.file_prefixes,
     )
 
 

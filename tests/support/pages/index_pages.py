@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from sidecar.contract.grant import Grant
 from sidecar.links.rewriting import PageLinks, PageRewriter
-from sidecar.rules.routes import Layout
+from sidecar.rules.layout import Layout
 
 OWN = "https://registry.example"
 LOCAL = "http://127.0.0.1:28100"
@@ -21,6 +21,7 @@ GRANT = Grant(
     soft_seconds=1.0,
     hard_seconds=1.0,
     broker_ca=(),
+    address="https://registry.example/",
 )
 LAYOUT = Layout.of(GRANT)
 

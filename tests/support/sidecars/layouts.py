@@ -1,7 +1,7 @@
 """Places of a registry's index, as the sidecar's routes read them from a grant."""
 
 from sidecar.contract.grant import Grant
-from sidecar.rules.routes import Layout
+from sidecar.rules.layout import Layout
 
 GRANT = Grant(
     version="1",
@@ -13,6 +13,7 @@ GRANT = Grant(
     soft_seconds=300.0,
     hard_seconds=3600.0,
     broker_ca=(),
+    address="https://registry.example/",
 )
 LAYOUT = Layout.of(GRANT)
 SIMPLE = Layout.of(GRANT._replace(index_url="https://registry.example/simple/"))

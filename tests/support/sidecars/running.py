@@ -58,6 +58,7 @@ def grant(registry: Registry, **changes: Any) -> Grant:
         soft_seconds=300,
         hard_seconds=3600,
         broker_ca=(),
+        address=registry.origin,
     )._replace(**changes)
 
 

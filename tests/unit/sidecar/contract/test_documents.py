@@ -126,7 +126,11 @@ GRANT = Grant(
     soft_seconds=300.0,
     hard_seconds=3600.0,
     broker_ca=("-----BEGIN CERTIFICATE-----\n",),
+    address="https://registry.example/",
+    file_prefixes=("https://registry.example/content",),
 )
+LATER = ("maxConnections", "address", "filePrefixes")
+"""Fields that an older broker does not send"""
 BARE = GRANT._replace(upload_url=None, file_origins=(), ca=None, credential=None, broker_ca=())
 
 
@@ -208,8 +212,10 @@ BROKEN = {
     "a life that is no number": json.dumps({**GRANT.document(), "softSeconds": CANARY}),
     "a life beyond all numbers": json.dumps({**GRANT.document(), "hardSeconds": 10**400}),
     "too deep": "[" * 100_000,
+    "an address that is no URL": json.dumps({**GRANT.document(), "address": CANARY}),
+    "a prefix that is no URL": json.dumps({**GRANT.document(), "filePrefixes": [CANARY]}),
     "an origin that is no text": json.dumps({**GRANT.document(), "fileOrigins": [None]}),
-    **{f"no {name}": json.dumps(_without(name)) for name in GRANT.document() if name != "maxConnections"},
+    **{f"no {name}": json.dumps(_without(name)) for name in GRANT.document() if name not in LATER},
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from sidecar.errors import UpstreamBroken
 from sidecar.links.rewriting import CARRY_LIMIT, PageLinks, PageRewriter, page_kind
-from sidecar.rules.routes import Layout
+from sidecar.rules.layout import Layout
 from support.pages.index_pages import (  # fmt: skip
     ASKED,
     FOREIGN,

@@ -3,7 +3,8 @@
 import pytest
 
 from sidecar.errors import Refusal
-from sidecar.rules.routes import Layout, route
+from sidecar.rules.layout import Layout
+from sidecar.rules.routes import route
 from support.sidecars.layouts import AT_ROOT, INDEX, LAYOUT, READ_ONLY, SIMPLE, WHEEL
 
 BAD_TARGETS = {

@@ -7,8 +7,9 @@ import pytest
 
 from sidecar.contract.grant import Grant, PackagePolicy
 from sidecar.errors import Refusal
+from sidecar.rules.layout import Layout
 from sidecar.rules.policy import Patterns, Policy
-from sidecar.rules.routes import Layout, check_redirect, route
+from sidecar.rules.routes import check_redirect, route
 
 MATCHES = [
     ("foo", "foo", True),
@@ -130,6 +131,7 @@ GRANT = Grant(
     hard_seconds=3600.0,
     broker_ca=(),
     packages=policy(allow="good* py-3-compat evil-twin foo-bar", deny="evil*"),
+    address="https://registry.example/",
 )
 LAYOUTS = {
     "below": Layout.of(GRANT),

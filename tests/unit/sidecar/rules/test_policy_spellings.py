@@ -4,7 +4,8 @@ import pytest
 
 from sidecar.contract.grant import PackagePolicy
 from sidecar.errors import Refusal
-from sidecar.rules.routes import Layout, route
+from sidecar.rules.layout import Layout
+from sidecar.rules.routes import route
 from support.sidecars.layouts import GRANT, INDEX
 
 DENIES_EVIL = Layout.of(GRANT._replace(packages=PackagePolicy("team/pypi", (), ("evil",))))

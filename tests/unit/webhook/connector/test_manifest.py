@@ -124,6 +124,27 @@ def test_no_other_address_gets_the_defaults_of_pypi_org(address: str, upload: st
     assert places(address)[1:] == (upload, ())
 
 
+@pytest.mark.parametrize(
+    ("files", "origins", "prefixes"),
+    [
+        ("https://r.example/content", (), ("https://r.example/content",)),
+        ("https://r.example/content/", (), ("https://r.example/content",)),
+        ("https://R.example:443/content", (), ("https://R.example:443/content",)),
+        ("https://r.example", (), ("https://r.example",)),
+        ("http://r.example/content", ("http://r.example",), ()),
+        ("https://r.example:8443/content", ("https://r.example:8443",), ()),
+        ("https://cdn.example/bucket/", ("https://cdn.example",), ()),
+    ],
+)
+def test_files_of_the_registrys_own_origin_are_prefixes(
+    files: str, origins: tuple[str, ...], prefixes: tuple[str, ...]
+) -> None:
+    extensions = [{"name": "files", "value": files}]
+    spec = {**SPEC, "address": "https://r.example/pypi", "addressExtensions": extensions}
+    connector = parse_connector({"metadata": {"name": "a"}, "spec": spec})
+    assert (connector.file_origins, connector.file_prefixes) == (origins, prefixes)
+
+
 def test_titles_are_unique() -> None:
     titles = [case.title for case in TABLE]
     assert sorted(set(titles)) == sorted(titles)

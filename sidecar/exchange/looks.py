@@ -1,0 +1,105 @@
+"""Looks at a project's page for a file that no page has listed yet.
+
+A lock file names a file by its URL, and its client reads no page. If the file lies outside the Connector's
+address, or has an odd name, only the project's page can vouch for it.
+"""
+
+from sidecar.contract.words import Code, Line
+from sidecar.errors import ClientGone, NotListed, Refusal
+from sidecar.exchange.client import Exchange
+from sidecar.exchange.granted import GrantedRegistry
+from sidecar.exchange.pages import read_page
+from sidecar.exchange.upstream import Upstream
+from sidecar.exchange.visits import Visits
+from sidecar.http.http1 import RequestHead
+from sidecar.links.rewriting import PageLinks
+from sidecar.log import Log
+from sidecar.rules.routes import route
+from sidecar.sockets.connections import closing_on_error
+from sidecar.sockets.loop import Task
+
+AGAIN_SECONDS = 60.0
+"""Between two looks at a page. A file that was uploaded meanwhile has to wait so long; arbitrary"""
+PAGES_LIMIT = 1024
+"""Pages whose last look is remembered; arbitrary, a lock file names some hundred projects"""
+PROJECTS_LIMIT = 3
+"""Pages for one file. `foo-1-2.tar` may be of foo or of foo-1; few names have more readings"""
+_TRANSIENT = (429, 500, 502, 503, 504)
+"""Statuses that say nothing of the page: the client may try again"""
+_ACCEPT = b"application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
+
+
+class Looks:
+    """The looks of one connector: one at a time for a page, and the next after `AGAIN_SECONDS`."""
+
+    def __init__(self, connector: str, visits: Visits, upstream: Upstream, local: str, log: Log) -> None:
+        self._connector = connector
+        self._loop = upstream.loop
+        self._visits = visits
+        self._upstream = upstream
+        self._local = local
+        self._log = log
+        self._ended: dict[str, float] = {}
+        """Project → time of the last look at its page, oldest first"""
+        self._waiting: dict[str, set[Task]] = {}
+        """Project whose page is being read → tasks that wait for it"""
+
+    async def look(self, exchange: Exchange, missing: NotListed, registry: GrantedRegistry) -> None:
+        """Read the pages that may list the file. Raises as `Visits.fetch`, and UpstreamBroken."""
+        for project in missing.projects[:PROJECTS_LIMIT]:
+            while project in self._waiting:
+                await self._wait(project, exchange)
+            if self._loop.now < self._ended.get(project, -AGAIN_SECONDS) + AGAIN_SECONDS:
+                continue
+            self._waiting[project] = set()
+            try:
+                await self._read(exchange, project, registry)
+                self._note(project)
+            finally:
+                for task in self._waiting.pop(project):
+                    self._loop.wake(task)
+
+    def forget(self, project: str) -> None:
+        """A client has read the project's page: it may know of files that the last look did not see."""
+        self._ended.pop(project, None)
+
+    async def _read(self, exchange: Exchange, project: str, registry: GrantedRegistry) -> None:
+        target = f"{registry.layout.index_path}{project}/"
+        head = RequestHead("GET", target, "1.1", [(b"accept", _ACCEPT)], 0)
+        errand = Exchange(exchange.wire, head, exchange.buffer)
+        wanted = route("GET", target, registry.layout)
+        response, chosen, registry = await self._visits.fetch(errand, wanted, registry)
+        try:
+            with closing_on_error(response.wire):
+                links = PageLinks(registry.layout, chosen.url, response.url, self._local, is_thorough=True)
+                if response.head.status == 200:
+                    await read_page(errand, response, self._upstream, links)
+                else:
+                    await self._upstream.discard_body(response)
+        finally:
+            self._visits.leave(chosen, registry)
+        if response.head.status in _TRANSIENT:
+            sentence = f"the registry answers {response.head.status} for the page of {project}: try again"
+            raise Refusal(503, Code.REGISTRY_BUSY, sentence, retry_after=1)
+        self._log.write(
+            "info",
+            Line.PAGE_READ,
+            connector=self._connector,
+            package=project,
+            status=response.head.status,
+        )
+
+    def _note(self, project: str) -> None:
+        self._ended.pop(project, None)
+        self._ended[project] = self._loop.now
+        if len(self._ended) > PAGES_LIMIT:
+            del self._ended[next(iter(self._ended))]
+
+    async def _wait(self, project: str, exchange: Exchange) -> None:
+        if exchange.wire.is_gone:
+            raise ClientGone
+        task = self._loop.current
+        self._waiting[project].add(task)
+        await self._loop.suspend()
+        if project in self._waiting:
+            self._waiting[project].discard(task)

@@ -1,0 +1,93 @@
+"""The paths that may stand on a request line, for all servers mean the same by them. Pure."""
+
+import re
+from urllib.parse import quote, unquote, unquote_to_bytes
+
+from sidecar.contract.words import Code
+from sidecar.errors import Refusal
+
+_PATH = re.compile(
+    r"""
+    (?:
+      / (?!\.\.?(?:/|\Z))  # no dot segments; a segment has a character at least, so there is no `//`
+      (?:
+        [A-Za-z0-9._~!$&'()*+,=:@-]++  # RFC 3986 without `;`: servlet containers cut "..;" to ".."
+        # An encoded slash, backslash, dot, percent sign or control is a path in disguise: some servers decode
+        # twice. So are # ; ? if a server in front decodes them, and the server behind it cuts the path there
+        | % (?! 2[EeFf35] | 3[BbFf] | 5[Cc] | [01] | 7[Ff] ) [0-9A-Fa-f]{2}
+      )++
+    )++
+    /?+
+    | /
+    """,
+    re.VERBOSE,
+)
+"""All rules of a path in a pattern that never backtracks: it is tried on each request"""
+_QUERY = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]++|%[0-9A-Fa-f]{2})*+")
+_LIMIT = 4096  # half of what nginx takes for a request line
+
+_UNRESERVED = re.compile(r"(?:/[A-Za-z0-9._~-]++)++")
+"""Paths that have a single spelling: most"""
+_UNSAFE = re.compile(r"[\\#]|[^!-~]|%(?:[01]|7[Ff]|5[Cc]|(?![0-9A-Fa-f]{2}))")
+"""What no listed path may have: a backslash, a fragment, a blank, a control, a lone percent sign"""
+_OVERLONG = re.compile(rb"[\xc0\xc1]|\xe0[\x80-\x9f]|\xf0[\x80-\x8f]")
+"""Forms of UTF-8 that lenient decoders read as dots and slashes (RFC 3629 §10)"""
+
+
+def is_plain(path: str, query: str) -> bool:
+    """Whether all servers read this address in the same way. Raises the `Refusal` of one that is too long."""
+    if len(path) + len(query) > _LIMIT:
+        raise Refusal(414, Code.TARGET_TOO_LONG, f"the address is longer than {_LIMIT} bytes")
+    if not _PATH.fullmatch(path) or (query and not _QUERY.fullmatch(query)):
+        return False
+    return "%" not in path or _is_utf8(path)
+
+
+def is_harmless(path: str, query: str) -> bool:
+    """Whether an address that is not plain may be requested, if a page of the registry lists it.
+
+    The registry vouches for brackets, empty segments and encoded slashes. A path that climbs stays refused,
+    however it is spelled: the author of a package may have a say in a link.
+    """
+    if not path.startswith("/") or path.startswith("//"):  # of another host, to some parsers
+        return False
+    if _UNSAFE.search(path) or _UNSAFE.search(query) or _OVERLONG.search(unquote_to_bytes(path)):
+        return False
+    decoded = unquote(unquote(path))  # some servers decode twice
+    return "\\" not in decoded and not any(
+        segment.partition(";")[0] in (".", "..") for segment in decoded.split("/")
+    )
+
+
+def canonical(target: str) -> str:
+    """A spelling that pip, uv and the page share for the same path and query.
+
+    pip escapes `[`, uv does not; pip drops empty segments of a relative link. An encoded slash stays apart
+    from a slash, so no other file has the same spelling.
+    """
+    if _UNRESERVED.fullmatch(target):
+        return target[1:] + "?"
+    path, _, query = target.partition("?")
+    return "/".join(_respelled(segment) for segment in path.split("/") if segment) + "?" + _respelled(query)
+
+
+def refused_prefix(path: str) -> str:
+    """The prefix of a path that ends with the last segment that is not plain. Mostly empty."""
+    segments = path.split("/")
+    while segments and (not segments[-1] or _PATH.fullmatch(f"/{segments[-1]}")):
+        segments.pop()
+    return "/".join(segments)
+
+
+def _respelled(text: str) -> str:
+    # surrogates are bytes of a page that nobody decoded
+    return quote(unquote_to_bytes(text.encode("utf-8", "surrogateescape")), safe="")
+
+
+def _is_utf8(path: str) -> bool:
+    """False for overlong forms too."""
+    try:
+        unquote_to_bytes(path).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
