@@ -152,7 +152,9 @@ class HtmlLinks:
     def _whole(self, link: str, *, is_href: bool) -> str:
         must_be_absolute = not is_href or self._leads_elsewhere
         new = self._links.rewrite(link, self._base_url, must_be_absolute=must_be_absolute)
-        return link if self._leads_elsewhere and not new.startswith(self._links.local + "/") else new
+        if self._leads_elsewhere and not new.startswith(self._links.local + "/"):
+            return self._links.without_credential(link)
+        return new
 
     def _base(self, link: str) -> str:
         new = self._links.rewrite_base(link)

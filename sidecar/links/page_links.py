@@ -6,21 +6,26 @@ relative links if the page was redirected, or if its base is of another origin.
 Example, for a registry at https://r and a Connector that declares https://files:
 
     https://r/packages/a.zip     becomes  /packages/a.zip
+    http://r/packages/a.zip      becomes  /packages/a.zip
     https://files/a.zip          becomes  /_o/files/a.zip
     ../../packages/a.zip         stays
     https://elsewhere/a.zip      stays
 """
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urljoin, urlsplit
 
-from sidecar.http.origins import Origin, origin_of
+from sidecar.contract.grant import Credential
+from sidecar.http.origins import Origin, declared_as, origin_of
 from sidecar.rules.routes import FOREIGN, Layout
 
 CARRY_LIMIT = 256 * 1024
 """Bytes to hold back in search of a place to cut; a page without such a place is no index page. Each page
 under way may hold so much, and uv asks for 50 pages at once"""
+_USER = re.compile(r"(\s*(?:[a-z][a-z0-9+.-]*:)?[/\\]{2})([^/\\?#]*)@", re.IGNORECASE)
+"""What stands before the host of a link; uv takes a backslash for a slash there (WHATWG URL)"""
 _DROPPED = str.maketrans("", "", "\t\r\n")  # anywhere in a link (WHATWG URL §4.4), as urlsplit does
 
 
@@ -34,6 +39,8 @@ class PageLinks(NamedTuple):
     """The URL that answered, after redirects"""
     local: str
     """`http://127.0.0.1:PORT`, for the links that must be absolute (PEP 740, a page's base)"""
+    credential: Credential | None = None
+    """The registry's, which no link may show"""
 
     @property
     def has_moved(self) -> bool:
@@ -41,6 +48,8 @@ class PageLinks(NamedTuple):
 
     def rewrite(self, link: str, base_url: str | None = None, *, must_be_absolute: bool = False) -> str:
         """The link for the client. It is unchanged if it leads here already, or to an undeclared origin."""
+        if "@" in link:
+            link = self.without_credential(link)
         try:
             parts = urlsplit(link)
             if not parts.scheme and not parts.netloc:
@@ -59,6 +68,15 @@ class PageLinks(NamedTuple):
         # two slashes at the start would be another host; as an absolute link it is refused here, by name
         return self.local + path if must_be_absolute or path[1:2] in ("/", "\\") else path
 
+    def without_credential(self, link: str) -> str:
+        """The link without its user, if that user is the registry's credential."""
+        user = _USER.match(link.translate(_DROPPED))
+        if self.credential is None or user is None:
+            return link
+        secret = self.credential.password.reveal() or self.credential.username
+        spelled = unquote_to_bytes(user[2].encode("utf-8", "surrogateescape"))
+        return user[1] + user.string[user.end() :] if secret.encode() in spelled else link
+
     def rewrite_base(self, link: str) -> str:
         """The base of a page, for the client. It is absolute: pip and uv do not resolve a relative base."""
         new = self.rewrite(link)
@@ -70,17 +88,20 @@ class PageLinks(NamedTuple):
         The base is None if the client resolves them.
         """
         try:
-            url = urljoin(self.final_url, base)
+            url = urljoin(self.final_url, self.without_credential(base))
             prefix = self._local_prefix(origin_of(url))
         except ValueError:  # a base that is no URL counts for nothing
             return None, False
         return url if self.has_moved or prefix != "" else None, prefix is None
 
     def _local_prefix(self, origin: Origin) -> str | None:
-        if origin == self.layout.origin:
+        if origin == self.layout.origin:  # nearly always
             return ""
-        if self.layout.foreign.get(origin.netloc) == origin:
-            return FOREIGN + origin.netloc
+        known = declared_as(origin, self.origins)
+        if known == self.layout.origin:
+            return ""
+        if self.layout.foreign.get(known.netloc) == known:
+            return FOREIGN + known.netloc
         return None
 
     @property
@@ -90,7 +111,11 @@ class PageLinks(NamedTuple):
 
     def prefixes(self) -> Mapping[bytes, bytes]:
         """The prefixes of nearly all absolute links → their replacements."""
-        return {f"{origin}/".encode(): f"{self._local_prefix(origin)}/".encode() for origin in self.origins}
+        own = [f"{origin}/" for origin in self.origins]
+        in_clear = [f"http://{origin.netloc}/" for origin in self.origins]
+        return {
+            prefix.encode(): f"{self._local_prefix(origin_of(prefix))}/".encode() for prefix in own + in_clear
+        }
 
 
 def _from_the_path_on(link: str, absolute: SplitResult) -> str:

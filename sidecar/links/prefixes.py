@@ -22,8 +22,8 @@ def unchanged(links: PageLinks) -> bytes:
     Example: it matches the start of `../foo-1.zip`, `/packages/foo-1.zip` and `https://elsewhere/foo-1.zip`,
     but not of `//host/foo-1.zip`. In a page that was redirected, it matches no relative link.
     """
-    hosts = b"|".join(re.escape(origin.host.encode()) for origin in links.origins)
-    undeclared = rb"https?://(?!(?:%b)/)[a-z0-9.-]+/" % hosts
+    hosts = b"|".join(re.escape(origin.host.removesuffix(".").encode()) for origin in links.origins)
+    undeclared = rb"https?://(?!(?:%b)\.?/)[a-z0-9.-]+/" % hosts
     return b"(?:%b)" % (undeclared if links.has_moved else undeclared + b"|" + _RELATIVE)
 
 

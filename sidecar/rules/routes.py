@@ -27,7 +27,7 @@ ALIAS = "/simple/"
 FOREIGN = "/_o/"
 """`/_o/<host>/<path>` stands for a file of a further origin that the Connector declares"""
 UPLOADS = ("/", "/legacy", "/legacy/")
-_REWRITING = 1
+_REWRITING = 2
 """Version of the rewriting of pages. A change of it makes clients fetch the pages of their caches anew"""
 
 Action = Literal["redirect", "index", "file", "upload"]
