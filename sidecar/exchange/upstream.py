@@ -7,7 +7,7 @@ import threading
 from typing import NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
-from sidecar.contract.grant import Grant
+from sidecar.contract.grant import Credential, Grant
 from sidecar.contract.words import Code
 from sidecar.errors import ClientGone, Refusal, RegistryUnreachable, UpstreamBroken, UpstreamUnreachable
 from sidecar.exchange.granted import GrantedRegistry
@@ -22,7 +22,7 @@ from sidecar.http.http1 import (
     find,
     render_request,
 )
-from sidecar.http.origins import Origin, origin_of, target_of
+from sidecar.http.origins import Origin, declared_as, login_of, origin_of, target_of
 from sidecar.rules.routes import Layout, check_redirect
 from sidecar.sockets.bodies import Body
 from sidecar.sockets.connections import Pool, closing_on_error, connect, make_tls_context
@@ -53,6 +53,8 @@ class Response(NamedTuple):
     wire: Wire
     key: object
     """Of the pool; None: the connection is used once"""
+    login: Credential | None = None
+    """User and password of the redirect that led here"""
 
 
 class Upstream:
@@ -77,16 +79,17 @@ class Upstream:
     ) -> Response:
         """GET or HEAD; follows redirects. The request ends if the client leaves; with None it goes on."""
         is_authorized = registry.locate(url)[0] == registry.layout.origin
+        login: Credential | None = None
         for _ in range(REDIRECT_LIMIT + 1):
-            authorization = registry.authorization if is_authorized else None
+            authorization = (registry.authorization if is_authorized else None) or basic_authorization(login)
             response = await self._ask(
                 method, url, headers, registry, authorization, is_page=is_page, client=client
             )
             location = find(response.head.headers, b"location")
             if response.head.status not in _REDIRECTED or location is None:
-                return response
+                return response if login is None else response._replace(login=login)
             await self.discard_body(response)
-            url = _redirected(response.url, location, registry.layout, is_page=is_page)
+            url, login = _redirected(response.url, location, registry, is_page=is_page)
             check_redirect(url, registry.layout, is_page=is_page)
             is_authorized = registry.is_authorized(url)
         raise UpstreamBroken(f"the registry redirects more than {REDIRECT_LIMIT} times")
@@ -227,23 +230,40 @@ async def _send_head(wire: Wire, request: bytes) -> None:
         raise UpstreamUnreachable("the registry takes no request") from error
 
 
-def _redirected(url: str, location: bytes, layout: Layout, *, is_page: bool) -> str:
-    """The URL that a redirect leads to. Raises Refusal or UpstreamBroken if it must not be followed."""
+def _redirected(
+    url: str, location: bytes, registry: GrantedRegistry, *, is_page: bool
+) -> tuple[str, Credential | None]:
+    """The URL that a redirect leads to, and the user and password in it, for that request alone.
+
+    The URL has none, so that nothing shows them, and no later redirect takes them along. The registry's own
+    origin gets the Connector's credential instead.
+
+    Raises Refusal or UpstreamBroken if the redirect must not be followed.
+    """
+    layout = registry.layout
     try:
         # some registries send a Location with spaces, and a space would end the target of our request
-        next_url = urljoin(url, quote(location, safe="!#$%&'()*+,/:;=?@[]"))
-        origin = origin_of(next_url)
+        parts = urlsplit(urljoin(url, quote(location, safe="!#$%&'()*+,/:;=?@[]")))
         here = origin_of(url)
+        origin = declared_as(origin_of(parts), [layout.origin, *layout.foreign.values(), here])
     except ValueError as error:
         raise UpstreamBroken("the registry redirects to no http or https URL") from error
+    _check_origin(origin, here, layout, is_page=is_page)
+    is_ours = origin == layout.origin and registry.authorization is not None
+    next_url = parts._replace(scheme=origin.scheme, netloc=origin.netloc, fragment="").geturl()
+    return next_url, None if is_ours else login_of(parts)
+
+
+def _check_origin(origin: Origin, here: Origin, layout: Layout, *, is_page: bool) -> None:
+    gives_up_tls = origin.scheme == "http" and here.scheme == "https"
+    advice = ", without TLS; not followed"
+    if origin.host == layout.origin.host:
+        advice += f": tell the registry that clients reach it as {layout.origin}"
     if is_page and not layout.trusts(origin):
         # GitLab, pypiserver and pypicloud send misses to pypi.org, where a stranger may own a private name
-        raise Refusal(
-            404,
-            Code.REDIRECT_NOT_FOLLOWED,
-            f"the registry redirects to {origin}, which the Connector does not declare; "
-            "to take packages from there, add it as addressExtensions files",
-        )
-    if origin.scheme == "http" and (here.scheme == "https" or not layout.trusts(origin)):
-        raise UpstreamBroken(f"the registry redirects to {origin}, without TLS; not followed")
-    return urlsplit(next_url)._replace(fragment="").geturl()
+        if not gives_up_tls:
+            advice = "; to take packages from there, add it as addressExtensions files"
+        sentence = f"the registry redirects to {origin}, which the Connector does not declare{advice}"
+        raise Refusal(404, Code.REDIRECT_NOT_FOLLOWED, sentence)
+    if gives_up_tls or (origin.scheme == "http" and not layout.trusts(origin)):
+        raise UpstreamBroken(f"the registry redirects to {origin}{advice}")

@@ -114,7 +114,7 @@ class Visits:
                     raise
                 finally:
                     self._attempts.judge(standing, go, verdict, "")
-                await self._check_upload(head, standing, grant)
+                await self._check_upload(head, standing, url, grant)
                 await relay(exchange, Response(head, url, wire, None), self._upstream, grant.credential)
         finally:
             self._attempts.leave()
@@ -217,7 +217,7 @@ class Visits:
                 self._attempts.judge(standing, go, "unjudged", "")
                 self._attempts.leave()
 
-    async def _check_upload(self, head: ResponseHead, standing: Standing, grant: Grant) -> None:
+    async def _check_upload(self, head: ResponseHead, standing: Standing, url: str, grant: Grant) -> None:
         """Raise the error that replaces the answer, if any. A 403 without a newer grant passes unchanged."""
         if head.status in (401, 403):
             # the credential may have been rotated; the body is spent, so the client must send it again
@@ -229,7 +229,7 @@ class Visits:
             if head.status == 401:
                 raise refusal
         if 300 <= head.status < 400:
-            refuse_redirect(head, grant.credential)
+            refuse_redirect(head, url, grant.credential)
 
     async def _newer(self, grant: Grant, failed: Failed) -> Grant | None:
         try:

@@ -1,8 +1,11 @@
-"""Origins: scheme, host and port, the unit of trust (RFC 6454). Pure."""
+"""Origins: scheme, host and port, the unit of trust (RFC 6454); and the other parts of a URL. Pure."""
 
 from collections.abc import Collection
 from typing import NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from sidecar.contract.grant import Credential
+from sidecar.contract.secret import Secret
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -68,6 +71,15 @@ def _name(host: str) -> str:
         return str(ip_address(host))
     except ValueError:
         return host
+
+
+def login_of(parts: SplitResult) -> Credential | None:
+    """User and password of a URL, decoded as pip and uv do; None for an empty user without password.
+
+    A token may stand in either place: `https://token@host`, `https://:token@host`.
+    """
+    username, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return Credential(username, Secret(password)) if username or password else None
 
 
 def target_of(url: str) -> str:
