@@ -13,7 +13,7 @@ Example, for a registry at https://r and a Connector that declares https://files
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote_to_bytes, urljoin, urlsplit
 
@@ -105,17 +105,18 @@ class PageLinks(NamedTuple):
         return None
 
     @property
-    def origins(self) -> list[Origin]:
-        """The origins whose links lead through the proxy."""
-        return [self.layout.origin, *self.layout.foreign.values()]
+    def origins(self) -> tuple[Origin, ...]:
+        """The origins whose links lead through the proxy; the registry's own is the first."""
+        return self.layout.origin, *self.layout.foreign.values()
 
-    def prefixes(self) -> Mapping[bytes, bytes]:
-        """The prefixes of nearly all absolute links → their replacements."""
-        own = [f"{origin}/" for origin in self.origins]
-        in_clear = [f"http://{origin.netloc}/" for origin in self.origins]
-        return {
-            prefix.encode(): f"{self._local_prefix(origin_of(prefix))}/".encode() for prefix in own + in_clear
-        }
+
+def prefixes(origins: Sequence[Origin]) -> Mapping[bytes, bytes]:
+    """The prefixes of nearly all absolute links → their replacements. `origins`: as of `PageLinks`."""
+    local = ["/", *(f"{FOREIGN}{origin.netloc}/" for origin in origins[1:])]
+    found = {f"{origin}/".encode(): new.encode() for origin, new in zip(origins, local, strict=True)}
+    for origin, new in zip(origins, local, strict=True):  # as `declared_as` does
+        found.setdefault(f"http://{origin.netloc}/".encode(), new.encode())
+    return found
 
 
 def _from_the_path_on(link: str, absolute: SplitResult) -> str:

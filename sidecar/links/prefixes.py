@@ -7,24 +7,27 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from sidecar.http.origins import Origin
 from sidecar.links.page_links import PageLinks
 
 SAFE = rb"(?![/\\&\s])"
 """A prefix ends before this. A second slash would name a host. So would characters that clients turn into a
 slash or drop: a backslash (WHATWG URL), an entity, a blank"""
 _RELATIVE = rb"""\.\.?/|/%b|[\w.+~-]+["/#?%%]""" % SAFE
+PATTERNS_LIMIT = 16
+"""Connectors whose patterns are kept, of pages that moved and of others; arbitrary. Most Pods name one"""
 _REMEMBERED = 100  # arbitrary: a page names one or two hosts
 
 
-def unchanged(links: PageLinks) -> bytes:
+def unchanged(origins: Iterable[Origin], *, has_moved: bool) -> bytes:
     """A pattern of links that need no rewriting: relative, or to a host that the Connector does not declare.
 
     Example: it matches the start of `../foo-1.zip`, `/packages/foo-1.zip` and `https://elsewhere/foo-1.zip`,
     but not of `//host/foo-1.zip`. In a page that was redirected, it matches no relative link.
     """
-    hosts = b"|".join(re.escape(origin.host.removesuffix(".").encode()) for origin in links.origins)
+    hosts = b"|".join(re.escape(origin.host.removesuffix(".").encode()) for origin in origins)
     undeclared = rb"https?://(?!(?:%b)\.?/)[a-z0-9.-]+/" % hosts
-    return b"(?:%b)" % (undeclared if links.has_moved else undeclared + b"|" + _RELATIVE)
+    return b"(?:%b)" % (undeclared if has_moved else undeclared + b"|" + _RELATIVE)
 
 
 class Prefixes:
