@@ -96,7 +96,10 @@ class Proxy:
                     from sidecar.exchange.pages import relay_page
                     from sidecar.links.rewriting import PageLinks
 
-                    links = PageLinks(registry.layout, chosen.url, response.url, self._local, credential)
+                    remember = self._visits.logins.remember
+                    links = PageLinks(
+                        registry.layout, chosen.url, response.url, self._local, credential, remember
+                    )
                     await relay_page(exchange, response, self._upstream, links)
                 else:
                     page_mark = registry.layout.mark if is_page else None

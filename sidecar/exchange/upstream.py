@@ -54,7 +54,7 @@ class Response(NamedTuple):
     key: object
     """Of the pool; None: the connection is used once"""
     login: Credential | None = None
-    """User and password of the redirect that led here"""
+    """User and password of the link or redirect that led here"""
 
 
 class Upstream:
@@ -76,10 +76,13 @@ class Upstream:
         *,
         is_page: bool,
         client: Watched | None,
+        login: Credential | None = None,
     ) -> Response:
-        """GET or HEAD; follows redirects. The request ends if the client leaves; with None it goes on."""
+        """GET or HEAD; follows redirects. The request ends if the client leaves; with None it goes on.
+
+        `login`: for the first request, where the credential is for other origins.
+        """
         is_authorized = registry.locate(url)[0] == registry.layout.origin
-        login: Credential | None = None
         for _ in range(REDIRECT_LIMIT + 1):
             authorization = (registry.authorization if is_authorized else None) or basic_authorization(login)
             response = await self._ask(

@@ -26,6 +26,7 @@ from sidecar.grants.attempts import Attempts, Standing, verdict_of
 from sidecar.grants.store import Grants
 from sidecar.grants.trust import Go, Verdict
 from sidecar.http.http1 import ResponseHead
+from sidecar.links.logins import LinkLogins
 from sidecar.rules.credential_refusal import refusal_of
 from sidecar.rules.routes import Route, route
 from sidecar.sockets.connections import closing_on_error
@@ -68,6 +69,8 @@ class Visits:
         self._standing: Standing | None = None
         self._standing_of: Grant | None = None
         """The grant that was used last; `_standing` is its standing"""
+        self.logins = LinkLogins()
+        """Of the pages so far"""
 
     async def fetch(
         self, exchange: Exchange, chosen: Route, registry: GrantedRegistry
@@ -173,6 +176,7 @@ class Visits:
             registry,
             is_page=chosen.action == "index",
             client=client,
+            login=self.logins.of(chosen.url),
         )
 
     def _failed(self, status: int, standing: Standing, go: Go, grant: Grant, subject: str) -> Failed:

@@ -53,7 +53,7 @@ _LINK = re.compile(
     ` class="x" `   href             "      /y
     `" `            data-provenance         /z
 """
-_PREFIX = re.compile(rb"\s*((?:https?:)?//[^\s/?#&\\]+/)" + SAFE, re.IGNORECASE)
+_PREFIX = re.compile(rb"\s*((?:https?:)?//[^\s/?#&@\\]+/)" + SAFE, re.IGNORECASE)
 _NEITHER_ASCII_NOR_BYTE = re.compile("[^\x00-\x7f\udc80-\udcff]")
 
 # Other spellings of the two keys, such as `hREF` and `data-Provenance`. A search for a letter is quick, by

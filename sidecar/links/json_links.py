@@ -16,7 +16,7 @@ from sidecar.links.page_links import PageLinks, prefixes
 from sidecar.links.prefixes import PATTERNS_LIMIT, SAFE, Prefixes, Swap, swapped, unchanged
 
 _VALUE = (
-    rb'\s*:\s*")(?:(?P<prefix>(?:(?i:https?):)?(?://|\\/\\/)[^\s/?#&"{}\\]+\\?/)'
+    rb'\s*:\s*")(?:(?P<prefix>(?:(?i:https?):)?(?://|\\/\\/)[^\s/?#&@"{}\\]+\\?/)'
     + SAFE
     + rb'|(?P<text>[^"\\{}]*+(?:\\[^{}][^"\\{}]*+)*+)")'
 )

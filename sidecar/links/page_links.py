@@ -13,12 +13,12 @@ Example, for a registry at https://r and a Connector that declares https://files
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote_to_bytes, urljoin, urlsplit
 
 from sidecar.contract.grant import Credential
-from sidecar.http.origins import Origin, declared_as, origin_of
+from sidecar.http.origins import Origin, declared_as, login_of, origin_of
 from sidecar.rules.routes import FOREIGN, Layout
 
 CARRY_LIMIT = 256 * 1024
@@ -41,6 +41,8 @@ class PageLinks(NamedTuple):
     """`http://127.0.0.1:PORT`, for the links that must be absolute (PEP 740, a page's base)"""
     credential: Credential | None = None
     """The registry's, which no link may show"""
+    on_login: Callable[[str, Credential], None] | None = None
+    """Called with the URL and the login of each link to a file here that has one: no such link shows it"""
 
     @property
     def has_moved(self) -> bool:
@@ -48,6 +50,7 @@ class PageLinks(NamedTuple):
 
     def rewrite(self, link: str, base_url: str | None = None, *, must_be_absolute: bool = False) -> str:
         """The link for the client. It is unchanged if it leads here already, or to an undeclared origin."""
+        written = link
         if "@" in link:
             link = self.without_credential(link)
         try:
@@ -64,6 +67,8 @@ class PageLinks(NamedTuple):
             return link
         if prefix is None:
             return link if parts.scheme else absolute.geturl()
+        if "@" in written or (base_url and "@" in base_url):
+            self._note_login(urljoin(base_url or self.final_url, written))
         path = prefix + _from_the_path_on(whole, absolute)
         # two slashes at the start would be another host; as an absolute link it is refused here, by name
         return self.local + path if must_be_absolute or path[1:2] in ("/", "\\") else path
@@ -76,6 +81,14 @@ class PageLinks(NamedTuple):
         secret = self.credential.password.reveal() or self.credential.username
         spelled = unquote_to_bytes(user[2].encode("utf-8", "surrogateescape"))
         return user[1] + user.string[user.end() :] if secret.encode() in spelled else link
+
+    def _note_login(self, url: str) -> None:
+        parts = urlsplit(url)
+        origin = declared_as(origin_of(parts), self.origins)
+        is_ours = origin == self.layout.origin and self.credential is not None
+        login = None if is_ours else login_of(parts)
+        if self.on_login is not None and login is not None:
+            self.on_login(f"{origin}{parts.path}", login)
 
     def rewrite_base(self, link: str) -> str:
         """The base of a page, for the client. It is absolute: pip and uv do not resolve a relative base."""

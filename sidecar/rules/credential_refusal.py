@@ -12,7 +12,7 @@ from sidecar.errors import CredentialRefused, Refusal
 def storage_refusal(status: int, origin: str, *, has_login: bool) -> Refusal:
     """The refusal for a 401 or 403 of another origin, to which the registry redirects or links."""
     if has_login:
-        sentence = f"{origin} answers {status} to the user and password of the redirect that led there"
+        sentence = f"{origin} answers {status} to the user and password of the link or redirect"
     else:
         sentence = f"{origin} answers {status}; the credential goes only to the registry's own origin"
     return Refusal(403, Code.STORAGE_REFUSES, sentence)

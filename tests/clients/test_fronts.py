@@ -65,6 +65,24 @@ def test_a_file_is_fetched_with_the_user_of_its_redirect(
 
 
 @CLIENTS
+@pytest.mark.parametrize("kind", [HTML, JSON], ids=["html", "json"])
+def test_a_file_is_fetched_with_the_user_of_its_link(
+    front: Registry, store: Registry, tmp_path: Path, command: list[str], kind: dict[str, str]
+) -> None:
+    link = f"{store.origin.replace('://', f'://{STORE_USER}@')}/store/{WHEEL}"
+    file = f'{{"filename": "{WHEEL}", "url": "{link}", "hashes": {{}}, "core-metadata": true}}'
+    page = f'{{"meta": {{"api-version": "1.0"}}, "name": "{PROJECT}", "files": [{file}]}}'
+    if kind is HTML:
+        page = f'<a href="{link}" data-core-metadata="true">x</a>'
+    front.on(PAGE, guarded(AUTHORIZATION, 200, page.encode(), **kind))
+    with running_for_clients(tmp_path, grant(front, file_origins=(store.origin,))) as (sidecar, variables):
+        assert_installed(run_client(variables, command, tmp_path), "hello_shape.py", tmp_path)
+        assert "canary" not in str(sidecar.lines)
+    assert {one.target for one in store.requests} >= {f"/store/{WHEEL}", f"/store/{METADATA}"}
+    assert {one.header("authorization") for one in store.requests} == {STORE_AUTHORIZATION}
+
+
+@CLIENTS
 @pytest.mark.parametrize("form", ["html", "json", "base"])
 def test_http_of_its_own_host_is_the_registry_over_tls(
     front: Registry, tmp_path: Path, command: list[str], form: str
@@ -92,4 +110,4 @@ def test_uv_says_which_origin_refuses(front: Registry, store: Registry, tmp_path
     with running_for_clients(tmp_path, grant(front, file_origins=(store.origin,))) as (_, variables):
         result = run_client(variables, [*UV, PROJECT], tmp_path)
     assert result.returncode != 0
-    assert f"{store.origin} answers 401 to the user and password of the redirect" in result.stderr
+    assert f"{store.origin} answers 401 to the user and password of the link or redirect" in result.stderr

@@ -164,7 +164,7 @@ def test_the_refusal_of_another_origin_names_it(
             reply = sidecar.ask(method, path)
             assert reply.status == 403
             assert f"{elsewhere.origin} answers {status}" in reply.reason
-            assert ("user and password of the redirect" in reply.reason) is (user is not None)
+            assert ("user and password of the link or redirect" in reply.reason) is (user is not None)
             assert not any(word in f"{reply}{reply.body!r}" for word in WORDS)
             line = sidecar.wait_line(message="request", method=method)
             assert (line["reason"], line["detail"]) == (Code.STORAGE_REFUSES, reply.reason)

@@ -86,7 +86,7 @@ def test_a_base_shows_it_no_more_than_a_link_does() -> None:
     page = f'<base href="https://robot:{ENCODED}@pypi.org/"><a href="a"><a href="//x:{ENCODED}@pypi.org/b">'
     for final in (ASKED, MOVED):
         found = rewrite(page.encode(), final=final, credential=LOGIN)
-        assert found == b'<base href="https://pypi.org/"><a href="a"><a href="https://pypi.org/b">'
+        assert found == b'<base href="https://pypi.org/"><a href="a"><a href="//pypi.org/b">'
 
 
 def test_without_a_password_the_name_is_the_secret() -> None:
