@@ -1,6 +1,6 @@
 """Origins: scheme, host and port, the unit of trust (RFC 6454); and the other parts of a URL. Pure."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -39,7 +39,7 @@ def origin_of(url: str | SplitResult) -> Origin:
     return Origin(parts.scheme, host, port)
 
 
-def declared_as(origin: Origin, declared: Collection[Origin]) -> Origin:
+def declared_as(origin: Origin, declared: Sequence[Origin]) -> Origin:
     """The declared origin that a registry means by this origin; else the origin itself.
 
     A registry behind TLS termination believes that it is reached by http, and writes its own address so. That
@@ -49,7 +49,12 @@ def declared_as(origin: Origin, declared: Collection[Origin]) -> Origin:
         http://s:8443                          means https://s:8443
         https://r.                             means https://r: RFC 1034 §3.1 ends a full name with a dot
         http://s, http://r:8080, https://r:80  mean themselves
+
+    An origin that is declared by itself means itself, even if it is http. The first is the registry's own:
+    no declaration leads away from its TLS.
     """
+    if _means(origin, declared[0]):
+        return declared[0]
     if origin in declared:
         return origin
     return next((known for known in declared if _means(origin, known)), origin)

@@ -125,10 +125,14 @@ class PageLinks(NamedTuple):
 
 def prefixes(origins: Sequence[Origin]) -> Mapping[bytes, bytes]:
     """The prefixes of nearly all absolute links → their replacements. `origins`: as of `PageLinks`."""
-    local = ["/", *(f"{FOREIGN}{origin.netloc}/" for origin in origins[1:])]
-    found = {f"{origin}/".encode(): new.encode() for origin, new in zip(origins, local, strict=True)}
-    for origin, new in zip(origins, local, strict=True):  # as `declared_as` does
-        found.setdefault(f"http://{origin.netloc}/".encode(), new.encode())
+    own, *others = origins
+    local = {origin: f"{FOREIGN}{origin.netloc}/" for origin in others}
+    spelled = [(str(own), "/"), (f"http://{own.netloc}", "/")]
+    spelled += [(str(origin), new) for origin, new in local.items()]
+    spelled += [(f"http://{origin.netloc}", new) for origin, new in local.items()]
+    found: dict[bytes, bytes] = {}
+    for prefix, new in spelled:  # the first counts, as in `declared_as`
+        found.setdefault(f"{prefix}/".encode(), new.encode())
     return found
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from sidecar.contract.words import Code
 from support.certificates.authority import server_context
+from support.machine.addresses import own_address
 from support.servers.registry import Call, Registry, Script
 from support.sidecars.running import AUTHORIZATION, PASSWORD, Sidecar, grant, running_sidecar
 
@@ -104,6 +105,19 @@ def test_a_second_redirect_may_bring_its_own(registry: Registry, elsewhere: Regi
         assert sidecar.get(WHEEL).body == b"there"
     sent = [one.header("authorization") for one in elsewhere.requests]
     assert sent == [basic("reader:canary-1"), basic("reader:canary-2")]
+
+
+def test_an_origin_that_nobody_declared_gets_it_too(registry: Registry, tmp_path: Path) -> None:
+    address = own_address()
+    if address is None:
+        pytest.skip("this machine has no address but loopback")
+    user = f"reader:{TOKEN}"
+    with Registry(server_context((address,)), address) as storage:
+        storage.on("/blob", lambda call: call.reply(200, b"wheel"))
+        registry.on(WHEEL, redirects(with_user(user, storage.origin) + "/blob"))
+        with declaring(registry, folder=tmp_path) as sidecar:
+            assert sidecar.get(WHEEL).body == b"wheel"
+        assert [one.header("authorization") for one in storage.requests] == [basic(user)]
 
 
 def test_the_registrys_own_origin_gets_the_connectors_credential(registry: Registry, tmp_path: Path) -> None:

@@ -83,6 +83,18 @@ def test_a_link_in_json_too(registry: Registry, sidecar: Sidecar) -> None:
     assert sidecar.get(PAGE).body == page.replace(there, "").encode()
 
 
+def test_its_own_host_declared_as_http_changes_nothing(registry: Registry, tmp_path: Path) -> None:
+    """As `files`, because a redirect named it: the registry is asked over TLS all the same."""
+    there = registry.origin.replace("https:", "http:")
+    registry.on(WHEEL, redirects(f"{there}/files/foo-1.0.zip"))
+    registry.page(PAGE, f'<a href="{there}/a-1.zip"><a href="{there}/b-1.zip">'.encode())
+    registry.on("/files/foo-1.0.zip", lambda call: call.reply(200, b"wheel"))
+    with running_sidecar(tmp_path, grant(registry, file_origins=(there,))) as sidecar:
+        assert sidecar.get(WHEEL).body == b"wheel"
+        assert sidecar.get(PAGE).body == b'<a href="/a-1.zip"><a href="/b-1.zip">'
+    assert {one.header("authorization") for one in registry.requests} == {AUTHORIZATION}
+
+
 @pytest.mark.parametrize("path", [WHEEL, PAGE])
 def test_another_port_or_host_is_no_own_host(registry: Registry, sidecar: Sidecar, path: str) -> None:
     """Neither the redirect nor the link that it would follow gives up TLS."""

@@ -1,8 +1,12 @@
 """Origins that a registry means: its own by another name, and never one that is reached without TLS."""
 
+from urllib.parse import quote, urlsplit
+
 import pytest
 
-from sidecar.http.origins import declared_as, origin_of
+from sidecar.contract.grant import Credential
+from sidecar.contract.secret import Secret
+from sidecar.http.origins import declared_as, login_of, origin_of
 
 DECLARED = [
     origin_of(url)
@@ -12,6 +16,7 @@ DECLARED = [
         "http://plain.example:8080",
         "https://rooted.example.",
         "https://[fd00::1]:8443",
+        "http://registry.example",
         "https://both.example:8000",
         "http://both.example:8000",
     )
@@ -65,3 +70,29 @@ def test_no_name_leads_away_from_tls(url: str) -> None:
     origin = origin_of(url)
     meant = declared_as(origin, DECLARED)
     assert meant.scheme == "https" or origin.scheme == "http"
+
+
+@pytest.mark.parametrize("username", ["", "reader", "a@b", "a:b", "\u00e9 /?#[]%&=+"])
+@pytest.mark.parametrize("password", ["", "canary", "a@b:c", "\u00e9 /?#[]%&=+", "\u20ac\t"])
+def test_a_login_is_what_was_quoted(username: str, password: str) -> None:
+    parts = urlsplit(f"https://{quote(username, safe='')}:{quote(password, safe='')}@host.example/a@b")
+    expected = Credential(username, Secret(password)) if username or password else None
+    assert login_of(parts) == expected
+    assert str(origin_of(parts)) == "https://host.example"
+
+
+@pytest.mark.parametrize(
+    ("url", "login"),
+    [
+        ("https://host.example/a:b@c", None),
+        ("https://@host.example/", None),
+        ("https://:@host.example/", None),
+        ("https://token@host.example/", ("token", "")),
+        ("https://token:@host.example/", ("token", "")),
+        ("https://:token@host.example/", ("", "token")),
+        ("https://a@b:c@d:e@host.example/", ("a@b", "c@d:e")),
+        ("https://%zz:%@host.example/", ("%zz", "%")),
+    ],
+)
+def test_a_login_may_lack_a_part_or_its_quoting(url: str, login: tuple[str, str] | None) -> None:
+    assert login_of(urlsplit(url)) == (login and Credential(login[0], Secret(login[1])))
