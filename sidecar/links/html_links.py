@@ -8,11 +8,9 @@ costs ten times as much, and drops unknown parts.
 """
 
 import re
-from functools import lru_cache
 
-from sidecar.http.origins import Origin
-from sidecar.links.page_links import CARRY_LIMIT, PageLinks, prefixes
-from sidecar.links.prefixes import PATTERNS_LIMIT, SAFE, Prefixes, Swap, swapped, unchanged
+from sidecar.links.page_links import CARRY_LIMIT, PageLinks
+from sidecar.links.prefixes import SAFE, Prefixes, Swap, swapped, unchanged
 
 _ANCHOR = b'<a href="'
 _REREAD_LIMIT = 64 * 1024  # bytes that may be read again with each piece
@@ -68,19 +66,6 @@ _ODD_LETTERS = {
 }
 
 
-@lru_cache(PATTERNS_LIMIT)
-def _fast_path(origins: tuple[Origin, ...], *, has_moved: bool) -> tuple[re.Pattern[bytes], list[Swap]]:
-    """The links that `_all_plain` cannot judge, and the swaps of a page.
-
-    Such a link is not written as `<a href="`, or perhaps in need of rewriting.
-    """
-    odd = re.compile(rb'href(?:(?<!<a href)|(?!="%b))' % unchanged(origins, has_moved=has_moved))
-    return odd, [
-        Swap.of(before=b"<a ", key=b"href", between=b'="', prefix=prefix, new=new)
-        for prefix, new in prefixes(origins).items()
-    ]
-
-
 class HtmlLinks:
     """Rewrites one page."""
 
@@ -92,7 +77,12 @@ class HtmlLinks:
         self._has_base = False
         self._base_url: str | None = None
         self._leads_elsewhere = False  # the base is of a host that the Connector does not declare
-        self._odd, self._swaps = _fast_path(links.origins, has_moved=links.has_moved)
+        # a link that `_all_plain` cannot judge: not written as `<a href="`, or perhaps in need of rewriting
+        self._odd = re.compile(rb'href(?:(?<!<a href)|(?!="%b))' % unchanged(links))
+        self._swaps = [
+            Swap.of(before=b"<a ", key=b"href", between=b'="', prefix=prefix, new=new)
+            for prefix, new in links.prefixes().items()
+        ]
 
     def step(self, held: bytes, piece: bytes) -> tuple[bytes, bytes]:
         """Take the bytes held back and a piece. Return the bytes that are ready, and the bytes to hold."""

@@ -9,11 +9,9 @@ brace. A link that has no plain prefix and a brace in its path stays: the proxy 
 
 import json
 import re
-from functools import lru_cache
 
-from sidecar.http.origins import Origin
-from sidecar.links.page_links import PageLinks, prefixes
-from sidecar.links.prefixes import PATTERNS_LIMIT, SAFE, Prefixes, Swap, swapped, unchanged
+from sidecar.links.page_links import PageLinks
+from sidecar.links.prefixes import SAFE, Prefixes, Swap, swapped, unchanged
 
 _VALUE = (
     rb'\s*:\s*")(?:(?P<prefix>(?:(?i:https?):)?(?://|\\/\\/)[^\s/?#&@"{}\\]+\\?/)'
@@ -32,27 +30,19 @@ _END_OF_TEXT = b'",'
 _BACKSLASH = 0x5C
 
 
-@lru_cache(PATTERNS_LIMIT)
-def _fast_path(origins: tuple[Origin, ...], *, has_moved: bool) -> tuple[re.Pattern[bytes], list[Swap]]:
-    """The links that the fast path of `last` cannot judge, and the swaps of a page.
-
-    Such a link has another spelling, or is perhaps in need of rewriting.
-    """
-    odd = re.compile(rb'url"(?:(?<!"url")|(?!: ?"%b))' % unchanged(origins, has_moved=has_moved))
-    return odd, [
-        Swap.of(before=b'"', key=b'url"', between=colon + b'"', prefix=prefix, new=new)
-        for prefix, new in prefixes(origins).items()
-        for colon in (b":", b": ")
-    ]
-
-
 class JsonLinks:
     """Rewrites one page."""
 
     def __init__(self, links: PageLinks) -> None:
         self._links = links
         self._prefixes = Prefixes(links)
-        self._odd, self._swaps = _fast_path(links.origins, has_moved=links.has_moved)
+        # a link that the fast path of `last` cannot judge: another spelling, or perhaps in need of rewriting
+        self._odd = re.compile(rb'url"(?:(?<!"url")|(?!: ?"%b))' % unchanged(links))
+        self._swaps = [
+            Swap.of(before=b'"', key=b'url"', between=colon + b'"', prefix=prefix, new=new)
+            for prefix, new in links.prefixes().items()
+            for colon in (b":", b": ")
+        ]
 
     def step(self, held: bytes, piece: bytes) -> tuple[bytes, bytes]:
         """Take the bytes held back and a piece. Return the bytes that are ready, and the bytes to hold."""

@@ -13,7 +13,8 @@ Example, for a registry at https://r and a Connector that declares https://files
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote_to_bytes, urljoin, urlsplit
 
@@ -27,6 +28,18 @@ under way may hold so much, and uv asks for 50 pages at once"""
 _USER = re.compile(r"(\s*(?:[a-z][a-z0-9+.-]*:)?[/\\]{2})([^/\\?#]*)@", re.IGNORECASE)
 """What stands before the host of a link; uv takes a backslash for a slash there (WHATWG URL)"""
 _DROPPED = str.maketrans("", "", "\t\r\n")  # anywhere in a link (WHATWG URL §4.4), as urlsplit does
+
+
+@lru_cache(16)  # arbitrary: most Pods have one Connector
+def _prefixes(own: Origin, *others: Origin) -> Mapping[bytes, bytes]:
+    local = {origin: f"{FOREIGN}{origin.netloc}/" for origin in others}
+    spelled = [(str(own), "/"), (f"http://{own.netloc}", "/")]
+    spelled += [(str(origin), new) for origin, new in local.items()]
+    spelled += [(f"http://{origin.netloc}", new) for origin, new in local.items()]
+    found: dict[bytes, bytes] = {}
+    for prefix, new in spelled:  # the first counts, as in `declared_as`
+        found.setdefault(f"{prefix}/".encode(), new.encode())
+    return found
 
 
 class PageLinks(NamedTuple):
@@ -118,22 +131,13 @@ class PageLinks(NamedTuple):
         return None
 
     @property
-    def origins(self) -> tuple[Origin, ...]:
+    def origins(self) -> list[Origin]:
         """The origins whose links lead through the proxy; the registry's own is the first."""
-        return self.layout.origin, *self.layout.foreign.values()
+        return [self.layout.origin, *self.layout.foreign.values()]
 
-
-def prefixes(origins: Sequence[Origin]) -> Mapping[bytes, bytes]:
-    """The prefixes of nearly all absolute links → their replacements. `origins`: as of `PageLinks`."""
-    own, *others = origins
-    local = {origin: f"{FOREIGN}{origin.netloc}/" for origin in others}
-    spelled = [(str(own), "/"), (f"http://{own.netloc}", "/")]
-    spelled += [(str(origin), new) for origin, new in local.items()]
-    spelled += [(f"http://{origin.netloc}", new) for origin, new in local.items()]
-    found: dict[bytes, bytes] = {}
-    for prefix, new in spelled:  # the first counts, as in `declared_as`
-        found.setdefault(f"{prefix}/".encode(), new.encode())
-    return found
+    def prefixes(self) -> Mapping[bytes, bytes]:
+        """The prefixes of nearly all absolute links → their replacements."""
+        return _prefixes(self.layout.origin, *self.layout.foreign.values())
 
 
 def _from_the_path_on(link: str, absolute: SplitResult) -> str:

@@ -5,29 +5,27 @@ The rest of a link stays byte by byte: percent-encodings, entities and escapes, 
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
-from sidecar.http.origins import Origin
 from sidecar.links.page_links import PageLinks
 
 SAFE = rb"(?![/\\&\s])"
 """A prefix ends before this. A second slash would name a host. So would characters that clients turn into a
 slash or drop: a backslash (WHATWG URL), an entity, a blank"""
 _RELATIVE = rb"""\.\.?/|/%b|[\w.+~-]+["/#?%%]""" % SAFE
-PATTERNS_LIMIT = 16
-"""Connectors whose patterns are kept, of pages that moved and of others; arbitrary. Most Pods name one"""
 _REMEMBERED = 100  # arbitrary: a page names one or two hosts
 
 
-def unchanged(origins: Iterable[Origin], *, has_moved: bool) -> bytes:
+def unchanged(links: PageLinks) -> bytes:
     """A pattern of links that need no rewriting: relative, or to a host that the Connector does not declare.
 
     Example: it matches the start of `../foo-1.zip`, `/packages/foo-1.zip` and `https://elsewhere/foo-1.zip`,
     but not of `//host/foo-1.zip`. In a page that was redirected, it matches no relative link.
     """
-    hosts = b"|".join(re.escape(origin.host.removesuffix(".").encode()) for origin in origins)
+    hosts = b"|".join(re.escape(origin.host.removesuffix(".").encode()) for origin in links.origins)
     undeclared = rb"https?://(?!(?:%b)\.?/)[a-z0-9.-]+/" % hosts
-    return b"(?:%b)" % (undeclared if has_moved else undeclared + b"|" + _RELATIVE)
+    return b"(?:%b)" % (undeclared if links.has_moved else undeclared + b"|" + _RELATIVE)
 
 
 class Prefixes:
@@ -74,6 +72,7 @@ class Swap(NamedTuple):
     """Bytes that a plain link loses, at least 1"""
 
     @classmethod
+    @lru_cache(64)  # arbitrary: a Connector has 8 and more, most Pods one Connector
     def of(cls, *, before: bytes, key: bytes, between: bytes, prefix: bytes, new: bytes) -> "Swap":
         """A plain link is spelled `before + key + between + prefix`; `new` replaces the prefix."""
         pattern = rb"%b(?:(?<=%b)%b%b|)" % (key, before + key, re.escape(between + prefix), SAFE)
