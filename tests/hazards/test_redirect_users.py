@@ -129,6 +129,14 @@ def test_the_registrys_own_origin_gets_the_connectors_credential(registry: Regis
     assert registry.requests[-1].header("authorization") == AUTHORIZATION
 
 
+def test_the_registrys_api_gets_neither_credential(registry: Registry, tmp_path: Path) -> None:
+    registry.on(WHEEL, redirects(with_user(f"reader:{TOKEN}", registry.origin) + "/service/rest/v1/users"))
+    registry.on("/service/rest/v1/users", lambda call: call.reply(401, b"who are you"))
+    with declaring(registry, folder=tmp_path) as sidecar:
+        assert sidecar.get(WHEEL).status == 403
+    assert [one.header("authorization") for one in registry.requests] == [AUTHORIZATION, None]
+
+
 def test_without_a_credential_of_the_connector_the_registry_gets_its_own(
     registry: Registry, tmp_path: Path
 ) -> None:
