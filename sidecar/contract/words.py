@@ -57,6 +57,8 @@ class Code:
     """Its answer ends early, or is no HTTP"""
     REGISTRY_BUSY = "registry-busy"
     """All places of this Pod at the registry stayed taken"""
+    STORAGE_REFUSES = "storage-refuses"
+    """Another origin, to which the registry redirects or links, answers 401 or 403"""
     CREDENTIAL_MISSING = "credential-missing"
     CREDENTIAL_RENEWED = "credential-renewed"
     """The upload must be sent again, with the newer credential"""

@@ -71,7 +71,15 @@ class Looks:
         response, chosen, registry = await self._visits.fetch(errand, wanted, registry)
         try:
             with closing_on_error(response.wire):
-                links = PageLinks(registry.layout, chosen.url, response.url, self._local, is_thorough=True)
+                links = PageLinks(
+                    registry.layout,
+                    chosen.url,
+                    response.url,
+                    self._local,
+                    registry.grant.credential,
+                    self._visits.logins.remember,
+                    is_thorough=True,
+                )
                 if response.head.status == 200:
                     await read_page(errand, response, self._upstream, links)
                 else:

@@ -3,7 +3,6 @@
 import zlib
 from collections.abc import Iterator
 
-from sidecar.contract.grant import Credential
 from sidecar.errors import UpstreamBroken
 from sidecar.exchange.client import Exchange
 from sidecar.exchange.redaction import redact_head
@@ -23,7 +22,6 @@ async def relay_page(
     response: Response,
     upstream: Upstream,
     links: PageLinks,
-    credential: Credential | None,
 ) -> None:
     """Relay a successful page. A page that is no simple index passes decoded, otherwise unchanged."""
     kind = page_kind(find(response.head.headers, b"content-type"))
@@ -31,7 +29,8 @@ async def relay_page(
     reason, headers = redact_head(
         response.head.reason,
         to_client(response.head.headers, is_rewritten=True, page_mark=links.layout.mark),
-        credential,
+        links.credential,
+        response.login,
     )
     head = exchange.begin(response.head.status, reason, headers, None, has_body=not is_head)
     rewriter = PageRewriter(links, is_json=kind == "json") if kind else None

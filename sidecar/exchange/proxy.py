@@ -9,12 +9,13 @@ from sidecar.errors import ClientGone, CredentialRenewed, NotListed, SidecarErro
 from sidecar.exchange.client import Exchange, host_names
 from sidecar.exchange.granted import GrantedRegistry
 from sidecar.exchange.relay import relay
-from sidecar.exchange.upstream import Upstream
+from sidecar.exchange.upstream import Response, Upstream
 from sidecar.exchange.visits import Visits
 from sidecar.grants.attempts import Attempts
 from sidecar.grants.store import Grants
 from sidecar.log import Log
 from sidecar.rules.answers import Answer, answer_of
+from sidecar.rules.credential_refusal import storage_refusal
 from sidecar.rules.listed import ListedFiles
 from sidecar.rules.routes import Route, route
 from sidecar.sockets.connections import closing_on_error
@@ -110,21 +111,33 @@ class Proxy:
         response, chosen, registry = await self._visits.fetch(exchange, wanted, granted)
         try:
             with closing_on_error(response.wire):
-                is_page = chosen.action == "index"
+                if response.head.status in (401, 403):
+                    await self._check_storage(response, registry)
+                is_page, credential = chosen.action == "index", registry.grant.credential
                 if is_page and response.head.status in _PAGE_STATUSES:
                     # imported with the first page, for these modules take 1 % of the sidecar's start
                     from sidecar.exchange.pages import relay_page
                     from sidecar.links.rewriting import PageLinks
 
-                    links = PageLinks(registry.layout, chosen.url, response.url, self._local)
-                    await relay_page(exchange, response, self._upstream, links, registry.grant.credential)
+                    remember = self._visits.logins.remember
+                    links = PageLinks(
+                        registry.layout, chosen.url, response.url, self._local, credential, remember
+                    )
+                    await relay_page(exchange, response, self._upstream, links)
                     if self._looks is not None:
                         self._looks.forget(chosen.package)
                 else:
                     page_mark = registry.layout.mark if is_page else None
-                    await relay(exchange, response, self._upstream, registry.grant.credential, page_mark)
+                    await relay(exchange, response, self._upstream, credential, page_mark)
         finally:
             self._visits.leave(chosen, registry)
+
+    async def _check_storage(self, response: Response, registry: GrantedRegistry) -> None:
+        """Refuse in our words what another origin than the registry's own refuses: it must have a reason."""
+        origin = registry.locate(response.url)[0]
+        if origin != registry.layout.origin:
+            await self._upstream.discard_body(response)
+            raise storage_refusal(response.head.status, str(origin), has_login=response.login is not None)
 
     async def _refuse(self, exchange: Exchange, answer: Answer, *, is_broken: bool = False) -> None:
         if is_broken or not exchange.can_answer:

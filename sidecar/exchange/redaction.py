@@ -28,8 +28,12 @@ def redact(text: bytes, credential: Credential | None) -> bytes:
     return HIDDEN if _holds(text, credential) else text
 
 
-def redact_head(reason: bytes, headers: Headers, credential: Credential | None) -> tuple[bytes, Headers]:
-    """Reason phrase and headers of an answer, without those that hold the credential."""
+def redact_head(
+    reason: bytes, headers: Headers, credential: Credential | None, login: Credential | None = None
+) -> tuple[bytes, Headers]:
+    """Reason phrase and headers of an answer without those that hold the credential, or the login."""
+    if login is not None:
+        reason, headers = redact_head(reason, headers, login)
     lines = [reason]
     for header in headers:
         lines += header

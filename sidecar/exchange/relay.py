@@ -49,6 +49,7 @@ async def relay(
         response.head.reason,
         to_client(response.head.headers, is_rewritten=False, page_mark=page_mark),
         credential,
+        response.login,
     )
     head = exchange.begin(response.head.status, reason, headers, length, has_body=has_body)
     body = ResponseBody(exchange, response)

@@ -1,6 +1,7 @@
 """Uploads: streamed to the registry in constant memory, never redirected, never sent twice."""
 
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import quote, urljoin, urlsplit
 
 from sidecar.contract.grant import Credential
 from sidecar.errors import ClientGone, UpstreamBroken, UpstreamUnreachable
@@ -16,6 +17,7 @@ from sidecar.http.http1 import (
     ResponseReader,
     find,
 )
+from sidecar.http.origins import declared_as, origin_of
 from sidecar.sockets.readiness import WaitEnded, WireTimeout
 from sidecar.sockets.wire import Wire, WireClosed
 
@@ -133,10 +135,23 @@ async def _send_unless_answered(wire: Wire, view: memoryview, client: Wire, resp
     return False
 
 
-def refuse_redirect(head: ResponseHead, credential: Credential | None) -> NoReturn:
-    """Raises UpstreamBroken. No upload is sent twice, so it follows no redirect."""
-    location = redact(find(head.headers, b"location") or b"elsewhere", credential).decode("latin-1")
-    raise UpstreamBroken(
-        f"the registry redirects the upload to {location.partition('?')[0]}: name that address in the "
-        "Connector, as addressExtensions upload"
-    )
+def refuse_redirect(head: ResponseHead, url: str, credential: Credential | None) -> NoReturn:
+    """Raises UpstreamBroken. No upload is sent twice, so it follows no redirect. `url`: where it was sent."""
+    place = _place(url, find(head.headers, b"location") or b"")
+    shown = redact(place.encode(), credential).decode() if place else "elsewhere"
+    if place == url.partition("?")[0]:
+        advice = "its own address: tell the registry that clients reach it by https"
+    elif place.startswith("http:") and url.startswith("https:"):
+        advice = f"{shown}, without TLS"
+    else:
+        advice = f"{shown}: name that address in the Connector, as addressExtensions upload"
+    raise UpstreamBroken(f"the registry redirects the upload to {advice}")
+
+
+def _place(url: str, location: bytes) -> str:
+    """The URL that a redirect leads to, without user, query and fragment; empty for what is no URL."""
+    try:
+        parts = urlsplit(urljoin(url, quote(location, safe="!#$%&'()*+,/:;=?@[]")))
+        return f"{declared_as(origin_of(parts), [origin_of(url)])}{parts.path}"
+    except ValueError:
+        return ""

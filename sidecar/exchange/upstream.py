@@ -5,13 +5,10 @@ import socket
 import ssl
 import threading
 from typing import NamedTuple
-from urllib.parse import quote, urljoin, urlsplit
 
-from sidecar.contract.grant import Grant
-from sidecar.contract.words import Code
-from sidecar.errors import ClientGone, Refusal, RegistryUnreachable, UpstreamBroken, UpstreamUnreachable
+from sidecar.contract.grant import Credential, Grant
+from sidecar.errors import ClientGone, RegistryUnreachable, UpstreamBroken, UpstreamUnreachable
 from sidecar.exchange.granted import GrantedRegistry
-from sidecar.exchange.redaction import redact
 from sidecar.http.headers import basic_authorization, to_registry
 from sidecar.http.http1 import (
     HEAD_LIMIT,
@@ -24,7 +21,6 @@ from sidecar.http.http1 import (
     render_request,
 )
 from sidecar.http.origins import Origin, origin_of, target_of
-from sidecar.rules.layout import Layout
 from sidecar.rules.routes import check_redirect
 from sidecar.sockets.bodies import Body
 from sidecar.sockets.connections import Pool, closing_on_error, connect, make_tls_context
@@ -44,8 +40,6 @@ REDIRECT_LIMIT = 5
 """Registry → storage → signed address takes two; the limit ends loops"""
 
 _REDIRECTED = (301, 302, 303, 307, 308)
-_HIDDEN = (401, 403, 404)
-"""Statuses of a place that may open with the credential; some registries hide such places by a 404"""
 _SMALL_BODY = 64 * 1024  # to read so much is cheaper than a new connection
 _DISCARD_SECONDS = 1.0  # about the time that a new connection takes
 
@@ -59,6 +53,8 @@ class Response(NamedTuple):
     """Of the pool; None: the connection is used once"""
     is_authorized: bool = True
     """Whether the last request of the way carried the registry's credential, if there is any"""
+    login: Credential | None = None
+    """User and password of the link or redirect that led here"""
 
 
 class Upstream:
@@ -84,38 +80,37 @@ class Upstream:
         *,
         is_page: bool,
         client: Watched | None,
+        login: Credential | None = None,
     ) -> Response:
-        """GET or HEAD; follows redirects. The request ends if the client leaves; with None it goes on."""
+        """GET or HEAD; follows redirects. The request ends if the client leaves; with None it goes on.
+
+        `login`: for the first request, where the credential is for other origins.
+        """
         is_authorized = registry.locate(url)[0] == registry.layout.origin
-        for _ in range(REDIRECT_LIMIT + 1):
-            authorization = registry.authorization if is_authorized else None
+        for hops in range(REDIRECT_LIMIT + 1):
+            authorization = (registry.authorization if is_authorized else None) or basic_authorization(login)
             response = await self._ask(
                 method, url, headers, registry, authorization, is_page=is_page, client=client
             )
             location = find(response.head.headers, b"location")
             if response.head.status not in _REDIRECTED or location is None:
-                return await self._checked(response._replace(is_authorized=is_authorized), registry)
+                if hops == 0:  # nearly always
+                    return response if login is None else response._replace(login=login)
+                from sidecar.exchange.redirects import refusal_of_end
+
+                refusal = refusal_of_end(response.url, response.head.status, registry)
+                if refusal is not None and not is_authorized:
+                    await self.discard_body(response)
+                    raise refusal
+                return response._replace(is_authorized=is_authorized, login=login)
+            # imported with the first redirect, for most registries have none
+            from sidecar.exchange.redirects import redirected
+
             await self.discard_body(response)
-            url = _redirected(response.url, location, registry.layout, is_page=is_page)
+            url, login = redirected(response.url, location, registry, is_page=is_page)
             check_redirect(url, registry.layout, is_page=is_page)
             is_authorized = registry.is_authorized(url, is_page=is_page)
         raise UpstreamBroken(f"the registry redirects more than {REDIRECT_LIMIT} times")
-
-    async def _checked(self, response: Response, registry: GrantedRegistry) -> Response:
-        """The answer. Raises the Refusal that names a redirect whose end wants the credential in vain."""
-        status = response.head.status
-        is_own = response.url.startswith(registry.prefix)
-        if response.is_authorized or not is_own or status not in _HIDDEN:
-            return response
-        await self.discard_body(response)
-        folder = registry.layout.own + urlsplit(response.url).path.rpartition("/")[0]
-        folder = redact(folder.encode("ascii", "replace"), registry.grant.credential).decode("ascii")
-        raise Refusal(
-            404 if status == 404 else 403,
-            Code.REDIRECT_NOT_FOLLOWED,
-            f"the registry redirects to {folder}/, outside the Connector's address, and answers {status} "
-            "without the credential; to send it there, declare that URL as addressExtensions files",
-        )
 
     async def open_upload(self, url: str, headers: Headers, grant: Grant, of_body: Headers) -> Wire:
         """Open a connection, send an upload's head. A reused one may fail, and no upload is sent twice.
@@ -251,25 +246,3 @@ async def _send_head(wire: Wire, request: bytes) -> None:
         raise UpstreamBroken(f"the registry broke off: {error}", started=False) from error
     except WireTimeout as error:
         raise UpstreamUnreachable("the registry takes no request") from error
-
-
-def _redirected(url: str, location: bytes, layout: Layout, *, is_page: bool) -> str:
-    """The URL that a redirect leads to. Raises Refusal or UpstreamBroken if it must not be followed."""
-    try:
-        # some registries send a Location with spaces, and a space would end the target of our request
-        next_url = urljoin(url, quote(location, safe="!#$%&'()*+,/:;=?@[]"))
-        origin = origin_of(next_url)
-        here = origin_of(url)
-    except ValueError as error:
-        raise UpstreamBroken("the registry redirects to no http or https URL") from error
-    if is_page and not layout.trusts(origin):
-        # GitLab, pypiserver and pypicloud send misses to pypi.org, where a stranger may own a private name
-        raise Refusal(
-            404,
-            Code.REDIRECT_NOT_FOLLOWED,
-            f"the registry redirects to {origin}, which the Connector does not declare; "
-            "to take packages from there, add it as addressExtensions files",
-        )
-    if origin.scheme == "http" and (here.scheme == "https" or not layout.trusts(origin)):
-        raise UpstreamBroken(f"the registry redirects to {origin}, without TLS; not followed")
-    return urlsplit(next_url)._replace(fragment="").geturl()

@@ -26,6 +26,7 @@ from sidecar.grants.attempts import Attempts, Standing, verdict_of
 from sidecar.grants.store import Grants
 from sidecar.grants.trust import Go, Verdict
 from sidecar.http.http1 import ResponseHead
+from sidecar.links.logins import LinkLogins
 from sidecar.rules.credential_refusal import refusal_of
 from sidecar.rules.listed import ListedFiles
 from sidecar.rules.routes import Route, route
@@ -69,6 +70,8 @@ class Visits:
         self._standing: Standing | None = None
         self._standing_of: Grant | None = None
         """The grant that was used last; `_standing` is its standing"""
+        self.logins = LinkLogins()
+        """Of the pages so far"""
 
     async def fetch(
         self, exchange: Exchange, chosen: Route, registry: GrantedRegistry
@@ -115,7 +118,7 @@ class Visits:
                     raise
                 finally:
                     self._attempts.judge(standing, go, verdict, "")
-                await self._check_upload(head, standing, grant)
+                await self._check_upload(head, standing, url, grant)
                 await relay(exchange, Response(head, url, wire, None), self._upstream, grant.credential)
         finally:
             self._attempts.leave()
@@ -174,6 +177,7 @@ class Visits:
             registry,
             is_page=chosen.action == "index",
             client=client,
+            login=self.logins.of(chosen.url),
         )
 
     def _failed(self, status: int, standing: Standing, go: Go, grant: Grant, subject: str) -> Failed:
@@ -218,7 +222,7 @@ class Visits:
                 self._attempts.judge(standing, go, "unjudged", "")
                 self._attempts.leave()
 
-    async def _check_upload(self, head: ResponseHead, standing: Standing, grant: Grant) -> None:
+    async def _check_upload(self, head: ResponseHead, standing: Standing, url: str, grant: Grant) -> None:
         """Raise the error that replaces the answer, if any. A 403 without a newer grant passes unchanged."""
         if head.status in (401, 403):
             # the credential may have been rotated; the body is spent, so the client must send it again
@@ -230,7 +234,7 @@ class Visits:
             if head.status == 401:
                 raise refusal
         if 300 <= head.status < 400:
-            refuse_redirect(head, grant.credential)
+            refuse_redirect(head, url, grant.credential)
 
     async def _newer(self, grant: Grant, failed: Failed) -> Grant | None:
         try:

@@ -1,7 +1,11 @@
-"""Origins: scheme, host and port, the unit of trust (RFC 6454). Pure."""
+"""Origins: scheme, host and port, the unit of trust (RFC 6454); and the other parts of a URL. Pure."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from sidecar.contract.grant import Credential
+from sidecar.contract.secret import Secret
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -33,6 +37,54 @@ def origin_of(url: str | SplitResult) -> Origin:
         host = host.encode("utf-8", "surrogateescape").decode().encode("idna").decode()
     port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
     return Origin(parts.scheme, host, port)
+
+
+def declared_as(origin: Origin, declared: Sequence[Origin]) -> Origin:
+    """The declared origin that a registry means by this origin; else the origin itself.
+
+    A registry behind TLS termination believes that it is reached by http, and writes its own address so. That
+    address stands for the declared one: it is asked over TLS. If https://r and https://s:8443 are declared:
+
+        http://r, http://r:80, http://r:443    mean https://r
+        http://s:8443                          means https://s:8443
+        https://r.                             means https://r: RFC 1034 §3.1 ends a full name with a dot
+        http://s, http://r:8080, https://r:80  mean themselves
+
+    An origin that is declared by itself means itself, even if it is http. The first is the registry's own:
+    no declaration leads away from its TLS.
+    """
+    if _means(origin, declared[0]):
+        return declared[0]
+    if origin in declared:
+        return origin
+    return next((known for known in declared if _means(origin, known)), origin)
+
+
+def _means(origin: Origin, known: Origin) -> bool:
+    is_port = origin.port == known.port
+    if origin.scheme != known.scheme:
+        is_port = known.scheme == "https" and (is_port or (origin.port, known.port) == (80, 443))
+    return is_port and _name(origin.host) == _name(known.host)
+
+
+def _name(host: str) -> str:
+    if ":" not in host:
+        return host.removesuffix(".")
+    from ipaddress import ip_address  # few registries have no name
+
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return host
+
+
+def login_of(parts: SplitResult) -> Credential | None:
+    """User and password of a URL, decoded as pip and uv do; None for an empty user without password.
+
+    A token may stand in either place: `https://token@host`, `https://:token@host`.
+    """
+    username, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return Credential(username, Secret(password)) if username or password else None
 
 
 def target_of(url: str) -> str:

@@ -51,7 +51,7 @@ _LINK = re.compile(
     ` class="x" `   href             "      /y
     `" `            data-provenance         /z
 """
-_PREFIX = re.compile(rb"\s*((?:https?:)?//[^\s/?#&\\]+/)" + SAFE, re.IGNORECASE)
+_PREFIX = re.compile(rb"\s*((?:https?:)?//[^\s/?#&@\\]+/)" + SAFE, re.IGNORECASE)
 _REL = re.compile(rb"\brel\b", re.IGNORECASE)
 _HOME = re.compile(rb"""(?i:\brel\s*=\s*(?:"[^"]*|'[^']*|)\b(?:homepage|download)\b)""")
 """Links that old indexes took from the metadata of a package, whose author chose them (PEP 438)"""
@@ -180,7 +180,9 @@ class HtmlLinks:
     def _whole(self, link: str, *, is_href: bool) -> str:
         must_be_absolute = not is_href or self._leads_elsewhere
         new = self._links.rewrite(link, self._base_url, must_be_absolute=must_be_absolute)
-        return link if self._leads_elsewhere and not new.startswith(self._links.local + "/") else new
+        if self._leads_elsewhere and not new.startswith(self._links.local + "/"):
+            return self._links.without_credential(link)
+        return new
 
     def _base(self, link: str) -> str:
         new = self._links.rewrite_base(link)

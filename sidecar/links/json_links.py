@@ -15,7 +15,7 @@ from sidecar.links.page_links import PageLinks
 from sidecar.links.prefixes import SAFE, Prefixes, Shortcut, Swap, outside, unchanged
 
 _VALUE = (
-    rb'\s*:\s*")(?:(?P<prefix>(?:(?i:https?):)?(?://|\\/\\/)[^\s/?#&"{}\\]+\\?/)'
+    rb'\s*:\s*")(?:(?P<prefix>(?:(?i:https?):)?(?://|\\/\\/)[^\s/?#&@"{}\\]+\\?/)'
     + SAFE
     + rb'|(?P<text>[^"\\{}]*+(?:\\[^{}][^"\\{}]*+)*+)")'
 )

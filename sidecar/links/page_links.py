@@ -6,16 +6,20 @@ relative links if the page was redirected, or if its base is of another origin.
 Example, for a registry at https://r and a Connector that declares https://files:
 
     https://r/packages/a.zip     becomes  /packages/a.zip
+    http://r/packages/a.zip      becomes  /packages/a.zip
     https://files/a.zip          becomes  /_o/files/a.zip
     ../../packages/a.zip         stays
     https://elsewhere/a.zip      stays
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urljoin, urlsplit
 
-from sidecar.http.origins import Origin, origin_of, target_of
+from sidecar.contract.grant import Credential
+from sidecar.http.origins import Origin, declared_as, login_of, origin_of, target_of
 from sidecar.rules.filenames import may_be_archive
 from sidecar.rules.layout import Layout
 from sidecar.rules.routes import FOREIGN, is_notable
@@ -23,7 +27,21 @@ from sidecar.rules.routes import FOREIGN, is_notable
 CARRY_LIMIT = 256 * 1024
 """Bytes to hold back in search of a place to cut; a page without such a place is no index page. Each page
 under way may hold so much, and uv asks for 50 pages at once"""
+_USER = re.compile(r"(\s*(?:[a-z][a-z0-9+.-]*:)?[/\\]{2})([^/\\?#]*)@", re.IGNORECASE)
+"""What stands before the host of a link; uv takes a backslash for a slash there (WHATWG URL)"""
 _DROPPED = str.maketrans("", "", "\t\r\n")  # anywhere in a link (WHATWG URL §4.4), as urlsplit does
+
+
+@lru_cache(16)  # arbitrary: most Pods have one Connector
+def _prefixes(own: Origin, *others: Origin) -> Mapping[bytes, bytes]:
+    local = {origin: f"{FOREIGN}{origin.netloc}/" for origin in others}
+    spelled = [(str(own), "/"), (f"http://{own.netloc}", "/")]
+    spelled += [(str(origin), new) for origin, new in local.items()]
+    spelled += [(f"http://{origin.netloc}", new) for origin, new in local.items()]
+    found: dict[bytes, bytes] = {}
+    for prefix, new in spelled:  # the first counts, as in `declared_as`
+        found.setdefault(f"{prefix}/".encode(), new.encode())
+    return found
 
 
 class PageLinks(NamedTuple):
@@ -36,6 +54,10 @@ class PageLinks(NamedTuple):
     """The URL that answered, after redirects"""
     local: str
     """`http://127.0.0.1:PORT`, for the links that must be absolute (PEP 740, a page's base)"""
+    credential: Credential | None = None
+    """The registry's, which no link may show"""
+    on_login: Callable[[str, Credential], None] | None = None
+    """Called with the URL and the login of each link to a file here that has one: no such link shows it"""
     is_thorough: bool = False
     """Look at each link, also at those in scope: a file of this page was asked for that has an odd name"""
 
@@ -84,6 +106,9 @@ class PageLinks(NamedTuple):
 
     def rewrite(self, link: str, base_url: str | None = None, *, must_be_absolute: bool = False) -> str:
         """The link for the client. It is unchanged if it leads here already, or to an undeclared origin."""
+        written = link
+        if "@" in link:
+            link = self.without_credential(link)
         try:
             parts = urlsplit(link)
             if not parts.scheme and not parts.netloc:
@@ -98,9 +123,28 @@ class PageLinks(NamedTuple):
             return link
         if prefix is None:
             return link if parts.scheme else absolute.geturl()
+        if "@" in written or (base_url and "@" in base_url):
+            self._note_login(urljoin(base_url or self.final_url, written))
         path = prefix + _from_the_path_on(whole, absolute)
         # two slashes at the start would be another host; as an absolute link it is refused here, by name
         return self.local + path if must_be_absolute or path[1:2] in ("/", "\\") else path
+
+    def without_credential(self, link: str) -> str:
+        """The link without its user, if that user is the registry's credential."""
+        user = _USER.match(link.translate(_DROPPED))
+        if self.credential is None or user is None:
+            return link
+        secret = self.credential.password.reveal() or self.credential.username
+        spelled = unquote_to_bytes(user[2].encode("utf-8", "surrogateescape"))
+        return user[1] + user.string[user.end() :] if secret.encode() in spelled else link
+
+    def _note_login(self, url: str) -> None:
+        parts = urlsplit(url)
+        origin = declared_as(origin_of(parts), self.origins)
+        is_ours = origin == self.layout.origin and self.credential is not None
+        login = None if is_ours else login_of(parts)
+        if self.on_login is not None and login is not None:
+            self.on_login(f"{origin}{parts.path}", login)
 
     def rewrite_base(self, link: str) -> str:
         """The base of a page, for the client. It is absolute: pip and uv do not resolve a relative base."""
@@ -113,29 +157,37 @@ class PageLinks(NamedTuple):
         The base is None if the client resolves them.
         """
         try:
-            url = urljoin(self.final_url, base)
+            url = urljoin(self.final_url, self.without_credential(base))
             prefix = self._local_prefix(origin_of(url))
         except ValueError:  # a base that is no URL counts for nothing
             return None, False
         return url if self.has_moved or prefix != "" else None, prefix is None
 
     def _local_prefix(self, origin: Origin) -> str | None:
-        if origin == self.layout.origin:
+        if origin == self.layout.origin:  # nearly always
             return ""
-        if self.layout.foreign.get(origin.netloc) == origin:
-            return FOREIGN + origin.netloc
+        known = declared_as(origin, self.origins)
+        if known == self.layout.origin:
+            return ""
+        if self.layout.foreign.get(known.netloc) == known:
+            return FOREIGN + known.netloc
         return None
 
     @property
     def origins(self) -> list[Origin]:
-        """The origins whose links lead through the proxy."""
+        """The origins whose links lead through the proxy; the registry's own is the first."""
         return [self.layout.origin, *self.layout.foreign.values()]
 
     def prefixes(self, *, is_scoped: bool = False) -> Mapping[bytes, bytes]:
         """The prefixes of nearly all absolute links → their replacements. `is_scoped`: of links in scope."""
+        own = self.layout.origin
         if is_scoped:
-            return {f"{self.layout.own}{scope}".encode(): scope.encode() for scope in self.layout.scopes}
-        return {f"{origin}/".encode(): f"{self._local_prefix(origin)}/".encode() for origin in self.origins}
+            return {
+                f"{scheme}://{own.netloc}{scope}".encode(): scope.encode()
+                for scope in self.layout.scopes
+                for scheme in dict.fromkeys((own.scheme, "http"))
+            }
+        return _prefixes(own, *self.layout.foreign.values())
 
 
 def _joined(base: str, link: str) -> str:

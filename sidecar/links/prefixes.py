@@ -5,6 +5,7 @@ The rest of a link stays byte by byte: percent-encodings, entities and escapes, 
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from sidecar.links.page_links import PageLinks
@@ -26,8 +27,8 @@ def unchanged(links: PageLinks, *, is_scoped: bool = False) -> bytes:
     but not of `//host/foo-1.zip`. In a page that was redirected, it matches no relative link. `is_scoped`:
     relative links must stay in scope, too.
     """
-    hosts = b"|".join(re.escape(origin.host.encode()) for origin in links.origins)
-    undeclared = rb"https?://(?!(?:%b)/)[a-z0-9.-]+/" % hosts
+    hosts = b"|".join(re.escape(origin.host.removesuffix(".").encode()) for origin in links.origins)
+    undeclared = rb"https?://(?!(?:%b)\.?/)[a-z0-9.-]+/" % hosts
     relative = _in_scope(links, links.layout.scopes) if is_scoped else _RELATIVE
     return b"(?:%b)" % (undeclared if links.has_moved else undeclared + b"|" + relative)
 
@@ -95,6 +96,7 @@ class Swap(NamedTuple):
     """Bytes that a plain link loses, at least 1"""
 
     @classmethod
+    @lru_cache(64)  # arbitrary: a Connector has 8 and more, most Pods one Connector
     def of(cls, *, before: bytes, key: bytes, between: bytes, prefix: bytes, new: bytes) -> "Swap":
         """A plain link is spelled `before + key + between + prefix`; `new` replaces the prefix."""
         pattern = rb"%b(?:(?<=%b)%b%b|)" % (key, before + key, re.escape(between + prefix), SAFE)

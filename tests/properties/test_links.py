@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pip._internal.index.collector import IndexContent, parse_links
 
-from sidecar.http.origins import origin_of
+from sidecar.http.origins import declared_as, origin_of
 from support.pages.generated_pages import (
     CUTS,
     FINALS,
@@ -35,7 +35,7 @@ def as_pip_reads(page: bytes, url: str, kind: str = "text/html") -> list[str]:
 
 def led_back(url: str) -> str:
     """Where a client must go instead; pip writes the colon of a port in a path as %3A."""
-    origin, parts = origin_of(url), urlsplit(url)
+    origin, parts = declared_as(origin_of(url), [LAYOUT.origin, *LAYOUT.foreign.values()]), urlsplit(url)
     if not LAYOUT.trusts(origin):
         return url
     rest = url[len(f"{parts.scheme}://{parts.netloc}") :]

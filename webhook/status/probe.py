@@ -176,13 +176,26 @@ def _leads_to_the_page(response: httpx.Response, page: str, connector: Connector
         return False
     here = httpx.URL(page)
     there = here.join(response.headers["location"])
-    trusted = (_origin(httpx.URL(url)) for url in (page, *connector.file_origins))
-    is_safe = there.scheme == "https" or here.scheme == "http"
-    return is_safe and _origin(there) in trusted and _last_segment(there) == _last_segment(here)
+    if _means(there, here) and there.raw_path == here.raw_path:  # the sidecar would go in a circle
+        return False
+    declared = (httpx.URL(url) for url in (page, *connector.file_origins))
+    is_followed = any(
+        _means(there, origin) and (origin.scheme == "https" or here.scheme == "http") for origin in declared
+    )
+    return is_followed and _last_segment(there) == _last_segment(here)
 
 
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port
+def _means(url: httpx.URL, origin: httpx.URL) -> bool:
+    """Whether a URL is of this origin; http may mean https, as in `sidecar.http.origins.declared_as`."""
+    ports = _port(url), _port(origin)
+    is_port = ports[0] == ports[1]
+    if url.scheme != origin.scheme:
+        is_port = (url.scheme, origin.scheme) == ("http", "https") and (is_port or ports == (80, 443))
+    return is_port and url.host.removesuffix(".") == origin.host.removesuffix(".")
+
+
+def _port(url: httpx.URL) -> int:
+    return url.port or (443 if url.scheme == "https" else 80)
 
 
 def _last_segment(url: httpx.URL) -> str:

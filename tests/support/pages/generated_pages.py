@@ -32,7 +32,7 @@ LINKS = st.sampled_from([*OWN_LINKS, *FOREIGN, *UNDECLARED, *RELATIVE, *ODD])
 VALID = st.sampled_from(
     [
         *(link for link in [*OWN_LINKS, *FOREIGN, *RELATIVE] if "evil" not in link),
-        *UNDECLARED[:8],
+        *UNDECLARED[:10],
         OWN + "/ünï/€",
         OWN + "/a b",
     ]

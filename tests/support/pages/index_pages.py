@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from sidecar.contract.grant import Grant
+from sidecar.contract.grant import Credential, Grant
 from sidecar.links.rewriting import PageLinks, PageRewriter
 from sidecar.rules.layout import Layout
 
@@ -26,14 +26,19 @@ GRANT = Grant(
 LAYOUT = Layout.of(GRANT)
 
 
-def links(final: str = ASKED) -> PageLinks:
-    return PageLinks(LAYOUT, ASKED, final, LOCAL)
+def links(final: str = ASKED, credential: Credential | None = None) -> PageLinks:
+    return PageLinks(LAYOUT, ASKED, final, LOCAL, credential)
 
 
 def rewrite(
-    page: bytes, *, is_json: bool = False, final: str = ASKED, cuts: list[int] | None = None
+    page: bytes,
+    *,
+    is_json: bool = False,
+    final: str = ASKED,
+    cuts: list[int] | None = None,
+    credential: Credential | None = None,
 ) -> bytes:
-    rewriter = PageRewriter(links(final), is_json=is_json)
+    rewriter = PageRewriter(links(final, credential), is_json=is_json)
     edges = [0, *sorted(min(cut, len(page)) for cut in cuts or []), len(page)]
     return b"".join(rewriter.feed(page[start:end]) for start, end in pairwise(edges)) + rewriter.finish()
 
@@ -52,12 +57,17 @@ FOREIGN = {
     "https://FILES.Example/p/a-1.whl": "/_o/files.example/p/a-1.whl",
     "http://mirror.example:8080/p/a-1.whl": "/_o/mirror.example:8080/p/a-1.whl",
     "//files.example/p/a-1.whl": "/_o/files.example/p/a-1.whl",
+    "http://files.example/p/a-1.whl": "/_o/files.example/p/a-1.whl",
+    "HTTP://Files.Example.:80/p/a-1.whl": "/_o/files.example/p/a-1.whl",
+    "https://files.example./p/a-1.whl": "/_o/files.example/p/a-1.whl",
 }
 UNDECLARED = [
     "https://pypi.org/p/a-1.whl",
     "https://files.example:8443/p/a-1.whl",
-    "http://files.example/p/a-1.whl",
-    "http://registry.example/p/a-1.whl",
+    "http://files.example:8080/p/a-1.whl",
+    "http://registry.example:8080/p/a-1.whl",
+    "https://registry.example:80/p/a-1.whl",
+    "http://registry.example../p/a-1.whl",
     "https://registry.example:8443/p/a-1.whl",
     "https://registry.example.evil.example/p/a-1.whl",
     "https://registry.example@evil.example/p/a-1.whl",
@@ -84,6 +94,16 @@ OWN_LINKS = {
     OWN + ":443/p/a-1.whl": "/p/a-1.whl",
     "https://user:secret@registry.example/p/a-1.whl": "/p/a-1.whl",
     "//registry.example/p/a-1.whl": "/p/a-1.whl",
+    "http://registry.example/p/a-1.whl#sha256=ab12": "/p/a-1.whl#sha256=ab12",
+    "http://registry.example": "/",
+    "http://registry.example:80/p/a-1.whl": "/p/a-1.whl",
+    "http://registry.example:443/p/a-1.whl": "/p/a-1.whl",
+    "HTTP://Registry.EXAMPLE/p/A-1.whl": "/p/A-1.whl",
+    "http://user:secret@registry.example/p/a-1.whl": "/p/a-1.whl",
+    "http://registry.example./p/a-1.whl": "/p/a-1.whl",
+    "https://registry.example./p/a-1.whl": "/p/a-1.whl",
+    "//registry.example./p/a-1.whl": "/p/a-1.whl",
+    "http://registry.example//evil.example/a-1.whl": LOCAL + "//evil.example/a-1.whl",
     OWN + "//evil.example/a-1.whl": LOCAL + "//evil.example/a-1.whl",
     "https://registry.example:443//evil.example/a": LOCAL + "//evil.example/a",
     "https://files.example//evil.example/a": "/_o/files.example//evil.example/a",

@@ -158,9 +158,11 @@ Script = Callable[[Call], None]
 class Registry:
     """Listens from its creation until it is closed. Paths without a script are 404."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
         self._tls = tls
-        self._listener = socket.create_server((host, 0), backlog=256)
+        is_v6 = ":" in host
+        family = socket.AF_INET6 if is_v6 else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family, backlog=256)
         self._scripts: dict[str, Script] = {}
         self._sockets: list[socket.socket] = []
         self._changed = threading.Condition()
@@ -169,7 +171,7 @@ class Registry:
         self.gone = threading.Event()
         """Set when a caller left in the middle of an exchange"""
         self.port: int = self._listener.getsockname()[1]
-        self.origin = f"{'https' if tls else 'http'}://{host}:{self.port}"
+        self.origin = f"{'https' if tls else 'http'}://{f'[{host}]' if is_v6 else host}:{self.port}"
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
 

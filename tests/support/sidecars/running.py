@@ -47,10 +47,11 @@ _START = (
 
 
 def grant(registry: Registry, **changes: Any) -> Grant:
-    """The broker's grant for that registry: installs and uploads, one credential."""
+    """The broker's grant for that registry: installs and uploads, one credential, the whole origin."""
+    index_url: str = changes.get("index_url", f"{registry.origin}/simple/")
     return Grant(
         version="v1",
-        index_url=f"{registry.origin}/simple/",
+        index_url=index_url,
         upload_url=f"{registry.origin}/upload/",
         file_origins=(),
         ca=ca(),
@@ -58,7 +59,7 @@ def grant(registry: Registry, **changes: Any) -> Grant:
         soft_seconds=300,
         hard_seconds=3600,
         broker_ca=(),
-        address=registry.origin,
+        address="/".join(index_url.split("/")[:3]),
     )._replace(**changes)
 
 

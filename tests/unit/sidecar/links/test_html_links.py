@@ -153,6 +153,7 @@ BASES = {  # base → where the links `x/a-1.whl`, `/b-1.whl` and `../c-1.whl` b
     OWN + "/base/": ["/base/x/a-1.whl", "/b-1.whl", "/c-1.whl"],
     OWN: ["/x/a-1.whl", "/b-1.whl", "/c-1.whl"],
     "HTTPS://Registry.example:443/base/?a=b": ["/base/x/a-1.whl", "/b-1.whl", "/c-1.whl"],
+    "http://registry.example/base/": ["/base/x/a-1.whl", "/b-1.whl", "/c-1.whl"],
     "//registry.example/base/index.html": ["/base/x/a-1.whl", "/b-1.whl", "/c-1.whl"],
     "https://files.example/": [f"/_o/files.example/{name}" for name in ("x/a-1.whl", "b-1.whl", "c-1.whl")],
     "https://files.example/b/": [
@@ -214,8 +215,9 @@ BETWEEN = [
     *(f'<a href="{OWN}{rest}">' for rest in ("", "//x/", "/&#47;x/", "/\\x/", ":443/", ":444/")),
     *(
         f'<a href="https://{host}/">'
-        for host in ("files.example", "files.example:444", "xfiles.example", "registry")
+        for host in ("files.example", "files.example:444", "xfiles.example", "registry", "files.example.")
     ),
+    *(f'<a href="http://{host}/">' for host in ("files.example", "registry.example", "pypi.org")),
     f'<!-- <a href="{OWN}/x"> -->',
     f"<p title='<a href=\"{OWN}/x\">'>",
     f'<p title="<a href="{OWN}/x">',
@@ -224,7 +226,17 @@ BETWEEN = [
 
 
 @pytest.mark.parametrize("between", BETWEEN)
-@pytest.mark.parametrize("usual", [OWN + "/a", "https://files.example/a", "../a", "https://pypi.org/a"])
+@pytest.mark.parametrize(
+    "usual",
+    [
+        OWN + "/a",
+        "https://files.example/a",
+        "http://registry.example/a",
+        "http://files.example/a",
+        "../a",
+        "https://pypi.org/a",
+    ],
+)
 @pytest.mark.parametrize("final", [ASKED, MOVED], ids=["unmoved", "moved"])
 def test_links_that_are_replaced_all_at_once_are_as_if_replaced_one_by_one(
     between: str, usual: str, final: str

@@ -76,7 +76,7 @@ def test_a_private_authority_without_recommended_extensions_is_trusted(tmp_path:
         "/users/sign_in?next=/simple/pypi-connector-probe/",
         "//other.test/",
         f"https://other.test{PAGE}",
-        f"http://files.test{PAGE}",
+        f"http://files.test:8080{PAGE}",
         "https://files.test/login/",
     ],
 )
@@ -91,7 +91,14 @@ def test_a_redirect_is_not_followed(location: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "location", [f"https://Files.test:443/content{PAGE}", f"/content{PAGE}", PAGE.rstrip("/")]
+    "location",
+    [
+        f"https://Files.test:443/content{PAGE}",
+        f"/content{PAGE}",
+        PAGE.rstrip("/"),
+        f"http://files.test{PAGE}",
+        f"https://files.test.{PAGE}",
+    ],
 )
 def test_a_redirect_to_the_same_page_of_a_declared_origin_is_as_good(location: str) -> None:
     """Pulp redirects to its content host, and Pods can install: it is Ready. That host gets no request."""
@@ -110,6 +117,26 @@ def test_a_redirect_to_plain_http_is_no_page() -> None:
         registry.on("*", answer(302, Location=f"http://files.test{PAGE}"))
         seen = look(at(registry), ca_bundle=ca(), files="http://files.test")
         assert seen == Probe("unexpected", "status code 302")
+
+
+@pytest.mark.parametrize("spelling", ["http://{}", "HTTP://{}", "http://user:password@{}", "https://{}"])
+def test_a_redirect_to_http_of_the_own_host_is_of_the_registry_itself(spelling: str) -> None:
+    """It is behind TLS termination, and does not know it. The sidecar asks for that page over TLS."""
+    with Registry(server_context((HOST,))) as registry:
+        own = spelling.format(f"{HOST}:{registry.port}")
+        registry.on("*", answer(302, Location=f"{own}{PAGE.rstrip('/')}"))
+        seen = look(at(registry), ca_bundle=ca())
+        assert seen == Probe("ok", "status code 302, to the same page")
+        registry.on("*", answer(302, Location=f"http://{HOST}:{registry.port + 1}{PAGE}"))
+        assert look(at(registry), ca_bundle=ca()) == Probe("unexpected", "status code 302")
+
+
+@pytest.mark.parametrize("spelling", ["http://{}", "https://{}", "//{}"])
+def test_a_page_that_is_redirected_to_itself_is_no_page(spelling: str) -> None:
+    """A registry that sends all http to https, and believes that it is reached by http."""
+    with Registry(server_context((HOST,))) as registry:
+        registry.on("*", answer(301, Location=spelling.format(f"{HOST}:{registry.port}") + PAGE))
+        assert look(at(registry), ca_bundle=ca()) == Probe("unexpected", "status code 301")
 
 
 def test_a_name_is_resolved_once_for_both_questions() -> None:
