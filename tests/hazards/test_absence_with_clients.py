@@ -17,7 +17,8 @@ from support.clients.client_runs import UV, Result, assert_installed, pip_instal
 from support.machine.environments import clean
 from support.registries.registry_kinds import client_variables
 from support.servers.registry import PATIENCE_SECONDS, Call, Registry
-from support.sidecars.running import Broker, Sidecar, grant, sidecar_of_broker
+from support.sidecars.grant_servers import Broker
+from support.sidecars.running import Sidecar, grant, sidecar_of_broker
 from webhook.demo.packages import make_wheel
 
 pytestmark = pytest.mark.clients

@@ -12,7 +12,8 @@ from sidecar.contract.environment import Listener
 from sidecar.contract.words import GRANTS_PATH
 from support.certificates.authority import ca, server_context
 from support.servers.registry import Call, Registry
-from support.sidecars.running import Broker, free_port, grant, sidecar_of_broker
+from support.sidecars.grant_servers import Broker
+from support.sidecars.running import free_port, grant, sidecar_of_broker
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

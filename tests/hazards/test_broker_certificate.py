@@ -11,7 +11,8 @@ import pytest
 from sidecar.contract.words import Code
 from support.certificates.authority import server_context
 from support.servers.registry import Registry
-from support.sidecars.running import Broker, Sidecar, free_port, grant, sidecar_of_broker
+from support.sidecars.grant_servers import Broker
+from support.sidecars.running import Sidecar, free_port, grant, sidecar_of_broker
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

@@ -10,7 +10,8 @@ import pytest
 
 from support.certificates.authority import ca, server_context
 from support.servers.registry import Registry
-from support.sidecars.running import Broker, Sidecar, grant, running_sidecar, sidecar_of_broker
+from support.sidecars.grant_servers import Broker
+from support.sidecars.running import Sidecar, grant, running_sidecar, sidecar_of_broker
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

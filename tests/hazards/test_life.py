@@ -15,9 +15,9 @@ from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.words import GRANTS_PATH
 from support.servers.registry import Call, Registry
 from support.sidecars.forms import BEGIN, UPLOAD
+from support.sidecars.grant_servers import Broker
 from support.sidecars.running import (
     CONNECTOR,
-    Broker,
     Sidecar,
     free_port,
     grant,

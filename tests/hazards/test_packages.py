@@ -7,7 +7,8 @@ import pytest
 
 from sidecar.contract.grant import PackagePolicy
 from support.servers.registry import Call, Registry
-from support.sidecars.running import CONNECTOR, Broker, Sidecar, grant, running_sidecar, sidecar_of_broker
+from support.sidecars.grant_servers import Broker
+from support.sidecars.running import CONNECTOR, Sidecar, grant, running_sidecar, sidecar_of_broker
 
 WHEEL = "evil-1.0-py3-none-any.whl"
 DENIED = f'package "evil" is denied by connector {CONNECTOR} (denyPackages: evil*)'

@@ -10,10 +10,10 @@ from sidecar.contract.grant import Credential
 from sidecar.contract.secret import Secret
 from support.servers.registry import Call, Registry, Script
 from support.sidecars.forms import AROUND
+from support.sidecars.grant_servers import Broker
 from support.sidecars.running import (
     AUTHORIZATION,
     PASSWORD,
-    Broker,
     Sidecar,
     ask,
     grant,

@@ -20,14 +20,8 @@ from support.clients.jobs import PROJECTS
 from support.machine.environments import clean, environment
 from support.registries.registry_kinds import client_variables
 from support.servers.registry import Call, Registry
-from support.sidecars.running import (
-    AUTHORIZATION,
-    Broker,
-    Sidecar,
-    grant,
-    holds_credential,
-    sidecar_of_broker,
-)
+from support.sidecars.grant_servers import Broker
+from support.sidecars.running import AUTHORIZATION, Sidecar, grant, holds_credential, sidecar_of_broker
 from webhook.demo.packages import make_wheel
 
 pytestmark = pytest.mark.clients

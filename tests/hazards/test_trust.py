@@ -11,7 +11,8 @@ import pytest
 from sidecar.contract.words import Code
 from support.servers.accounts import Account, ColdRegistry, welcome
 from support.servers.registry import Call, Registry
-from support.sidecars.running import Broker, Sidecar, grant, running_sidecar, sidecar_of_broker
+from support.sidecars.grant_servers import Broker
+from support.sidecars.running import Sidecar, grant, running_sidecar, sidecar_of_broker
 from support.sidecars.virtual_proxies import VirtualProxy, virtual_proxy
 
 HOUR, QUARTER = 3600.0, 900.0

@@ -20,7 +20,8 @@ from sidecar.contract.words import GRANTS_PATH
 from support.machine import processes
 from support.servers.registry import PATIENCE_SECONDS, Call, Registry
 from support.sidecars.forms import BEGIN, TYPE_LINE
-from support.sidecars.running import Broker, Sidecar, fill, grant, running_sidecar, sidecar_of_broker
+from support.sidecars.grant_servers import Broker
+from support.sidecars.running import Sidecar, fill, grant, running_sidecar, sidecar_of_broker
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 PAGE = "/simple/foo/"

@@ -12,7 +12,8 @@ from support.certificates.authority import server_context
 from support.registries.kinds import PROJECT, WHEEL, files, kinds
 from support.registries.registry_kinds import SIMPLE, Scene, running_kind
 from support.servers.registry import Call, Registry
-from support.sidecars.running import Broker, Reply, grant, sidecar_of_broker
+from support.sidecars.grant_servers import Broker
+from support.sidecars.running import Reply, grant, sidecar_of_broker
 
 PAGE = f"{SIMPLE}{PROJECT}/"
 JSON = "application/vnd.pypi.simple.v1+json"

@@ -18,15 +18,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.grant import Credential, Grant
 from sidecar.contract.secret import Secret
-from sidecar.contract.words import GRANTS_PATH
-from support.certificates.authority import ca, server_context
-from support.servers.registry import PATIENCE_SECONDS, Call, Registry
+from support.certificates.authority import ca
+from support.servers.registry import PATIENCE_SECONDS, Registry
 from support.sidecars import forms
+
+if TYPE_CHECKING:
+    from support.sidecars.grant_servers import Broker
 
 PASSWORD = "canary-Pa55&word"
 """Searched for in every log line and every response of every sidecar that a test starts"""
@@ -276,26 +278,3 @@ def _running(
         sidecar.__exit__(None, None, None)
     assert not any("raw" in line for line in sidecar.lines), sidecar.lines  # a traceback
     assert not sidecar.leaks, sidecar.lines
-
-
-class Broker(Registry):
-    """A scripted broker: it gives each answer once, and repeats the last answer."""
-
-    def __init__(self, *answers: Grant | tuple[int, dict[str, str]]) -> None:
-        super().__init__(server_context())
-        self.answers = list(answers)
-        self.on(GRANTS_PATH, self._grant)
-
-    def asked(self) -> list[dict[str, Any]]:
-        """The request documents that it got."""
-        return [json.loads(bytes(one.body)) for one in self.requests]
-
-    def _grant(self, call: Call) -> None:
-        call.read_body()
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, Grant):
-            call.reply(200, json.dumps(answer.document()).encode(), {"Content-Type": "application/json"})
-        else:
-            status, problem = answer
-            kind = {"Content-Type": "application/problem+json"}
-            call.reply(status, json.dumps(problem).encode(), kind)
