@@ -119,7 +119,7 @@ class Proxy:
                     from sidecar.exchange.pages import relay_page
                     from sidecar.links.rewriting import PageLinks
 
-                    remember = self._visits.logins.remember
+                    remember = self._visits.remember_login
                     links = PageLinks(
                         registry.layout, chosen.url, response.url, self._local, credential, remember
                     )

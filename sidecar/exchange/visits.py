@@ -6,7 +6,7 @@ of it was sent.
 
 from typing import TYPE_CHECKING
 
-from sidecar.contract.grant import Grant
+from sidecar.contract.grant import Credential, Grant
 from sidecar.contract.words import Code
 from sidecar.errors import (
     BrokerUnreachable,
@@ -26,7 +26,6 @@ from sidecar.grants.attempts import Attempts, Standing, verdict_of
 from sidecar.grants.store import Grants
 from sidecar.grants.trust import Go, Verdict
 from sidecar.http.http1 import ResponseHead
-from sidecar.links.logins import LinkLogins
 from sidecar.rules.credential_refusal import refusal_of
 from sidecar.rules.listed import ListedFiles
 from sidecar.rules.routes import Route, route
@@ -35,6 +34,7 @@ from sidecar.sockets.wire import Wire
 
 if TYPE_CHECKING:
     from sidecar.exchange.forms import Form
+    from sidecar.links.logins import LinkLogins
 
 
 class Failed:
@@ -70,7 +70,7 @@ class Visits:
         self._standing: Standing | None = None
         self._standing_of: Grant | None = None
         """The grant that was used last; `_standing` is its standing"""
-        self.logins = LinkLogins()
+        self._logins: LinkLogins | None = None
         """Of the pages so far"""
 
     async def fetch(
@@ -91,6 +91,14 @@ class Visits:
                 await self._attempts.pause(exchange.wire)
             else:
                 raise outcome.error
+
+    def remember_login(self, url: str, login: Credential) -> None:
+        """Of a link to a file, for the requests of that file."""
+        if self._logins is None:
+            from sidecar.links.logins import LinkLogins  # few registries name a user in a link
+
+            self._logins = LinkLogins()
+        self._logins.remember(url, login)
 
     def leave(self, chosen: Route, registry: GrantedRegistry) -> None:
         """Give back the place: the answer has ended, or is not read."""
@@ -177,7 +185,7 @@ class Visits:
             registry,
             is_page=chosen.action == "index",
             client=client,
-            login=self.logins.of(chosen.url),
+            login=self._logins.of(chosen.url) if self._logins else None,
         )
 
     def _failed(self, status: int, standing: Standing, go: Go, grant: Grant, subject: str) -> Failed:

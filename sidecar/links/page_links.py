@@ -27,8 +27,9 @@ from sidecar.rules.routes import FOREIGN, is_notable
 CARRY_LIMIT = 256 * 1024
 """Bytes to hold back in search of a place to cut; a page without such a place is no index page. Each page
 under way may hold so much, and uv asks for 50 pages at once"""
-_USER = re.compile(r"(\s*(?:[a-z][a-z0-9+.-]*:)?[/\\]{2})([^/\\?#]*)@", re.IGNORECASE)
-"""What stands before the host of a link; uv takes a backslash for a slash there (WHATWG URL)"""
+_USER = r"(\s*(?:[a-zA-Z][a-zA-Z0-9+.-]*:)?[/\\]{2})([^/\\?#]*)@"
+"""What stands before the host of a link; uv takes a backslash for a slash there (WHATWG URL). It is compiled
+with the first link that may have a user: most pages have none"""
 _DROPPED = str.maketrans("", "", "\t\r\n")  # anywhere in a link (WHATWG URL §4.4), as urlsplit does
 
 
@@ -131,7 +132,7 @@ class PageLinks(NamedTuple):
 
     def without_credential(self, link: str) -> str:
         """The link without its user, if that user is the registry's credential."""
-        user = _USER.match(link.translate(_DROPPED))
+        user = re.match(_USER, link.translate(_DROPPED))
         if self.credential is None or user is None:
             return link
         secret = self.credential.password.reveal() or self.credential.username
@@ -157,7 +158,7 @@ class PageLinks(NamedTuple):
         The base is None if the client resolves them.
         """
         try:
-            url = urljoin(self.final_url, self.without_credential(base))
+            url = urljoin(self.final_url, self.without_credential(base) if "@" in base else base)
             prefix = self._local_prefix(origin_of(url))
         except ValueError:  # a base that is no URL counts for nothing
             return None, False
