@@ -57,10 +57,12 @@ class Refusal(SidecarError):
 class NotListed(Refusal):
     """No page that this process has read lists the file. The page of one of `projects` may."""
 
-    def __init__(self, status: int, code: str, sentence: str, projects: Sequence[str]) -> None:
-        super().__init__(status, code, sentence)
+    def __init__(self, refusal: Refusal, projects: Sequence[str], targets: Sequence[str]) -> None:
+        super().__init__(refusal.status, refusal.code, refusal.sentence)
         self.projects = projects
         """Normalised names that the file's name may begin with"""
+        self.targets = targets
+        """The links that would open the file: its own, and that of the archive it belongs to"""
 
 
 class CredentialRefused(Refusal):

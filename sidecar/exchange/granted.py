@@ -5,7 +5,7 @@ from sidecar.http.headers import basic_authorization
 from sidecar.http.origins import Origin, origin_of, target_of
 from sidecar.rules.layout import Layout
 from sidecar.rules.listed import ListedFiles
-from sidecar.rules.routes import opens_redirect
+from sidecar.rules.scope import opens_redirect
 
 
 class GrantedRegistry:

@@ -5,16 +5,37 @@ from collections.abc import Iterator
 
 from sidecar.errors import UpstreamBroken
 from sidecar.exchange.client import Exchange
+from sidecar.exchange.granted import GrantedRegistry
 from sidecar.exchange.redaction import redact_head
 from sidecar.exchange.relay import ResponseBody
 from sidecar.exchange.upstream import Response, Upstream
 from sidecar.http.headers import to_client
 from sidecar.http.http1 import find
+from sidecar.links.listing import listing_of
+from sidecar.links.page_links import OnLogin
 from sidecar.links.rewriting import PageLinks, PageRewriter, page_kind
+from sidecar.rules.routes import Route
 
+PAGE_STATUSES = (200, 203)
+"""203: a proxy before us changed the page (RFC 9110 §15.3.4)"""
 _PIECE = 64 * 1024
 """Bytes of a page that are read, or decompressed, in a step. A zip bomb then costs time, not memory, and many
 pages with slow readers fit into the sidecar's limit"""
+
+
+def links_of_page(
+    registry: GrantedRegistry,
+    chosen: Route,
+    response: Response,
+    local: str,
+    on_login: OnLogin,
+    *,
+    is_thorough: bool = False,
+) -> PageLinks:
+    """The links of a page that was requested by this route."""
+    layout = registry.layout
+    listing = listing_of(layout, chosen.package, chosen.url, response.url, local, is_thorough=is_thorough)
+    return PageLinks(layout, chosen.url, response.url, local, registry.grant.credential, on_login, listing)
 
 
 async def relay_page(

@@ -104,8 +104,9 @@ class Proxy:
                 from sidecar.exchange.looks import Looks
 
                 self._looks = Looks(self._connector, self._visits, self._upstream, self._local, self._log)
-            await self._looks.look(exchange, error, registry)
-        return route(method, target, registry.layout)
+            with self._listed.wanting(registry.layout.index_url, error.targets):
+                await self._looks.look(exchange, error, registry)
+                return route(method, target, registry.layout)
 
     async def _download(self, exchange: Exchange, wanted: Route, granted: GrantedRegistry) -> None:
         response, chosen, registry = await self._visits.fetch(exchange, wanted, granted)
@@ -116,13 +117,10 @@ class Proxy:
                 is_page, credential = chosen.action == "index", registry.grant.credential
                 if is_page and response.head.status in _PAGE_STATUSES:
                     # imported with the first page, for these modules take 1 % of the sidecar's start
-                    from sidecar.exchange.pages import relay_page
-                    from sidecar.links.rewriting import PageLinks
+                    from sidecar.exchange.pages import links_of_page, relay_page
 
-                    remember = self._visits.remember_login
-                    links = PageLinks(
-                        registry.layout, chosen.url, response.url, self._local, credential, remember
-                    )
+                    on_login = self._visits.remember_login
+                    links = links_of_page(registry, chosen, response, self._local, on_login)
                     await relay_page(exchange, response, self._upstream, links)
                     if self._looks is not None:
                         self._looks.forget(chosen.package)

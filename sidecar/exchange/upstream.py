@@ -21,7 +21,7 @@ from sidecar.http.http1 import (
     render_request,
 )
 from sidecar.http.origins import Origin, origin_of, target_of
-from sidecar.rules.routes import check_redirect
+from sidecar.rules.scope import check_redirect
 from sidecar.sockets.bodies import Body
 from sidecar.sockets.connections import Pool, closing_on_error, connect, make_tls_context
 from sidecar.sockets.loop import Loop

@@ -39,11 +39,12 @@ _TOKEN = re.compile(
     <a href="/y<a href="/z">         two tags: the first misses its quote, and ends before the second
     <a class="x                      open, at the end of a piece
 """
-_KEY = rb"(?i:href|data-provenance)(?=\s*=)"
-_LINK = re.compile(
-    rb"""["']?+(?:[\s/]++|(?!%b)%b)*+(?P<key>%b)\s*=+\s*(?P<quote>["']?)"""
-    rb"""(?P<value>(?<=")%b|(?<=')[^']*+|%b)""" % (_KEY, _ATTRIBUTE, _KEY, _DOUBLE, _BARE)
+_NEXT = (
+    rb"""["']?+(?:[\s/]++|(?!%%b)%b)*+(?P<key>%%b)\s*=+\s*(?P<quote>["']?)"""
+    rb"""(?P<value>(?<=")%b|(?<=')[^']*+|%b)""" % (_ATTRIBUTE, _DOUBLE, _BARE)
 )
+_KEY, _REL_KEY = (rb"(?i:%b)(?=\s*=)" % name for name in (rb"href|data-provenance", b"rel"))
+_LINK = re.compile(_NEXT % (_KEY, _KEY))
 """A tag's attributes, from the end of a link to the end of the next link. The attributes
 ` class="x" href="/y" data-provenance=/z`, for example, give two matches:
 
@@ -52,9 +53,9 @@ _LINK = re.compile(
     `" `            data-provenance         /z
 """
 _PREFIX = re.compile(rb"\s*((?:https?:)?//[^\s/?#&@\\]+/)" + SAFE, re.IGNORECASE)
-_REL = re.compile(rb"\brel\b", re.IGNORECASE)
-_HOME = re.compile(rb"""(?i:\brel\s*=\s*(?:"[^"]*|'[^']*|)\b(?:homepage|download)\b)""")
-"""Links that old indexes took from the metadata of a package, whose author chose them (PEP 438)"""
+_REL_SOMEWHERE = re.compile(rb"\brel\b", re.IGNORECASE)
+_HOMES = frozenset((b"homepage", b"download"))
+"""Kinds of links that old indexes took from the metadata of a package, whose author chose them (PEP 438)"""
 _NEITHER_ASCII_NOR_BYTE = re.compile("[^\x00-\x7f\udc80-\udcff]")
 
 # Other spellings of the two keys, such as `hREF` and `data-Provenance`. A search for a letter is quick, by
@@ -75,9 +76,10 @@ class HtmlLinks:
     def __init__(self, links: PageLinks) -> None:
         self._links = links
         self._prefixes = Prefixes(links)
-        self._remembers = links.remembers
+        self._listing = links.listing
+        self._is_thorough = self._listing is not None and self._listing.is_thorough
         self._shortcut = _shortcut(links, is_scoped=False)
-        if self._remembers:
+        if self._listing is not None:
             self._scoped = _shortcut(links, is_scoped=True)
             self._outside = re.compile(_ANCHOR + outside(links))
         self._enough = 0
@@ -111,7 +113,7 @@ class HtmlLinks:
         """Fast path: every link is in the usual form. None if that is not sure."""
         if (
             self._leads_elsewhere
-            or self._links.is_thorough
+            or self._is_thorough
             or b"'" in piece
             or (b"!" in piece and b"<!--" in piece)
         ):
@@ -119,16 +121,16 @@ class HtmlLinks:
         if any(letter in piece and name.search(piece) for letter, name in _ODD_LETTERS.items()):
             return None
         at = piece.find(_ANCHOR)
-        if self._remembers:
+        if self._listing is not None:
             ready = None if self._has_base else self._scoped.apply(piece, at)
             if ready is not None:  # nothing to remember
                 return ready
-            if self._has_base or _REL.search(piece):
+            if self._has_base or _REL_SOMEWHERE.search(piece):
                 return None
         ready = self._shortcut.apply(piece, at, judges=self._base_url is None)
-        if self._remembers and ready is not None:
+        if self._listing is not None and ready is not None:
             for link in self._outside.findall(ready):
-                self._links.remember(_unescape(link.decode("ascii", "surrogateescape")).strip())
+                self._listing.note(_unescape(link.decode("ascii", "surrogateescape")).strip())
         return ready
 
     def _by_tags(self, data: bytes) -> tuple[bytes, bytes]:
@@ -139,14 +141,19 @@ class HtmlLinks:
             if token.lastgroup == "open":
                 return b"".join([*out, data[at : token.start()]]), data[token.start() :]
             position, end = token.span("attributes")
+            noted: list[bytes] = []
             while position < end and (link := _LINK.match(data, position, end)):
                 position = link.end()
                 new = self._rewritten(link, token["name"])
-                if self._remembers:
-                    self._remember(link["value"] if new is None else new, token)
+                if self._listing is not None and token["name"] in b"aA":
+                    noted += [link["value"] if new is None else new]
                 if new is not None:
                     out += (data[at : link.start("value")], new)
                     at = position
+            if noted and self._listing is not None and not _leads_home(token["attributes"]):
+                for value in noted:
+                    link_text = _unescape(value.decode("ascii", "surrogateescape"))
+                    self._listing.note(link_text.strip("\"' \t\r\n"), self._client_base)
         return b"".join([*out, data[at:]]), b""
 
     def _rewritten(self, link: re.Match[bytes], tag: bytes) -> bytes | None:
@@ -170,13 +177,6 @@ class HtmlLinks:
             new = _escape(text)
         return new if quote or not re.search(rb"""[\s"'>]""", new) else b'"%b"' % new
 
-    def _remember(self, value: bytes, tag: re.Match[bytes]) -> None:
-        """A link of an anchor, as the client will see it; not one that leads to a project's home page."""
-        if tag["name"].lower() != b"a" or _HOME.search(tag["attributes"]):
-            return
-        link = _unescape(value.decode("ascii", "surrogateescape")).strip("\"' \t\r\n")
-        self._links.remember(link, self._client_base)
-
     def _whole(self, link: str, *, is_href: bool) -> str:
         must_be_absolute = not is_href or self._leads_elsewhere
         new = self._links.rewrite(link, self._base_url, must_be_absolute=must_be_absolute)
@@ -191,6 +191,12 @@ class HtmlLinks:
             self._base_url, self._leads_elsewhere = self._links.base_for(link)
             self._client_base = new
         return new
+
+
+def _leads_home(attributes: bytes) -> bool:
+    """Whether the author of a package chose the link. Few pages need this pattern: `re` keeps it."""
+    rel = re.match(_NEXT % (_REL_KEY, _REL_KEY), attributes)
+    return rel is not None and not _HOMES.isdisjoint(rel["value"].lower().split())
 
 
 def _shortcut(links: PageLinks, *, is_scoped: bool) -> Shortcut:

@@ -37,9 +37,10 @@ class JsonLinks:
     def __init__(self, links: PageLinks) -> None:
         self._links = links
         self._prefixes = Prefixes(links)
-        self._remembers = links.remembers
+        self._listing = links.listing
+        self._is_thorough = self._listing is not None and self._listing.is_thorough
         self._shortcut = _shortcut(links, is_scoped=False)
-        if self._remembers:
+        if self._listing is not None:
             self._scoped = _shortcut(links, is_scoped=True)
             self._outside = re.compile(rb'"url": ?"' + outside(links))
 
@@ -56,7 +57,7 @@ class JsonLinks:
         return self.last(held[:cut]), held[cut:]
 
     def last(self, piece: bytes) -> bytes:
-        if b"\\" not in piece and not self._links.is_thorough:
+        if b"\\" not in piece and not self._is_thorough:
             ready = self._all_plain(piece, piece.find(b'"url":'))
             if ready is not None:  # memchr looks for the `v`, and most pages have none
                 has_provenance = b"v" in piece and b'"provenance"' in piece
@@ -67,23 +68,23 @@ class JsonLinks:
 
     def _all_plain(self, piece: bytes, at: int) -> bytes | None:
         """Fast path: every `url` is in the usual form. None if that is not sure."""
-        ready = self._scoped.apply(piece, at) if self._remembers else None
+        ready = self._scoped.apply(piece, at) if self._listing is not None else None
         if ready is not None:  # nothing to remember
             return ready
         ready = self._shortcut.apply(piece, at)
-        if self._remembers and ready is not None:
+        if self._listing is not None and ready is not None:
             for link in self._outside.findall(ready):
-                self._links.remember(link.decode("ascii", "surrogateescape"))
+                self._listing.note(link.decode("ascii", "surrogateescape"))
         return ready
 
     def _rewritten(self, link: re.Match[bytes]) -> bytes:
         new = self._replaced(link)
-        if self._remembers:
+        if self._listing is not None:
             value = new[len(link["start"]) - 1 :]
             if link["prefix"]:  # the rest of the link follows the match
                 value += link.string[link.end() : link.string.find(b'"', link.end()) + 1]
             with contextlib.suppress(ValueError):
-                self._links.remember(json.loads(value, strict=False))
+                self._listing.note(json.loads(value, strict=False))
         return new
 
     def _replaced(self, link: re.Match[bytes]) -> bytes:

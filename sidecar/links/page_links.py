@@ -15,14 +15,16 @@ Example, for a registry at https://r and a Connector that declares https://files
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, unquote_to_bytes, urljoin, urlsplit
 
 from sidecar.contract.grant import Credential
-from sidecar.http.origins import Origin, declared_as, login_of, origin_of, target_of
-from sidecar.rules.filenames import may_be_archive
+from sidecar.http.origins import Origin, declared_as, login_of, origin_of
 from sidecar.rules.layout import Layout
-from sidecar.rules.routes import FOREIGN, is_notable
+from sidecar.rules.routes import FOREIGN
+
+if TYPE_CHECKING:
+    from sidecar.links.listing import Listing
 
 CARRY_LIMIT = 256 * 1024
 """Bytes to hold back in search of a place to cut; a page without such a place is no index page. Each page
@@ -45,6 +47,9 @@ def _prefixes(own: Origin, *others: Origin) -> Mapping[bytes, bytes]:
     return found
 
 
+OnLogin = Callable[[str, Credential], None]
+
+
 class PageLinks(NamedTuple):
     """Rewrites the links of one page."""
 
@@ -57,27 +62,14 @@ class PageLinks(NamedTuple):
     """`http://127.0.0.1:PORT`, for the links that must be absolute (PEP 740, a page's base)"""
     credential: Credential | None = None
     """The registry's, which no link may show"""
-    on_login: Callable[[str, Credential], None] | None = None
+    on_login: OnLogin | None = None
     """Called with the URL and the login of each link to a file here that has one: no such link shows it"""
-    is_thorough: bool = False
-    """Look at each link, also at those in scope: a file of this page was asked for that has an odd name"""
+    listing: "Listing | None" = None
+    """Takes note of the files that the page lists; None: there is nothing to note"""
 
     @property
     def has_moved(self) -> bool:
         return self.final_url != self.requested_url
-
-    @property
-    def vouches(self) -> bool:
-        """Whether this is a page of the index, whose links may be remembered.
-
-        A redirect may lead to a page that somebody else has put on the registry.
-        """
-        return self.final_url.startswith(self.layout.index_url)
-
-    @property
-    def remembers(self) -> bool:
-        """Whether links have to be looked at one by one."""
-        return self.vouches and (self.is_thorough or not self.layout.is_whole_origin)
 
     @property
     def depth(self) -> int | None:
@@ -87,23 +79,6 @@ class PageLinks(NamedTuple):
             (path[len(scope) :].count("/") for scope in self.layout.scopes if path.startswith(scope)),
             default=None,
         )
-
-    def remember(self, link: str, base: str | None = None) -> None:
-        """Take note of a link, as the client sees it, if no other rule lets the client have the file.
-
-        `base`: of the page, as the client sees it.
-        """
-        if not may_be_archive(link):
-            return
-        try:
-            absolute = _joined(base or self.local + target_of(self.requested_url), link)
-            if not absolute.startswith(f"{self.local}/"):
-                return
-            target = absolute[len(self.local) :].partition("#")[0]
-            if is_notable(target, self.layout):
-                self.layout.listed.add(self.layout.index_url, target)
-        except ValueError:  # no URL, so no client asks for it
-            return
 
     def rewrite(self, link: str, base_url: str | None = None, *, must_be_absolute: bool = False) -> str:
         """The link for the client. It is unchanged if it leads here already, or to an undeclared origin."""
@@ -189,16 +164,6 @@ class PageLinks(NamedTuple):
                 for scheme in dict.fromkeys((own.scheme, "http"))
             }
         return _prefixes(own, *self.layout.foreign.values())
-
-
-def _joined(base: str, link: str) -> str:
-    """As `urljoin`, which drops the empty segments of relative links; uv keeps them (RFC 3986 §5.2)."""
-    if link.startswith("/") and "/." not in link and not link.startswith("//"):
-        return base[: base.index("/", len("https://"))] + link
-    parts = urlsplit(link)
-    if not parts.scheme and not parts.netloc and parts.path and not link.startswith("/"):
-        link = urlsplit(base).path.rpartition("/")[0] + "/" + link
-    return urljoin(base, link)
 
 
 def _from_the_path_on(link: str, absolute: SplitResult) -> str:

@@ -4,33 +4,66 @@ It holds files outside the Connector's address, and files whose path or name is 
 remembered: most registries fill it with nothing.
 """
 
-from sidecar.rules.targets import canonical
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-LIMIT = 16_384
-"""Files. About 1.5 MB if all are taken; a file that was dropped costs a second look at its project's page"""
+from sidecar.rules.targets import canonical, spellings
+
+LIMIT = 32_768
+"""Files of a generation. Two generations take up to 5 MB; a lost file costs a second look at its page"""
 
 
 class ListedFiles:
-    """Remembers hashes of paths, the newest `LIMIT` of them.
+    """Remembers hashes of paths: at least the newest `LIMIT` of them, at most twice as many.
 
     Python's own hash has 64 bits and a secret key (SipHash, `-I` lets nobody choose the key), so no author of
     a page can make another path pass by a collision.
     """
 
-    __slots__ = ("_hashes",)
+    __slots__ = ("_kept", "_older", "_wanted", "_young", "generation")
 
     def __init__(self) -> None:
-        self._hashes: dict[int, None] = {}
+        self._young: set[int] = set()
+        self._older: set[int] = set()
+        self._wanted: dict[int, int] = {}
+        """Files that requests wait for → the number of those requests"""
+        self._kept: set[int] = set()
+        """The wanted files that a page has listed: nothing forgets them while they are wanted"""
+        self.generation = 0
+        """Counts how often files were forgotten"""
 
     def add(self, index_url: str, target: str) -> None:
         """`target`: path and query as a client asks for them. Pages of another index do not count."""
-        self._hashes[_hash(index_url, target)] = None
-        if len(self._hashes) > LIMIT:
-            del self._hashes[next(iter(self._hashes))]
+        for spelling in spellings(target):
+            key = hash(f"{index_url} {spelling}")
+            self._young.add(key)
+            if key in self._wanted:
+                self._kept.add(key)
+        if len(self._young) >= LIMIT:
+            self._young, self._older = set(), self._young
+            self.generation += 1
 
     def holds(self, index_url: str, target: str) -> bool:
-        return bool(self._hashes) and _hash(index_url, target) in self._hashes
+        if not self._young and not self._older:  # nearly always
+            return False
+        key = _key(index_url, target)
+        return key in self._young or key in self._older or key in self._kept
+
+    @contextmanager
+    def wanting(self, index_url: str, targets: Iterable[str]) -> Iterator[None]:
+        """Keep these files from the moment that a page lists them: many pages may be read at once."""
+        keys = {_key(index_url, target) for target in targets}
+        for key in keys:
+            self._wanted[key] = self._wanted.get(key, 0) + 1
+        try:
+            yield
+        finally:
+            for key in keys:
+                self._wanted[key] -= 1
+                if not self._wanted[key]:
+                    del self._wanted[key]
+                    self._kept.discard(key)
 
 
-def _hash(index_url: str, target: str) -> int:
+def _key(index_url: str, target: str) -> int:
     return hash(f"{index_url} {canonical(target)}")

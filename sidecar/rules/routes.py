@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from sidecar.contract.words import Code
 from sidecar.errors import NotListed, Refusal
-from sidecar.http.origins import Origin, origin_of
+from sidecar.http.origins import Origin
 from sidecar.rules.filenames import (
     Distribution,
     archive_of,
@@ -45,9 +45,7 @@ class Route(NamedTuple):
 def route(method: str, target: str, layout: Layout) -> Route:
     """The route of a request line. Raises the `Refusal` that answers it; `NotListed`, a look may help."""
     path, question, query = target.partition("?")
-    declared = layout.declared_prefix
-    is_declared = declared and path.startswith(f"{declared}/")
-    plain = is_plain(path.removeprefix(declared) if is_declared else path, query)
+    plain = is_plain_here(path, query, layout)
     if method not in ("GET", "HEAD"):
         if not plain:
             raise _not_plain()
@@ -57,7 +55,7 @@ def route(method: str, target: str, layout: Layout) -> Route:
             405, Code.METHOD_NOT_ALLOWED, f"{method} is not passed on: GET, HEAD and uploads by POST are"
         )
     query = question + query
-    chosen = _unlisted(path, query, layout) if plain else None
+    chosen = unlisted_route(path, query, layout) if plain else None
     is_alias = chosen is not None and chosen.action == "redirect"
     if chosen is None or (is_alias and _is_listed(path, query, layout)):
         chosen = _listed(path, query, layout, is_plain=plain)
@@ -66,49 +64,14 @@ def route(method: str, target: str, layout: Layout) -> Route:
     return chosen
 
 
-def is_notable(target: str, layout: Layout) -> bool:
-    """Whether a link to an archive has to be remembered, because no other rule lets it pass."""
-    path, question, query = target.partition("?")
-    if archive_of(path) is None:
-        return False
-    is_outside = not path.startswith((*layout.scopes, FOREIGN))
-    if is_outside and is_plain(path, query):  # nearly all that are notable
-        return True
-    if not is_harmless(path, query):
-        return False
-    try:
-        return not is_plain(path, query) or _unlisted(path, question + query, layout) is None
-    except Refusal:
-        return False
+def is_plain_here(path: str, query: str, layout: Layout) -> bool:
+    """Whether a path has one meaning, or begins with the prefix that the Connector declares."""
+    declared = layout.declared_prefix
+    is_declared = declared and path.startswith(f"{declared}/")
+    return is_plain(path.removeprefix(declared) if is_declared else path, query)
 
 
-def opens_redirect(target: str, layout: Layout, *, is_page: bool) -> bool:
-    """Whether a redirect to this path of the registry's origin takes the credential along.
-
-    Only if a client could ask for the path itself, or the Connector declares it, or the index keeps the page
-    there. The origin alone is not enough: through an open redirect (Pulp has one by design) a Pod would read
-    the registry's API.
-    """
-    path, _, query = target.partition("?")
-    if not is_harmless(path, query):
-        return False
-    if path.startswith(layout.declared) or (is_page and _is_file_of_page(path, layout)):
-        return True
-    try:
-        return route("GET", target, layout).action in ("index", "file")
-    except Refusal:
-        return False
-
-
-def _is_file_of_page(path: str, layout: Layout) -> bool:
-    """Example: `…/simple/requests/index.html`, where a web server keeps the page."""
-    folder, _, file = path.rpartition("/")
-    project = folder.removeprefix(layout.index_path)
-    is_below = path.startswith(layout.index_path) and parse_project(project) is not None
-    return is_below and file.startswith("index.") and ";" not in file
-
-
-def _unlisted(path: str, query: str, layout: Layout) -> Route | None:
+def unlisted_route(path: str, query: str, layout: Layout) -> Route | None:
     """The route of a plain path that passes by its own form, whatever the pages list."""
     if path.startswith(FOREIGN):
         return _foreign_file(path, query, layout)
@@ -130,7 +93,7 @@ def _listed(path: str, query: str, layout: Layout, *, is_plain: bool) -> Route:
         layout.policy.check(projects)  # before anybody looks at the page of a denied project
     if not _is_listed(path, query, layout):
         refusal = _not_listed(path, layout) if is_plain else _not_plain()
-        raise NotListed(refusal.status, refusal.code, refusal.sentence, projects)
+        raise NotListed(refusal, projects, _listing_targets(path, query))
     if layout.policy is not None and not projects:
         raise _nameless()
     url = f"{origin}{rest}{query}"
@@ -138,9 +101,18 @@ def _listed(path: str, query: str, layout: Layout, *, is_plain: bool) -> Route:
 
 
 def _is_listed(path: str, query: str, layout: Layout) -> bool:
-    """A companion belongs to its archive. pip appends `.metadata` to the query, if the link has one."""
-    targets = (path + query, without_companion(path) + query, path + without_companion(query))
-    return any(layout.listed.holds(layout.index_url, target) for target in dict.fromkeys(targets))
+    listed, index_url = layout.listed, layout.index_url
+    return any(listed.holds(index_url, target) for target in _listing_targets(path, query))
+
+
+def _listing_targets(path: str, query: str) -> list[str]:
+    """The links that open a file. A companion belongs to its archive.
+
+    pip appends `.metadata` to the query, if the link has one.
+    """
+    bare = without_companion(query)
+    targets = (path + query, without_companion(path) + query, path + bare if bare != "?" else path + query)
+    return list(dict.fromkeys(targets))
 
 
 def _not_listed(path: str, layout: Layout) -> Refusal:
@@ -170,27 +142,6 @@ def _not_served() -> Refusal:
         "are served"
     )
     return Refusal(404, Code.PATH_NOT_SERVED, sentence)
-
-
-def check_redirect(url: str, layout: Layout, *, is_page: bool) -> None:
-    """Refuse a redirect to a package that may not pass. `is_page`: the request was for a page.
-
-    A page has its place in the index, and a file its name, in any place. A redirect to storage whose names
-    say nothing passes: the request was checked, and the registry may choose the place.
-    """
-    if layout.policy is None:
-        return
-    parts = urlsplit(url)
-    is_in_index = origin_of(parts) == layout.origin and parts.path.startswith(layout.index_path)
-    segment = parts.path.rstrip("/").rpartition("/")[2]
-    distribution = parse_distribution(named_segment(parts.path))
-    project = parse_project(segment)
-    if distribution is not None:
-        layout.policy.check(possible_projects(distribution))
-    elif project is not None and is_in_index and len(parts.path) > len(layout.index_path):
-        layout.policy.check([project])
-    elif project is not None and is_page:
-        layout.policy.check_denied(project)  # `check` goes too far: the last segment may be any word
 
 
 def _upload(path: str, layout: Layout) -> Route:
@@ -228,7 +179,7 @@ def _index_page(path: str, query: str, layout: Layout) -> Route | None:
     if in_alias and index_path == "/":
         pass  # every path is below "/"
     elif path.startswith(index_path) or path == index_path[:-1]:
-        return _page(path, query, layout)
+        return page_route(path, query, layout)
     if not in_alias:
         return None
     rest = path[len(ALIAS) :]
@@ -236,7 +187,7 @@ def _index_page(path: str, query: str, layout: Layout) -> Route | None:
     return Route("redirect", index_path + rest + query, project)
 
 
-def _page(path: str, query: str, layout: Layout) -> Route | None:
+def page_route(path: str, query: str, layout: Layout) -> Route | None:
     """The index or a project's page, with or without its trailing slash; None for files below it."""
     rest = path[len(layout.index_path) :]
     segment = rest.removesuffix("/")

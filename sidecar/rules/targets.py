@@ -26,6 +26,9 @@ _PATH = re.compile(
 _QUERY = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]++|%[0-9A-Fa-f]{2})*+")
 _LIMIT = 4096  # half of what nginx takes for a request line
 
+_PARAMETER = re.compile(r"(;)")
+_DELIMITER = re.compile(r"([&=;+])")
+"""Of a path's segment, of a query"""
 _UNRESERVED = re.compile(r"(?:/[A-Za-z0-9._~-]++)++")
 """Paths that have a single spelling: most"""
 _UNSAFE = re.compile(r"[\\#]|[^!-~]|%(?:[01]|7[Ff]|5[Cc]|(?![0-9A-Fa-f]{2}))")
@@ -62,13 +65,23 @@ def is_harmless(path: str, query: str) -> bool:
 def canonical(target: str) -> str:
     """A spelling that pip, uv and the page share for the same path and query.
 
-    pip escapes `[`, uv does not; pip drops empty segments of a relative link. An encoded slash stays apart
-    from a slash, so no other file has the same spelling.
+    pip escapes `[`, uv does not; pip drops empty segments of a relative link. A delimiter stays apart from
+    its escaped form, so no other file has the same spelling.
     """
     if _UNRESERVED.fullmatch(target):
         return target[1:] + "?"
     path, _, query = target.partition("?")
-    return "/".join(_respelled(segment) for segment in path.split("/") if segment) + "?" + _respelled(query)
+    segments = "/".join(_respelled(segment, _PARAMETER) for segment in path.split("/") if segment)
+    return f"{segments}?{_respelled(query, _DELIMITER)}"
+
+
+def spellings(target: str) -> list[str]:
+    """The canonical spellings of a link's target: pip escapes a semicolon, which then is no delimiter."""
+    found = [canonical(target)]
+    if ";" in target:
+        path, question, query = target.partition("?")
+        found.append(canonical(path.replace(";", "%3B") + question + query))
+    return found
 
 
 def refused_prefix(path: str) -> str:
@@ -79,9 +92,15 @@ def refused_prefix(path: str) -> str:
     return "/".join(segments)
 
 
-def _respelled(text: str) -> str:
-    # surrogates are bytes of a page that nobody decoded
-    return quote(unquote_to_bytes(text.encode("utf-8", "surrogateescape")), safe="")
+def _respelled(text: str, delimiter: re.Pattern[str]) -> str:
+    return "".join(
+        part if delimiter.fullmatch(part) else quote(_decoded(part), safe="")
+        for part in delimiter.split(text)
+    )
+
+
+def _decoded(text: str) -> bytes:
+    return unquote_to_bytes(text.encode("utf-8", "surrogateescape"))  # bytes of a page that nobody decoded
 
 
 def _is_utf8(path: str) -> bool:

@@ -1,12 +1,13 @@
 """Scope: the credential opens the Connector's address, and files that its pages list. Nothing beside it."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from support.servers.registry import Registry, Script
+from support.servers.registry import PATIENCE_SECONDS, Registry, Script
 from support.sidecars.running import AUTHORIZATION, Sidecar, grant, running_sidecar
 
 INDEX = "/repository/all/simple/"
@@ -113,6 +114,84 @@ def test_a_listed_path_that_is_no_archive_or_climbs_stays_closed(
     assert set(targets(registry)) == {PAGE}
 
 
+def test_a_page_opens_files_of_its_own_project_alone(registry: Registry, scoped: Sidecar) -> None:
+    """Whoever may write a link into the page of their package opens nothing of another team's packages."""
+    registry.on(PAGE, html("/repository/other-team/secret-1.0.zip"))
+    assert scoped.get(PAGE).status == 200
+    assert scoped.get("/repository/other-team/secret-1.0.zip").status == 404
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "ORIGIN/repository/all/simple/foo/../../../../raw/attacker.html",
+        "ORIGIN/repository/all/simple/%2e%2e/%2e%2e/%2e%2e/raw/attacker.html",
+        "/repository/all/simple/foo/x/attacker.html",
+        "/repository/all/simple/a%2fb/",
+    ],
+)
+def test_a_redirect_that_climbs_out_of_the_index_vouches_for_nothing(
+    registry: Registry, scoped: Sidecar, location: str
+) -> None:
+    registry.on("*", html(OTHER))
+    to = location.replace("ORIGIN", registry.origin)
+    registry.on(PAGE, lambda call: call.reply(302, b"", {"Location": to}))
+    assert scoped.get(PAGE).status == 200
+    assert registry.requests[-1].header("authorization") is None
+    assert scoped.get(OTHER).status == 404
+
+
+def test_a_redirect_to_our_spelling_of_foreign_files_takes_no_credential_along(
+    registry: Registry, scoped: Sidecar
+) -> None:
+    registry.on(OWN, lambda call: call.reply(302, b"", {"Location": "/_o/files.example/foo-1.0.zip"}))
+    scoped.get(OWN)
+    assert registry.requests[-1].header("authorization") is None
+
+
+@PAGES
+def test_a_link_that_is_too_long_costs_only_that_link(
+    registry: Registry, scoped: Sidecar, page: Page
+) -> None:
+    registry.on(PAGE, page(f"/elsewhere/foo-1.0.zip?sig={'a' * 5000}"))
+    assert scoped.get(PAGE).status == 200
+    assert scoped.get("/elsewhere/foo-1.0.zip").status == 404
+
+
+@PAGES
+@pytest.mark.parametrize(("link", "asked"), [("f\u00f6", "f%C3%B6"), ("f g", "f%20g"), ("f|g", "f%7Cg")])
+def test_a_link_in_plain_letters_is_found_by_its_escapes(
+    registry: Registry, scoped: Sidecar, page: Page, link: str, asked: str
+) -> None:
+    registry.on(PAGE, page(f"/elsewhere/{link}/foo-1.0.zip"))
+    assert scoped.get(f"/elsewhere/{asked}/foo-1.0.zip").body == b"file"
+
+
+def test_a_path_in_one_segment_tells_its_project(registry: Registry, scoped: Sidecar) -> None:
+    path = "/elsewhere/files/foo%2F1.0%2Ffoo-1.0.tar.gz"
+    registry.on(PAGE, html(path))
+    assert scoped.get(path).body == b"file"
+
+
+def test_a_page_behind_a_changing_proxy_counts(registry: Registry, scoped: Sidecar) -> None:
+    body = f'<a href="{OTHER}">x</a>'.encode()
+    registry.on(PAGE, lambda call: call.reply(203, body, {"Content-Type": "text/html"}))
+    assert scoped.get(OTHER).body == b"file"
+
+
+def test_a_page_that_cannot_be_asked_for_is_not_looked_at(registry: Registry, tmp_path: Path) -> None:
+    """With an index at `/`, the page of a project `simple` has the path of the alias."""
+    with running_sidecar(tmp_path, grant(registry, index_url=f"{registry.origin}/")) as sidecar:
+        assert sidecar.get("/x/simple-1.0.tar").status == 404
+
+
+@pytest.mark.parametrize("attribute", ['data-yanked="rel=download"', 'data-rel="download"', 'rel="internal"'])
+def test_only_the_links_own_rel_counts(registry: Registry, scoped: Sidecar, attribute: str) -> None:
+    registry.on(PAGE, raw_html(f'<a {attribute} href="{OTHER}">x</a>'))
+    assert scoped.get(PAGE).status == 200
+    assert scoped.get(OTHER).body == b"file"
+
+
 def test_a_page_of_somebody_else_vouches_for_nothing(registry: Registry, scoped: Sidecar) -> None:
     """An open redirect of the registry leads to a page that an attacker has uploaded there."""
     registry.on(PAGE, lambda call: call.reply(302, b"", {"Location": "/raw/attacker.html"}))
@@ -171,12 +250,17 @@ def test_pip_and_uv_spell_a_listed_path_in_their_own_ways(registry: Registry, sc
     assert scoped.get(path.replace("%2F", "/")).status == 400
 
 
-def test_a_busy_registry_is_asked_again(registry: Registry, scoped: Sidecar) -> None:
+def test_a_busy_registry_is_asked_again_after_a_second(registry: Registry, scoped: Sidecar) -> None:
     registry.on(PAGE, lambda call: call.reply(503, b""))
-    reply = scoped.get(OTHER)
-    assert (reply.status, reply.header("retry-after")) == (503, "1")
+    for _ in range(3):
+        reply = scoped.get(OTHER)
+        assert (reply.status, reply.header("retry-after")) == (503, "1")
+    assert targets(registry) == [PAGE]
     registry.on(PAGE, html(OTHER))
-    assert scoped.get(OTHER).body == b"file"
+    until = time.monotonic() + PATIENCE_SECONDS
+    while (reply := scoped.get(OTHER)).status == 503 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert reply.body == b"file"
 
 
 def test_a_page_that_nobody_has_is_asked_for_once(registry: Registry, scoped: Sidecar) -> None:

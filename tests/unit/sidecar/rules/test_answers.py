@@ -33,7 +33,14 @@ def make(kind: type[SidecarError]) -> SidecarError:
     """An instance, whatever its constructor wants."""
     if kind.__init__ is Exception.__init__:
         return kind(SENTENCE)
-    known = {"status": 418, "code": "some-code", "connector": "team/pypi", "reason": "NotAllowed"}
+    refusal = Refusal(418, "some-code", SENTENCE)
+    known = {
+        "refusal": refusal,
+        "status": 418,
+        "code": "some-code",
+        "connector": "team/pypi",
+        "reason": "NotAllowed",
+    }
     wanted = inspect.signature(kind).parameters.values()
     required = [one.name for one in wanted if one.default is one.empty]
     return kind(*(known.get(name, SENTENCE) for name in required))

@@ -1,0 +1,86 @@
+"""What redirects and links may open with the registry's credential. Pure."""
+
+import re
+from urllib.parse import urlsplit
+
+from sidecar.errors import Refusal
+from sidecar.http.origins import origin_of
+from sidecar.rules.filenames import archive_of, parse_project, projects_named
+from sidecar.rules.layout import Layout
+from sidecar.rules.routes import FOREIGN, is_plain_here, page_route, route, unlisted_route
+from sidecar.rules.targets import is_harmless
+
+_PAGE_FILE = re.compile(r"index\.([a-z0-9_]+[._+])?(html?|json)")
+"""Where web servers keep a page: index.html, index.v1_json, index.v1_html"""
+
+
+def is_notable(target: str, layout: Layout) -> bool:
+    """Whether a link to an archive has to be remembered, because no other rule lets it pass."""
+    path, question, query = target.partition("?")
+    plain = is_plain_here(path, query, layout)
+    if plain and not path.startswith((*layout.scopes, FOREIGN)):  # nearly all that are notable
+        return True
+    if not plain:
+        return is_harmless(path, query)
+    try:
+        return unlisted_route(path, question + query, layout) is None
+    except Refusal:
+        return False
+
+
+def is_page_of_project(url: str, layout: Layout) -> bool:
+    """Whether this is the address of a project's page in the index, in a form that has one meaning."""
+    if not url.startswith(f"{layout.own}/"):
+        return False
+    path, question, query = url.removeprefix(layout.own).partition("?")
+    if not is_plain_here(path, query, layout) or not path.startswith(layout.index_path):
+        return False
+    page = page_route(path, question + query, layout)
+    return bool(page.package) if page else _project_of_file(path, layout) is not None
+
+
+def opens_redirect(target: str, layout: Layout, *, is_page: bool) -> bool:
+    """Whether a redirect to this path of the registry's origin takes the credential along.
+
+    Only if a client could ask for the path itself, or the Connector declares it, or the index keeps the page
+    there. The origin alone is not enough: through an open redirect (Pulp has one by design) a Pod would read
+    the registry's API.
+    """
+    path, _, query = target.partition("?")
+    if not is_harmless(path, query) or path.startswith(FOREIGN):
+        return False
+    if path.startswith(layout.declared) or (is_page and _project_of_file(path, layout)):
+        return True
+    try:
+        return route("GET", target, layout).action in ("index", "file")
+    except Refusal:
+        return False
+
+
+def check_redirect(url: str, layout: Layout, *, is_page: bool) -> None:
+    """Refuse a redirect to a package that may not pass. `is_page`: the request was for a page.
+
+    A page has its place in the index, and a file its name, in any place. A redirect to storage whose names
+    say nothing passes: the request was checked, and the registry may choose the place.
+    """
+    if layout.policy is None:
+        return
+    parts = urlsplit(url)
+    is_in_index = origin_of(parts) == layout.origin and parts.path.startswith(layout.index_path)
+    segment = parts.path.rstrip("/").rpartition("/")[2]
+    archive = archive_of(parts.path)
+    project = (_project_of_file(parts.path, layout) if is_in_index else None) or parse_project(segment)
+    if archive is not None and (projects := projects_named(archive)):
+        layout.policy.check(projects)
+    elif project is not None and is_in_index and len(parts.path) > len(layout.index_path):
+        layout.policy.check([project])
+    elif project is not None and is_page:
+        layout.policy.check_denied(project)  # `check` goes too far: the last segment may be any word
+
+
+def _project_of_file(path: str, layout: Layout) -> str | None:
+    """The project of a file that holds its page, such as `…/simple/requests/index.html`."""
+    folder, _, file = path.rpartition("/")
+    if not path.startswith(layout.index_path) or not _PAGE_FILE.fullmatch(file):
+        return None
+    return parse_project(folder.removeprefix(layout.index_path))
