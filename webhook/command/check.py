@@ -47,7 +47,7 @@ def check(registry: RegistryAccess, console: Console) -> bool:
     if connector.packages:
         console.line(f"  {describe(connector.packages)}")
     if result.outcome != "ok":
-        console.line(f"{address}: {_fix(result)}")
+        console.line(f"{address}: {advice(result)}")
     return results[-1].status == "True"
 
 
@@ -64,6 +64,6 @@ def _print(condition: Condition, console: Console) -> None:
     console.spans((f"  {condition.type:20}", ()), status, (f"{condition.reason:22}{condition.message}", ()))
 
 
-def _fix(result: Probe) -> str:
-    is_certificate = result.outcome == "unreachable" and "certificate" in result.detail
-    return _FIXES["certificate" if is_certificate else result.outcome]
+def advice(result: Probe) -> str:
+    """What to do about a probe that did not go well."""
+    return _FIXES["certificate" if result.is_untrusted else result.outcome]

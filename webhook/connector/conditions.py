@@ -69,6 +69,8 @@ class Probe:
     """For the status. Holds no secret, and no more than the Connector's author needs for a correction"""
     cause: str = field(default="", compare=False)
     """The system's own words, for the product's log and for `check`; empty if `detail` says it all"""
+    is_untrusted: bool = field(default=False, compare=False)
+    """Whether the connection failed because the server's certificate is not trusted"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,8 @@ async def probe(
     except TimeoutError:
         return Probe("unreachable", SILENT, f"no answer within {timeout_seconds:g} s")
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-        return Probe("unreachable", _status_of(error, url.scheme), _cause(error))
+        detail, cause = _status_of(error, url.scheme), _cause(error)
+        return Probe("unreachable", detail, cause, is_untrusted=_is_untrusted(error))
 
 
 async def _resolve(host: str, port: int, resolve: Resolve) -> Sequence[str]:
@@ -193,10 +194,14 @@ def _is_about_trust(error: Exception) -> bool:
     return any(isinstance(link, ssl.SSLError) for link in _chain(error))
 
 
+def _is_untrusted(error: Exception) -> bool:
+    return any(isinstance(link, ssl.SSLCertVerificationError) for link in _chain(error))
+
+
 def _status_of(error: Exception, scheme: str) -> str:
     """The sentence for the status: see the table at the top."""
     chain = _chain(error)
-    if any(isinstance(link, ssl.SSLCertVerificationError | socket.gaierror | UnicodeError) for link in chain):
+    if _is_untrusted(error) or any(isinstance(link, socket.gaierror | UnicodeError) for link in chain):
         return _cause(error)
     has_connected = isinstance(error, httpx.ReadError | httpx.WriteError | httpx.ProtocolError)
     if has_connected or any(isinstance(link, ssl.SSLError | ConnectionResetError) for link in chain):

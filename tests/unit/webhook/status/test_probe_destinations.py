@@ -41,6 +41,7 @@ def test_a_certificate_of_an_unknown_authority_is_reported_before_any_credential
     with Registry(server_context((HOST,))) as registry:
         seen = look(at(registry), ca_bundle=ca_bundle)
         assert seen.outcome == "unreachable"
+        assert seen.is_untrusted
         assert seen.detail.startswith("certificate verify failed: ")
         assert registry.requests == []
 
