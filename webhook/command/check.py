@@ -38,6 +38,7 @@ def check(registry: RegistryAccess, console: Console) -> bool:
             has_ca=registry.ca is not None,
             probe=result,
             proxy_url=index_url(default_port(connector.key)),
+            secret_warning=registry.warning,
         )
     )
     address = _shown(connector)

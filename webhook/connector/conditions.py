@@ -32,8 +32,7 @@ REASONS: Mapping[str, Set[str]] = {
         ConnectorReason.SECRET_FORBIDDEN,
         ConnectorReason.SECRET_UNREADABLE,
         ConnectorReason.SECRET_TYPE_MISMATCH,
-        ConnectorReason.SECRET_WITHOUT_USERNAME,
-        ConnectorReason.SECRET_WITHOUT_PASSWORD,
+        ConnectorReason.SECRET_EMPTY,
         ConnectorReason.SECRET_USERNAME_HAS_COLON,
         ConnectorReason.SECRET_HAS_CONTROL_CHARACTER,
         ConnectorReason.SECRET_NOT_BASE64,
@@ -87,6 +86,8 @@ class Observed:
     """None: the registry was not asked"""
     proxy_url: str
     """Where clients reach it"""
+    secret_warning: Problem | None = None
+    """About a Secret that can be used, but looks like a mistake"""
 
 
 def conditions(observed: Observed) -> list[Condition]:
@@ -112,6 +113,9 @@ def _problem(kind: str, observed: Observed) -> Condition | None:
 def _secret_ready(observed: Observed) -> Condition:
     if observed.has_secret is None:
         return _not_checked(SECRET)
+    warning = observed.secret_warning
+    if warning is not None:
+        return Condition(SECRET, "True", warning.reason, warning.message)
     if observed.has_secret:
         return Condition(SECRET, "True", ConditionReason.VALID, "user name and password are there")
     sentence = "no Secret is named: the registry is anonymous"

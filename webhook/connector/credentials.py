@@ -6,14 +6,13 @@ No exception is chained here: the causes quote the text that they could not deco
 import base64
 import re
 import ssl
-from collections.abc import Mapping
 
 from certs.bundle import join_bundle
 from sidecar.contract.grant import Credential
 from sidecar.contract.secret import Secret
 from webhook import names
 from webhook.connector.manifest import Connector
-from webhook.connector.reasons import ConnectorReason
+from webhook.connector.reasons import ConditionReason, ConnectorReason
 from webhook.connector.secret import SecretManifest
 from webhook.errors import InvalidSecret, Problem
 from webhook.problems import Problems
@@ -24,14 +23,14 @@ MaybeSecret = SecretManifest | Problem | None
 """A Secret; a problem: it cannot be read; None: there is no Secret of that name"""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_WITHOUT: Mapping[str, ConnectorReason] = {
-    "username": ConnectorReason.SECRET_WITHOUT_USERNAME,
-    "password": ConnectorReason.SECRET_WITHOUT_PASSWORD,
-}
 
 
 def parse_credential(connector: Connector, secret: MaybeSecret) -> Credential | None:
-    """User name and password of the Connector's Secret, None where it names none, or `InvalidSecret`."""
+    """User name and password of the Connector's Secret, None where it names none, or `InvalidSecret`.
+
+    Either may be empty (RFC 7617 §2), and Kubernetes demands only one of the keys: some registries take a
+    token as the user name, with no password. See `credential_warning`.
+    """
     name = connector.secret_name
     if name is None:
         return None
@@ -45,9 +44,27 @@ def parse_credential(connector: Connector, secret: MaybeSecret) -> Credential | 
     if username and ":" in username.reveal():
         sentence = f'secret "{name}": "username" has a colon, which basic auth cannot carry (RFC 7617)'
         problems.extend([Problem(ConnectorReason.SECRET_USERNAME_HAS_COLON, sentence)])
-    if problems or username is None or password is None:
+    if username is None or password is None or problems:
+        raise InvalidSecret(list(problems))
+    if not username.reveal() and not password.reveal():
+        fix = "fill them in, or leave out spec.auth for an anonymous registry"
+        problems.add(ConnectorReason.SECRET_EMPTY, 'has neither a "username" nor a "password"', fix)
         raise InvalidSecret(list(problems))
     return Credential(username.reveal(), password)
+
+
+def credential_warning(connector: Connector, credential: Credential | None) -> Problem | None:
+    """The warning about a credential of one half: some registries want it, but often it is a mistake."""
+    if credential is None:
+        return None
+    subject = f'secret "{connector.secret_name}"'
+    if not credential.password.reveal():
+        fix = "the user name alone is sent, for registries that take a token there"
+        return Problem(ConditionReason.SECRET_WITHOUT_PASSWORD, f"{subject} has no password", fix)
+    if not credential.username:
+        fix = "the password alone is sent, for registries that take a token there"
+        return Problem(ConditionReason.SECRET_WITHOUT_USERNAME, f"{subject} has no user name", fix)
+    return None
 
 
 def parse_ca(connector: Connector, secret: MaybeSecret) -> str | None:
@@ -91,16 +108,11 @@ def _require(secret: MaybeSecret, not_found: str, connector: Connector, name: st
 
 
 def _value(secret: SecretManifest, key: str, problems: Problems) -> Secret | None:
-    if key not in secret.data:
-        problems.add(_WITHOUT[key], f'has no key "{key}"')
-        return None
-    text = _decode(secret.data[key])
+    """The value, empty if the key is absent; None: there is a problem."""
+    text = _decode(secret.data.get(key, Secret("")))
     if not isinstance(text, Secret):
         reason, fault, fix = text
         problems.add(reason, f'has a "{key}" that {fault}', fix)
-        return None
-    if not text.reveal():
-        problems.add(_WITHOUT[key], f'has an empty "{key}"')
         return None
     if _CONTROL.search(text.reveal()):
         sentence = f'has a "{key}" that has a line break or control character (RFC 7617)'

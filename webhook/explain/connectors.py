@@ -5,7 +5,7 @@ from typing import Any
 
 from sidecar.contract.words import Code
 from webhook import names
-from webhook.connector.conditions import PROXY, READY, TYPES
+from webhook.connector.conditions import PROXY, READY, SECRET, TYPES
 from webhook.connector.reasons import ConditionReason, ConnectorReason
 from webhook.explain.facts import Facts, Unread, ago, condition, metadata
 from webhook.explain.grants import is_broker_reason
@@ -31,6 +31,8 @@ _REQUEST_FIXES = {
     "address is used within 15 s",
 }
 """By the code of the newest request"""
+
+_SECRET_WARNINGS = (ConditionReason.SECRET_WITHOUT_PASSWORD, ConditionReason.SECRET_WITHOUT_USERNAME)
 
 PACKAGES_LIMIT = 5
 """Names of packages in the output. Arbitrary: a resolver may ask for hundreds"""
@@ -72,6 +74,9 @@ def _conditions(facts: Facts, key: ConnectorKey, connector: Mapping[str, Any]) -
         reason = str(cause.get("reason"))
         text = f"{title}: {kind} is {cause.get('status')} ({reason}): {cause.get('message')}"
         yield Statement("connector", level, text, _FIXES.get(reason, ""))
+    secret = condition(connector, SECRET)
+    if secret.get("reason") in _SECRET_WARNINGS:
+        yield Statement("connector", "note", f"{key}: {secret.get('message')}")
 
 
 def _status(connector: Mapping[str, Any], kind: str) -> object:

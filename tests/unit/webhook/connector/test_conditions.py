@@ -67,6 +67,17 @@ def test_a_condition_shows_the_state_of_its_subject(
     assert shown[kind] == expected
 
 
+def test_a_warning_about_the_secret_leaves_it_ready() -> None:
+    warning = Problem("SecretWithoutPassword", 'secret "login" has no password')
+    url = "http://127.0.0.1:28100/simple/"
+    for probe, status in ((OK, "True"), (Probe("refused", "status code 401"), "False")):
+        result = conditions(Observed((), True, False, probe, url, secret_warning=warning))
+        shown = {condition.type: condition for condition in result}
+        assert (shown["SecretReady"].status, shown["SecretReady"].reason) == ("True", warning.reason)
+        assert shown["SecretReady"].message == warning.message
+        assert shown["Ready"].status == status
+
+
 def test_each_reason_of_a_secret_shows_in_the_condition_of_that_secret() -> None:
     """A new reason that no condition lists would show in `Ready` alone."""
     for reason in ConnectorReason:
