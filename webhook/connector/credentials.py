@@ -7,7 +7,7 @@ import base64
 import re
 import ssl
 
-from certs.bundle import join_bundle
+from certs.bundle import labels, read_bundle
 from sidecar.contract.grant import Credential
 from sidecar.contract.secret import Secret
 from webhook import names
@@ -77,15 +77,23 @@ def parse_ca(connector: Connector, secret: MaybeSecret) -> str | None:
         raise InvalidSecret.of(
             ConnectorReason.CA_SECRET_WITHOUT_KEY, f'secret "{name}" has no key "{CA_KEY}"'
         )
-    text = _decode(secret.data[CA_KEY])
+    octets = _octets(secret.data[CA_KEY]) or b""
     # everything else in the Secret, a private key above all, stays there
-    bundle = join_bundle([text.reveal() if isinstance(text, Secret) else ""])
+    bundle = read_bundle(octets)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=bundle)
     except (ssl.SSLError, ValueError):
-        sentence = f'secret "{name}": "{CA_KEY}" is not a bundle of PEM certificates'
-        raise InvalidSecret.of(ConnectorReason.INVALID_PEM, sentence) from None
+        raise InvalidSecret.of(
+            ConnectorReason.INVALID_PEM, f'secret "{name}": "{CA_KEY}" {_no_bundle(octets, bundle)}'
+        ) from None
     return bundle
+
+
+def _no_bundle(octets: bytes, bundle: str) -> str:
+    others = labels(octets)
+    if bundle or not others or "CERTIFICATE" in others:
+        return "is not a bundle of PEM certificates"
+    return f"holds {', '.join(others)} and no CERTIFICATE: write the CA's certificate with `openssl x509`"
 
 
 def secret_forbidden(namespace: str, name: str, *, is_ca: bool) -> Problem:
@@ -124,12 +132,19 @@ def _value(secret: SecretManifest, key: str, problems: Problems) -> Secret | Non
 
 def _decode(value: Secret) -> Secret | tuple[ConnectorReason, str, str]:
     """The text, or reason, fault and fix. Line breaks inside base64 are allowed, as in the API server."""
-    try:
-        octets = base64.b64decode("".join(value.reveal().split()), validate=True)
-    except ValueError:
+    octets = _octets(value)
+    if octets is None:
         fix = "plain text belongs under stringData, in quotes"
         return ConnectorReason.SECRET_NOT_BASE64, "is not base64", fix
     try:
         return Secret(octets.decode())
     except UnicodeDecodeError:
         return ConnectorReason.SECRET_NOT_UTF8, "is not UTF-8 text", ""
+
+
+def _octets(value: Secret) -> bytes | None:
+    """None: it is no base64."""
+    try:
+        return base64.b64decode("".join(value.reveal().split()), validate=True)
+    except ValueError:
+        return None
