@@ -19,7 +19,7 @@ from support.components.probes import HOST, PAGE, at, look
 from support.machine.environments import clean
 from support.servers.registry import Registry
 from support.sidecars.running import grant, running_sidecar
-from webhook.status.probe import _system_trust, _trust
+from webhook.status.trust import trust
 
 CHAIN = make_chain(("localhost", HOST))
 OTHER = make_chain(("localhost", HOST))
@@ -82,7 +82,7 @@ def test_curl_trusts_a_bundle(registry: Registry, tmp_path: Path, bundle: str, i
 
 @pytest.mark.parametrize(
     "context",
-    [make_tls_context(CHAIN.root), make_tls_context(None), _trust(CHAIN.root), _system_trust()],
+    [make_tls_context(CHAIN.root), make_tls_context(None), trust(CHAIN.root), trust(None)],
     ids=["sidecar", "sidecar, by the system", "probe", "probe, by the system"],
 )
 def test_each_python_verifies_by_the_same_rules(context: ssl.SSLContext) -> None:

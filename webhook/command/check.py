@@ -20,6 +20,8 @@ _FIXES = {
     "certificate": "its certificate is not trusted: put its CA into a Secret (key ca.crt) and name it in "
     "spec.caCertSecretRef",
     "unreachable": "nothing answers there: check spec.address, and that this machine may reach it",
+    "foreign": "it answers, but not as a package index: check spec.address and the parameter indexPath; the "
+    "registry's documents name the URL that pip uses",
     "unexpected": "it answers, but not as an index: check spec.address and the parameter indexPath, or "
     "name a package that it has in the parameter probePackage",
 }

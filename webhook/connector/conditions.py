@@ -12,7 +12,8 @@ from webhook.connector.reasons import ConditionReason, ConnectorReason
 from webhook.errors import Problem
 
 Status = Literal["True", "False", "Unknown"]
-Outcome = Literal["ok", "unreachable", "refused", "unexpected"]
+Outcome = Literal["ok", "unreachable", "refused", "unexpected", "foreign"]
+"""`unexpected`: a status that is no answer of an index. `foreign`: a page that is no index's"""
 
 CLASS = "ConnectorClassReady"
 SECRET = "SecretReady"  # noqa: S105 (a condition)
@@ -140,6 +141,8 @@ def _liveness_ready(observed: Observed) -> Condition:
     probe = observed.probe
     if probe is None:
         return Condition(LIVENESS, "Unknown", ConditionReason.NOT_PROBED, _not_probed(observed))
+    if probe.outcome == "foreign":
+        return Condition(LIVENESS, "False", ConditionReason.NOT_AN_INDEX, probe.detail)
     if probe.outcome in ("unreachable", "unexpected"):
         return Condition(LIVENESS, "False", ConditionReason.CONNECTION_FAILED, probe.detail)
     return Condition(LIVENESS, "True", ConditionReason.VALID, probe.detail)
@@ -149,7 +152,7 @@ def _auth_ready(observed: Observed) -> Condition:
     probe = observed.probe
     if probe is None:
         return Condition(AUTH, "Unknown", ConditionReason.NOT_PROBED, _not_probed(observed))
-    if probe.outcome in ("unreachable", "unexpected"):
+    if probe.outcome in ("unreachable", "unexpected", "foreign"):
         sentence = "the registry did not answer a request for its index"
         return Condition(AUTH, "Unknown", ConditionReason.NOT_PROBED, sentence)
     if probe.outcome == "refused":

@@ -53,5 +53,6 @@ class ConditionReason(StrEnum):
     NOT_CHECKED = "NotChecked"
     NOT_PROBED = "NotProbed"
     CONNECTION_FAILED = "ConnectionFailed"
+    NOT_AN_INDEX = "NotAnIndex"
     AUTHENTICATION_FAILED = "AuthenticationFailed"
     CONNECTOR_INVALID = "ConnectorInvalid"

@@ -18,6 +18,8 @@ _FIXES: Mapping[str, str] = {
     ConditionReason.AUTHENTICATION_FAILED: "correct user name and password in the Connector's Secret",
     ConditionReason.CONNECTION_FAILED: "check spec.address of the Connector, and that the registry runs; for "
     "a certificate that is not trusted, name its CA in spec.caCertSecretRef",
+    ConditionReason.NOT_AN_INDEX: "correct spec.address of the Connector, or its parameter indexPath: it is "
+    "probably the address of the web interface",
     ConnectorReason.CONNECTOR_CLASS_NOT_FOUND: f"set spec.connectorClassName to {names.CONNECTOR_CLASS}",
 }
 
@@ -66,7 +68,7 @@ def _conditions(facts: Facts, key: ConnectorKey, connector: Mapping[str, Any]) -
         yield Statement("connector", "ok", f"{title}: Ready")
         return
     # a Connector that serves the Pod is good enough for it, whatever its conditions say
-    is_used = not isinstance(facts.log, Unread) and _is_served(facts, key)
+    is_used = _is_served(facts, key, needs_files=ready.get("reason") == ConditionReason.NOT_AN_INDEX)
     level: Level = "wrong" if ready.get("status") == "False" and not is_used else "note"
     false = [kind for kind in TYPES if kind not in (READY, PROXY) and _status(connector, kind) == "False"]
     for kind in false or [READY]:
@@ -83,10 +85,12 @@ def _status(connector: Mapping[str, Any], kind: str) -> object:
     return condition(connector, kind).get("status")
 
 
-def _is_served(facts: Facts, key: ConnectorKey) -> bool:
+def _is_served(facts: Facts, key: ConnectorKey, *, needs_files: bool = False) -> bool:
     if isinstance(facts.log, Unread):
         return False
     use = use_of(facts.log, key)
+    if needs_files and not use.has_served_files:
+        return False
     return bool(use.served) and not any(requests.is_last_word for requests in use.refusals)
 
 

@@ -146,6 +146,11 @@ def test_conditions_are_in_the_controllers_words() -> None:
         Probe("ok", "status code 200"),
         Probe("refused", "status code 401"),
         Probe("unreachable", "certificate verify failed: self-signed certificate"),
+        Probe(
+            "foreign",
+            "status code 200, but no package index: a sign-in page; spec.address is probably that of a web "
+            "interface",
+        ),
     ]
     missing = Problem("SecretNotFound", 'secrets "login" not found in namespace "team"')
     proxy = "http://127.0.0.1:1/simple/"
