@@ -1,11 +1,13 @@
 """`pypi-connector check`: asks the registry, and prints the conditions that a cluster would show."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 from webhook.clients.endpoints import index_url
 from webhook.clients.ports import default_port
+from webhook.command.egress import unused_proxy
 from webhook.connector.conditions import Condition, Observed, Probe, conditions
 from webhook.connector.manifest import Connector
 from webhook.connector.packages import describe
@@ -27,7 +29,7 @@ _FIXES = {
 }
 
 
-def check(registry: RegistryAccess, console: Console) -> bool:
+def check(registry: RegistryAccess, environment: Mapping[str, str], console: Console) -> bool:
     """Print the conditions, and a fix if the registry does not serve. Returns whether it is Ready."""
     connector = registry.connector
     # on a laptop, a registry on the loopback interface belongs to the user
@@ -51,6 +53,9 @@ def check(registry: RegistryAccess, console: Console) -> bool:
         console.line(f"  {describe(connector.packages)}")
     if result.outcome != "ok":
         console.line(f"{address}: {advice(result)}")
+    note = unused_proxy(environment, connector.index_url) if result.outcome == "unreachable" else None
+    if note:
+        console.line(note)
     return results[-1].status == "True"
 
 
