@@ -161,7 +161,7 @@ class _Watcher:
         console: Console,
         *,
         is_verbose: bool,
-        proxy_note: str | None,
+        proxy_note: str | None = None,
     ) -> None:
         """`proxy_note`: printed once, if the registry cannot be connected to."""
         self._console = console
