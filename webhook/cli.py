@@ -83,7 +83,7 @@ def _check(options: argparse.Namespace, environment: Mapping[str, str], errors: 
             registries.append(resolve(manifests, key, insecure_allowed=True))
     problems.raise_any()
     out = standard_output(environment)
-    ready = [check(registry, out) for registry in registries]
+    ready = [check(registry, environment, out) for registry in registries]
     return DONE if all(ready) else NOT_READY
 
 

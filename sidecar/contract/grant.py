@@ -18,10 +18,14 @@ PACKAGE_PATTERN = re.compile(r"[a-z0-9*?]+(-[a-z0-9*?]+)*")
 
 
 class Credential(NamedTuple):
-    """Basic auth of the registry (RFC 7617)."""
+    """Basic auth of the registry (RFC 7617). Either part may be empty; then the other is the secret."""
 
     username: str
     password: Secret
+
+    def __repr__(self) -> str:
+        # without a password, the user name may be a token
+        return f"Credential(username=***, password={self.password!r})"
 
 
 class PackagePolicy(NamedTuple):

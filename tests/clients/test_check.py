@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -42,19 +43,38 @@ class Elsewhere(BaseHTTPRequestHandler):
     """Some other server: answers everything alike."""
 
     status = 404
+    body = b""
 
     def do_GET(self) -> None:
         self.send_response(self.status)
         self.send_header("Location", "/login")
-        self.send_header("Content-Length", "0")
+        if self.body:
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(self.body)))
         self.end_headers()
+        self.wfile.write(self.body)
 
     def log_message(self, *_: object) -> None: ...
 
 
 @pytest.fixture(params=[200, 302, 404, 500])
 def elsewhere(request: pytest.FixtureRequest) -> Iterator[RegistryServer]:
-    handler = type("Handler", (Elsewhere,), {"status": request.param})
+    with running(type("Handler", (Elsewhere,), {"status": request.param})) as server:
+        yield server
+
+
+SIGN_IN = b"<!doctype html><html><head><title>Sign in</title></head><body><div id=app></div></body></html>"
+
+
+@pytest.fixture
+def web_interface() -> Iterator[RegistryServer]:
+    """A single-page application: the same page for each path."""
+    with running(type("Handler", (Elsewhere,), {"status": 200, "body": SIGN_IN})) as server:
+        yield server
+
+
+@contextmanager
+def running(handler: type[BaseHTTPRequestHandler]) -> Iterator[RegistryServer]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield RegistryServer(f"http://127.0.0.1:{server.server_port}", "robot", "canary-x", "simple/")
@@ -83,6 +103,17 @@ def test_a_server_that_is_no_index_is_not_ready(elsewhere: RegistryServer) -> No
     result = check(elsewhere.manifests())
     assert condition(result, "Ready")[0] == "False"
     assert "check spec.address and the parameter indexPath" in result.stdout
+    assert result.returncode == 1
+
+
+def test_a_web_interface_is_no_index_and_named(web_interface: RegistryServer) -> None:
+    """Installs from it fail with "No matching distribution found"."""
+    result = check(web_interface.manifests())
+    assert condition(result, "LivenessReady")[:2] == ["False", "NotAnIndex"]
+    assert condition(result, "Ready")[:2] == ["False", "NotAnIndex"]
+    assert 'status code 200, but no package index: a sign-in page, entitled "Sign in"' in result.stdout
+    assert "spec.address is probably that of a web interface" in result.stdout
+    assert "the registry's documents name the URL that pip uses" in result.stdout
     assert result.returncode == 1
 
 

@@ -9,6 +9,7 @@ from sidecar.exchange.server import ACTIVE_LIMIT
 from support.certificates.authority import server_context
 from support.servers.registry import Registry
 from support.sidecars.running import Sidecar, grant, running_sidecar
+from support.sidecars.scoped import scoped_sidecar
 
 
 @pytest.fixture
@@ -35,4 +36,11 @@ def roomy(registry: Registry, tmp_path: Path) -> Iterator[Sidecar]:
     """Its credential has been accepted, and its Connector allows more connections than it has places."""
     with running_sidecar(tmp_path, grant(registry, max_connections=ACTIVE_LIMIT)) as found:
         found.get("/simple/warm/")
+        yield found
+
+
+@pytest.fixture
+def scoped(registry: Registry, tmp_path: Path) -> Iterator[Sidecar]:
+    """The sidecar of a Connector whose address is one repository of several on a registry."""
+    with scoped_sidecar(registry, tmp_path) as found:
         yield found

@@ -1,53 +1,14 @@
 """Scope: the credential opens the Connector's address, and files that its pages list. Nothing beside it."""
 
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from support.servers.registry import PATIENCE_SECONDS, Registry, Script
+from support.servers.registry import PATIENCE_SECONDS, Registry
 from support.sidecars.running import AUTHORIZATION, Sidecar, grant, running_sidecar
-
-INDEX = "/repository/all/simple/"
-OWN = "/repository/all/packages/foo-1.0-py3-none-any.whl"
-OTHER = "/repository/other-team/packages/foo-1.0-py3-none-any.whl"
-PAGE = INDEX + "foo/"
-
-Page = Callable[[str], Script]
-
-
-def raw_html(body: str) -> Script:
-    return lambda call: call.reply(200, body.encode(), {"Content-Type": "text/html"})
-
-
-def html(link: str) -> Script:
-    return raw_html(f'<a href="{link}">x</a>\n')
-
-
-def json_page(link: str) -> Script:
-    kind = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
-    body = f'{{"meta":{{"api-version":"1.0"}},"files":[{{"filename":"x","url":"{link}","hashes":{{}}}}]}}'
-    return lambda call: call.reply(200, body.encode(), kind)
-
-
-PAGES = pytest.mark.parametrize("page", [html, json_page], ids=["html", "json"])
-
-
-@pytest.fixture
-def scoped(registry: Registry, tmp_path: Path) -> Iterator[Sidecar]:
-    """The sidecar of a Connector whose address is one repository of several on a registry."""
-    address = f"{registry.origin}/repository/all"
-    document = grant(registry, index_url=registry.origin + INDEX, address=address)
-    with running_sidecar(tmp_path, document) as sidecar:
-        registry.on("*", lambda call: call.reply(200, b"file"))
-        registry.on(PAGE, html("../../packages/foo-1.0-py3-none-any.whl"))
-        yield sidecar
-
-
-def targets(registry: Registry) -> list[str]:
-    return [request.target for request in registry.requests]
+from support.sidecars.scoped import INDEX, OTHER, OWN, PAGE, PAGES, Page, html, raw_html, targets
 
 
 def test_a_file_below_the_address_needs_no_page(registry: Registry, scoped: Sidecar) -> None:
@@ -79,39 +40,6 @@ def test_what_a_page_lists_is_opened(
     assert scoped.get(OTHER + ".metadata").body == b"file"
     assert targets(registry) == [PAGE, OTHER, OTHER + ".metadata"]
     assert scoped.get(OTHER.replace("foo-1.0", "foo-2.0")).status == 404
-
-
-@pytest.mark.parametrize(
-    "link", ['rel="homepage" href="{}"', "href='{}' rel='nofollow download'", "rel=homepage href={}"]
-)
-def test_links_of_a_packages_author_open_nothing(registry: Registry, scoped: Sidecar, link: str) -> None:
-    """Old indexes put links of the metadata on the page. The author could name a file of another team."""
-    registry.on(PAGE, raw_html(f"<a {link.format(OTHER)}>x</a>"))
-    assert scoped.get(PAGE).status == 200
-    assert scoped.get(OTHER).status == 404
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/service/rest/v1/users",
-        "/repository/other-team/secret.txt",
-        "/repository/other-team/../other-team/foo-1.0.zip",
-        "/repository/%2e%2e/foo-1.0.zip",
-        "/repository/..;x/foo-1.0.zip",
-        "/repository/%252e%252e/foo-1.0.zip",
-        "/repository/%c0%ae%c0%ae/foo-1.0.zip",
-        "/repository/a%5cb/foo-1.0.zip",
-        "/repository/a%00/foo-1.0.zip",
-    ],
-)
-def test_a_listed_path_that_is_no_archive_or_climbs_stays_closed(
-    registry: Registry, scoped: Sidecar, path: str
-) -> None:
-    registry.on(PAGE, html(path))
-    assert scoped.get(PAGE).status == 200
-    assert scoped.get(path).status in (400, 404)
-    assert set(targets(registry)) == {PAGE}
 
 
 def test_a_page_opens_files_of_its_own_project_alone(registry: Registry, scoped: Sidecar) -> None:
@@ -149,30 +77,6 @@ def test_a_redirect_to_our_spelling_of_foreign_files_takes_no_credential_along(
     assert registry.requests[-1].header("authorization") is None
 
 
-@PAGES
-def test_a_link_that_is_too_long_costs_only_that_link(
-    registry: Registry, scoped: Sidecar, page: Page
-) -> None:
-    registry.on(PAGE, page(f"/elsewhere/foo-1.0.zip?sig={'a' * 5000}"))
-    assert scoped.get(PAGE).status == 200
-    assert scoped.get("/elsewhere/foo-1.0.zip").status == 404
-
-
-@PAGES
-@pytest.mark.parametrize(("link", "asked"), [("f\u00f6", "f%C3%B6"), ("f g", "f%20g"), ("f|g", "f%7Cg")])
-def test_a_link_in_plain_letters_is_found_by_its_escapes(
-    registry: Registry, scoped: Sidecar, page: Page, link: str, asked: str
-) -> None:
-    registry.on(PAGE, page(f"/elsewhere/{link}/foo-1.0.zip"))
-    assert scoped.get(f"/elsewhere/{asked}/foo-1.0.zip").body == b"file"
-
-
-def test_a_path_in_one_segment_tells_its_project(registry: Registry, scoped: Sidecar) -> None:
-    path = "/elsewhere/files/foo%2F1.0%2Ffoo-1.0.tar.gz"
-    registry.on(PAGE, html(path))
-    assert scoped.get(path).body == b"file"
-
-
 def test_a_page_behind_a_changing_proxy_counts(registry: Registry, scoped: Sidecar) -> None:
     body = f'<a href="{OTHER}">x</a>'.encode()
     registry.on(PAGE, lambda call: call.reply(203, body, {"Content-Type": "text/html"}))
@@ -185,13 +89,6 @@ def test_a_page_that_cannot_be_asked_for_is_not_looked_at(registry: Registry, tm
         assert sidecar.get("/x/simple-1.0.tar").status == 404
 
 
-@pytest.mark.parametrize("attribute", ['data-yanked="rel=download"', 'data-rel="download"', 'rel="internal"'])
-def test_only_the_links_own_rel_counts(registry: Registry, scoped: Sidecar, attribute: str) -> None:
-    registry.on(PAGE, raw_html(f'<a {attribute} href="{OTHER}">x</a>'))
-    assert scoped.get(PAGE).status == 200
-    assert scoped.get(OTHER).body == b"file"
-
-
 def test_a_page_of_somebody_else_vouches_for_nothing(registry: Registry, scoped: Sidecar) -> None:
     """An open redirect of the registry leads to a page that an attacker has uploaded there."""
     registry.on(PAGE, lambda call: call.reply(302, b"", {"Location": "/raw/attacker.html"}))
@@ -199,55 +96,6 @@ def test_a_page_of_somebody_else_vouches_for_nothing(registry: Registry, scoped:
     assert scoped.get(PAGE).status == 200
     assert registry.requests[-1].header("authorization") is None
     assert scoped.get(OTHER).status == 404
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/repository/all/f[1]/foo-1.0-py3-none-any.whl",
-        "/repository/all//f//foo-1.0-py3-none-any.whl",
-        "/repository/all/g%2Fp/foo-1.0-py3-none-any.whl",
-        "/repository/all/a;v=1/foo-1.0-py3-none-any.whl",
-        "/repository/all/f/foo-1.0.tar",
-        "/repository/all/f/foo-1.0.txz",
-        "/repository/all/f/foo-1.0.tar.lzma",
-        "/repository/all/f/foo-1.0-py3-none-any-x86_64_v3.whl",
-        "/repository/all/f/foo-1.0-variants.json",
-        "/elsewhere/a%25b/foo-1.0.tar.gz",
-        "/elsewhere/foo-1.0-py3-none-any.whl",
-        "/elsewhere/foo-1.0.tar.gz?sig=a%2Fb",
-    ],
-)
-@PAGES
-def test_a_listed_archive_may_have_any_path_and_ending(
-    registry: Registry, scoped: Sidecar, page: Page, path: str
-) -> None:
-    assert scoped.get(path).status in (400, 404)
-    assert path not in targets(registry)
-    registry.on(PAGE, page(path))
-    assert scoped.get(PAGE).status == 200  # a client reads the page, so the next look may be at once
-    assert scoped.get(path).body == b"file"
-    assert (registry.requests[-1].target, registry.requests[-1].header("authorization")) == (
-        path,
-        AUTHORIZATION,
-    )
-    assert scoped.ask("HEAD", path).status == 200
-
-
-def test_a_listed_file_at_the_path_of_the_alias_is_that_file(registry: Registry, scoped: Sidecar) -> None:
-    registry.on(PAGE, html("/simple/files/foo-1.0.zip"))
-    assert scoped.get("/simple/files/foo-1.0.zip").status == 302
-    assert scoped.get(PAGE).status == 200
-    assert scoped.get("/simple/files/foo-1.0.zip").body == b"file"
-
-
-def test_pip_and_uv_spell_a_listed_path_in_their_own_ways(registry: Registry, scoped: Sidecar) -> None:
-    path = "/repository/other-team/f[1]/a%2Fb/foo-1.0.tar"
-    registry.on(PAGE, html(path))
-    for spelling in (path, path.replace("[1]", "%5B1%5D"), path.replace("other-team", "other%2Dteam")):
-        assert scoped.get(spelling).body == b"file"
-        assert registry.requests[-1].target == spelling
-    assert scoped.get(path.replace("%2F", "/")).status == 400
 
 
 def test_a_busy_registry_is_asked_again_after_a_second(registry: Registry, scoped: Sidecar) -> None:

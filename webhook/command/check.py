@@ -1,11 +1,13 @@
 """`pypi-connector check`: asks the registry, and prints the conditions that a cluster would show."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 from webhook.clients.endpoints import index_url
 from webhook.clients.ports import default_port
+from webhook.command.egress import unused_proxy
 from webhook.connector.conditions import Condition, Observed, Probe, conditions
 from webhook.connector.manifest import Connector
 from webhook.connector.packages import describe
@@ -20,12 +22,14 @@ _FIXES = {
     "certificate": "its certificate is not trusted: put its CA into a Secret (key ca.crt) and name it in "
     "spec.caCertSecretRef",
     "unreachable": "nothing answers there: check spec.address, and that this machine may reach it",
+    "foreign": "it answers, but not as a package index: check spec.address and the parameter indexPath; the "
+    "registry's documents name the URL that pip uses",
     "unexpected": "it answers, but not as an index: check spec.address and the parameter indexPath, or "
     "name a package that it has in the parameter probePackage",
 }
 
 
-def check(registry: RegistryAccess, console: Console) -> bool:
+def check(registry: RegistryAccess, environment: Mapping[str, str], console: Console) -> bool:
     """Print the conditions, and a fix if the registry does not serve. Returns whether it is Ready."""
     connector = registry.connector
     # on a laptop, a registry on the loopback interface belongs to the user
@@ -38,6 +42,7 @@ def check(registry: RegistryAccess, console: Console) -> bool:
             has_ca=registry.ca is not None,
             probe=result,
             proxy_url=index_url(default_port(connector.key)),
+            secret_warning=registry.warning,
         )
     )
     address = _shown(connector)
@@ -47,7 +52,10 @@ def check(registry: RegistryAccess, console: Console) -> bool:
     if connector.packages:
         console.line(f"  {describe(connector.packages)}")
     if result.outcome != "ok":
-        console.line(f"{address}: {_fix(result)}")
+        console.line(f"{address}: {advice(result)}")
+    note = unused_proxy(environment, connector.index_url) if result.outcome == "unreachable" else None
+    if note:
+        console.line(note)
     return results[-1].status == "True"
 
 
@@ -64,6 +72,6 @@ def _print(condition: Condition, console: Console) -> None:
     console.spans((f"  {condition.type:20}", ()), status, (f"{condition.reason:22}{condition.message}", ()))
 
 
-def _fix(result: Probe) -> str:
-    is_certificate = result.outcome == "unreachable" and "certificate" in result.detail
-    return _FIXES["certificate" if is_certificate else result.outcome]
+def advice(result: Probe) -> str:
+    """What to do about a probe that did not go well."""
+    return _FIXES["certificate" if result.is_untrusted else result.outcome]

@@ -15,9 +15,10 @@ from typing import IO, Any
 
 from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.grant import Grant
-from sidecar.contract.words import Line
+from sidecar.contract.words import Code, Line
 from webhook.clients.endpoints import Endpoints, index_url, upload_url
 from webhook.clients.files import files
+from webhook.command.egress import unused_proxy
 from webhook.command.loopback import free_port
 from webhook.connector.registry import RegistryAccess, compose_grant
 from webhook.console import Console
@@ -124,7 +125,8 @@ def _start(
         process = _spawn({**passed_on, **settings.variables()}, grant_fd)
     finally:
         os.close(grant_fd)
-    watcher = _Watcher(process, console, is_verbose=is_verbose)
+    proxy_note = unused_proxy(environment, registry.connector.index_url)
+    watcher = _Watcher(process, console, is_verbose=is_verbose, proxy_note=proxy_note)
     try:
         # a CA bundle can be larger than a pipe: the reader runs already
         with suppress(BrokenPipeError):
@@ -153,8 +155,17 @@ def _spawn(environment: Mapping[str, str], grant_fd: int) -> "subprocess.Popen[s
 class _Watcher:
     """Reads the proxy's log: it knows when the proxy listens or why it failed, and prints refusals."""
 
-    def __init__(self, process: "subprocess.Popen[str]", console: Console, *, is_verbose: bool) -> None:
+    def __init__(
+        self,
+        process: "subprocess.Popen[str]",
+        console: Console,
+        *,
+        is_verbose: bool,
+        proxy_note: str | None = None,
+    ) -> None:
+        """`proxy_note`: printed once, if the registry cannot be connected to."""
         self._console = console
+        self._proxy_note = proxy_note
         self._is_verbose = is_verbose
         self._settled = threading.Event()
         self._failure: str | None = "the proxy ended before it listened"
@@ -194,6 +205,9 @@ class _Watcher:
             self._console.line("pypi-connector: " + " ".join(str(part) for part in [*parts, *timing] if part))
         elif event.get("level") in ("warning", "error") and message != Line.REQUEST:
             self._console.line(f"pypi-connector: {event.get('detail') or message}")
+        if self._proxy_note and event.get("reason") == Code.REGISTRY_UNREACHABLE:
+            self._console.line(f"pypi-connector: {self._proxy_note}")
+            self._proxy_note = None
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -36,6 +36,8 @@ def run_command(
             f"pypi-connector: {registry.connector.key} is at {index_url(proxy.port)} "
             f"for {command[0]} ({_describe(registry)})"
         )
+        if registry.warning:
+            console.line(f"pypi-connector: warning: {registry.warning.message}", "yellow")
         if registry.connector.packages:
             console.line(f"pypi-connector: {describe(registry.connector.packages)}")
         client_variables, replaced = client_environment(environment, proxy)

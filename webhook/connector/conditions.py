@@ -12,7 +12,8 @@ from webhook.connector.reasons import ConditionReason, ConnectorReason
 from webhook.errors import Problem
 
 Status = Literal["True", "False", "Unknown"]
-Outcome = Literal["ok", "unreachable", "refused", "unexpected"]
+Outcome = Literal["ok", "unreachable", "refused", "unexpected", "foreign"]
+"""`unexpected`: a status that is no answer of an index. `foreign`: a page that is no index's"""
 
 CLASS = "ConnectorClassReady"
 SECRET = "SecretReady"  # noqa: S105 (a condition)
@@ -32,8 +33,7 @@ REASONS: Mapping[str, Set[str]] = {
         ConnectorReason.SECRET_FORBIDDEN,
         ConnectorReason.SECRET_UNREADABLE,
         ConnectorReason.SECRET_TYPE_MISMATCH,
-        ConnectorReason.SECRET_WITHOUT_USERNAME,
-        ConnectorReason.SECRET_WITHOUT_PASSWORD,
+        ConnectorReason.SECRET_EMPTY,
         ConnectorReason.SECRET_USERNAME_HAS_COLON,
         ConnectorReason.SECRET_HAS_CONTROL_CHARACTER,
         ConnectorReason.SECRET_NOT_BASE64,
@@ -69,6 +69,8 @@ class Probe:
     """For the status. Holds no secret, and no more than the Connector's author needs for a correction"""
     cause: str = field(default="", compare=False)
     """The system's own words, for the product's log and for `check`; empty if `detail` says it all"""
+    is_untrusted: bool = field(default=False, compare=False)
+    """Whether the connection failed because the server's certificate is not trusted"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ class Observed:
     """None: the registry was not asked"""
     proxy_url: str
     """Where clients reach it"""
+    secret_warning: Problem | None = None
+    """About a Secret that can be used, but looks like a mistake"""
 
 
 def conditions(observed: Observed) -> list[Condition]:
@@ -110,6 +114,9 @@ def _problem(kind: str, observed: Observed) -> Condition | None:
 def _secret_ready(observed: Observed) -> Condition:
     if observed.has_secret is None:
         return _not_checked(SECRET)
+    warning = observed.secret_warning
+    if warning is not None:
+        return Condition(SECRET, "True", warning.reason, warning.message)
     if observed.has_secret:
         return Condition(SECRET, "True", ConditionReason.VALID, "user name and password are there")
     sentence = "no Secret is named: the registry is anonymous"
@@ -134,6 +141,8 @@ def _liveness_ready(observed: Observed) -> Condition:
     probe = observed.probe
     if probe is None:
         return Condition(LIVENESS, "Unknown", ConditionReason.NOT_PROBED, _not_probed(observed))
+    if probe.outcome == "foreign":
+        return Condition(LIVENESS, "False", ConditionReason.NOT_AN_INDEX, probe.detail)
     if probe.outcome in ("unreachable", "unexpected"):
         return Condition(LIVENESS, "False", ConditionReason.CONNECTION_FAILED, probe.detail)
     return Condition(LIVENESS, "True", ConditionReason.VALID, probe.detail)
@@ -143,7 +152,7 @@ def _auth_ready(observed: Observed) -> Condition:
     probe = observed.probe
     if probe is None:
         return Condition(AUTH, "Unknown", ConditionReason.NOT_PROBED, _not_probed(observed))
-    if probe.outcome in ("unreachable", "unexpected"):
+    if probe.outcome in ("unreachable", "unexpected", "foreign"):
         sentence = "the registry did not answer a request for its index"
         return Condition(AUTH, "Unknown", ConditionReason.NOT_PROBED, sentence)
     if probe.outcome == "refused":

@@ -6,14 +6,13 @@ No exception is chained here: the causes quote the text that they could not deco
 import base64
 import re
 import ssl
-from collections.abc import Mapping
 
-from certs.bundle import join_bundle
+from certs.bundle import labels, read_bundle
 from sidecar.contract.grant import Credential
 from sidecar.contract.secret import Secret
 from webhook import names
 from webhook.connector.manifest import Connector
-from webhook.connector.reasons import ConnectorReason
+from webhook.connector.reasons import ConditionReason, ConnectorReason
 from webhook.connector.secret import SecretManifest
 from webhook.errors import InvalidSecret, Problem
 from webhook.problems import Problems
@@ -24,14 +23,14 @@ MaybeSecret = SecretManifest | Problem | None
 """A Secret; a problem: it cannot be read; None: there is no Secret of that name"""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_WITHOUT: Mapping[str, ConnectorReason] = {
-    "username": ConnectorReason.SECRET_WITHOUT_USERNAME,
-    "password": ConnectorReason.SECRET_WITHOUT_PASSWORD,
-}
 
 
 def parse_credential(connector: Connector, secret: MaybeSecret) -> Credential | None:
-    """User name and password of the Connector's Secret, None where it names none, or `InvalidSecret`."""
+    """User name and password of the Connector's Secret, None where it names none, or `InvalidSecret`.
+
+    Either may be empty (RFC 7617 §2), and Kubernetes demands only one of the keys: some registries take a
+    token as the user name, with no password. See `credential_warning`.
+    """
     name = connector.secret_name
     if name is None:
         return None
@@ -45,9 +44,27 @@ def parse_credential(connector: Connector, secret: MaybeSecret) -> Credential | 
     if username and ":" in username.reveal():
         sentence = f'secret "{name}": "username" has a colon, which basic auth cannot carry (RFC 7617)'
         problems.extend([Problem(ConnectorReason.SECRET_USERNAME_HAS_COLON, sentence)])
-    if problems or username is None or password is None:
+    if username is None or password is None or problems:
+        raise InvalidSecret(list(problems))
+    if not username.reveal() and not password.reveal():
+        fix = "fill them in, or leave out spec.auth for an anonymous registry"
+        problems.add(ConnectorReason.SECRET_EMPTY, 'has neither a "username" nor a "password"', fix)
         raise InvalidSecret(list(problems))
     return Credential(username.reveal(), password)
+
+
+def credential_warning(connector: Connector, credential: Credential | None) -> Problem | None:
+    """The warning about a credential of one half: some registries want it, but often it is a mistake."""
+    if credential is None:
+        return None
+    subject = f'secret "{connector.secret_name}"'
+    if not credential.password.reveal():
+        fix = "the user name alone is sent, for registries that take a token there"
+        return Problem(ConditionReason.SECRET_WITHOUT_PASSWORD, f"{subject} has no password", fix)
+    if not credential.username:
+        fix = "the password alone is sent, for registries that take a token there"
+        return Problem(ConditionReason.SECRET_WITHOUT_USERNAME, f"{subject} has no user name", fix)
+    return None
 
 
 def parse_ca(connector: Connector, secret: MaybeSecret) -> str | None:
@@ -60,15 +77,23 @@ def parse_ca(connector: Connector, secret: MaybeSecret) -> str | None:
         raise InvalidSecret.of(
             ConnectorReason.CA_SECRET_WITHOUT_KEY, f'secret "{name}" has no key "{CA_KEY}"'
         )
-    text = _decode(secret.data[CA_KEY])
+    octets = _octets(secret.data[CA_KEY]) or b""
     # everything else in the Secret, a private key above all, stays there
-    bundle = join_bundle([text.reveal() if isinstance(text, Secret) else ""])
+    bundle = read_bundle(octets)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=bundle)
     except (ssl.SSLError, ValueError):
-        sentence = f'secret "{name}": "{CA_KEY}" is not a bundle of PEM certificates'
-        raise InvalidSecret.of(ConnectorReason.INVALID_PEM, sentence) from None
+        raise InvalidSecret.of(
+            ConnectorReason.INVALID_PEM, f'secret "{name}": "{CA_KEY}" {_no_bundle(octets, bundle)}'
+        ) from None
     return bundle
+
+
+def _no_bundle(octets: bytes, bundle: str) -> str:
+    others = labels(octets)
+    if bundle or not others or "CERTIFICATE" in others:
+        return "is not a bundle of PEM certificates"
+    return f"holds {', '.join(others)} and no CERTIFICATE: write the CA's certificate with `openssl x509`"
 
 
 def secret_forbidden(namespace: str, name: str, *, is_ca: bool) -> Problem:
@@ -91,16 +116,11 @@ def _require(secret: MaybeSecret, not_found: str, connector: Connector, name: st
 
 
 def _value(secret: SecretManifest, key: str, problems: Problems) -> Secret | None:
-    if key not in secret.data:
-        problems.add(_WITHOUT[key], f'has no key "{key}"')
-        return None
-    text = _decode(secret.data[key])
+    """The value, empty if the key is absent; None: there is a problem."""
+    text = _decode(secret.data.get(key, Secret("")))
     if not isinstance(text, Secret):
         reason, fault, fix = text
         problems.add(reason, f'has a "{key}" that {fault}', fix)
-        return None
-    if not text.reveal():
-        problems.add(_WITHOUT[key], f'has an empty "{key}"')
         return None
     if _CONTROL.search(text.reveal()):
         sentence = f'has a "{key}" that has a line break or control character (RFC 7617)'
@@ -112,12 +132,19 @@ def _value(secret: SecretManifest, key: str, problems: Problems) -> Secret | Non
 
 def _decode(value: Secret) -> Secret | tuple[ConnectorReason, str, str]:
     """The text, or reason, fault and fix. Line breaks inside base64 are allowed, as in the API server."""
-    try:
-        octets = base64.b64decode("".join(value.reveal().split()), validate=True)
-    except ValueError:
+    octets = _octets(value)
+    if octets is None:
         fix = "plain text belongs under stringData, in quotes"
         return ConnectorReason.SECRET_NOT_BASE64, "is not base64", fix
     try:
         return Secret(octets.decode())
     except UnicodeDecodeError:
         return ConnectorReason.SECRET_NOT_UTF8, "is not UTF-8 text", ""
+
+
+def _octets(value: Secret) -> bytes | None:
+    """None: it is no base64."""
+    try:
+        return base64.b64decode("".join(value.reveal().split()), validate=True)
+    except ValueError:
+        return None

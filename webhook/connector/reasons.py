@@ -28,8 +28,7 @@ class ConnectorReason(StrEnum):
     SECRET_FORBIDDEN = "SecretForbidden"  # noqa: S105 (a reason)
     SECRET_UNREADABLE = "SecretUnreadable"  # noqa: S105 (a reason)
     SECRET_TYPE_MISMATCH = "SecretTypeMismatch"  # noqa: S105 (a reason)
-    SECRET_WITHOUT_USERNAME = "SecretWithoutUsername"  # noqa: S105 (a reason)
-    SECRET_WITHOUT_PASSWORD = "SecretWithoutPassword"  # noqa: S105 (a reason)
+    SECRET_EMPTY = "SecretEmpty"  # noqa: S105 (a reason)
     SECRET_USERNAME_HAS_COLON = "SecretUsernameHasColon"  # noqa: S105 (a reason)
     SECRET_HAS_CONTROL_CHARACTER = "SecretHasControlCharacter"  # noqa: S105 (a reason)
     SECRET_NOT_BASE64 = "SecretNotBase64"  # noqa: S105 (a reason)
@@ -48,9 +47,12 @@ class ConditionReason(StrEnum):
 
     VALID = "Valid"
     SECRET_OPTIONAL = "SecretOptional"  # noqa: S105 (a reason)
+    SECRET_WITHOUT_USERNAME = "SecretWithoutUsername"  # noqa: S105 (a reason)
+    SECRET_WITHOUT_PASSWORD = "SecretWithoutPassword"  # noqa: S105 (a reason)
     NO_CA_CERT = "NoCACert"
     NOT_CHECKED = "NotChecked"
     NOT_PROBED = "NotProbed"
     CONNECTION_FAILED = "ConnectionFailed"
+    NOT_AN_INDEX = "NotAnIndex"
     AUTHENTICATION_FAILED = "AuthenticationFailed"
     CONNECTOR_INVALID = "ConnectorInvalid"

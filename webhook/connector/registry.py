@@ -7,7 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from sidecar.contract.grant import Credential, Grant
-from webhook.connector.credentials import MaybeSecret, parse_ca, parse_credential, secret_forbidden
+from webhook.connector.credentials import (
+    MaybeSecret,
+    credential_warning,
+    parse_ca,
+    parse_credential,
+    secret_forbidden,
+)
 from webhook.connector.manifest import Connector
 from webhook.connector.reasons import ConnectorReason
 from webhook.connector.secret import SecretManifest
@@ -39,6 +45,10 @@ class RegistryAccess:
     connector: Connector
     credential: Credential | None
     ca: str | None
+
+    @property
+    def warning(self) -> Problem | None:
+        return credential_warning(self.connector, self.credential)
 
 
 async def read_secrets(

@@ -46,7 +46,10 @@ def parse_secret(manifest: Mapping[str, Any], *, digest_key: bytes = b"") -> Sec
 
 def _items(manifest: Mapping[str, Any], field_name: str) -> list[tuple[str, object]]:
     value = manifest.get(field_name)
-    return [(str(key), item) for key, item in value.items()] if isinstance(value, Mapping) else []
+    if not isinstance(value, Mapping):
+        return []
+    # the API server takes null, which YAML writes as nothing, for an empty text
+    return [(str(key), "" if item is None else item) for key, item in value.items()]
 
 
 def _base64(text: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sidecar.contract.words import Code
 from webhook import names
-from webhook.connector.conditions import PROXY, READY, TYPES
+from webhook.connector.conditions import PROXY, READY, SECRET, TYPES
 from webhook.connector.reasons import ConditionReason, ConnectorReason
 from webhook.explain.facts import Facts, Unread, ago, condition, metadata
 from webhook.explain.grants import is_broker_reason
@@ -18,6 +18,8 @@ _FIXES: Mapping[str, str] = {
     ConditionReason.AUTHENTICATION_FAILED: "correct user name and password in the Connector's Secret",
     ConditionReason.CONNECTION_FAILED: "check spec.address of the Connector, and that the registry runs; for "
     "a certificate that is not trusted, name its CA in spec.caCertSecretRef",
+    ConditionReason.NOT_AN_INDEX: "correct spec.address of the Connector, or its parameter indexPath: it is "
+    "probably the address of the web interface",
     ConnectorReason.CONNECTOR_CLASS_NOT_FOUND: f"set spec.connectorClassName to {names.CONNECTOR_CLASS}",
 }
 
@@ -31,6 +33,8 @@ _REQUEST_FIXES = {
     "address is used within 15 s",
 }
 """By the code of the newest request"""
+
+_SECRET_WARNINGS = (ConditionReason.SECRET_WITHOUT_PASSWORD, ConditionReason.SECRET_WITHOUT_USERNAME)
 
 PACKAGES_LIMIT = 5
 """Names of packages in the output. Arbitrary: a resolver may ask for hundreds"""
@@ -64,7 +68,7 @@ def _conditions(facts: Facts, key: ConnectorKey, connector: Mapping[str, Any]) -
         yield Statement("connector", "ok", f"{title}: Ready")
         return
     # a Connector that serves the Pod is good enough for it, whatever its conditions say
-    is_used = not isinstance(facts.log, Unread) and _is_served(facts, key)
+    is_used = _is_served(facts, key, needs_files=ready.get("reason") == ConditionReason.NOT_AN_INDEX)
     level: Level = "wrong" if ready.get("status") == "False" and not is_used else "note"
     false = [kind for kind in TYPES if kind not in (READY, PROXY) and _status(connector, kind) == "False"]
     for kind in false or [READY]:
@@ -72,16 +76,21 @@ def _conditions(facts: Facts, key: ConnectorKey, connector: Mapping[str, Any]) -
         reason = str(cause.get("reason"))
         text = f"{title}: {kind} is {cause.get('status')} ({reason}): {cause.get('message')}"
         yield Statement("connector", level, text, _FIXES.get(reason, ""))
+    secret = condition(connector, SECRET)
+    if secret.get("reason") in _SECRET_WARNINGS:
+        yield Statement("connector", "note", f"{key}: {secret.get('message')}")
 
 
 def _status(connector: Mapping[str, Any], kind: str) -> object:
     return condition(connector, kind).get("status")
 
 
-def _is_served(facts: Facts, key: ConnectorKey) -> bool:
+def _is_served(facts: Facts, key: ConnectorKey, *, needs_files: bool = False) -> bool:
     if isinstance(facts.log, Unread):
         return False
     use = use_of(facts.log, key)
+    if needs_files and not use.has_served_files:
+        return False
     return bool(use.served) and not any(requests.is_last_word for requests in use.refusals)
 
 

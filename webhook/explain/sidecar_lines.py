@@ -40,6 +40,8 @@ class Use:
     """The use of one connector, as far as the log goes back."""
 
     served: int
+    has_served_files: bool
+    """Or uploads: more than pages, which a web interface answers too"""
     last_served: datetime | None
     refusals: tuple[RefusedRequests, ...]
     """Newest first"""
@@ -57,6 +59,7 @@ def use_of(lines: Sequence[Json], connector: ConnectorKey) -> Use:
     denied = [line for line in requests if line.get("reason") == Code.PACKAGE_DENIED]
     return Use(
         served=len(served),
+        has_served_files=any(line.get("action") in ("file", "upload") for line in served),
         last_served=time_of(served[-1].get("time")) if served else None,
         refusals=tuple(_refusals(requests)),
         missing=tuple(dict.fromkeys(str(line["package"]) for line in missing)),

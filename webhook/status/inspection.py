@@ -27,6 +27,7 @@ class Inspection:
     registry: RegistryAccess | None
     """Access to the registry; None if there are problems"""
     versions: Versions
+    secret_warning: Problem | None = None
 
 
 async def inspect(manifest: Mapping[str, Any], read: ReadSecret, *, class_exists: bool) -> Inspection:
@@ -49,4 +50,5 @@ async def inspect(manifest: Mapping[str, Any], read: ReadSecret, *, class_exists
         has_ca=connector.ca_secret_name is not None,
         registry=None if problems else registry,
         versions=Versions(*secrets.revisions),
+        secret_warning=None if problems else registry.warning,
     )

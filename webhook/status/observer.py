@@ -85,5 +85,12 @@ def key_of(manifest: Mapping[str, Any]) -> ConnectorKey:
 
 def _report(manifest: Json, inspection: Inspection, probe: Probe | None) -> Report:
     url = index_url(default_port(key_of(manifest)))
-    observed = Observed(inspection.problems, inspection.has_secret, inspection.has_ca, probe, url)
+    observed = Observed(
+        inspection.problems,
+        inspection.has_secret,
+        inspection.has_ca,
+        probe,
+        url,
+        secret_warning=inspection.secret_warning,
+    )
     return Report(conditions(observed), url, inspection.versions)

@@ -1,9 +1,10 @@
 """Probes a registry: does it answer as an index, and does it accept the credential?
 
 The host is resolved once, every address is checked, and the connection goes to a checked address. So a name
-that changes a moment later (DNS rebinding) leads nowhere. The probe follows no redirect, reads no body and
-quotes no answer: a status must not reveal the network around the broker. `read_limit` limits the bytes before
-an answer's head. No other module of the webhook imports httpx, but for the demo.
+that changes a moment later (DNS rebinding) leads nowhere. The probe follows no redirect, reads the beginning
+of a page only, and quotes nothing of it in the status, which must not reveal the network around the broker.
+`read_limit` limits the bytes of an answer. Of the webhook, only this module, `answers` and the demo import
+httpx.
 
 Authors of Connectors choose the address that the broker connects to, and they read the status. So the status
 of a failure names only the kind of fault to correct:
@@ -14,10 +15,10 @@ of a failure names only the kind of fault to correct:
 | connection refused, no route to host, no answer in time | `SILENT`: the same for closed and filtered ports |
 | no HTTP, no TLS, an alert, a broken connection | `STRANGE`: the listening program stays unknown |
 | certificate verify failed: … | the same: it names only the Connector's own host |
+| a page that is no index's, with its title | the kind of page, in our words |
 """
 
 import asyncio
-import functools
 import ipaddress
 import logging
 import os
@@ -31,10 +32,11 @@ import httpx
 
 from sidecar.contract.destinations import why_forbidden
 from webhook.connector.conditions import Probe
-from webhook.connector.manifest import Connector
 from webhook.connector.registry import RegistryAccess
+from webhook.status.answers import Finding, judge_answer, sum_up
 from webhook.status.read_limit import limit_reads
 from webhook.status.resolver import Resolve, resolve_by_system
+from webhook.status.trust import trust
 
 TIMEOUT_SECONDS = 10.0
 """For a whole probe, with the name and both requests"""
@@ -45,10 +47,9 @@ CONNECT_SECONDS = 3.0
 SILENT = "no registry answers at this host and port, or the network does not let the broker through"
 STRANGE = "the program at this host and port breaks off the connection, or does not speak "
 
-_INDEX_TYPES = ("text/html", "application/vnd.pypi.simple.v1+html", "application/vnd.pypi.simple.v1+json")
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 _PACKAGE = "pypi-connector-probe"
-"""A package that hardly any registry has: 404 proves as much as 200, and costs the registry less"""
+"""A package that hardly any registry has: its 404 costs the registry less than a page"""
 
 # they log every URL at INFO, and the heads of answers at DEBUG
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -64,8 +65,9 @@ async def probe(
 ) -> Probe:
     """Ask for a package's page, and then for the index itself if the page proves nothing.
 
-    A 404 alone could come from any server at a wrong path. A redirect is not followed. It counts as the page
-    if its target is the same page on an origin that the Connector declares: a login page does not count.
+    A 404 alone could come from any server at a wrong path, and so could 200: see `index_pages`. A redirect is
+    not followed. It counts as the page if its target is the same page on an origin that the Connector
+    declares: a login page does not count.
     """
     url = urlsplit(registry.connector.index_url)
     host = url.hostname or ""
@@ -81,7 +83,8 @@ async def probe(
     except TimeoutError:
         return Probe("unreachable", SILENT, f"no answer within {timeout_seconds:g} s")
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-        return Probe("unreachable", _status_of(error, url.scheme), _cause(error))
+        detail, cause = _status_of(error, url.scheme), _cause(error)
+        return Probe("unreachable", detail, cause, is_untrusted=_is_untrusted(error))
 
 
 async def _resolve(host: str, port: int, resolve: Resolve) -> Sequence[str]:
@@ -110,23 +113,21 @@ async def _ask(
     pages = [f"{connector.index_url}{connector.probe_package or _PACKAGE}/", connector.index_url]
     auth = httpx.BasicAuth(credential.username, credential.password.reveal()) if credential else None
     # virtual hosts and the certificate need the name; the connection goes to the address
-    headers = {"Accept": _ACCEPT, "Host": url.netloc, "Connection": "close"}
+    headers = {"Accept": _ACCEPT, "Accept-Encoding": "identity", "Host": url.netloc, "Connection": "close"}
     extensions = {"sni_hostname": (url.hostname or "").rstrip("."), "trace": limit_reads}
     timeout = httpx.Timeout(None, connect=connect_seconds)
-    result = Probe("unexpected", "not asked")
-    async with httpx.AsyncClient(verify=_trust(registry.ca), trust_env=False, timeout=timeout) as client:
+    findings: list[Finding] = []
+    async with httpx.AsyncClient(verify=trust(registry.ca), trust_env=False, timeout=timeout) as client:
         for page in pages:
             target = _at(page, address)
             async with client.stream(
                 "GET", target, auth=auth, headers=headers, extensions=extensions
             ) as response:
-                if _leads_to_the_page(response, page, connector):
-                    result = Probe("ok", f"status code {response.status_code}, to the same page")
-                else:
-                    result = _judge(response.status_code, response.headers.get("content-type", ""))
-            if result.outcome != "unexpected":
+                finding = await judge_answer(response, page, registry)
+            findings.append(finding)
+            if finding.probe.outcome in ("ok", "refused") and not finding.is_empty:
                 break
-    return result
+    return sum_up(findings)
 
 
 def _at(page: str, address: str) -> str:
@@ -136,80 +137,18 @@ def _at(page: str, address: str) -> str:
     return url._replace(netloc=host if url.port is None else f"{host}:{url.port}").geturl()
 
 
-def _trust(ca: str | None) -> ssl.SSLContext:
-    """The sidecar's rules of trust: a registry that Pods can install from must be Ready."""
-    if ca is None:
-        return _system_trust()
-    return _lenient(ssl.create_default_context(cadata=ca))
-
-
-@functools.cache
-def _system_trust() -> ssl.SSLContext:
-    """Read once: the bundle takes 10 ms of the loop, and changes only with the image."""
-    return _lenient(ssl.create_default_context())
-
-
-def _lenient(context: ssl.SSLContext) -> ssl.SSLContext:
-    """Without the extensions that Python 3.13 demands: see `sidecar.sockets.connections.make_tls_context`.
-
-    And without finite-field Diffie-Hellman (RFC 5246), whose size the server chooses: with 10,000 bits a
-    handshake takes a second of this process.
-    """
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    ciphers = [cipher["name"] for cipher in context.get_ciphers() if cipher["kea"] != "kx-dhe"]
-    context.set_ciphers(":".join(ciphers))
-    return context
-
-
-def _judge(status: int, content_type: str) -> Probe:
-    detail = f"status code {status}"
-    if status in (401, 403):
-        return Probe("refused", detail)
-    if status == 200 and content_type.partition(";")[0].strip().lower() in _INDEX_TYPES:
-        return Probe("ok", detail)
-    return Probe("unexpected", detail if status != 200 else f"{detail}, but not with a page of an index")
-
-
-def _leads_to_the_page(response: httpx.Response, page: str, connector: Connector) -> bool:
-    """Whether the sidecar follows this redirect to a page of the same name, such as Pulp's to its content."""
-    if not response.has_redirect_location:
-        return False
-    here = httpx.URL(page)
-    there = here.join(response.headers["location"])
-    if _means(there, here) and there.raw_path == here.raw_path:  # the sidecar would go in a circle
-        return False
-    declared = (httpx.URL(url) for url in (page, *connector.file_origins))
-    is_followed = any(
-        _means(there, origin) and (origin.scheme == "https" or here.scheme == "http") for origin in declared
-    )
-    return is_followed and _last_segment(there) == _last_segment(here)
-
-
-def _means(url: httpx.URL, origin: httpx.URL) -> bool:
-    """Whether a URL is of this origin; http may mean https, as in `sidecar.http.origins.declared_as`."""
-    ports = _port(url), _port(origin)
-    is_port = ports[0] == ports[1]
-    if url.scheme != origin.scheme:
-        is_port = (url.scheme, origin.scheme) == ("http", "https") and (is_port or ports == (80, 443))
-    return is_port and url.host.removesuffix(".") == origin.host.removesuffix(".")
-
-
-def _port(url: httpx.URL) -> int:
-    return url.port or (443 if url.scheme == "https" else 80)
-
-
-def _last_segment(url: httpx.URL) -> str:
-    return url.path.rstrip("/").rpartition("/")[2]
-
-
 def _is_about_trust(error: Exception) -> bool:
     return any(isinstance(link, ssl.SSLError) for link in _chain(error))
+
+
+def _is_untrusted(error: Exception) -> bool:
+    return any(isinstance(link, ssl.SSLCertVerificationError) for link in _chain(error))
 
 
 def _status_of(error: Exception, scheme: str) -> str:
     """The sentence for the status: see the table at the top."""
     chain = _chain(error)
-    if any(isinstance(link, ssl.SSLCertVerificationError | socket.gaierror | UnicodeError) for link in chain):
+    if _is_untrusted(error) or any(isinstance(link, socket.gaierror | UnicodeError) for link in chain):
         return _cause(error)
     has_connected = isinstance(error, httpx.ReadError | httpx.WriteError | httpx.ProtocolError)
     if has_connected or any(isinstance(link, ssl.SSLError | ConnectionResetError) for link in chain):

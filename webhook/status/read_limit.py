@@ -12,7 +12,8 @@ import httpcore
 
 READ_BYTES_LIMIT = 64 * 1024
 """Before the final head, handshake included: certificates and heads of real registries have 4 to 12 KiB. A
-single read has this limit too, so less than twice as much is read in all"""
+single read has this limit too, so less than twice as much is read in all. It leaves room for the beginning of
+a page (`answers.BODY_BYTES`)"""
 LEAST_BYTES_OF_A_READ = 64
 """A shorter read counts as this many bytes: a server that sends single bytes is read 1,024 times at most"""
 

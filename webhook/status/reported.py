@@ -64,6 +64,8 @@ def reported_probe(manifest: Mapping[str, Any]) -> Probe | None:
     liveness, auth = conditions[LIVENESS], conditions[AUTH]
     if liveness.get("reason") == ConditionReason.CONNECTION_FAILED:
         return Probe("unreachable", str(liveness.get("message")))
+    if liveness.get("reason") == ConditionReason.NOT_AN_INDEX:
+        return Probe("foreign", str(liveness.get("message")))
     if auth.get("reason") == ConditionReason.AUTHENTICATION_FAILED:
         return Probe("refused", str(auth.get("message")))
     if liveness.get("status") == auth.get("status") == "True":

@@ -30,8 +30,7 @@ def test_a_connector_that_does_not_exist_is_refused(place: Place) -> None:
     [
         (None, "SecretNotFound"),
         (login(type="Opaque"), "SecretTypeMismatch"),
-        (login(stringData={"username": "reader"}), "SecretWithoutPassword"),
-        (login(stringData={"password": CANARY}), "SecretWithoutUsername"),
+        (login(stringData={"username": "", "password": ""}), "SecretEmpty"),
         (login(stringData={"username": "reader", "password": CANARY + "\n"}), "SecretHasControlCharacter"),
     ],
 )
@@ -46,6 +45,16 @@ def test_a_secret_that_cannot_be_used_is_refused_until_it_is_mended(
     place.create(login())
     assert place.granted(token).credential == ("reader", Secret(CANARY))
     place.event(uid, "Granted")
+
+
+@pytest.mark.parametrize(
+    ("values", "pair"),
+    [({"username": CANARY}, (CANARY, "")), ({"password": CANARY}, ("", CANARY))],
+)
+def test_a_secret_of_one_half_is_granted(place: Place, values: dict[str, str], pair: tuple[str, str]) -> None:
+    place.create(connector(), login(stringData=values))
+    place.create_pod()
+    assert place.granted(place.bound_token()).credential == (pair[0], Secret(pair[1]))
 
 
 def test_a_rotated_secret_has_another_version(place: Place) -> None:

@@ -1,5 +1,6 @@
 """Real clients, with the variables that an injected container has, on real servers."""
 
+import asyncio
 import shutil
 import subprocess
 import sys
@@ -7,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sidecar.contract.grant import Grant
-from support.connectors.declarations import declare
+from support.connectors.declarations import Declaration, declare
 from support.machine.environments import clean, environment
 from support.pages.listings import links
 from support.registries.registry_kinds import running_for_clients
 from support.servers.programs import RegistryServer
 from support.sidecars.running import Reply, Sidecar
+from webhook.status.probe import probe
 
 Result = subprocess.CompletedProcess[str]
 BIN = Path(sys.executable).parent
@@ -71,6 +73,10 @@ def assert_installed(result: Result, module: str, folder: Path) -> None:
 
 
 def grant_of(server: RegistryServer, *further: RegistryServer) -> Grant:
+    return declaration_of(server, *further).grant
+
+
+def declaration_of(server: RegistryServer, *further: RegistryServer, **params: str) -> Declaration:
     """Declares `further` as origins of files."""
     origins = ["/".join(one.address.split("/")[:3]) for one in further]
     extensions = {**server.extensions, **{f"files-{at}": one for at, one in enumerate(origins, 1)}}
@@ -80,9 +86,10 @@ def grant_of(server: RegistryServer, *further: RegistryServer) -> Grant:
         "params": [
             {"name": "indexPath", "value": server.index_path},
             {"name": "allowInsecureHTTP", "value": "true"},
+            *({"name": name, "value": value} for name, value in params.items()),
         ],
     }
-    return declare(spec, server.username, server.password).grant
+    return declare(spec, server.username, server.password)
 
 
 def page_of(sidecar: Sidecar, project: str) -> tuple[str, Reply]:
@@ -98,6 +105,8 @@ def page_of(sidecar: Sidecar, project: str) -> tuple[str, Reply]:
 def assert_served(server: RegistryServer, project: str, folder: Path, *further: RegistryServer) -> None:
     """Assert that pip and uv install it, and that each link of its page leads through the proxy to a file."""
     module = f"{project.replace('-', '_')}.py"
+    registry = declaration_of(server, *further, probePackage=project).registry
+    assert asyncio.run(probe(registry, is_loopback_allowed=True)).outcome == "ok"
     with running_for_clients(folder, grant_of(server, *further)) as (sidecar, variables):
         url, page = page_of(sidecar, project)
         assert page.status == 200, page

@@ -31,13 +31,15 @@ spec: {containers: [{name: app, image: i}]}
 """
 
 
-def call(*arguments: str, stdin: str = "", folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
+def call(
+    *arguments: str, stdin: str = "", folder: Path | None = None, **variables: str
+) -> "subprocess.CompletedProcess[str]":
     result = subprocess.run(
         [PROGRAM, *arguments],
         input=stdin,
         capture_output=True,
         text=True,
-        env=clean(),
+        env=clean(**variables),
         cwd=folder,
         timeout=60,
         check=False,

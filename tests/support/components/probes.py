@@ -18,6 +18,7 @@ LOOPBACK = "127.0.0.1"
 PAGE = "/simple/pypi-connector-probe/"
 INDEX = "/simple/"
 PATIENCE_SECONDS = 20.0
+CANARY_PAGE = b'<a href="canary-1.0.zip">canary of the answer</a>'
 CREDENTIAL = Credential("robot", Secret("canary-password"))
 
 
@@ -42,7 +43,9 @@ def look(
     files: str | None = None,
     is_loopback_allowed: bool = True,
     timeout_seconds: float = PATIENCE_SECONDS,
+    canary_in_cause: bool = False,
 ) -> Probe:
+    """`canary_in_cause`: the canary is in a page's title, which `check` shows, and the status does not."""
     extensions = [{"name": "files", "value": files}] if files else []
     manifest = {
         "metadata": {"namespace": "a", "name": "pypi"},
@@ -58,7 +61,7 @@ def look(
         )
     )
     assert time.monotonic() - begun < timeout_seconds + PATIENCE_SECONDS / 2
-    assert "canary" not in repr(seen)
+    assert "canary" not in (seen.detail if canary_in_cause else repr(seen))
     return seen
 
 
@@ -67,4 +70,6 @@ def at(registry: RegistryAccess, host: str = HOST) -> str:
 
 
 def answer(status: int, kind: str = "text/html", **headers: str) -> Callable[[Call], None]:
-    return lambda call: call.reply(status, b"canary of the answer", {"Content-Type": kind, **headers})
+    """A page of an index, if the status is 200."""
+    page = b'{"meta": {}, "files": []}' if kind.endswith("json") else CANARY_PAGE
+    return lambda call: call.reply(status, page, {"Content-Type": kind, **headers})

@@ -297,32 +297,3 @@ def test_without_a_policy_everything_passes() -> None:
         check_redirect(url, layout, is_page=True)
     for target in WAYS:
         route("GET", target, layout)
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        *("/p/evil-1.0.tar", "/p/evil-1.0.egg", "/p/evil-1.0.ZIP", "/p/evil-1.0-py3-none-any.WHL"),
-        *(
-            "/p/evil-1.0-1-py3-none-any-variant.whl",
-            "/p/good%2Fevil-1.0.zip",
-            "/p/good-1.0.zip%2fevil-1.0.tar",
-        ),
-        "/pypi/simple/evil/index.html",
-    ],
-)
-def test_no_redirect_leads_to_a_denied_name_in_a_rare_form(path: str) -> None:
-    with pytest.raises(Refusal, match='"evil" is denied'):
-        check_redirect(f"https://registry.example{path}", LAYOUTS["below"], is_page=path.endswith(".html"))
-
-
-def test_the_file_of_an_allowed_page_is_no_project() -> None:
-    check_redirect("https://registry.example/pypi/simple/good/index.html", LAYOUTS["below"], is_page=True)
-
-
-def test_a_listed_path_does_not_hide_a_denied_name() -> None:
-    layout = LAYOUTS["below"]
-    target = "/p/good-1%2Fevil-1.0.zip"
-    layout.listed.add(layout.index_url, target)
-    with pytest.raises(Refusal, match='"evil" is denied'):
-        route("GET", target, layout)

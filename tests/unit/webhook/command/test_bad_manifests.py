@@ -39,10 +39,9 @@ BAD_MANIFESTS = {
         GOOD.replace("kubernetes.io/basic-auth", "Opaque"),
         'secret "s" is of type Opaque: create it anew with type kubernetes.io/basic-auth',
     ),
-    "Secret without username": (GOOD.replace("username: robot, ", ""), 'secret "s" has no key "username"'),
-    "Secret without password": (
-        GOOD.replace(", password: canary-password", ""),
-        'secret "s" has no key "password"',
+    "Secret without a value": (
+        GOOD.replace("username: robot, password: canary-password", 'username: "", password:'),
+        'secret "s" has neither a "username" nor a "password"',
     ),
     "Secret of another namespace": (
         GOOD.replace("{name: s}\ntype", "{name: s, namespace: other}\ntype"),
@@ -94,10 +93,10 @@ def test_a_missing_and_an_unreadable_file_are_named(tmp_path: Path) -> None:
 
 
 def test_the_problems_of_connector_and_secret_come_together() -> None:
-    manifest = GOOD.replace("https://", "ftp://").replace(", password: canary-password", "")
+    manifest = GOOD.replace("https://", "ftp://").replace("username: robot", 'username: "a:b"')
     result = call("run", "-f", "-", "--", "true", stdin=manifest)
     assert "must begin with https:// or http://" in result.stderr
-    assert 'secret "s" has no key "password"' in result.stderr
+    assert 'secret "s": "username" has a colon' in result.stderr
 
 
 @pytest.mark.parametrize(

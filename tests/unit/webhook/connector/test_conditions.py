@@ -48,6 +48,9 @@ def known(
         (known(probe=NOTHING), "AuthReady", ("Unknown", "NotProbed")),
         (known(probe=NOTHING), "Ready", ("False", "ConnectionFailed")),
         (known(probe=Probe("unexpected", "status code 404")), "LivenessReady", ("False", "ConnectionFailed")),
+        (known(probe=Probe("foreign", "a sign-in page")), "LivenessReady", ("False", "NotAnIndex")),
+        (known(probe=Probe("foreign", "a sign-in page")), "AuthReady", ("Unknown", "NotProbed")),
+        (known(probe=Probe("foreign", "a sign-in page")), "Ready", ("False", "NotAnIndex")),
         (known(probe=Probe("refused", "status code 401")), "LivenessReady", ("True", "Valid")),
         (known(probe=Probe("refused", "status code 401")), "AuthReady", ("False", "AuthenticationFailed")),
         (known(probe=Probe("refused", "status code 401")), "Ready", ("False", "AuthenticationFailed")),
@@ -65,6 +68,17 @@ def test_a_condition_shows_the_state_of_its_subject(
     shown: dict[str, tuple[str, str]], kind: str, expected: tuple[str, str]
 ) -> None:
     assert shown[kind] == expected
+
+
+def test_a_warning_about_the_secret_leaves_it_ready() -> None:
+    warning = Problem("SecretWithoutPassword", 'secret "login" has no password')
+    url = "http://127.0.0.1:28100/simple/"
+    for probe, status in ((OK, "True"), (Probe("refused", "status code 401"), "False")):
+        result = conditions(Observed((), True, False, probe, url, secret_warning=warning))
+        shown = {condition.type: condition for condition in result}
+        assert (shown["SecretReady"].status, shown["SecretReady"].reason) == ("True", warning.reason)
+        assert shown["SecretReady"].message == warning.message
+        assert shown["Ready"].status == status
 
 
 def test_each_reason_of_a_secret_shows_in_the_condition_of_that_secret() -> None:

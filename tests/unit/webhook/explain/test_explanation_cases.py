@@ -13,17 +13,20 @@ from typing import Any
 
 import pytest
 
-from sidecar.contract.grant import PackagePolicy
+from sidecar.contract.grant import Credential, PackagePolicy
+from sidecar.contract.secret import Secret
 from sidecar.contract.words import Code
 from sidecar.errors import BrokerUntrusted, CredentialRefused
 from sidecar.grants.broker import _REINSTALLED
 from sidecar.log import Log
 from sidecar.rules.answers import answer_of
 from support.certificates.authority import server_context
+from support.connectors.grant_facts import connector
 from support.pods.explanations import CASES, facts_of, input_of, output_of, printed
 from support.servers.registry import Registry
 from support.sidecars.running import CONNECTOR, grant, running_sidecar
 from webhook.connector.conditions import Observed, Probe, conditions
+from webhook.connector.credentials import credential_warning
 from webhook.errors import Problem
 from webhook.explain.explanation import explain
 from webhook.grant.notices import TROUBLES, trouble_reason
@@ -143,11 +146,19 @@ def test_conditions_are_in_the_controllers_words() -> None:
         Probe("ok", "status code 200"),
         Probe("refused", "status code 401"),
         Probe("unreachable", "certificate verify failed: self-signed certificate"),
+        Probe(
+            "foreign",
+            "status code 200, but no package index: a sign-in page; spec.address is probably that of a web "
+            "interface",
+        ),
     ]
     missing = Problem("SecretNotFound", 'secrets "login" not found in namespace "team"')
     proxy = "http://127.0.0.1:1/simple/"
     seen = [Observed((), has_secret=True, has_ca=False, probe=probe, proxy_url=proxy) for probe in probes]
     seen.append(Observed((missing,), has_secret=True, has_ca=False, probe=None, proxy_url=proxy))
+    no_password = credential_warning(connector(), Credential("token", Secret("")))
+    warned = Observed((), True, False, probes[1], proxy_url=proxy, secret_warning=no_password)
+    seen.append(warned)
     written = {
         (condition.type, condition.status, condition.reason, condition.message)
         for each in seen

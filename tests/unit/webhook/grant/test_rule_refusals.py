@@ -104,13 +104,9 @@ REFUSALS: Mapping[str, list[tuple[Callable[[], object], str]]] = {
     ],
     "SecretNotFound": [(compose, 'secrets "login" not found in namespace "team"')],
     "SecretTypeMismatch": [(lambda: compose(secret(type="Opaque")), "kubernetes.io/basic-auth")],
-    "SecretWithoutUsername": [
-        (lambda: compose(data(username=None)), 'secret "login" has no key "username"'),
-        (lambda: compose(data(username="")), 'has an empty "username"'),
-    ],
-    "SecretWithoutPassword": [
-        (lambda: compose(data(password=None)), 'secret "login" has no key "password"'),
-        (lambda: compose(secret(data=None, stringData={"username": "u"})), 'no key "password"'),
+    "SecretEmpty": [
+        (lambda: compose(data(username=None, password=None)), 'neither a "username" nor a "password"'),
+        (lambda: compose(data(username="", password="")), "leave out spec.auth"),
     ],
     "SecretNotBase64": [
         (lambda: compose(data(password=PASSWORD)), "plain text belongs under stringData, in quotes"),
@@ -195,9 +191,11 @@ def test_violations_refuse_with_the_first_reason_and_all_sentences() -> None:
 
 def test_all_problems_of_a_secret_are_reported_at_once() -> None:
     with pytest.raises(InputError) as caught:
-        credentials.parse_credential(connector(), secret(type="Opaque", data={"username": "%"}))
+        credentials.parse_credential(
+            connector(), secret(type="Opaque", data={"username": "%", "password": encode("\n")})
+        )
     reasons = [problem.reason for problem in caught.value.problems]
-    assert reasons == ["SecretTypeMismatch", "SecretNotBase64", "SecretWithoutPassword"]
+    assert reasons == ["SecretTypeMismatch", "SecretNotBase64", "SecretHasControlCharacter"]
 
 
 def test_no_cause_of_a_refusal_quotes_undecodable_text() -> None:

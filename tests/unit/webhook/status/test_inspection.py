@@ -60,6 +60,15 @@ def test_usable_secrets_are_returned_with_their_versions() -> None:
     assert (inspection.has_secret, inspection.has_ca) == (True, True)
 
 
+def test_a_secret_of_one_half_has_a_warning() -> None:
+    half = secret("login", "kubernetes.io/basic-auth", username="canary-token")
+    inspection = inspected(login=half, **BOTH)
+    assert inspection.problems == ()
+    assert inspection.secret_warning
+    assert inspection.secret_warning.reason == "SecretWithoutPassword"
+    assert inspected(**BOTH).secret_warning is None
+
+
 def test_an_anonymous_connector_reads_no_secret() -> None:
     inspection = inspected(login=ZeroDivisionError(), bundle=ZeroDivisionError())
     assert inspection.registry

@@ -2,7 +2,7 @@
 
 import ssl
 
-from webhook.status.probe import _trust
+from webhook.status.trust import trust
 
 
 def key_exchanges(context: ssl.SSLContext) -> set[str]:
@@ -12,11 +12,11 @@ def key_exchanges(context: ssl.SSLContext) -> set[str]:
 def test_no_server_chooses_the_size_of_a_diffie_hellman_group() -> None:
     """A handshake with a group of 10,000 bits took a second of the broker's loop."""
     assert "kx-dhe" in key_exchanges(ssl.create_default_context())
-    assert "kx-dhe" not in key_exchanges(_trust(None))
+    assert "kx-dhe" not in key_exchanges(trust(None))
 
 
 def test_all_other_ciphers_stay() -> None:
     usual = {str(cipher["name"]) for cipher in ssl.create_default_context().get_ciphers()}
-    ours = {str(cipher["name"]) for cipher in _trust(None).get_ciphers()}
+    ours = {str(cipher["name"]) for cipher in trust(None).get_ciphers()}
     assert {name for name in usual - ours if not name.startswith("DHE-")} == set()
     assert len(ours) > 5

@@ -163,6 +163,7 @@ def test_a_long_message_is_cut() -> None:
         (reported(OK), OK),
         (reported(REFUSED), REFUSED),
         (reported(Probe("unreachable", "timed out")), Probe("unreachable", "timed out")),
+        (reported(Probe("foreign", "a sign-in page")), Probe("foreign", "a sign-in page")),
         (reported(None), None),
         (reported(None, Problem("SecretNotFound", "gone")), None),
         ({**reported(OK), "metadata": connector(generation=2)["metadata"]}, None),
