@@ -2,7 +2,8 @@
 
 import pytest
 
-from sidecar.http.http1 import HEAD_LIMIT, ChunkedReader, MalformedHead
+from sidecar.http.http1 import HEAD_LIMIT, MalformedHead
+from sidecar.http.request_chunks import ChunkedReader
 from support.sidecars.raw_heads import single_octets
 
 CHUNKED_BODY = (
