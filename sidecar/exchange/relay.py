@@ -6,7 +6,7 @@ from sidecar.exchange.client import Exchange
 from sidecar.exchange.redaction import decode, redact, redact_head
 from sidecar.exchange.upstream import BODY_SECONDS, Response, Upstream
 from sidecar.http.headers import codings, plain_fields, to_client
-from sidecar.http.http1 import CHUNKED, MalformedHead, ResponseHead, find
+from sidecar.http.http1 import CHUNKED, MalformedHead, ResponseHead, find, number_of
 from sidecar.sockets.bodies import Body
 from sidecar.sockets.readiness import WaitEnded, WireTimeout
 from sidecar.sockets.wire import WireClosed
@@ -102,7 +102,7 @@ def _length_beside_chunks(head: ResponseHead) -> int | None:
     if head.length != CHUNKED:
         return None
     length = find(head.headers, b"content-length")
-    return None if length is None else int(length)
+    return None if length is None else number_of(length)
 
 
 def _announced_length(response: Response) -> int | None:
@@ -113,7 +113,7 @@ def _announced_length(response: Response) -> int | None:
     if response.head.status in (204, 304):  # these end with their head (RFC 9112 §6.3)
         return None
     length = find(response.head.headers, b"content-length")
-    return int(length) if length is not None and length.isdigit() else None
+    return None if length is None else number_of(length)
 
 
 async def _replace_error(exchange: Exchange, response: Response, upstream: Upstream) -> None:

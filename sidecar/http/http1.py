@@ -249,10 +249,17 @@ def body_length(headers: Headers) -> int | None:
     length = find(headers, b"content-length")
     if length is None:
         return None
-    length = length.rstrip(_BLANKS)
-    if not length.isdigit():
+    size = number_of(length)
+    if size is None:
         raise MalformedHead("Content-Length is not a number")
-    return int(length)
+    return size
+
+
+def number_of(digits: bytes) -> int | None:
+    """The number that decimal digits spell, None for other text. Blanks behind them are allowed."""
+    digits = digits.rstrip(_BLANKS)
+    # Python reads no number of more than 4300 digits, and llhttp any number of zeros
+    return int(digits.lstrip(b"0") or b"0") if digits.isdigit() else None
 
 
 def find(headers: Headers, name: bytes) -> bytes | None:

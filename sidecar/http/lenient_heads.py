@@ -21,6 +21,7 @@ from sidecar.http.http1 import (
     MalformedHead,
     ResponseHead,
     ResponseReader,
+    number_of,
     render_response,
 )
 
@@ -34,7 +35,8 @@ _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 _CONTROL = re.compile(rb"[\0-\x08\x0a-\x1f\x7f]")
 _NAMES_FRAMING = re.compile(rb"content-length|transfer-encoding", re.IGNORECASE)
 _FRAMING = (b"content-length", b"transfer-encoding")
-_MOST_BYTES = 2**63
+_MOST_DIGITS = 18
+"""Of a length, without leading zeros: less than 64 bits"""
 
 
 class LenientReader:
@@ -144,7 +146,7 @@ def _refuse_framing(line: bytes) -> None:
 
 def _framing(fields: Headers) -> tuple[Headers, Headers]:
     """The one field that frames the body; and the length beside a chunked one, which has to be the same."""
-    lengths = {_number(part) for value in _values(fields, b"content-length") for part in value.split(b",")}
+    lengths = {_length(part) for value in _values(fields, b"content-length") for part in value.split(b",")}
     if len(lengths) > 1:
         raise MalformedHead("two lengths")
     length: Headers = [(b"content-length", b"%d" % one) for one in lengths]
@@ -162,11 +164,12 @@ def _framing(fields: Headers) -> tuple[Headers, Headers]:
     return [(b"transfer-encoding", b"chunked")], length
 
 
-def _number(text: bytes) -> int:
-    text = text.strip(_BLANKS)
-    if not text.isdigit() or int(text) >= _MOST_BYTES:
+def _length(text: bytes) -> int:
+    digits = text.strip(_BLANKS)
+    length = number_of(digits) if len(digits.lstrip(b"0")) <= _MOST_DIGITS else None
+    if length is None:
         raise MalformedHead("Content-Length is not a number")
-    return int(text)
+    return length
 
 
 def _values(fields: Headers, name: bytes) -> list[bytes]:
