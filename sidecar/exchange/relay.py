@@ -15,7 +15,7 @@ ERROR_LIMIT = 64 * 1024
 """Bytes shown of an error's body: enough for any sentence, few enough to search"""
 
 CUT_OFF = b"(the registry's answer breaks off and is not shown)\n"
-WORDS_SECONDS = 10.0
+WORDS_SECONDS = 5.0
 """Between two pieces of the words about an upload, whose status is known by then. Arbitrary"""
 
 _SEARCH_MARGIN = 16 * 1024

@@ -152,14 +152,18 @@ def test_a_response_that_stalls_before_any_of_it_was_passed_on_is_502_with_its_c
 
 
 @pytest.mark.parametrize(
-    ("request_head", "path", "limit"),
-    [(get(WHEEL), WHEEL, 120), (get(PAGE), PAGE, 120), (UPLOAD + LENGTH + b"\r\n" + FORM, "/upload/", 300)],
+    ("request_head", "path", "limit", "status", "code"),
+    [
+        (get(WHEEL), WHEEL, 120, 502, "registry-unreachable"),
+        (get(PAGE), PAGE, 120, 502, "registry-unreachable"),
+        (UPLOAD + LENGTH + b"\r\n" + FORM, "/upload/", 300, 424, "upload-unconfirmed"),
+    ],
     ids=["a file", "a page", "an upload"],
 )
-def test_a_registry_that_does_not_answer_is_502_with_its_cause(
-    stage: Stage, request_head: bytes, path: str, limit: int
+def test_a_registry_that_does_not_answer_is_an_error_with_its_cause(
+    stage: Stage, request_head: bytes, path: str, limit: int, status: int, code: str
 ) -> None:
-    """It has longer for an upload: some look through it first."""
+    """It has longer for an upload: some look through it first. And it may have taken the upload."""
     stage.registry.on(path, stays)
     with stage.connect() as sock:
         sock.sendall(request_head)
@@ -168,9 +172,9 @@ def test_a_registry_that_does_not_answer_is_502_with_its_cause(
         assert is_silent(sock)
         stage.wait(11)
         assert receive_all(sock).startswith(
-            b"HTTP/1.1 502 the registry did not answer within %d s\r\n" % limit
+            b"HTTP/1.1 %d the registry did not answer within %d s" % (status, limit)
         )
-    assert stage.lines.wait("registry-unreachable")["status"] == 502
+    assert stage.lines.wait(code)["status"] == status
     assert stage.registry.gone.wait(PATIENCE_SECONDS)
 
 
