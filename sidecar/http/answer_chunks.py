@@ -13,9 +13,12 @@ import re
 
 from sidecar.http.http1 import HEAD_LIMIT, MalformedHead
 
-_USUAL = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})\r\n")
-"""The end of a chunk and the size of the next, nearly always"""
-_USUAL_WINDOW = 19
+_USUAL = {
+    "size": re.compile(rb"([0-9A-Fa-f]{1,15})\r\n"),
+    "end": re.compile(rb"\r\n([0-9A-Fa-f]{1,15})\r\n"),  # and the size of the next chunk
+    "trailer": re.compile(rb"(?!)"),
+}
+"""State → what nearly always comes next. One step instead of several: a chunk may be a single byte"""
 _SIZE = re.compile(rb"[ \t]*0*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r]*)?")
 _STRICT_SIZE = re.compile(rb"[0-9A-Fa-f]+(?:;[!-~]+)?\r")
 _STRICT_TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\0\r]*\r")
@@ -43,42 +46,42 @@ class AnswerChunks:
 
     def feed(self, data: bytes | memoryview) -> list[bytes]:
         """Take bytes as they came. Return the decoded pieces. Bytes after the end are dropped."""
-        view = memoryview(data)
+        data = bytes(data)
         pieces: list[bytes] = []
-        at = 0
-        while at < len(view) and not self.is_complete:
-            if self._left:
-                piece = bytes(view[at : at + self._left])
+        at, left = 0, self._left
+        while at < len(data) and not self.is_complete:
+            if left:
+                piece = data[at : at + left]
                 pieces.append(piece)
                 at += len(piece)
-                self._left -= len(piece)
+                left -= len(piece)
                 self._framing = 0
-                continue
-            if self._state == "end" and not self._line:
-                usual = _USUAL.match(view[at : at + _USUAL_WINDOW])
-                if usual is not None and (size := int(usual[1], 16)):
-                    self._left = size
-                    at += usual.end()
-                    continue
-            at += self._take_line(view[at:])
-        if self.is_complete and bytes(view[at:]).strip(b"\r\n"):
+            elif not self._line and (usual := _USUAL[self._state].match(data, at)):
+                left = int(usual[1], 16)
+                at = usual.end()
+                self._state = "end" if left else "trailer"
+            else:
+                at = self._take_line(data, at)
+                left = self._left
+        self._left = left
+        if data[at:].strip(b"\r\n"):
             self.is_odd = True
         return pieces
 
-    def _take_line(self, view: memoryview) -> int:
-        """Take a line of framing, or the part of it that has come; return its length."""
-        part = bytes(view[: HEAD_LIMIT + 1])
-        size = part.find(b"\n") + 1 or len(part)
-        self._framing += size
+    def _take_line(self, data: bytes, at: int) -> int:
+        """Take a line of framing, or the part of it that has come; return where it ends."""
+        end = data.find(b"\n", at) + 1 or len(data)
+        self._framing += end - at
         if self._framing > HEAD_LIMIT:
             raise MalformedHead(f"more than {HEAD_LIMIT} bytes between two pieces of a chunked body")
-        self._line += part[:size]
+        self._left = 0
+        self._line += data[at:end]
         if self._state == "end" and not b"\r\n".startswith(self._line):
             raise MalformedHead("no line end behind a chunk")
         if self._line.endswith(b"\n"):
             line, self._line = self._line[:-1], b""
             self._read(line)
-        return size
+        return end
 
     def _read(self, line: bytes) -> None:
         """`line` without its line feed."""
