@@ -63,7 +63,7 @@ class _Socket:
 
 
 def by_python(raw: bytes) -> bytes | None:
-    """The body as pip gets it, None if it gets none. urllib3 knows more of codings than `http.client`."""
+    """The body as pip gets it, None if it gets none. urllib3 reads lists, `http.client` does not."""
     response = http.client.HTTPResponse(cast("http.client.socket.socket", _Socket(raw)), method="GET")  # type: ignore[name-defined]
     try:
         response.begin()
@@ -71,8 +71,11 @@ def by_python(raw: bytes) -> bytes | None:
             return None
         codings = ",".join(response.headers.get_all("transfer-encoding", []))
         response.chunked = "chunked" in [one.strip().lower() for one in codings.split(",")]
+        lengths = ",".join(response.headers.get_all("content-length", []))
         if response.chunked:
             response.length, response.chunk_left = None, None
+        elif "," in lengths:
+            (response.length,) = {int(one) for one in lengths.split(",")}
         return response.read()
     except (http.client.HTTPException, ValueError):
         return None

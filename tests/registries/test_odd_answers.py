@@ -1,6 +1,6 @@
 """Real pip, uv and twine get odd answers through the proxy as they get them without it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -8,16 +8,16 @@ import pytest
 from support.clients.client_runs import UV, Result, run_client
 from support.machine.environments import clean, environment
 from support.registries.registry_kinds import running_for_clients
-from support.servers.odd_answers import ODD_ANSWERS, START, TOKENS
+from support.servers.odd_answers import ODD_ANSWERS, RARE_ANSWERS, START, TOKENS
 from support.servers.registry import Call, Registry, gzipped
 from support.sidecars.running import grant
 from webhook.demo.packages import make_wheel
 
 pytestmark = pytest.mark.clients
 
-PLAIN: Mapping[str, str] = {"Content-Type": "text/html"}
-BY_UV = [name for name, one in ODD_ANSWERS.items() if one.uv_takes_it]
-BY_PIP_ONLY = [name for name in ODD_ANSWERS if name not in BY_UV]
+ANSWERS = {**ODD_ANSWERS, **RARE_ANSWERS}
+BY_UV = [name for name, one in ANSWERS.items() if one.uv_takes_it]
+BY_PIP_ONLY = [name for name in ANSWERS if name not in BY_UV]
 CODED = {f"token-{number}": token for number, token in enumerate(TOKENS)}
 PACKED = {"packed-1": "aws-chunked, gzip", "packed-2": "gzip, identity"}
 EACH = ["pip-oldest", "pip-newest", "uv"]
@@ -35,7 +35,7 @@ class OddRegistry:
 
     def __init__(self, registry: Registry, folder: Path) -> None:
         self._registry = registry
-        for name in [*ODD_ANSWERS, *CODED, *PACKED]:
+        for name in [*ANSWERS, *CODED, *PACKED]:
             wheel = make_wheel(folder, name, "1.0")
             page = f"<a href='/files/{wheel.name}'>{wheel.name}</a>".encode()
             registry.on(f"/simple/{name}/", self._script(name, page, b"text/html"))
@@ -45,7 +45,7 @@ class OddRegistry:
         type_line = b"Content-Type: " + kind + b"\r\n"
 
         def odd(call: Call) -> None:
-            data = ODD_ANSWERS[name].render(START, type_line + b"Connection: close\r\n", body)
+            data = ANSWERS[name].render(START, type_line + b"Connection: close\r\n", body)
             end = b"\r\n\r\n" if b"\r\n\r\n" in data else b"\n\n"
             call.send(data if call.request.method != "HEAD" else data.partition(end)[0] + end)
 
@@ -55,7 +55,7 @@ class OddRegistry:
             headers = {"Content-Type": kind.decode(), "Content-Encoding": coding}
             call.reply(200, gzipped(body) if is_packed else body, headers)
 
-        return odd if name in ODD_ANSWERS else coded
+        return odd if name in ANSWERS else coded
 
 
 def without_the_proxy(registry: Registry, client: str, names: Sequence[str], folder: Path) -> Result:
@@ -75,7 +75,7 @@ def odd(tmp_path: Path) -> Registry:
 
 @pytest.mark.parametrize("client", EACH)
 def test_each_installs_them_all(odd: Registry, tmp_path: Path, client: str) -> None:
-    names = [*ODD_ANSWERS, *CODED, *PACKED]
+    names = [*ANSWERS, *CODED, *PACKED]
     with running_for_clients(tmp_path, grant(odd, ca=None)) as (_, variables):
         done = run_client(variables, command(client, names), tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -86,7 +86,7 @@ def test_each_installs_them_all(odd: Registry, tmp_path: Path, client: str) -> N
 @pytest.mark.parametrize("client", EACH)
 def test_each_takes_these_without_the_proxy_too(odd: Registry, tmp_path: Path, client: str) -> None:
     """So the proxy is no more lenient than they are."""
-    names = [*(BY_UV if client == "uv" else ODD_ANSWERS), *CODED]
+    names = [*(BY_UV if client == "uv" else ANSWERS), *CODED]
     done = without_the_proxy(odd, client, names, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -107,7 +107,7 @@ UPLOADERS = {
 def test_uploads_with_odd_answers_succeed_and_are_sent_once(
     tmp_path: Path, uploader: tuple[str, ...]
 ) -> None:
-    answers = [one.render(START, b"", b"ok") for one in ODD_ANSWERS.values()]
+    answers = [one.render(START, b"", b"ok") for one in ANSWERS.values()]
     answers += [
         START + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok",
         START + b"Transfer-Encoding: chunked\r\n\r\nx\r\n",

@@ -85,5 +85,16 @@ ODD_ANSWERS: Mapping[str, OddAnswer] = {
 }
 """Answers whose framing is odd"""
 
+
+def _until_close(start: bytes, others: bytes, body: bytes) -> bytes:
+    return start + others + b"Transfer-Encoding: identity\r\n\r\n" + body
+
+
+RARE_ANSWERS: Mapping[str, OddAnswer] = {
+    "identity-alone": OddAnswer(_until_close),
+    "a-long-head": OddAnswer(_of_length((b"X-A: " + b"a" * 60_000 + b"\r\n") * 2)),
+}
+"""Answers that registries hardly send, and behind which another could not follow, or may"""
+
 TOKENS = ("aws-chunked", "none", "utf-8", "binary", "", "ascii", "none, identity")
 """Values of Content-Encoding that name no coding. pip and uv take the body as it is"""
