@@ -112,31 +112,30 @@ class LenientReader:
 
 def _fields(lines: list[bytes]) -> Headers:
     """The fields, names in lower case. Raises MalformedHead if an odd line could concern the framing."""
-    fields: Headers = []
+    names: list[bytes] = []
+    values: list[list[bytes]] = []
+    """Of each name, the parts of its value"""
     continues = False
     """Whether a line that begins with a blank continues the last field (RFC 9112 §5.2, obsolete)"""
     for line in lines:
         if b"\r" in line:  # a line end for Python's client, and none for others
             raise MalformedHead("a bare carriage return")
-        name, _, value = line.partition(b":")
-        if _TOKEN.fullmatch(name) and line != name and not _CONTROL.search(value):
-            fields.append((name.lower(), value.strip(_BLANKS)))
-            continues = name.lower() not in _FRAMING
-            continue
-        _refuse_framing(line)
-        name = name.rstrip(_BLANKS)
+        written, colon, value = line.partition(b":")
+        name = written.rstrip(_BLANKS).lower()
+        is_plain = colon and not _CONTROL.search(value)
+        if name != written.lower() or not is_plain or not _TOKEN.fullmatch(name):
+            _refuse_framing(line)
         if line[:1] in (b" ", b"\t"):
-            if not continues and fields and fields[-1][0] in _FRAMING:
+            if names and names[-1] in _FRAMING:
                 raise MalformedHead("a folded field of framing")
-            if continues and not _CONTROL.search(line.replace(b"\t", b" ")):
-                last, before = fields[-1]
-                fields[-1] = (last, before + b" " + line.strip(_BLANKS))
-        elif _TOKEN.fullmatch(name) and b":" in line and not _CONTROL.search(value):
-            fields.append((name.lower(), value.strip(_BLANKS)))
-            continues = True
+            if continues and not _CONTROL.search(line):
+                values[-1].append(line.strip(_BLANKS))
         elif line:
-            continues = False
-    return fields
+            continues = bool(is_plain and _TOKEN.fullmatch(name))
+            if continues:
+                names.append(name)
+                values.append([value.strip(_BLANKS)])
+    return [(name, b" ".join(parts)) for name, parts in zip(names, values, strict=True)]
 
 
 def _refuse_framing(line: bytes) -> None:
