@@ -58,14 +58,17 @@ class LenientReader:
         self._raw += data
         if self._lines_at < 0:
             self._read_status_line()
-        end = _END.search(self._raw, max(self._lines_at - 1, self._searched - 2, 0))
-        self._searched = len(self._raw)
-        if (end.end() if end else self._searched) > ANSWER_HEAD_LIMIT:
+        end = None
+        if self._lines_at >= 0:
+            end = _END.search(self._raw, max(self._lines_at - 1, self._searched - 2))
+            self._searched = len(self._raw)
+        size = len(self._raw) if end is None else end.end()
+        if size > ANSWER_HEAD_LIMIT:
             raise MalformedHead(f"the head is longer than {ANSWER_HEAD_LIMIT} bytes", is_too_long=True)
-        if self._lines_at < 0 or end is None:
+        if end is None:
             return None
-        self.size = end.end()
-        return bytes(self._raw[self.size :])
+        self.size = size
+        return bytes(self._raw[size:])
 
     def head(self) -> ResponseHead:
         """The head. Of an answer to an upload it is what the status line tells, if the rest is malformed."""

@@ -148,6 +148,8 @@ REFUSED = {
     "no version": raw_head(FIVE, start=b"HTTP 200 OK"),
     "ICY": raw_head(FIVE, start=b"ICY 200 OK"),
     "another protocol": b"SSH-2.0-OpenSSH\r\n\r\n",
+    "empty lines without end": b"\r\n" * ANSWER_HEAD_LIMIT,
+    "a status line without end": OK * (ANSWER_HEAD_LIMIT // 10),
     "too long": raw_head(b"X-A : " + b"a" * ANSWER_HEAD_LIMIT, FIVE, start=OK),
 }
 
