@@ -78,7 +78,7 @@ class ResponseBody:
         self._seconds = seconds
         buffer = exchange.buffer[:piece]
         self._body = Body(response.wire, response.head.length, buffer, seconds, watched=exchange.wire)
-        self._left = _length_beside_chunks(response.head)
+        self._left = _length_beside_chunks(response.head) if response.head.length == CHUNKED else None
 
     async def read(self) -> memoryview:
         """The next piece, empty at the end. Raises ClientGone or UpstreamBroken if a side breaks off."""
@@ -99,8 +99,6 @@ class ResponseBody:
 
 def _length_beside_chunks(head: ResponseHead) -> int | None:
     """Content-Length of a chunked answer. Clients go by the chunks (RFC 9112 §6.3), others may go by this."""
-    if head.length != CHUNKED:
-        return None
     length = find(head.headers, b"content-length")
     return None if length is None else number_of(length)
 

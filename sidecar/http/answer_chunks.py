@@ -60,6 +60,9 @@ class AnswerChunks:
                 left = int(usual[1], 16)
                 at = usual.end()
                 self._state = "end" if left else "trailer"
+                if not left and data.startswith(b"\r\n", at):
+                    at += 2
+                    self.is_complete = True
             else:
                 at = self._take_line(data, at)
                 left = self._left
