@@ -75,6 +75,7 @@ def odd(tmp_path: Path) -> Registry:
 
 @pytest.mark.parametrize("client", EACH)
 def test_each_installs_them_all(odd: Registry, tmp_path: Path, client: str) -> None:
+    """Rules 18 and 19."""
     names = [*ANSWERS, *CODED, *PACKED]
     with running_for_clients(tmp_path, grant(odd, ca=None)) as (_, variables):
         done = run_client(variables, command(client, names), tmp_path)
@@ -107,6 +108,7 @@ UPLOADERS = {
 def test_uploads_with_odd_answers_succeed_and_are_sent_once(
     tmp_path: Path, uploader: tuple[str, ...]
 ) -> None:
+    """Rule 20."""
     answers = [one.render(START, b"", b"ok") for one in ANSWERS.values()]
     answers += [
         START + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok",
