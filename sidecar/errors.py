@@ -9,7 +9,8 @@ SidecarError
 ├── UpstreamError      the registry's side failed
 │   ├── UpstreamUnreachable  no connection: address, time-out, TLS
 │   │   └── RegistryUnreachable  no connection to the Connector's own address; nothing was sent
-│   └── UpstreamBroken       a response that breaks off or breaks RFC 9112
+│   └── UpstreamBroken       a response that breaks off or that has no single reading
+│       └── UploadUnconfirmed  no answer to an upload that was sent whole: the registry may have taken it
 ├── BrokerError        no grant
 │   ├── BrokerRefused      the broker said no, with a reason
 │   └── BrokerUnreachable  no answer; it may come back
@@ -121,6 +122,10 @@ class UpstreamBroken(UpstreamError):
     def __init__(self, sentence: str, *, started: bool = True) -> None:
         super().__init__(sentence)
         self.started = started
+
+
+class UploadUnconfirmed(UpstreamBroken):
+    """The registry got a whole upload, and its answer cannot be read or did not come."""
 
 
 class BrokerError(SidecarError):

@@ -55,6 +55,8 @@ class Code:
     """It cannot be connected to"""
     REGISTRY_BROKE_OFF = "registry-broke-off"
     """Its answer ends early, or is no HTTP"""
+    UPLOAD_UNCONFIRMED = "upload-unconfirmed"
+    """It got a whole upload, and gave no answer that can be read: it may have taken the package"""
     REGISTRY_BUSY = "registry-busy"
     """All places of this Pod at the registry stayed taken"""
     STORAGE_REFUSES = "storage-refuses"

@@ -9,7 +9,7 @@ from sidecar.exchange.granted import GrantedRegistry
 from sidecar.exchange.redaction import redact_head
 from sidecar.exchange.relay import ResponseBody
 from sidecar.exchange.upstream import Response, Upstream
-from sidecar.http.headers import to_client
+from sidecar.http.headers import codings, to_client
 from sidecar.http.http1 import find
 from sidecar.links.listing import listing_of
 from sidecar.links.page_links import OnLogin
@@ -55,7 +55,7 @@ async def relay_page(
     )
     head = exchange.begin(response.head.status, reason, headers, None, has_body=not is_head)
     rewriter = PageRewriter(links, is_json=kind == "json") if kind else None
-    decoder = _decoder(find(response.head.headers, b"content-encoding"))
+    decoder = _decoder(codings(response.head.headers))
     body = ResponseBody(exchange, response, _PIECE)
     while view := await body.read():
         # a copy: other tasks use the buffer before the decoder is done with it
@@ -79,7 +79,7 @@ async def read_page(exchange: Exchange, response: Response, upstream: Upstream, 
         await upstream.discard_body(response)
         return
     rewriter = PageRewriter(links, is_json=kind == "json")
-    decoder = _decoder(find(response.head.headers, b"content-encoding"))
+    decoder = _decoder(codings(response.head.headers))
     body = ResponseBody(exchange, response, _PIECE)
     while view := await body.read():
         for piece in decoder.feed(bytes(view)):
@@ -126,10 +126,10 @@ class _Gunzip:
             raise UpstreamBroken("the registry's index page ends early")
 
 
-def _decoder(coding: bytes | None) -> _Identity | _Gunzip:
-    coding = (coding or b"identity").lower()
-    if coding == b"identity":
+def _decoder(applied: list[bytes]) -> _Identity | _Gunzip:
+    if not applied:
         return _Identity()
-    if coding in (b"gzip", b"x-gzip"):
+    if applied in ([b"gzip"], [b"x-gzip"]):
         return _Gunzip()
-    raise UpstreamBroken("the registry sent the index page in a coding that was not asked for")
+    names = b", ".join(applied).decode("ascii")  # each is one of `CODINGS`
+    raise UpstreamBroken(f"the registry sent the index page in a coding that was not asked for: {names}")

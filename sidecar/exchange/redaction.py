@@ -70,11 +70,11 @@ def _holds(text: bytes, credential: Credential | None) -> bool:
     return any(pair in reading or (plain and plain in reading) for reading in readings) if readings else False
 
 
-def decode(body: bytes, coding: bytes | None, limit: int) -> bytes:
-    """An error's body without its coding, which `redact` could not search; `limit` in bytes."""
-    if coding is None or coding.lower() == b"identity" or not body:
+def decode(body: bytes, applied: list[bytes], limit: int) -> bytes:
+    """An error's body without its codings, which `redact` could not search; `limit` in bytes."""
+    if not applied or not body:
         return body
-    if coding.lower() not in (b"gzip", b"x-gzip"):
+    if applied not in ([b"gzip"], [b"x-gzip"]):
         return _UNREADABLE
     try:
         return zlib.decompressobj(wbits=31).decompress(body, limit)

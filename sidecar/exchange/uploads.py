@@ -4,17 +4,17 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote, urljoin, urlsplit
 
 from sidecar.contract.grant import Credential
-from sidecar.errors import ClientGone, UpstreamBroken, UpstreamUnreachable
+from sidecar.errors import ClientGone, UploadUnconfirmed, UpstreamBroken, UpstreamUnreachable
 from sidecar.exchange.client import Exchange
 from sidecar.exchange.redaction import redact
 from sidecar.exchange.upstream import SEND_SECONDS, read_response_head
 from sidecar.http.http1 import (
+    ANSWER_HEAD_LIMIT,
     CHUNKED,
-    HEAD_LIMIT,
     Headers,
     MalformedHead,
+    RegistryReader,
     ResponseHead,
-    ResponseReader,
     find,
 )
 from sidecar.http.origins import declared_as, origin_of
@@ -32,9 +32,17 @@ async def send_upload(exchange: Exchange, wire: Wire, form: "Form") -> ResponseH
     """Stream an upload over the connection that took its head. Returns the head of the response.
 
     Raises Refusal if the form is wrong: the caller then closes the connection, before the end of the body.
+    Raises UploadUnconfirmed if the registry got all of it, and gave no answer that can be read.
     """
-    await _stream(exchange, wire, form)
-    return await read_response_head(wire, "POST", ANSWER_SECONDS, exchange.wire)
+    is_whole = await _stream(exchange, wire, form)
+    try:
+        return await read_response_head(wire, "POST", ANSWER_SECONDS, exchange.wire)
+    except (UpstreamBroken, UpstreamUnreachable) as error:
+        if not is_whole:
+            raise
+        raise UploadUnconfirmed(
+            f"{error}. It got the whole upload, and may have taken it: look there before you send it again"
+        ) from error
 
 
 def body_headers(length: int, form: "Form") -> Headers:
@@ -44,8 +52,11 @@ def body_headers(length: int, form: "Form") -> Headers:
     return [(b"content-type", form.type), (b"content-length", b"%d" % length)]
 
 
-async def _stream(exchange: Exchange, wire: Wire, form: "Form") -> None:
-    """Send the body until its end, or until the registry responds early, for instance with a 413."""
+async def _stream(exchange: Exchange, wire: Wire, form: "Form") -> bool:
+    """Send the body until its end, or until the registry responds early, for instance with a 413.
+
+    Returns whether all of it was sent.
+    """
     is_chunked = exchange.head.length == CHUNKED
     response = _EarlyResponse(wire)
     try:
@@ -53,11 +64,12 @@ async def _stream(exchange: Exchange, wire: Wire, form: "Form") -> None:
             if data := form.feed(view):
                 data = _chunk(data) if is_chunked else data
                 if not await _send_unless_answered(wire, memoryview(data), exchange.wire, response):
-                    return
+                    return False
         data = _chunk(form.finish()) + b"0\r\n\r\n" if is_chunked else form.finish()
-        await _send_unless_answered(wire, memoryview(data), exchange.wire, response)
+        is_sent = await _send_unless_answered(wire, memoryview(data), exchange.wire, response)
+        return is_sent or not data
     except WaitEnded:  # the registry responded while the client paused
-        return
+        return False
     finally:
         response.give_back()
 
@@ -73,7 +85,7 @@ class _EarlyResponse:
         self._wire = wire
         self._begun = b""
         """The part of a head that has come"""
-        self._room = HEAD_LIMIT
+        self._room = ANSWER_HEAD_LIMIT
         self._has_come = False
 
     @property
@@ -99,7 +111,7 @@ class _EarlyResponse:
     def _is_final(self) -> bool:
         try:
             while self._begun:
-                reader = ResponseReader("POST")
+                reader = RegistryReader("POST")
                 rest = reader.feed(self._begun)
                 if rest is None:
                     return False

@@ -11,12 +11,12 @@ from sidecar.errors import ClientGone, RegistryUnreachable, UpstreamBroken, Upst
 from sidecar.exchange.granted import GrantedRegistry
 from sidecar.http.headers import basic_authorization, to_registry
 from sidecar.http.http1 import (
-    HEAD_LIMIT,
+    ANSWER_HEAD_LIMIT,
     UNTIL_CLOSE,
     Headers,
     MalformedHead,
+    RegistryReader,
     ResponseHead,
-    ResponseReader,
     find,
     render_request,
 )
@@ -130,10 +130,12 @@ class Upstream:
 
     def release(self, response: Response) -> None:
         """Return the connection of a response that was read to its end; close it after an upload (no key)."""
-        if response.key is not None and response.head.keeps_connection and not response.wire.has_ahead:
-            self._pool.put(response.key, response.wire)
+        wire = response.wire
+        is_used_up = wire.has_ahead or wire.is_odd
+        if response.key is not None and response.head.keeps_connection and not is_used_up:
+            self._pool.put(response.key, wire)
         else:
-            response.wire.close()
+            wire.close()
 
     async def discard_body(self, response: Response) -> None:
         """Drop a body: read a short one, so that the connection can be used again; or close it."""
@@ -213,23 +215,34 @@ class Upstream:
 
 
 async def read_response_head(wire: Wire, method: str, seconds: float, client: Watched | None) -> ResponseHead:
-    """The final response's head. Skips interim responses (RFC 9110 §15.2), up to the limit of a head."""
-    room = HEAD_LIMIT
+    """The final response's head. Skips interim responses (RFC 9110 §15.2), up to the limit of a head.
+
+    An upload is answered as soon as the status line has come, whatever becomes of the rest of the head.
+    """
+    room = ANSWER_HEAD_LIMIT
+    reader = RegistryReader(method)
     try:
         while room > 0:
-            reader = await wire.read_head(ResponseReader(method), seconds, client)
+            await wire.read_head(reader, seconds, client)
             head = reader.head()
+            if reader.is_odd:
+                wire.is_odd = True
             if head.status >= 200:
                 return head
             room -= reader.size
+            reader = RegistryReader(method)
         raise MalformedHead("interim answers without end")
-    except WireTimeout as error:
-        raise UpstreamUnreachable(f"the registry did not answer within {seconds:.0f} s") from error
     except WaitEnded as error:
         raise ClientGone from error
-    except WireClosed as error:
-        raise UpstreamBroken(f"the registry broke off: {error}", started=error.started) from error
-    except MalformedHead as error:
+    except (WireTimeout, WireClosed, MalformedHead) as error:
+        begun = reader.begun() if method == "POST" else None
+        if begun is not None and begun.status >= 200:
+            wire.is_odd = True
+            return begun
+        if isinstance(error, WireTimeout):
+            raise UpstreamUnreachable(f"the registry did not answer within {seconds:.0f} s") from error
+        if isinstance(error, WireClosed):
+            raise UpstreamBroken(f"the registry broke off: {error}", started=error.started) from error
         raise UpstreamBroken(f"the registry's answer is no HTTP: {error}") from error
 
 

@@ -4,14 +4,21 @@ A head never leaves as it came in: it is rendered from its parsed parts. Both si
 message, whatever tricks it was written with (RFC 9112 §11.2, request smuggling).
 """
 
+import contextlib
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import httptools
 
+if TYPE_CHECKING:
+    from sidecar.http.lenient_heads import LenientReader
+
 _BLANKS = b" \t"
 HEAD_LIMIT = 32 * 1024
-"""Bytes of one head: twice what nginx and most registries take, so that they refuse before we do."""
+"""Bytes of a request's head: twice what nginx and most registries take, so they refuse before we do"""
+ANSWER_HEAD_LIMIT = 128 * 1024
+"""Bytes of a registry's head. pip takes 64 KiB in each line, uv 400 KiB in all. Arbitrary: 4 MiB for the 32
+answers that a Pod gets at once"""
 
 Headers = list[tuple[bytes, bytes]]
 """Names in lower case, in the order received"""
@@ -25,7 +32,7 @@ _PRINTABLE = bytes(byte if 32 <= byte != 127 else 32 for byte in range(256))
 
 
 class MalformedHead(ValueError):
-    """A head that breaks RFC 9112, or one longer than `HEAD_LIMIT` (then `is_too_long`)."""
+    """A head that breaks RFC 9112, or one longer than its limit (then `is_too_long`)."""
 
     def __init__(self, sentence: str, *, is_too_long: bool = False) -> None:
         super().__init__(sentence)
@@ -62,7 +69,7 @@ class ResponseHead(NamedTuple):
         )
 
 
-class _Collector:
+class Collector:
     """Receives llhttp's callbacks; trailers, which come after the head, are dropped."""
 
     __slots__ = ("bodies", "headers", "is_complete", "is_head_complete", "reason", "target")
@@ -96,12 +103,13 @@ class _Collector:
 
 
 class HeadReader:
-    """Reads bytes up to the end of a head; they come in pieces of any size. Base of the two readers below."""
+    """Reads bytes up to the end of a head; they come in pieces of any size. Base of the readers below."""
 
+    limit = HEAD_LIMIT
     _feed: Callable[[bytes], None]
 
     def __init__(self) -> None:
-        self._collector = _Collector()
+        self._collector = Collector()
         self._tail = b""
         self.size = 0
         """Bytes of the head so far"""
@@ -113,8 +121,8 @@ class HeadReader:
         past = None if end < 0 else end + 4 - len(self._tail)
         head = data if past is None else data[:past]
         self.size += len(head)
-        if self.size > HEAD_LIMIT:
-            raise MalformedHead(f"the head is longer than {HEAD_LIMIT} bytes", is_too_long=True)
+        if self.size > self.limit:
+            raise MalformedHead(f"the head is longer than {self.limit} bytes", is_too_long=True)
         try:
             self._feed(head)
         except httptools.HttpParserUpgrade:
@@ -150,7 +158,7 @@ class RequestReader(HeadReader):
 
 
 class ResponseReader(HeadReader):
-    """Reads a registry's head; `method` is the request's, for HEAD responses have no body."""
+    """Reads a response's head strictly; `method` is the request's, for HEAD responses have no body."""
 
     def __init__(self, method: str) -> None:
         super().__init__()
@@ -172,43 +180,65 @@ class ResponseReader(HeadReader):
         return ResponseHead(status, parts.reason, version, headers, length)
 
 
-class ChunkedReader:
-    """Decodes a chunked body (RFC 9112 §7.1) with llhttp; its trailers are dropped."""
+class RegistryReader(ResponseReader):
+    """Reads a registry's head strictly; where that fails, leniently, from its first byte.
 
-    def __init__(self, *, is_request: bool) -> None:
-        self._collector = _Collector()
-        self._framing = 0
-        make = httptools.HttpRequestParser if is_request else httptools.HttpResponseParser
-        self._parser = make(self._collector)
-        start = b"POST / HTTP/1.1" if is_request else b"HTTP/1.1 200 OK"
-        # without `close` llhttp would read what follows as a next message, whose body would join this one
-        fields = b"\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-        self._parser.feed_data(start + fields)
+    The answer to an upload is read in any case, as soon as there is a status line: the registry has acted.
+    """
+
+    limit = ANSWER_HEAD_LIMIT
+    _lenient: "LenientReader | None" = None
+    _earlier: list[bytes] | None = None
+    _latest = b""
 
     @property
-    def is_complete(self) -> bool:
-        return self._collector.is_complete
+    def is_odd(self) -> bool:
+        """The strict reader refused it. No other response may follow on its connection."""
+        return self._lenient is not None
 
-    def feed(self, data: bytes | memoryview) -> list[bytes]:
-        """Take bytes as they came. Return the decoded pieces. Bytes after the end are malformed.
-
-        Line ends are allowed there, for they mean nothing between messages (RFC 9112 §2.2). llhttp skips line
-        ends that come with the end, so later ones are skipped too.
-        """
-        if self.is_complete:
-            if bytes(data).strip(b"\r\n"):
-                raise MalformedHead("bytes after the last chunk")
-            return []
+    def feed(self, data: bytes) -> bytes | None:
+        if self._lenient is not None:
+            return self._feed_again(self._lenient, data)
+        self._latest = data
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            raise MalformedHead(str(error)) from None
-        pieces, self._collector.bodies = self._collector.bodies, []
-        # httptools gathers a trailer until it ends, ever more slowly; an extension without end moves nothing
-        self._framing = 0 if pieces else self._framing + len(data)
-        if self._framing > HEAD_LIMIT:
-            raise MalformedHead(f"more than {HEAD_LIMIT} bytes between two pieces of a chunked body")
-        return pieces
+            past = HeadReader.feed(self, data)  # `super()` takes longer, and this is in every request
+        except MalformedHead:
+            return self._read_again(self._seen())
+        if past is None:
+            self._earlier = self._earlier or []
+            self._earlier.append(data)
+            self._latest = b""
+        return past
+
+    def head(self) -> ResponseHead:
+        if self._lenient is None:
+            try:
+                return ResponseReader.head(self)
+            except MalformedHead:
+                self._read_again(self._seen()[: self.size])
+                return self.head()
+        return self._lenient.head()
+
+    def begun(self) -> ResponseHead | None:
+        """What the status line tells of a head that has no readable end; None without a status line."""
+        if self._lenient is None:
+            with contextlib.suppress(MalformedHead):
+                self._read_again(self._seen())
+        return self._lenient.begun() if self._lenient is not None else None
+
+    def _seen(self) -> bytes:
+        return b"".join([*(self._earlier or ()), self._latest])
+
+    def _read_again(self, data: bytes) -> bytes | None:
+        from sidecar.http.lenient_heads import LenientReader  # few registries need it
+
+        self._lenient = LenientReader(self._method)
+        return self._feed_again(self._lenient, data)
+
+    def _feed_again(self, lenient: "LenientReader", data: bytes) -> bytes | None:
+        rest = lenient.feed(data)
+        self.size = lenient.size
+        return rest
 
 
 def body_length(headers: Headers) -> int | None:
@@ -225,10 +255,17 @@ def body_length(headers: Headers) -> int | None:
     length = find(headers, b"content-length")
     if length is None:
         return None
-    length = length.rstrip(_BLANKS)
-    if not length.isdigit():
+    size = number_of(length)
+    if size is None:
         raise MalformedHead("Content-Length is not a number")
-    return int(length)
+    return size
+
+
+def number_of(digits: bytes) -> int | None:
+    """The number that decimal digits spell, None for other text. Blanks behind them are allowed."""
+    digits = digits.rstrip(_BLANKS)
+    # Python reads no number of more than 4300 digits, and llhttp any number of zeros
+    return int(digits.lstrip(b"0") or b"0") if digits.isdigit() else None
 
 
 def find(headers: Headers, name: bytes) -> bytes | None:

@@ -13,6 +13,7 @@ from sidecar.errors import (
     BrokerUntrusted,
     Refusal,
     SidecarError,
+    UploadUnconfirmed,
     UpstreamBroken,
     UpstreamUnreachable,
 )
@@ -52,6 +53,8 @@ def answer_of(error: SidecarError) -> Answer:
         return Answer(503, Code.BROKER_UNREACHABLE, NO_GRANT_YET + sentence, retry_after=BROKER_RETRY_SECONDS)
     if isinstance(error, UpstreamUnreachable):
         return Answer(502, Code.REGISTRY_UNREACHABLE, f"{sentence}; {error.hint}" if error.hint else sentence)
+    if isinstance(error, UploadUnconfirmed):  # after a 5xx twine would send it again; 409 is `exists` to it
+        return Answer(424, Code.UPLOAD_UNCONFIRMED, sentence)
     if isinstance(error, UpstreamBroken):
         return Answer(502, Code.REGISTRY_BROKE_OFF, sentence)
     return Answer(500, Code.INTERNAL_ERROR, "the proxy failed; its log tells more")

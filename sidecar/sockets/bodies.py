@@ -4,9 +4,15 @@ A body that ends early raises `WireClosed`, and a body that breaks its coding `M
 breaks the other side too, so that no client takes a part for the whole.
 """
 
-from sidecar.http.http1 import CHUNKED, ChunkedReader
+from typing import TYPE_CHECKING
+
+from sidecar.http.http1 import CHUNKED
 from sidecar.sockets.readiness import Watched
 from sidecar.sockets.wire import Wire, WireClosed
+
+if TYPE_CHECKING:
+    from sidecar.http.answer_chunks import AnswerChunks
+    from sidecar.http.request_chunks import ChunkedReader
 
 BUFFER_SIZE = 256 * 1024
 """Bytes of the buffer that all tasks share. 128 KiB take a tenth more time for 1 GiB; more gains nothing"""
@@ -30,7 +36,7 @@ class Body:
         self._buffer = buffer
         self._seconds = seconds
         self._watched = watched
-        self._reader = ChunkedReader(is_request=is_request) if length == CHUNKED else None
+        self._reader = _chunk_reader(is_request=is_request) if length == CHUNKED else None
         self._is_begun = False
 
     async def read(self) -> memoryview:
@@ -56,14 +62,38 @@ class Body:
             self._left = 0
         return view[:count]
 
-    async def _read_chunked(self, reader: ChunkedReader) -> memoryview:
+    async def _read_chunked(self, reader: "ChunkedReader | AnswerChunks") -> memoryview:
         while not reader.is_complete:
-            count = await self._wire.receive(self._buffer, self._seconds, self._watched)
+            count = await self._receive_framed(reader)
             if not count:
-                raise WireClosed("the last chunk is missing", started=True)
+                if not reader.may_end:
+                    raise WireClosed("the last chunk is missing", started=True)
+                self._wire.is_odd = True
+                break
             # many chunks make a single piece: a chunk may be a single byte
-            if piece := b"".join(reader.feed(self._buffer[:count])):
+            piece = b"".join(reader.feed(self._buffer[:count]))
+            self._wire.is_odd = self._wire.is_odd or reader.is_odd
+            if piece:
                 return memoryview(piece)
             await self._wire.pause()
         self._left = 0
         return self._buffer[:0]
+
+    async def _receive_framed(self, reader: "ChunkedReader | AnswerChunks") -> int:
+        try:
+            return await self._wire.receive(self._buffer, self._seconds, self._watched)
+        except WireClosed:
+            if not reader.may_end:
+                raise
+            return 0
+
+
+def _chunk_reader(*, is_request: bool) -> "ChunkedReader | AnswerChunks":
+    # imported with the first chunked body: they are no part of the start
+    if is_request:
+        from sidecar.http.request_chunks import ChunkedReader
+
+        return ChunkedReader()
+    from sidecar.http.answer_chunks import AnswerChunks
+
+    return AnswerChunks()

@@ -26,10 +26,12 @@ class WireClosed(Exception):
 class Wire(Readiness):
     """A connection, with the bytes received beyond the last head. The next read returns them first."""
 
-    __slots__ = ("_ahead", "_failure", "_poll")
+    __slots__ = ("_ahead", "_failure", "_poll", "is_odd")
 
     def __init__(self, sock: socket.socket, loop: Loop, owner: Task | None) -> None:
         super().__init__(sock, loop, owner)
+        self.is_odd = False
+        """An answer came on it that strict readers refuse: no other may follow"""
         self._ahead = b""
         self._failure: OSError | None = None
         """An error that came behind bytes, which are returned first. The kernel reports it only once"""

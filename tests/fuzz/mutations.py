@@ -3,6 +3,7 @@
 import gzip
 import random
 
+from support.servers.odd_answers import ODD_ANSWERS
 from support.sidecars.forms import FORM, LENGTH, TYPE_LINE, chunk
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -45,6 +46,7 @@ ANSWERS = [
     whole(b"Content-Encoding: gzip\r\n", gzip.compress(PAGE, mtime=0)).replace(b"200 OK", b"404 None"),
     b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\n\r\n',
     b"HTTP/1.0 200 OK\r\n\r\nuntil the end",
+    *[one.render(OK, HTML, PAGE) for one in ODD_ANSWERS.values()],
 ]
 PIECES = [
     b"\r\n",

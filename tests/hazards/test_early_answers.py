@@ -120,3 +120,27 @@ def test_an_interim_answer_in_two_pieces_does_not_stop_an_upload(
 
     registry.on("/upload/", encourages)
     assert sidecar.upload(b"x" * (20 * MIB)).body == b"stored"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"Content-Length: 8\nConnection: close\n",
+        b"Content-Length: 8\r\nContent-Length: 8\r\n",
+        b"no colon\r\n",
+    ],
+    ids=["line feeds", "two lengths", "no colon"],
+)
+def test_an_odd_early_answer_does_too(registry: Registry, sidecar: Sidecar, fields: bytes) -> None:
+    end = b"\n" if b"\r" not in fields else b"\r\n"
+
+    def refuses(call: Call) -> None:
+        call.read_some()
+        call.send(b"HTTP/1.1 413 Too Much" + end + fields + end + b"too much")
+        if b"Length" in fields:
+            call.wait_gone()
+
+    registry.on("/upload/", refuses)
+    with sidecar.connect() as sock:
+        sock.sendall(UPLOAD + b"Content-Length: 1000000000\r\n\r\n" + BEGIN)
+        assert sock.recv(12) == b"HTTP/1.1 413"

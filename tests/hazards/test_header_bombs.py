@@ -78,14 +78,18 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 
 @pytest.mark.parametrize("path", [WHEEL, PAGE])
-@pytest.mark.parametrize("bomb", [b"X: ", b"X", b"a:\r\n"], ids=["value", "name", "fields"])
+@pytest.mark.parametrize(
+    "bomb",
+    [OK + b"X: ", OK + b"X", OK + b"a:\r\n", b"\r\n", OK + b"no colon\n", OK + b"X : y\n z"],
+    ids=["value", "name", "fields", "empty lines", "odd lines", "folded lines"],
+)
 def test_a_response_head_without_end_is_502_and_not_gathered(
     registry: Registry, sidecar: Sidecar, bomb: bytes, path: str
 ) -> None:
     def pours(call: Call) -> None:
-        call.send(OK + bomb)
+        call.send(bomb)
         while True:
-            call.send(bomb[-1:] * MIB if bomb[-1:] != b"\n" else bomb * 100_000)
+            call.send(bomb[-1:] * MIB if bomb[-1:] != b"\n" else bomb.removeprefix(OK) * 100_000)
 
     registry.on(path, pours)
     assert sidecar.get(path).status == 502
@@ -129,8 +133,10 @@ def test_interim_answers_without_end_are_given_up(registry: Registry, sidecar: S
             call.send(b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" * 1000)
 
     registry.on(path, encourages)
-    reply = sidecar.upload(b"hello") if path == "/upload/" else sidecar.get(path)
-    assert reply.status == 502
+    if path == "/upload/":
+        assert sidecar.upload(b"hello").status in (424, 502)  # whether it was sent whole before the end
+    else:
+        assert sidecar.get(path).status == 502
     assert registry.gone.wait(PATIENCE_SECONDS)
 
 

@@ -1,5 +1,6 @@
 """Scope: the credential opens the Connector's address, and files that its pages list. Nothing beside it."""
 
+import gzip
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -75,6 +76,13 @@ def test_a_redirect_to_our_spelling_of_foreign_files_takes_no_credential_along(
     registry.on(OWN, lambda call: call.reply(302, b"", {"Location": "/_o/files.example/foo-1.0.zip"}))
     scoped.get(OWN)
     assert registry.requests[-1].header("authorization") is None
+
+
+def test_a_compressed_page_is_read(registry: Registry, scoped: Sidecar) -> None:
+    headers = {"Content-Type": "text/html", "Content-Encoding": "gzip"}
+    body = gzip.compress(f'<a href="{OTHER}">x</a>'.encode())
+    registry.on(PAGE, lambda call: call.reply(200, body, headers))
+    assert scoped.get(OTHER).body == b"file"
 
 
 def test_a_page_behind_a_changing_proxy_counts(registry: Registry, scoped: Sidecar) -> None:

@@ -179,9 +179,9 @@ def test_a_registry_that_breaks_off_before_its_head_is_502_with_a_sentence(
     [
         b"<html>\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc",
-        b"HTTP/1.1 200 OK\nX: y\n\n",
-        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 40_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: +3\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\rX: y\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 140_000 + b"\r\n\r\n",
     ],
 )
 def test_an_answer_that_is_no_http_is_502_with_a_sentence(
@@ -228,9 +228,8 @@ def test_bytes_beyond_a_response_never_become_part_of_the_next(registry: Registr
 
     for script in (too_much, too_much_chunked):
         registry.on(WHEEL, script)
-        raw = b""
-        with contextlib.suppress(ConnectionError):  # what cannot be read in one way only is broken off
-            raw = sidecar.exchange(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        raw = sidecar.exchange(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        assert raw.startswith(b"HTTP/1.1 200 ")
         assert b"poison" not in raw
         registry.on(WHEEL, lambda call: call.reply(200, b"clean"))
         assert sidecar.get(WHEEL).body == b"clean"

@@ -3,19 +3,21 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.http.answer_chunks import AnswerChunks
 from sidecar.http.headers import to_client, to_registry
 from sidecar.http.http1 import (
     CHUNKED,
-    ChunkedReader,
     Headers,
     HeadReader,
     MalformedHead,
+    RegistryReader,
     RequestHead,
     RequestReader,
     ResponseReader,
     render_request,
     render_response,
 )
+from sidecar.http.request_chunks import ChunkedReader
 from support.sidecars.octets import chunked_bodies, cut, request_heads, response_heads, tried
 
 Outcome = tuple[object, ...]
@@ -47,9 +49,26 @@ def test_a_response_head_has_one_outcome_however_it_is_cut(data: st.DataObject, 
     assert outcome(ResponseReader(method), data.draw(cut(raw))) == outcome(ResponseReader(method), [raw])
 
 
+@tried(400)
+@given(st.data(), st.sampled_from(["GET", "HEAD", "POST"]))
+def test_a_registrys_head_has_one_outcome_however_it_is_cut(data: st.DataObject, method: str) -> None:
+    raw = data.draw(response_heads())
+    whole, pieces = RegistryReader(method), RegistryReader(method)
+    assert outcome(pieces, data.draw(cut(raw))) == outcome(whole, [raw])
+    assert pieces.is_odd == whole.is_odd
+
+
+@tried(400)
+@given(response_heads(), st.sampled_from(["GET", "HEAD", "POST"]))
+def test_a_registrys_head_is_odd_where_the_strict_reader_refuses_it(raw: bytes, method: str) -> None:
+    strict, reader = outcome(ResponseReader(method), [raw]), RegistryReader(method)
+    assert outcome(reader, [raw]) == strict or reader.is_odd
+    assert reader.is_odd == (strict[0] == "refused")
+
+
 def decoded(pieces: list[bytes], *, is_request: bool) -> tuple[bytes | None, bool]:
     """The body, None if it is refused, and whether its end has come."""
-    reader, found = ChunkedReader(is_request=is_request), b""
+    reader, found = ChunkedReader() if is_request else AnswerChunks(), b""
     try:
         for piece in pieces:
             if piece:
@@ -71,7 +90,16 @@ def test_a_chunked_body_has_one_outcome_however_it_is_cut(data: st.DataObject, i
 @given(st.lists(st.binary(min_size=1, max_size=50), max_size=5))
 def test_a_well_formed_chunked_body_is_decoded(pieces: list[bytes]) -> None:
     raw = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
-    assert decoded([raw], is_request=True) == (b"".join(pieces), True)
+    for is_request in (True, False):
+        assert decoded([raw], is_request=is_request) == (b"".join(pieces), True)
+
+
+@tried(400)
+@given(chunked_bodies())
+def test_what_is_strictly_a_chunked_body_is_the_same_to_the_lenient_reader(raw: bytes) -> None:
+    strict = decoded([raw], is_request=True)
+    if strict[0] is not None:
+        assert decoded([raw], is_request=False) == strict
 
 
 def strict_fields(raw: bytes) -> tuple[bytes, Headers]:
@@ -131,7 +159,7 @@ def assert_framed_once(head: RequestHead) -> None:
 @tried(200)
 @given(response_heads(), st.booleans(), st.integers(0, 10))
 def test_what_a_client_gets_has_one_reading(raw: bytes, is_rewritten: bool, length: int) -> None:
-    reader = ResponseReader("GET")
+    reader = RegistryReader("GET")
     if not accepted(reader, raw):
         return
     try:

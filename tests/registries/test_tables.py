@@ -10,7 +10,7 @@ import pytest
 from support.checkout import ROOT
 from support.registries.kinds import FOLDER, Kind, kinds
 
-RULES = range(1, 18)
+RULES = range(1, 21)
 
 
 def row(kind: Kind) -> str:

@@ -23,7 +23,7 @@ STREAMS = pytest.mark.parametrize(
 
 def unpacked(pieces: Iterable[bytes]) -> bytes:
     """What comes out; raises UpstreamBroken."""
-    decoder = _decoder(b"gzip")
+    decoder = _decoder([b"gzip"])
     steps = [step for piece in pieces for step in decoder.feed(piece)]
     decoder.finish()
     assert max(map(len, steps), default=0) <= _PIECE
@@ -71,7 +71,7 @@ def test_links_of_a_packed_page_lead_back_however_it_is_cut() -> None:
     border = page.index(b"registry")
     stream = gzip.compress(page[:border], mtime=0) + gzip.compress(page[border:], mtime=0)
     for first, second in pairwise(range(len(stream) + 1)):
-        decoder, rewriter = _decoder(b"gzip"), PageRewriter(links(), is_json=False)
+        decoder, rewriter = _decoder([b"gzip"]), PageRewriter(links(), is_json=False)
         pieces = (stream[:first], stream[first:second], stream[second:])
         found = [rewriter.feed(step) for piece in pieces for step in decoder.feed(piece)]
         assert b"".join(found) + rewriter.finish() == rewrite(page) == page.replace(OWN.encode(), b"")

@@ -223,3 +223,8 @@ def test_a_token_is_found_whole_in_any_of_the_lists() -> None:
     assert has_token(headers, b"connection", b"upgrade")
     assert has_token(headers, b"connection", b"foo")
     assert not has_token(headers, b"connection", b"keep")
+
+
+def test_a_length_may_have_any_number_of_leading_zeros() -> None:
+    """Regression: Python reads no number of more than 4300 digits, and its error was none of ours."""
+    assert request(raw_head(b"Content-Length: " + b"0" * 5000 + b"5")).length == 5

@@ -13,6 +13,7 @@ from sidecar.errors import (
     CredentialRefused,
     Refusal,
     SidecarError,
+    UploadUnconfirmed,
     UpstreamBroken,
     UpstreamUnreachable,
 )
@@ -85,6 +86,7 @@ def test_no_error_of_the_tree_but_an_unknown_one_is_called_internal(kind: type[S
         (BrokerUnreachable("s"), Answer(503, "broker-unreachable", "no grant yet: s", 5)),
         (BrokerUntrusted("s"), Answer(503, "broker-untrusted", "no grant: s", 5)),
         (UpstreamUnreachable("s"), Answer(502, "registry-unreachable", "s")),
+        (UploadUnconfirmed("s"), Answer(424, "upload-unconfirmed", "s")),  # twine repeats after any 5xx
         (UpstreamBroken("s", started=False), Answer(502, "registry-broke-off", "s")),
     ],
 )
