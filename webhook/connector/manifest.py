@@ -10,7 +10,7 @@ from sidecar.contract.grant import MAX_CONNECTIONS, PackagePolicy
 from webhook import names
 from webhook.connector.address import parse_address
 from webhook.connector.fields import as_mapping, read_object, read_pairs, read_reference
-from webhook.connector.parameters import Access, Authorization, Parameters, parse_parameters
+from webhook.connector.parameters import Access, Authorization, ExtraIndexes, Parameters, parse_parameters
 from webhook.connector.reasons import ConnectorReason
 from webhook.errors import InvalidConnector
 from webhook.identifiers import ConnectorKey, is_subdomain
@@ -45,6 +45,7 @@ class Connector:
     """None: all that the registry has"""
     max_connections: int = MAX_CONNECTIONS
     """Requests of one Pod at the registry at once"""
+    extra_indexes: ExtraIndexes = "warn"
 
     @property
     def key(self) -> ConnectorKey:
@@ -89,6 +90,7 @@ def parse_connector(
         probe_package=parameters.probe_package,
         packages=parameters.policy(str(key)),
         max_connections=parameters.max_connections,
+        extra_indexes=parameters.extra_indexes,
     )
 
 

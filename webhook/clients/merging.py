@@ -1,0 +1,132 @@
+"""The merge of our variables into a container's `env`. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from webhook.clients import sources
+from webhook.clients.variables import GROUPS, NAMES, blocking, holds_whole_group
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A container's `env` with our variables."""
+
+    env: list[Any]
+    own: Mapping[str, Sequence[str]]
+    """Group that stays out → the author's variables that keep it out"""
+
+
+_NOTHING: Mapping[str, Mapping[str, str]] = {}
+
+
+def apply(
+    env: Sequence[Mapping[str, Any]],
+    wanted: Mapping[str, Mapping[str, str]],
+    guards: Mapping[str, Mapping[str, str]] = _NOTHING,
+) -> Merged:
+    """The container's `env` with the wanted groups, and with the guards (`sources.guards`) of these groups.
+
+    group       the user sets a variable of it, or a rival    otherwise
+    wanted      `env` stays, and the variable is returned     it is set, its guards one by one
+    unwanted    `env` stays                                   a complete group of ours is removed
+
+    New entries stand first, so that the author's can refer to them: Kubernetes expands `$(NAME)` only where
+    NAME stands further up. Present entries keep their place, unless an entry further up refers to them. A
+    second pass changes nothing. Groups are removed for the copy of a Pod whose annotation has changed.
+    """
+    merge = _Merge(env)
+    for group in GROUPS:
+        values = wanted.get(group, {})
+        if not merge.touches(group):  # the usual case, without a walk through `env` for each group
+            merge.add(values)
+        elif found := list(blocking(merge.rest, group, values)):
+            if values:
+                merge.own[group] = found
+            continue
+        elif values:
+            merge.set(values)
+        elif holds_whole_group(merge.rest, group):
+            merge.remove(group)
+        if values:
+            merge.guard(group, guards.get(group, {}))
+    return Merged([*merge.front, *merge.rest], merge.own)
+
+
+class _Merge:
+    """One pass over a container's `env`."""
+
+    def __init__(self, env: Sequence[Mapping[str, Any]]) -> None:
+        self.front: list[Any] = []
+        self.rest: list[Any] = list(env)
+        self.own: dict[str, list[str]] = {}
+        self._present = {sources.read_as(str(entry.get("name"))) for entry in env}
+        self._late = _late(env)
+        self._earlier_indexes = {entry.get("value") for entry in env if entry.get("name") == sources.INDEX}
+        """Of an earlier pass, where another port may have been the connector's"""
+        self._was_guarded = any(map(self._is_earlier_guard, env))
+
+    def touches(self, group: str) -> bool:
+        return not self._present.isdisjoint(NAMES[group])
+
+    def add(self, values: Mapping[str, str]) -> None:
+        self.front += ({"name": name, "value": text} for name, text in values.items())
+
+    def set(self, values: Mapping[str, str]) -> None:
+        """Entries keep their place. Those that are missing, or stand too late, come first."""
+        exact = {entry.get("name") for entry in self.rest} - self._late
+        first = {name: text for name, text in values.items() if name not in exact}
+        self.add(first)
+        self.rest = [
+            {**entry, "value": values[entry["name"]]} if entry.get("name") in values else entry
+            for entry in self.rest
+            if entry.get("name") not in first
+        ]
+
+    def guard(self, group: str, guards: Mapping[str, str]) -> None:
+        """The author's own variable of the same name stays."""
+        self.add({name: text for name, text in guards.items() if name not in self._present})
+        if not guards and self._was_guarded:
+            self.rest = [entry for entry in self.rest if not self._guards(entry, group)]
+        if sources.EXTRA_INDEX in guards:
+            self.rest = [
+                {**entry, "value": guards[sources.EXTRA_INDEX]} if self._is_earlier_guard(entry) else entry
+                for entry in self.rest
+            ]
+
+    def remove(self, group: str) -> None:
+        self.rest = [
+            entry
+            for entry in self.rest
+            if entry.get("name") not in GROUPS[group] and not self._guards(entry, group)
+        ]
+
+    def _guards(self, entry: Mapping[str, Any], group: str) -> bool:
+        value = sources.CONSTANTS.get(group, {}).get(str(entry.get("name")))
+        is_constant = value is not None and _text(entry) == value
+        return is_constant or (group == "pip" and self._is_earlier_guard(entry))
+
+    def _is_earlier_guard(self, entry: Mapping[str, Any]) -> bool:
+        return entry.get("name") == sources.EXTRA_INDEX and _text(entry) in self._earlier_indexes
+
+
+_REFERENCE = re.compile(r"\$\(([^()]+)\)")
+
+
+def _late(env: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Names of entries to which an entry further up refers."""
+    referred: set[str] = set()
+    late: set[str] = set()
+    for entry in env:
+        if entry.get("name") in referred:
+            late.add(str(entry.get("name")))
+        if "$(" in (text := _text(entry) or ""):
+            referred.update(_REFERENCE.findall(text))
+    return late
+
+
+def _text(entry: Mapping[str, Any]) -> str | None:
+    """None: the value is a reference. The API server leaves an empty value out."""
+    value = entry.get("value") or ""
+    return value if isinstance(value, str) and not entry.get("valueFrom") else None
