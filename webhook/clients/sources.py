@@ -16,7 +16,7 @@ from webhook.clients.endpoints import Endpoints
 INDEX = "PIP_INDEX_URL"
 EXTRA_INDEX = "PIP_EXTRA_INDEX_URL"
 NO_INDEX = "PIP_NO_INDEX"
-_LINKS = ("PIP_FIND_LINKS", "UV_FIND_LINKS")
+LINKS = ("PIP_FIND_LINKS", "UV_FIND_LINKS")
 
 PIP_OPTIONS = ("extra-index-url", "find-links", "no-index")
 """The same in pip.conf"""
@@ -70,7 +70,7 @@ def _names_another(name: str, entry: Mapping[str, Any], index_url: str | None) -
     if entry.get("valueFrom") or (value is not None and not isinstance(value, str)):
         return True
     sources = [source for source in re.split(r"[\s,]+", value or "") if source]
-    if name in _LINKS and "$(" not in (value or ""):
+    if name in LINKS and "$(" not in (value or ""):
         sources = [source for source in sources if "://" in source and not source.startswith("file:")]
     return any(source.rpartition("=")[2] != index_url for source in sources)
 

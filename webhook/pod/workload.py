@@ -15,6 +15,8 @@ from webhook.pod.request import Request
 from webhook.pod.shape import Json, workload_containers
 
 _INDEX_GROUPS = ("pip", "uv index", "pdm index", "pipenv")
+_REFERENCES_LIMIT = 8
+"""References of `envFrom` that a warning names; arbitrary"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +130,10 @@ def _unseen(
         for entry in container.get("envFrom") or []
         if any(name.startswith(entry.get("prefix") or "") for name in watched)
     ]
+    listed = ", ".join([*references[:_REFERENCES_LIMIT], *(["…"] if references[_REFERENCES_LIMIT:] else [])])
     if references:
         yield (
-            f"{title} takes variables from envFrom ({', '.join(references)}), which admission cannot see: "
+            f"{title} takes variables from envFrom ({listed}), which admission cannot see: "
             "the connector's variables override them; write clients' own settings into env"
         )
 
