@@ -128,7 +128,10 @@ def test_pip_asks_the_connector_whatever_another_file_says(
     assert foreign.requests == []
 
 
-@pytest.mark.parametrize("variable", ["PIP_INDEX_URL=@INDEX", "PIP_PYPI_URL=@INDEX", "PIP_NO_INDEX=1"])
+@pytest.mark.parametrize(
+    "variable",
+    ["PIP_INDEX_URL=@INDEX", "PIP_PYPI_URL=@INDEX", "PIP_NO_INDEX=1", "PIP_PROXY=http://127.0.0.1:9"],
+)
 def test_pip_asks_the_connector_whatever_the_image_says(
     place: Place, foreign: Registry, venv: Path, variable: str
 ) -> None:

@@ -63,9 +63,9 @@ class _Merge:
         self.own: dict[str, list[str]] = {}
         self._present = {sources.read_as(str(entry.get("name"))) for entry in env}
         self._late = _late(env)
-        self._earlier_indexes = {entry.get("value") for entry in env if entry.get("name") == sources.INDEX}
-        """Of an earlier pass, where another port may have been the connector's"""
-        self._was_guarded = any(map(self._is_earlier_guard, env))
+        self._was_guarded = any(
+            entry.get("name") == sources.EXTRA_INDEX and _text(entry) == sources.BLANK for entry in env
+        )
 
     def touches(self, group: str) -> bool:
         return not self._present.isdisjoint(NAMES[group])
@@ -87,28 +87,23 @@ class _Merge:
     def guard(self, group: str, guards: Mapping[str, str]) -> None:
         """The author's own variable of the same name stays."""
         self.add({name: text for name, text in guards.items() if name not in self._present})
-        if not guards and self._was_guarded:
-            self.rest = [entry for entry in self.rest if not self._guards(entry, group)]
-        if sources.EXTRA_INDEX in guards:
+        if self._was_guarded:
             self.rest = [
-                {**entry, "value": guards[sources.EXTRA_INDEX]} if self._is_earlier_guard(entry) else entry
-                for entry in self.rest
+                entry for entry in self.rest if entry.get("name") in guards or not _guards(entry, group)
             ]
 
     def remove(self, group: str) -> None:
         self.rest = [
             entry
             for entry in self.rest
-            if entry.get("name") not in GROUPS[group] and not self._guards(entry, group)
+            if entry.get("name") not in GROUPS[group] and not _guards(entry, group)
         ]
 
-    def _guards(self, entry: Mapping[str, Any], group: str) -> bool:
-        value = sources.CONSTANTS.get(group, {}).get(str(entry.get("name")))
-        is_constant = value is not None and _text(entry) == value
-        return is_constant or (group == "pip" and self._is_earlier_guard(entry))
 
-    def _is_earlier_guard(self, entry: Mapping[str, Any]) -> bool:
-        return entry.get("name") == sources.EXTRA_INDEX and _text(entry) in self._earlier_indexes
+def _guards(entry: Mapping[str, Any], group: str) -> bool:
+    """Whether the entry is a guard of the group."""
+    value = sources.GUARDS.get(group, {}).get(str(entry.get("name")))
+    return value is not None and _text(entry) == value
 
 
 _REFERENCE = re.compile(r"\$\(([^()]+)\)")

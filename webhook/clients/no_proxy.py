@@ -9,10 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from webhook.clients.sources import read_as
-
-PIP_PROXY = "PIP_PROXY"
-"""pip's own setting, to which `NO_PROXY` does not apply"""
+from webhook.clients.sources import PIP_PROXY, read_as
 
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 _BYPASSES = ("NO_PROXY", "no_proxy")

@@ -1,4 +1,4 @@
-"""Sources of packages beside the connector's index: who names them, and how they are shut out. Pure.
+"""Sources of packages beside the connector's index: variables that name them or shut them out. Pure.
 
 A higher version from another index replaces a private package (dependency confusion). pip and uv take further
 indexes from variables, also of an image, and from files of an image, a user or a venv. Variables of ours
@@ -13,21 +13,26 @@ from typing import Any
 
 from webhook.clients.endpoints import Endpoints
 
-INDEX = "PIP_INDEX_URL"
 EXTRA_INDEX = "PIP_EXTRA_INDEX_URL"
+BLANK = " "
 NO_INDEX = "PIP_NO_INDEX"
+PIP_PROXY = "PIP_PROXY"
+"""A proxy for every request of pip: `NO_PROXY` does not apply to it"""
 LINKS = ("PIP_FIND_LINKS", "UV_FIND_LINKS")
 
 PIP_OPTIONS = ("extra-index-url", "find-links", "no-index")
 """The same in pip.conf"""
 
-CONSTANTS: Mapping[str, Mapping[str, str]] = {
-    # pip ignores an empty variable, and splits a blank into no link at all. A URL would be fetched as a page
-    "pip": {"PIP_FIND_LINKS": " ", NO_INDEX: "0"},
+GUARDS: Mapping[str, Mapping[str, str]] = {
+    # pip ignores an empty variable, and splits a blank into an empty list. In place of the blank our URL would
+    # be printed twice, and as a link it would be fetched as a page
+    "pip": {EXTRA_INDEX: BLANK, "PIP_FIND_LINKS": BLANK, NO_INDEX: "0", PIP_PROXY: ""},
     # uv takes an empty variable for an empty list
     "uv index": {"UV_INDEX": "", "UV_EXTRA_INDEX_URL": "", "UV_FIND_LINKS": ""},
 }
-"""Group of variables → guard → value. The other guard is `EXTRA_INDEX` with our own URL: pip asks it once."""
+"""Group of variables → variables that outweigh those of the image, wherever the group is ours"""
+_ALWAYS = {"pip": {PIP_PROXY: GUARDS["pip"][PIP_PROXY]}}
+"""Guards that keep the way to the connector open; they have nothing to do with further sources"""
 
 _NAMING: Mapping[str, tuple[str, ...]] = {
     "pip": (EXTRA_INDEX, "PIP_FIND_LINKS"),
@@ -39,12 +44,11 @@ _NAMING: Mapping[str, tuple[str, ...]] = {
 _FALSE = frozenset({"", "0", "no", "n", "false", "f", "off"})
 
 
-def guards(endpoints: Endpoints) -> dict[str, dict[str, str]]:
-    """Group → {name: value}: variables that shut further sources out, wherever the group is ours."""
-    if endpoints.index_url is None or endpoints.admits_extra_indexes:
+def guards(endpoints: Endpoints) -> Mapping[str, Mapping[str, str]]:
+    """The guards of a container, by group."""
+    if endpoints.index_url is None:
         return {}
-    result = {group: dict(constants) for group, constants in CONSTANTS.items()}
-    return {**result, "pip": {EXTRA_INDEX: endpoints.index_url, **result["pip"]}}
+    return _ALWAYS if endpoints.admits_extra_indexes else GUARDS
 
 
 def read_as(name: str) -> str:

@@ -20,7 +20,7 @@ _WITH_INDEX = "1, where there is an index"
 _CONSTANTS = {_PIP_CONF: f"{CONFIG_DIR}/{names.PIP_CONF}", _WITH_INDEX: "1"}
 GROUPS: Mapping[str, Mapping[str, str]] = {
     # pip takes either URL, and an image may set the other
-    "pip": {"PIP_CONFIG_FILE": _PIP_CONF, sources.INDEX: _INDEX, "PIP_PYPI_URL": _INDEX},
+    "pip": {"PIP_CONFIG_FILE": _PIP_CONF, "PIP_INDEX_URL": _INDEX, "PIP_PYPI_URL": _INDEX},
     # UV_INDEX_URL is for uv before 0.4.23; later versions prefer UV_DEFAULT_INDEX, silently
     "uv index": {"UV_DEFAULT_INDEX": _INDEX, "UV_INDEX_URL": _INDEX},
     # a token, because uv refuses a user's own `--token` beside a user name

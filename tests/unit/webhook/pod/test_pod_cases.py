@@ -44,8 +44,10 @@ SETTINGS = Settings(
 CONSTANTS = {
     "TWINE_NON_INTERACTIVE": "1",
     "VIRTUALENV_NO_PERIODIC_UPDATE": "1",
+    "PIP_EXTRA_INDEX_URL": " ",
     "PIP_FIND_LINKS": " ",
     "PIP_NO_INDEX": "0",
+    "PIP_PROXY": "",
     "UV_INDEX": "",
     "UV_EXTRA_INDEX_URL": "",
     "UV_FIND_LINKS": "",
