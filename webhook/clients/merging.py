@@ -64,7 +64,7 @@ class _Merge:
         self._present = {sources.read_as(str(entry.get("name"))) for entry in env}
         self._late = _late(env)
         self._was_guarded = any(
-            entry.get("name") == sources.EXTRA_INDEX and _text(entry) == sources.BLANK for entry in env
+            entry.get("name") == sources.EXTRA_INDEX and sources.text(entry) == sources.BLANK for entry in env
         )
 
     def touches(self, group: str) -> bool:
@@ -89,21 +89,17 @@ class _Merge:
         self.add({name: text for name, text in guards.items() if name not in self._present})
         if self._was_guarded:
             self.rest = [
-                entry for entry in self.rest if entry.get("name") in guards or not _guards(entry, group)
+                entry
+                for entry in self.rest
+                if entry.get("name") in guards or not sources.is_guard(entry, group)
             ]
 
     def remove(self, group: str) -> None:
         self.rest = [
             entry
             for entry in self.rest
-            if entry.get("name") not in GROUPS[group] and not _guards(entry, group)
+            if entry.get("name") not in GROUPS[group] and not sources.is_guard(entry, group)
         ]
-
-
-def _guards(entry: Mapping[str, Any], group: str) -> bool:
-    """Whether the entry is a guard of the group."""
-    value = sources.GUARDS.get(group, {}).get(str(entry.get("name")))
-    return value is not None and _text(entry) == value
 
 
 _REFERENCE = re.compile(r"\$\(([^()]+)\)")
@@ -116,12 +112,6 @@ def _late(env: Iterable[Mapping[str, Any]]) -> set[str]:
     for entry in env:
         if entry.get("name") in referred:
             late.add(str(entry.get("name")))
-        if "$(" in (text := _text(entry) or ""):
+        if "$(" in (text := sources.text(entry) or ""):
             referred.update(_REFERENCE.findall(text))
     return late
-
-
-def _text(entry: Mapping[str, Any]) -> str | None:
-    """None: the value is a reference. The API server leaves an empty value out."""
-    value = entry.get("value") or ""
-    return value if isinstance(value, str) and not entry.get("valueFrom") else None

@@ -13,6 +13,8 @@ from typing import Any
 
 from webhook.clients.endpoints import Endpoints
 
+OTHER_INDEX = "PIP_PYPI_URL"
+"""pip takes it for PIP_INDEX_URL. Our URL in it would outweigh one that a script gives to PIP_INDEX_URL"""
 EXTRA_INDEX = "PIP_EXTRA_INDEX_URL"
 BLANK = " "
 NO_INDEX = "PIP_NO_INDEX"
@@ -23,16 +25,16 @@ LINKS = ("PIP_FIND_LINKS", "UV_FIND_LINKS")
 PIP_OPTIONS = ("extra-index-url", "find-links", "no-index")
 """The same in pip.conf"""
 
+_ALWAYS: Mapping[str, Mapping[str, str]] = {"pip": {OTHER_INDEX: "", PIP_PROXY: ""}}
+"""Guards that keep the way to the connector open; they have nothing to do with further sources"""
 GUARDS: Mapping[str, Mapping[str, str]] = {
-    # pip ignores an empty variable, and splits a blank into an empty list. In place of the blank our URL would
-    # be printed twice, and as a link it would be fetched as a page
-    "pip": {EXTRA_INDEX: BLANK, "PIP_FIND_LINKS": BLANK, NO_INDEX: "0", PIP_PROXY: ""},
+    # pip ignores an empty variable, and splits a blank into an empty list. Our URL in its place would be
+    # printed twice, and as a link it would be fetched as a page
+    "pip": {EXTRA_INDEX: BLANK, "PIP_FIND_LINKS": BLANK, NO_INDEX: "0", **_ALWAYS["pip"]},
     # uv takes an empty variable for an empty list
     "uv index": {"UV_INDEX": "", "UV_EXTRA_INDEX_URL": "", "UV_FIND_LINKS": ""},
 }
 """Group of variables → variables that outweigh those of the image, wherever the group is ours"""
-_ALWAYS = {"pip": {PIP_PROXY: GUARDS["pip"][PIP_PROXY]}}
-"""Guards that keep the way to the connector open; they have nothing to do with further sources"""
 
 _NAMING: Mapping[str, tuple[str, ...]] = {
     "pip": (EXTRA_INDEX, "PIP_FIND_LINKS"),
@@ -56,6 +58,17 @@ def read_as(name: str) -> str:
     return name.upper().replace("-", "_") if name.startswith("PIP_") else name
 
 
+def text(entry: Mapping[str, Any]) -> str | None:
+    """An entry's value. None: it is a reference. The API server leaves an empty value out."""
+    value = entry.get("value") or ""
+    return value if isinstance(value, str) and not entry.get("valueFrom") else None
+
+
+def is_guard(entry: Mapping[str, Any], group: str) -> bool:
+    value = GUARDS.get(group, {}).get(str(entry.get("name")))
+    return value is not None and text(entry) == value
+
+
 def further_sources(
     env: Sequence[Mapping[str, Any]], index_url: str | None, *, groups: Sequence[str] = tuple(_NAMING)
 ) -> list[str]:
@@ -70,11 +83,11 @@ def further_sources(
 
 def _names_another(name: str, entry: Mapping[str, Any], index_url: str | None) -> bool:
     """A folder with archives is no index: nobody else writes into it."""
-    value = entry.get("value")
-    if entry.get("valueFrom") or (value is not None and not isinstance(value, str)):
+    value = text(entry)
+    if value is None:
         return True
-    sources = [source for source in re.split(r"[\s,]+", value or "") if source]
-    if name in LINKS and "$(" not in (value or ""):
+    sources = [source for source in re.split(r"[\s,]+", value) if source]
+    if name in LINKS and "$(" not in value:
         sources = [source for source in sources if "://" in source and not source.startswith("file:")]
     return any(source.rpartition("=")[2] != index_url for source in sources)
 
@@ -83,6 +96,5 @@ def shuts_out_every_index(env: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The author's variables with which pip asks no index, and so not the connector either."""
     for entry in env:
         name = str(entry.get("name"))
-        is_false = str(entry.get("value") or "").lower() in _FALSE
-        if read_as(name) == NO_INDEX and not is_false:
+        if read_as(name) == NO_INDEX and (text(entry) or "").lower() not in _FALSE:
             yield name

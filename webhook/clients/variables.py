@@ -19,8 +19,7 @@ _PIP_CONF = "pip.conf"
 _WITH_INDEX = "1, where there is an index"
 _CONSTANTS = {_PIP_CONF: f"{CONFIG_DIR}/{names.PIP_CONF}", _WITH_INDEX: "1"}
 GROUPS: Mapping[str, Mapping[str, str]] = {
-    # pip takes either URL, and an image may set the other
-    "pip": {"PIP_CONFIG_FILE": _PIP_CONF, "PIP_INDEX_URL": _INDEX, "PIP_PYPI_URL": _INDEX},
+    "pip": {"PIP_CONFIG_FILE": _PIP_CONF, "PIP_INDEX_URL": _INDEX},
     # UV_INDEX_URL is for uv before 0.4.23; later versions prefer UV_DEFAULT_INDEX, silently
     "uv index": {"UV_DEFAULT_INDEX": _INDEX, "UV_INDEX_URL": _INDEX},
     # a token, because uv refuses a user's own `--token` beside a user name
@@ -52,13 +51,11 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
 """Group → variable → kind of value: a URL, the path of pip.conf, or a constant."""
 
 RIVALS: Mapping[str, tuple[str, ...]] = {
+    "pip": (sources.OTHER_INDEX,),
     "uv publish": ("UV_PUBLISH_USERNAME", "UV_PUBLISH_PASSWORD", "UV_PUBLISH_INDEX"),
     "twine": ("TWINE_REPOSITORY",),
 }
 """Variables that choose a target too. Beside ours, the client refuses or ignores them."""
-
-_LATER = frozenset({"PIP_PYPI_URL"})
-"""Pods that an earlier version has injected lack these"""
 
 NAMES: Mapping[str, frozenset[str]] = {
     group: frozenset(kinds).union(RIVALS.get(group, ())) for group, kinds in GROUPS.items()
@@ -91,7 +88,8 @@ def blocking(env: Iterable[Mapping[str, Any]], group: str, values: Mapping[str, 
     for entry in env:
         name = str(entry.get("name"))
         meant = sources.read_as(name)
-        if meant in RIVALS.get(group, ()) or (meant in GROUPS[group] and not _is_ours(entry, group, values)):
+        is_rival = meant in RIVALS.get(group, ()) and not sources.is_guard(entry, group)
+        if is_rival or (meant in GROUPS[group] and not _is_ours(entry, group, values)):
             yield name
 
 
@@ -113,4 +111,4 @@ def _is_ours(entry: Mapping[str, Any], group: str, values: Mapping[str, str]) ->
 
 
 def holds_whole_group(env: Iterable[Mapping[str, Any]], group: str) -> bool:
-    return set(GROUPS[group]) - _LATER <= {entry.get("name") for entry in env}
+    return set(GROUPS[group]) <= {entry.get("name") for entry in env}

@@ -72,7 +72,7 @@ def _removed(environment: Mapping[str, str], proxy: RunningProxy) -> set[str]:
     further = [] if urls.admits_extra_indexes else sources.further_sources(entries, urls.index_url)
     return {
         *(name for name in environment if sources.read_as(name) in ours and name not in ours),
-        *rivals.intersection(environment),
+        *(name for name in environment if sources.read_as(name) in rivals),
         *further,
         *no_proxy.proxies_without_exception(entries),
         *sources.shuts_out_every_index(entries),

@@ -48,6 +48,7 @@ CONSTANTS = {
     "PIP_FIND_LINKS": " ",
     "PIP_NO_INDEX": "0",
     "PIP_PROXY": "",
+    "PIP_PYPI_URL": "",
     "UV_INDEX": "",
     "UV_EXTRA_INDEX_URL": "",
     "UV_FIND_LINKS": "",
