@@ -140,6 +140,13 @@ def test_pip_asks_the_connector_whatever_the_image_says(
     assert foreign.requests == []
 
 
+def test_settings_of_tls_and_of_environments_do_no_harm(place: Place, venv: Path) -> None:
+    """docs/clients.md lists them: the loopback interface has no TLS."""
+    files = dict.fromkeys(["PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"], "/nowhere")
+    image = {**files, "PIP_TRUSTED_HOST": "a.example", "PIP_ISOLATED": "1", "PIP_REQUIRE_VIRTUALENV": "1"}
+    assert pip_download(place, venv, image=image) == "1.0"
+
+
 UV_COMMANDS = {
     "pip": ["uv", "pip", "install", "--target", "site", NAME],
     "lock": ["uv", "lock"],

@@ -106,7 +106,7 @@ def _own_sources(
     further = sources.further_sources(env, urls.index_url, groups=ours)
     if further and rule.value == "warn":
         yield (
-            f"{title} sets {', '.join(further)}: clients ask that index too, and a higher version there "
+            f"{title} sets {', '.join(further)}: clients ask another index too, and a higher version there "
             "replaces a private package; remove it"
         )
     if "pip" in own:
