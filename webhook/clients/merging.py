@@ -46,7 +46,7 @@ def apply(
                 merge.own[group] = found
             continue
         elif values:
-            merge.set(values)
+            merge.put(values)
         elif holds_whole_group(merge.rest, group):
             merge.remove(group)
         if values:
@@ -62,7 +62,8 @@ class _Merge:
         self.rest: list[Any] = list(env)
         self.own: dict[str, list[str]] = {}
         self._present = {sources.read_as(str(entry.get("name"))) for entry in env}
-        self._late = _late(env)
+        self._env = env
+        self._known_late: set[str] | None = None
         self._was_guarded = any(
             entry.get("name") == sources.EXTRA_INDEX and sources.text(entry) == sources.BLANK for entry in env
         )
@@ -73,9 +74,9 @@ class _Merge:
     def add(self, values: Mapping[str, str]) -> None:
         self.front += ({"name": name, "value": text} for name, text in values.items())
 
-    def set(self, values: Mapping[str, str]) -> None:
+    def put(self, values: Mapping[str, str]) -> None:
         """Entries keep their place. Those that are missing, or stand too late, come first."""
-        exact = {entry.get("name") for entry in self.rest} - self._late
+        exact = {entry.get("name") for entry in self.rest} - self._late()
         first = {name: text for name, text in values.items() if name not in exact}
         self.add(first)
         self.rest = [
@@ -83,6 +84,12 @@ class _Merge:
             for entry in self.rest
             if entry.get("name") not in first
         ]
+
+    def _late(self) -> set[str]:
+        """See the function. Only an `env` that has variables of ours needs it."""
+        if self._known_late is None:
+            self._known_late = _late(self._env)
+        return self._known_late
 
     def guard(self, group: str, guards: Mapping[str, str]) -> None:
         """The author's own variable of the same name stays."""

@@ -52,9 +52,10 @@ def configure_workload(pod: Json, request: Request, urls: Endpoints, rule: Index
         put(container, "env", extended)
         put(container, "volumeMounts", present)
         title = f"container {container.get('name', '')}"
-        remarks.problems.extend(_refusals(title, env, merged.own, urls, rule))
+        of_pip_and_uv = [entry for entry in env if str(entry.get("name")).startswith(("PIP_", "UV_"))]
+        remarks.problems.extend(_refusals(title, of_pip_and_uv, merged.own, urls, rule))
         remarks.warnings.extend(_own_variables(title, merged.own))
-        remarks.warnings.extend(_own_sources(title, env, merged.own, urls, rule))
+        remarks.warnings.extend(_own_sources(title, of_pip_and_uv, merged.own, urls, rule))
         remarks.warnings.extend(_unseen(title, container, groups))
         remarks.warnings.extend(_unreachable(title, opaque, skipped))
     return remarks
