@@ -62,6 +62,11 @@ NAMES: Mapping[str, frozenset[str]] = {
 }
 """Group → every variable that matters to it. No variable matters to two groups."""
 
+OUR_VARIABLES = frozenset(
+    name for part in (GROUPS, sources.GUARDS) for values in part.values() for name in values
+)
+"""All that we may set"""
+
 _LOOPBACK = re.compile(r"http://127\.0\.0\.1:([0-9]{1,5})/")
 
 
