@@ -28,26 +28,23 @@ class ClientSettings:
 
 def client_settings(environment: Mapping[str, str], proxy: RunningProxy) -> ClientSettings:
     """The command's environment. The files are those that its clients would read."""
-    added = _added(environment, proxy)
-    result = {name: value for name, value in environment.items() if name not in _removed(environment, proxy)}
-    replaced = [
-        name for name, value in environment.items() if name not in result or added.get(name, value) != value
-    ]
+    removed = _removed(environment, proxy)
+    result = {name: value for name, value in environment.items() if name not in removed}
+    result |= _added(environment, proxy)
+    replaced = sorted(name for name, value in environment.items() if result.get(name) != value)
     further, hindrances = [], []
     for file in _settings_files(environment):
         named = [] if proxy.endpoints.admits_extra_indexes else file.sources
         if named and file.is_systems:
-            added[_NO_SYSTEM_CONFIG] = "1"
+            result[_NO_SYSTEM_CONFIG] = "1"
         if named:
             further.append(file.sentence(named))
         if file.hindrances:
             hindrances.append(
                 f"{file.path} sets {', '.join(file.hindrances)}: uv does not reach the connector; remove it"
             )
-    entries, _ = no_proxy.bypass_loopback(_entries({**result, **added}))
-    return ClientSettings(
-        {entry["name"]: entry["value"] for entry in entries}, sorted(replaced), further, hindrances
-    )
+    entries, _ = no_proxy.bypass_loopback(_entries(result))
+    return ClientSettings({entry["name"]: entry["value"] for entry in entries}, replaced, further, hindrances)
 
 
 def _added(environment: Mapping[str, str], proxy: RunningProxy) -> dict[str, str]:
