@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from support.clients.foreign_index import foreign_index
 from support.pods.pod_runs import Runner, set_variable
 from support.servers.programs import RegistryServer
 from webhook.demo.containers import IMAGE_PATH, Container, Mount, isolation_works, start
@@ -29,6 +30,13 @@ def stage() -> Iterator[Stage]:
 @pytest.fixture(scope="module")
 def isolate(tmp_path_factory: pytest.TempPathFactory) -> bool:
     return isolation_works(tmp_path_factory.mktemp("probe"))
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Iterator[str]:
+    """URL of an index that has a higher version of `hello-connector`."""
+    with foreign_index(tmp_path, "hello-connector", "9.9") as registry:
+        yield f"{registry.origin}/simple/"
 
 
 @pytest.fixture
@@ -77,6 +85,33 @@ def test_clients_without_environment_find_the_files(pod: Runner, isolate: bool) 
         "env -i PATH=$PATH uv pip install --no-cache --target b hello-connector\n"
     )
     assert outcome.exit_code == 0, pod.printed + pod.log
+
+
+def test_the_systems_files_of_the_image_name_no_further_index(
+    pod: Runner, isolate: bool, foreign: str
+) -> None:
+    """Ours lie before them: uv reads the first that it finds, and pip's options are emptied."""
+    if not isolate:
+        pytest.skip("the system's paths are real in a namespace only")
+    outcome = pod.run(
+        f"printf '[global]\\nextra-index-url = {foreign}\\n' > /etc/pip.conf; mkdir -p /etc/uv\n"
+        f"printf '[[index]]\\nurl = \"{foreign}\"\\n' > /etc/uv/uv.toml\n"
+        "pip install --no-cache-dir --target a hello-connector; grep 1.0 a/hello_connector.py\n"
+        "uv pip install --no-cache --target b hello-connector; grep 1.0 b/hello_connector.py\n"
+    )
+    assert outcome.exit_code == 0, pod.printed + pod.log
+
+
+def test_a_variable_of_the_authors_may_refer_to_ours(pod: Runner) -> None:
+    """Kubernetes expands `$(NAME)` only where NAME stands further up."""
+    script = 'test "$BUILD_INDEX" = "$PIP_INDEX_URL/"; test "$LATER" = \'$(NOWHERE)\''
+    outcome = pod.run(script, BUILD_INDEX="$(PIP_INDEX_URL)/", LATER="$(NOWHERE)")
+    assert outcome.exit_code == 0, pod.printed
+
+
+def test_an_index_that_the_author_names_is_asked(pod: Runner, foreign: str) -> None:
+    script = "pip install --no-cache-dir --target a hello-connector; grep 9.9 a/hello_connector.py"
+    assert pod.run(script, PIP_EXTRA_INDEX_URL=foreign).exit_code == 0, pod.printed
 
 
 def test_a_volume_does_not_hide_what_of_the_image_lies_below_it(isolate: bool, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from support.checkout import ROOT, TESTS
 from support.clients.jobs import JOBS
+from webhook.clients.sources import guards
 from webhook.clients.variables import groups
 from webhook.identifiers import ConnectorKey
 from webhook.pod.endpoints import endpoints
@@ -108,6 +109,16 @@ def test_the_page_on_clients_names_every_variable() -> None:
     told = groups(endpoints(Request(connectors=(key,)), {key: 28200}))
     assert {group: set(re.findall(r"`(\w+)`", rows[group])) for group in told} == {
         group: set(values) for group, values in told.items()
+    }
+
+
+def test_the_page_on_clients_names_every_guard() -> None:
+    page = (ROOT / "docs" / "clients.md").read_text().partition("\n## Other indexes\n")[2]
+    rows = dict(re.findall(r"^\| ([\w ]+) \| (.*`.*`.*) \|$", page.partition("\n\n| where")[0], re.MULTILINE))
+    key = ConnectorKey("a", "b")
+    told = guards(endpoints(Request(connectors=(key,)), {key: 28200}))
+    assert {group: set(re.findall(r"`([A-Z]\w+)`", row)) for group, row in rows.items()} == {
+        f"guards of {group}": set(values) for group, values in told.items()
     }
 
 

@@ -24,3 +24,5 @@ class Endpoints:
     """The index of the publish target: uv asks it for files that exist already"""
     sections: tuple[tuple[str, str], ...] = ()
     """Section of `.pypirc` and upload URL of each further connector"""
+    admits_extra_indexes: bool = False
+    """Whether indexes that an image names are asked as well"""

@@ -6,26 +6,42 @@ sidecar's environment: so an older sidecar writes the files of a newer webhook.
 
 from webhook import names
 from webhook.clients.endpoints import Endpoints
+from webhook.clients.sources import PIP_OPTIONS
 
 USERNAME = "pypi-connector"
 PASSWORD = "unused"  # noqa: S105 (no secret)
 """A client without user name and password would ask for them. The proxy drops both."""
+
+_COMMANDS = ("download", "index", "list", "lock", "wheel")
+"""Commands of pip that ask an index, besides `install`. Each reads a section of its own"""
 
 
 def files(endpoints: Endpoints) -> dict[str, str]:
     """File name → text. An index brings pip.conf and uv.toml; a publish target brings .pypirc."""
     texts = {}
     if endpoints.index_url:
-        texts[names.PIP_CONF] = pip_conf(endpoints.index_url)
+        texts[names.PIP_CONF] = pip_conf(endpoints.index_url, endpoints.admits_extra_indexes)
         texts[names.UV_TOML] = uv_toml(endpoints.index_url, endpoints.upload_url, endpoints.upload_check_url)
     if endpoints.upload_url:
         texts[names.PYPIRC] = pypirc(endpoints.upload_url, endpoints.sections)
     return texts
 
 
-def pip_conf(index_url: str) -> str:
-    """`trusted-host` is here for pip's cache: pip caches responses over plain http from such hosts only."""
-    return f"[global]\nindex-url = {index_url}\ntimeout = 30\n\n[install]\ntrusted-host = 127.0.0.1\n"
+def pip_conf(index_url: str, admits_extra_indexes: bool = False) -> str:
+    """`trusted-host` is here for pip's cache: pip caches responses over plain http from such hosts only.
+
+    Of several files, pip reads the one that `PIP_CONFIG_FILE` names last. In it an empty option removes what
+    the other files, of the image or a venv, say in the same section. `pypi-url` is `index-url` by another
+    name. `proxy` would lead the requests for the loopback interface astray, whatever `NO_PROXY` says.
+    """
+    options = ("proxy", "pypi-url", *(() if admits_extra_indexes else PIP_OPTIONS))
+    emptied = "".join(f"{option} =\n" for option in options)
+    sections = {
+        "global": f"index-url = {index_url}\ntimeout = 30\n# empty options: other files do not count\n",
+        "install": "trusted-host = 127.0.0.1\n",
+        **dict.fromkeys(_COMMANDS, ""),
+    }
+    return "\n".join(f"[{section}]\n{lines}{emptied}" for section, lines in sections.items())
 
 
 def pypirc(upload_url: str, sections: tuple[tuple[str, str], ...] = ()) -> str:

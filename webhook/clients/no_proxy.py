@@ -1,4 +1,4 @@
-"""The loopback interface as an exception to a container's own HTTP proxy. Pure.
+"""The loopback interface and a container's own HTTP proxy: an exception, and what allows none. Pure.
 
 Clients do not except 127.0.0.1 by themselves: with `HTTP_PROXY` set, pip would ask the company's proxy for
 it. An image may set a proxy too, which the Pod does not show. A `NO_PROXY` of ours would hide the image's, so
@@ -8,6 +8,8 @@ nothing is added to a Pod that says nothing about proxies.
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from webhook.clients.sources import PIP_PROXY, read_as
 
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 _BYPASSES = ("NO_PROXY", "no_proxy")
@@ -35,6 +37,15 @@ def bypass_loopback(env: Sequence[Mapping[str, Any]]) -> tuple[list[Any], list[s
             opaque.append(name)
         extended.append(_extend(entry) if name in _BYPASSES and "valueFrom" not in entry else entry)
     return extended, opaque
+
+
+def proxies_without_exception(env: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The variables with which pip asks a proxy for everything, the loopback interface included."""
+    return [
+        str(entry.get("name"))
+        for entry in env
+        if read_as(str(entry.get("name"))) == PIP_PROXY and (entry.get("value") or entry.get("valueFrom"))
+    ]
 
 
 def _extend(entry: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,16 +1,16 @@
-"""Environment variables of clients, in groups: their values, and their merge into a container's `env`. Pure.
+"""Environment variables of clients, in groups: their names and values, and whose an entry is. Pure.
 
 A group is set as a whole or not at all. A mix of the user's settings and ours would send credentials of a
 registry, or a package, to another registry.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sidecar.contract.words import CONFIG_DIR
 from webhook import names
-from webhook.clients import ports
+from webhook.clients import ports, sources
 from webhook.clients.endpoints import Endpoints, index_url, upload_url
 from webhook.clients.files import PASSWORD, USERNAME
 
@@ -18,7 +18,7 @@ _INDEX, _UPLOAD, _CHECK = "index", "upload", "check"
 _PIP_CONF = "pip.conf"
 _WITH_INDEX = "1, where there is an index"
 _CONSTANTS = {_PIP_CONF: f"{CONFIG_DIR}/{names.PIP_CONF}", _WITH_INDEX: "1"}
-_GROUPS: Mapping[str, Mapping[str, str]] = {
+GROUPS: Mapping[str, Mapping[str, str]] = {
     "pip": {"PIP_CONFIG_FILE": _PIP_CONF, "PIP_INDEX_URL": _INDEX},
     # UV_INDEX_URL is for uv before 0.4.23; later versions prefer UV_DEFAULT_INDEX, silently
     "uv index": {"UV_DEFAULT_INDEX": _INDEX, "UV_INDEX_URL": _INDEX},
@@ -51,15 +51,21 @@ _GROUPS: Mapping[str, Mapping[str, str]] = {
 """Group → variable → kind of value: a URL, the path of pip.conf, or a constant."""
 
 RIVALS: Mapping[str, tuple[str, ...]] = {
+    "pip": (sources.OTHER_INDEX,),
     "uv publish": ("UV_PUBLISH_USERNAME", "UV_PUBLISH_PASSWORD", "UV_PUBLISH_INDEX"),
     "twine": ("TWINE_REPOSITORY",),
 }
 """Variables that choose a target too. Beside ours, the client refuses or ignores them."""
 
-_NAMES: Mapping[str, frozenset[str]] = {
-    group: frozenset(kinds).union(RIVALS.get(group, ())) for group, kinds in _GROUPS.items()
+NAMES: Mapping[str, frozenset[str]] = {
+    group: frozenset(kinds).union(RIVALS.get(group, ())) for group, kinds in GROUPS.items()
 }
 """Group → every variable that matters to it. No variable matters to two groups."""
+
+OUR_VARIABLES = frozenset(
+    name for part in (GROUPS, sources.GUARDS) for values in part.values() for name in values
+)
+"""All that we may set"""
 
 _LOOPBACK = re.compile(r"http://127\.0\.0\.1:([0-9]{1,5})/")
 
@@ -74,7 +80,7 @@ def groups(endpoints: Endpoints, *, config_dir: str = CONFIG_DIR) -> dict[str, d
         _WITH_INDEX: _CONSTANTS[_WITH_INDEX] if endpoints.index_url else None,
     }
     complete_groups: dict[str, dict[str, str]] = {}
-    for group, kinds in _GROUPS.items():
+    for group, kinds in GROUPS.items():
         texts = {name: values.get(kind, kind) for name, kind in kinds.items()}
         complete = {name: text for name, text in texts.items() if text is not None}
         if len(complete) == len(kinds):
@@ -82,49 +88,22 @@ def groups(endpoints: Endpoints, *, config_dir: str = CONFIG_DIR) -> dict[str, d
     return complete_groups
 
 
-def apply(
-    env: Sequence[Mapping[str, Any]], wanted: Mapping[str, Mapping[str, str]]
-) -> tuple[list[Any], list[str]]:
-    """The container's `env` with the wanted groups, and the user's variables that keep a group out.
-
-    group       the user sets a variable of it, or a rival    otherwise
-    wanted      `env` stays, and the variable is returned     it is set; entries keep their place
-    unwanted    `env` stays                                   a complete group of ours is removed
-
-    A second pass changes nothing. Groups are removed for the copy of a Pod whose annotation has changed.
-    """
-    merged: list[Any] = list(env)
-    blocked_by: list[str] = []
-    present = {entry.get("name") for entry in env}
-    for group in _GROUPS:
-        values = wanted.get(group, {})
-        if present.isdisjoint(_NAMES[group]):  # the usual case, without a walk through `env` for each group
-            merged += _entries(values)
-            continue
-        blocking = list(_blocking(merged, group, values))
-        if blocking and values:
-            blocked_by += [f"{name} ({group})" for name in blocking]
-        elif values:
-            merged = _set(merged, values)
-        elif not blocking and _holds_whole_group(merged, group):
-            merged = [entry for entry in merged if entry.get("name") not in _GROUPS[group]]
-    return merged, blocked_by
-
-
-def _blocking(env: Iterable[Mapping[str, Any]], group: str, values: Mapping[str, str]) -> Iterator[str]:
+def blocking(env: Iterable[Mapping[str, Any]], group: str, values: Mapping[str, str]) -> Iterator[str]:
     """The user's own variables that keep the group out."""
     for entry in env:
         name = str(entry.get("name"))
-        if name in RIVALS.get(group, ()) or (name in _GROUPS[group] and not _is_ours(entry, group, values)):
+        meant = sources.read_as(name)
+        is_rival = meant in RIVALS.get(group, ()) and not sources.is_guard(entry, group)
+        if is_rival or (meant in GROUPS[group] and not _is_ours(entry, group, values)):
             yield name
 
 
 def _is_ours(entry: Mapping[str, Any], group: str, values: Mapping[str, str]) -> bool:
     """Whether we wrote the entry: the value of today, or of another pass, port or version."""
     name, value = str(entry.get("name")), entry.get("value")
-    if not isinstance(value, str) or set(entry) != {"name", "value"}:
+    if not isinstance(value, str) or set(entry) != {"name", "value"} or name not in GROUPS[group]:
         return False
-    kind = _GROUPS[group][name]
+    kind = GROUPS[group][name]
     if value == values.get(name):
         return True
     if kind in (_INDEX, _UPLOAD, _CHECK):
@@ -136,17 +115,5 @@ def _is_ours(entry: Mapping[str, Any], group: str, values: Mapping[str, str]) ->
     return value == _CONSTANTS.get(kind, kind)
 
 
-def _holds_whole_group(env: Iterable[Mapping[str, Any]], group: str) -> bool:
-    return set(_GROUPS[group]) <= {entry.get("name") for entry in env}
-
-
-def _set(env: Sequence[Any], values: Mapping[str, str]) -> list[Any]:
-    present = {entry.get("name") for entry in env}
-    updated = [
-        {**entry, "value": values[entry["name"]]} if entry.get("name") in values else entry for entry in env
-    ]
-    return [*updated, *_entries({name: text for name, text in values.items() if name not in present})]
-
-
-def _entries(values: Mapping[str, str]) -> list[Any]:
-    return [{"name": name, "value": text} for name, text in values.items()]
+def holds_whole_group(env: Iterable[Mapping[str, Any]], group: str) -> bool:
+    return set(GROUPS[group]) <= {entry.get("name") for entry in env}

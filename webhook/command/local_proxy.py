@@ -88,6 +88,7 @@ def _endpoints(registry: RegistryAccess, port: int) -> Endpoints:
         index_url=index_url(port),
         upload_url=upload_url(port) if may_upload else None,
         upload_check_url=index_url(port) if may_upload else None,
+        admits_extra_indexes=registry.connector.extra_indexes == "allow",
     )
 
 

@@ -3,21 +3,20 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from webhook.clients import variables
 from webhook.clients.endpoints import index_url
-from webhook.clients.no_proxy import bypass_loopback
-from webhook.command.local_proxy import RunningProxy, running_proxy
+from webhook.command.client_settings import ClientSettings, client_settings
+from webhook.command.local_proxy import running_proxy
 from webhook.connector.packages import describe
 from webhook.connector.registry import RegistryAccess
 from webhook.console import Console
+from webhook.errors import InputError
+from webhook.pod.reasons import Reason
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """Exit codes of a shell (POSIX, Shell Command Language §2.8.2)"""
 
-_REMOVED = ("PIP_EXTRA_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX")
-"""Another index would win over the private index with any higher version (dependency confusion)"""
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -40,29 +39,21 @@ def run_command(
             console.line(f"pypi-connector: warning: {registry.warning.message}", "yellow")
         if registry.connector.packages:
             console.line(f"pypi-connector: {describe(registry.connector.packages)}")
-        client_variables, replaced = client_environment(environment, proxy)
-        if replaced:
-            console.line(f"pypi-connector: replaced in the environment: {', '.join(replaced)}")
-        return _execute(command, client_variables, console)
+        settings = client_settings(environment, proxy)
+        _tell(settings, registry, console)
+        return _execute(command, settings.variables, console)
 
 
-def client_environment(
-    environment: Mapping[str, str], proxy: RunningProxy
-) -> tuple[dict[str, str], list[str]]:
-    """The command's environment, and the names of the variables that pointed to another registry."""
-    added = {
-        name: value
-        for group in variables.groups(proxy.endpoints, config_dir=proxy.config_dir).values()
-        for name, value in group.items()
-    }
-    rivals = [name for group in variables.RIVALS.values() for name in group]
-    result: MutableMapping[str, str] = dict(environment)
-    replaced = [name for name in added if environment.get(name) not in (None, added[name])]
-    removed = [name for name in (*_REMOVED, *rivals) if result.pop(name, None) is not None]
-    result.update(added)
-    entries = [{"name": name, "value": value} for name, value in result.items()]
-    entries, _ = bypass_loopback(entries)
-    return {entry["name"]: entry["value"] for entry in entries}, sorted([*replaced, *removed])
+def _tell(settings: ClientSettings, registry: RegistryAccess, console: Console) -> None:
+    """Say what differs from the environment. `InputError` where the Connector refuses other indexes."""
+    if settings.further and registry.connector.extra_indexes == "refuse":
+        sentences = "; ".join(settings.further)
+        fix = f"Connector {registry.connector.key} refuses indexes beside it (extraIndexes)"
+        raise InputError.of(Reason.EXTRA_INDEX, sentences, fix)
+    if settings.replaced:
+        console.line(f"pypi-connector: replaced in the environment: {', '.join(settings.replaced)}")
+    for sentence in (*settings.further, *settings.hindrances):
+        console.line(f"pypi-connector: {sentence}")
 
 
 def _execute(command: Sequence[str], environment: Mapping[str, str], console: Console) -> int:

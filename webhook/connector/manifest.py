@@ -11,7 +11,7 @@ from webhook import names
 from webhook.connector import urls
 from webhook.connector.address import parse_address
 from webhook.connector.fields import as_mapping, read_object, read_pairs, read_reference
-from webhook.connector.parameters import Access, Authorization, Parameters, parse_parameters
+from webhook.connector.parameters import Access, Authorization, ExtraIndexes, Parameters, parse_parameters
 from webhook.connector.reasons import ConnectorReason
 from webhook.errors import InvalidConnector
 from webhook.identifiers import ConnectorKey, is_subdomain
@@ -45,6 +45,7 @@ class Connector:
     """Requests of one Pod at the registry at once"""
     file_prefixes: tuple[str, ...] = ()
     """URLs of the registry's own origin below which the credential opens files; without a slash at the end"""
+    extra_indexes: ExtraIndexes = "warn"
 
     @property
     def key(self) -> ConnectorKey:
@@ -90,6 +91,7 @@ def parse_connector(
         packages=parameters.policy(str(key)),
         max_connections=parameters.max_connections,
         file_prefixes=urls.file_prefixes(spec.address, spec.extensions),
+        extra_indexes=parameters.extra_indexes,
     )
 
 

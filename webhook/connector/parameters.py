@@ -18,6 +18,9 @@ from webhook.problems import Problems
 
 Access = Literal["read", "readwrite"]
 Authorization = Literal["namespace", "rbac"]
+ExtraIndexes = Literal["warn", "refuse", "allow"]
+"""What admission does with a Pod whose own variables name indexes beside the connector's"""
+STRICTEST_FIRST: tuple[ExtraIndexes, ...] = ("refuse", "warn", "allow")
 T = TypeVar("T")
 
 CONNECTIONS_LIMIT = 192
@@ -34,6 +37,7 @@ _CHOICES: Mapping[str, tuple[str, ...] | None] = {
     "access": ("read", "readwrite"),
     "authorization": ("namespace", "rbac"),
     "allowInsecureHTTP": ("true", "false"),
+    "extraIndexes": ("warn", "refuse", "allow"),
     "maxConnections": None,
     **dict.fromkeys(PACKAGES),
 }
@@ -51,6 +55,7 @@ class Parameters:
     access: Access
     authorization: Authorization
     allows_insecure_http: bool
+    extra_indexes: ExtraIndexes
     max_connections: int
     allowed_packages: tuple[str, ...]
     denied_packages: tuple[str, ...]
@@ -83,6 +88,7 @@ def parse_parameters(value: object, problems: Problems) -> Parameters:
         access="read" if texts.get("access") == "read" else "readwrite",
         authorization="rbac" if texts.get("authorization") == "rbac" else "namespace",
         allows_insecure_http=texts.get("allowInsecureHTTP") == "true",
+        extra_indexes=_extra_indexes(texts.get("extraIndexes")),
         max_connections=read("maxConnections", _parse_connections, MAX_CONNECTIONS),
         allowed_packages=allowed,
         denied_packages=denied,
@@ -104,6 +110,10 @@ def _read_texts(value: object, problems: Problems) -> dict[str, str]:
             problems.add(ConnectorReason.INVALID_PARAMETER, sentence)
         texts[name] = text
     return texts
+
+
+def _extra_indexes(text: str | None) -> ExtraIndexes:
+    return next((value for value in STRICTEST_FIRST if value == text), "warn")
 
 
 def _parse_path(text: str) -> str:

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from webhook import names
 from webhook.clients.ports import allocate
-from webhook.connector.manifest import MaybeConnector
+from webhook.connector.manifest import Connector, MaybeConnector
+from webhook.connector.parameters import STRICTEST_FIRST
 from webhook.connector.reasons import ConnectorReason
 from webhook.errors import InputError, InvalidConnector, Problem
 from webhook.identifiers import ConnectorKey
@@ -23,6 +24,7 @@ from webhook.pod.reasons import UNCHANGED, UNCONFINED, Reason
 from webhook.pod.request import Request, parse_annotations
 from webhook.pod.settings import Settings
 from webhook.pod.shape import Json, declared_ports
+from webhook.pod.workload import IndexRule
 
 Lookup = Callable[[ConnectorKey], MaybeConnector]
 
@@ -51,17 +53,18 @@ class Decision:
 
 # Truth table. The first row that fits decides; "-" is not looked at.
 #
-#     shape  opts out  valid  asks  static  small  clear  Connectors  port   decision
-#  1  no     -         -      -     -       -      -      -           -      InvalidPod
-#  2  yes    yes       -      -     -       -      -      -           -      OptedOut
-#  3  yes    no        no     -     -       -      -      -           -      InvalidAnnotation, Publish…
-#  4  yes    no        yes    no    -       -      -      -           -      NotRequested
-#  5  yes    no        yes    yes   yes     -      -      -           -      MirrorPod
-#  6  yes    no        yes    yes   no      no     -      -           -      PodTooLarge
-#  7  yes    no        yes    yes   no      yes    no     any         -      the first obstacle's reason
-#  8  yes    no        yes    yes   no      yes    yes    no          -      ConnectorNotFound, …
-#  9  yes    no        yes    yes   no      yes    yes    yes         no     PortTaken
-# 10  yes    no        yes    yes   no      yes    yes    yes         yes    Injected
+#     shape  opts out  valid  asks  static  small  clear  Connectors  port  alone  decision
+#  1  no     -         -      -     -       -      -      -           -     -      InvalidPod
+#  2  yes    yes       -      -     -       -      -      -           -     -      OptedOut
+#  3  yes    no        no     -     -       -      -      -           -     -      InvalidAnnotation, Publish…
+#  4  yes    no        yes    no    -       -      -      -           -     -      NotRequested
+#  5  yes    no        yes    yes   yes     -      -      -           -     -      MirrorPod
+#  6  yes    no        yes    yes   no      no     -      -           -     -      PodTooLarge
+#  7  yes    no        yes    yes   no      yes    no     any         -     -      the first obstacle's reason
+#  8  yes    no        yes    yes   no      yes    yes    no          -     -      ConnectorNotFound, …
+#  9  yes    no        yes    yes   no      yes    yes    yes         no    -      PortTaken
+# 10  yes    no        yes    yes   no      yes    yes    yes         yes   no     ExtraIndex
+# 11  yes    no        yes    yes   no      yes    yes    yes         yes   yes    Injected
 #
 # shape       the fields that admission reads have the types of the API
 # opts out    `names.INJECT` is "false"
@@ -73,6 +76,7 @@ class Decision:
 #             `reasons.UNCONFINED` from obstacles into warnings
 # Connectors  each exists and keeps its contract; the message of row 7 names their problems as well
 # port        each Connector gets a loopback port of its own
+# alone       no variable of the author's names another index, or no Connector refuses that
 #
 # Rows 1 to 6 need no Connector: `parse_pod` decides them, `decide_request` the others.
 
@@ -130,7 +134,10 @@ def decide_request(
         ports = allocate(request.keys, taken=declared_ports(pod), first=request.port)
     except LookupError as error:
         return _refused([Problem(Reason.PORT_TAKEN, f"{error}: declare fewer ports")], warnings)
-    injection = inject(pod, request=request, ports=ports, settings=settings, quotas=facts.quotas)
+    rule = _index_rule(request, lookup)
+    injection = inject(pod, request=request, ports=ports, settings=settings, rule=rule, quotas=facts.quotas)
+    if injection.problems:
+        return _refused(injection.problems, warnings)
     allowances = (
         # in place of the fix, which the label makes unnecessary
         f"{problem.what}: allowed by the Namespace's label {names.ALLOW_UNCONFINED}"
@@ -170,6 +177,17 @@ def _connector_problems(request: Request, lookup: Lookup) -> list[Problem]:
     return problems
 
 
+def _index_rule(request: Request, lookup: Lookup) -> IndexRule:
+    """The strictest rule of the Connectors to install from."""
+    rules = {
+        connector.extra_indexes: key
+        for key in reversed(request.connectors)
+        if isinstance(connector := lookup(key), Connector)
+    }
+    value = next(value for value in STRICTEST_FIRST if value in rules)
+    return IndexRule(value, rules[value])
+
+
 def _name_resolution(pod: Mapping[str, Any], settings: Settings) -> list[str]:
     """Warnings only: `dnsConfig` or the node's own resolver may know the Service."""
     policy = pod["spec"].get("dnsPolicy")
@@ -191,7 +209,7 @@ def _csi_volumes(pod: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _refused(problems: list[Problem] | tuple[Problem, ...], warnings: tuple[str, ...] = ()) -> Decision:
+def _refused(problems: Sequence[Problem], warnings: tuple[str, ...] = ()) -> Decision:
     """The reason is the first problem's, the message has the sentences of all."""
     message = _joined([problem.message for problem in problems])
     return Decision(Reason(problems[0].reason), message, _few(warnings))

@@ -8,7 +8,9 @@ from webhook.identifiers import ConnectorKey
 from webhook.pod.request import Request
 
 
-def endpoints(request: Request, ports: Mapping[ConnectorKey, int]) -> Endpoints:
+def endpoints(
+    request: Request, ports: Mapping[ConnectorKey, int], *, admits_extra_indexes: bool = False
+) -> Endpoints:
     """`ports` has a port for each connector of the request."""
     target = request.publish_target
     return Endpoints(
@@ -16,6 +18,7 @@ def endpoints(request: Request, ports: Mapping[ConnectorKey, int]) -> Endpoints:
         upload_url=upload_url(ports[target]) if target else None,
         upload_check_url=index_url(ports[target]) if target else None,
         sections=_sections(request, ports) if target else (),
+        admits_extra_indexes=admits_extra_indexes,
     )
 
 

@@ -1,4 +1,4 @@
-"""The injected Pod: sidecar first, volumes, and the workload's mounts and variables. Pure.
+"""The injected Pod: sidecar first, volumes, and a configured workload. Pure.
 
 Two laws. Injection never alters foreign parts of a Pod. Each pass writes our own parts in canonical form, so
 a second pass changes nothing: Kubernetes may call a webhook several times.
@@ -14,17 +14,18 @@ from certs.bundle import join_bundle
 from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.words import CONFIG_DIR
 from webhook import names
-from webhook.clients import files, no_proxy, variables
+from webhook.clients import files
 from webhook.clients.endpoints import Endpoints
+from webhook.errors import Problem
 from webhook.identifiers import ConnectorKey
-from webhook.pod import mounts
 from webhook.pod.endpoints import endpoints
 from webhook.pod.reasons import Reason
 from webhook.pod.request import Request
 from webhook.pod.resources import sidecar_resources
 from webhook.pod.settings import Settings
-from webhook.pod.shape import Json, workload_containers
+from webhook.pod.shape import Json
 from webhook.pod.sidecar import repaired, sidecar_container, sidecar_volumes
+from webhook.pod.workload import IndexRule, configure_workload, put
 
 _OUR_VOLUMES = frozenset(volume["name"] for volume in sidecar_volumes())
 
@@ -36,6 +37,8 @@ class Injection:
     pod: Json
     message: str
     warnings: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
+    """Why the Pod may not be admitted, in spite of it"""
 
 
 def inject(
@@ -44,19 +47,20 @@ def inject(
     request: Request,
     ports: Mapping[ConnectorKey, int],
     settings: Settings,
+    rule: IndexRule,
     quotas: Collection[str] = (),
 ) -> Injection:
     """`ports` has a port for each connector of the request. `decision` has found no obstacle in the Pod."""
     result: Json = copy.deepcopy(dict(pod))
-    urls = endpoints(request, ports)
-    warnings = _configure_workload(result, request, urls)
+    urls = endpoints(request, ports, admits_extra_indexes=rule.value == "allow")
+    remarks = configure_workload(result, request, urls, rule)
     resources = sidecar_resources(request.resources, pod, quotas)
     _put_sidecar(result, sidecar_environment(request, urls, ports, settings), resources, settings)
     _put_volumes(result)
     _add_pull_secrets(result, settings)
     message = _message(request, urls)
     _mark(result, message)
-    return Injection(result, message, tuple(warnings))
+    return Injection(result, message, tuple(remarks.warnings), tuple(remarks.problems))
 
 
 def sidecar_environment(
@@ -70,45 +74,6 @@ def sidecar_environment(
         broker_url=settings.broker_url,
         broker_ca=join_bundle(settings.broker_ca),
     )
-
-
-def _configure_workload(pod: Json, request: Request, urls: Endpoints) -> list[str]:
-    """Add mounts and variables, and return warnings. A container that is not selected loses ours."""
-    warnings = []
-    groups = variables.groups(urls)
-    for container in workload_containers(pod):
-        env, present = container.get("env") or [], container.get("volumeMounts") or []
-        if not request.selects(container.get("name", "")):
-            _put(container, "env", variables.apply(env, {})[0])
-            _put(container, "volumeMounts", mounts.without_mounts(present))
-            continue
-        env, own_variables = variables.apply(env, groups)
-        env, opaque = no_proxy.bypass_loopback(env)
-        present, skipped = mounts.with_mounts(present, files.files(urls))
-        _put(container, "env", env)
-        _put(container, "volumeMounts", present)
-        warnings += _warnings(container.get("name", ""), own_variables, opaque, skipped)
-    return warnings
-
-
-def _warnings(container: str, own_variables: list[str], opaque: list[str], skipped: list[str]) -> list[str]:
-    warnings = []
-    if own_variables:
-        warnings.append(
-            f"container {container} sets {', '.join(own_variables)} itself: "
-            "these clients are left to its own settings"
-        )
-    if opaque:
-        warnings.append(
-            f"container {container}: {', '.join(opaque)} comes from a reference and cannot be extended: "
-            "add 127.0.0.1 to it, or clients ask the proxy for the connector"
-        )
-    if skipped:
-        warnings.append(
-            f"container {container}: mounts its own volume at or above {', '.join(skipped)}; clients "
-            "that see no environment (sudo, env -i) do not find the connector there"
-        )
-    return warnings
 
 
 def _put_sidecar(
@@ -143,7 +108,7 @@ def _put_volumes(pod: Json) -> None:
 def _add_pull_secrets(pod: Json, settings: Settings) -> None:
     present = pod["spec"].get("imagePullSecrets") or []
     missing = [name for name in settings.pull_secrets if {"name": name} not in present]
-    _put(pod["spec"], "imagePullSecrets", [*present, *({"name": name} for name in missing)])
+    put(pod["spec"], "imagePullSecrets", [*present, *({"name": name} for name in missing)])
 
 
 def _mark(pod: Json, message: str) -> None:
@@ -160,9 +125,3 @@ def _message(request: Request, urls: Endpoints) -> str:
     if urls.upload_url:
         parts.append(f"uploads to {request.publish_target} at {urls.upload_url}")
     return ", ".join(parts)
-
-
-def _put(container: Json, field: str, items: list[Any]) -> None:
-    """Set the field, but add no empty list where there was none: that would change the Pod for nothing."""
-    if items or container.get(field):
-        container[field] = items

@@ -9,6 +9,7 @@ from typing import Any
 
 from sidecar.contract.words import CONFIG_DIR
 from webhook import names
+from webhook.clients.variables import OUR_VARIABLES
 from webhook.errors import Problem
 from webhook.pod import mounts
 from webhook.pod.reasons import Reason
@@ -57,7 +58,12 @@ def _entries(pod: Mapping[str, Any]) -> int:
         for container in containers(pod)
         for field in ("env", "volumeMounts", "ports")
     )
-    return of_containers + len(pod["spec"].get("volumes") or [])
+    # of an earlier pass; a name that stands there again counts
+    ours = sum(
+        len(OUR_VARIABLES.intersection(entry.get("name") for entry in container.get("env") or []))
+        for container in containers(pod)
+    )
+    return of_containers - ours + len(pod["spec"].get("volumes") or [])
 
 
 def _values(pod: Mapping[str, Any]) -> int:

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     CONNECTOR_NOT_FOUND = "ConnectorNotFound"
     CONNECTOR_INVALID = "ConnectorInvalid"
     CONNECTOR_CLASS_NOT_FOUND = "ConnectorClassNotFound"
+    EXTRA_INDEX = "ExtraIndex"
 
     # -- there is no room for the sidecar
     NAME_TAKEN = "NameTaken"

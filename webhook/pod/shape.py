@@ -20,6 +20,7 @@ _TEXTS = "an object of texts"
 _CONTAINER: Json = {
     "name": str,
     "env": [{"name": str}],
+    "envFrom": [{"prefix": str, "configMapRef": {"name": str}, "secretRef": {"name": str}}],
     "ports": [{}],
     "volumeMounts": [{"name": str, "mountPath": str}],
     "securityContext": {"capabilities": {"add": [str]}},

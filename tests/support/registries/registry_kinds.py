@@ -18,7 +18,7 @@ from support.registries.kind_player import Player
 from support.registries.kinds import Kind, facts, fill
 from support.servers.registry import Registry, Request
 from support.sidecars.running import CONNECTOR, PASSWORD, Reply, Sidecar, free_port, running_sidecar
-from webhook.clients import variables
+from webhook.clients import sources, variables
 from webhook.clients.endpoints import Endpoints, index_url, upload_url
 from webhook.clients.files import files as client_files
 
@@ -120,23 +120,32 @@ def running_kind(kind: Kind, folder: Path, **changes: Any) -> Iterator[Scene]:
 
 
 @contextmanager
-def running_for_clients(folder: Path, grant: Grant) -> Iterator[tuple[Sidecar, dict[str, str]]]:
+def running_for_clients(
+    folder: Path, grant: Grant, *, admits_extra_indexes: bool = False
+) -> Iterator[tuple[Sidecar, dict[str, str]]]:
     """A sidecar with the files, and the variables, that an injected container has."""
     port = free_port()
     listeners = (Listener(CONNECTOR, port),)
-    files = client_files(_endpoints(port))
-    with running_sidecar(folder, grant, listeners=listeners, files=files) as sidecar:
-        yield sidecar, clean(HOME=str(folder), **client_variables(sidecar, folder))
+    urls = _endpoints(port, admits_extra_indexes)
+    with running_sidecar(folder, grant, listeners=listeners, files=client_files(urls)) as sidecar:
+        yield sidecar, clean(HOME=str(folder), **_variables(urls, folder))
 
 
 def client_variables(sidecar: Sidecar, folder: Path) -> dict[str, str]:
     """What the webhook would put into a container beside that sidecar, whose files lie in `folder`."""
-    groups = variables.groups(_endpoints(sidecar.port), config_dir=str(folder / "config"))
-    return {name: value for group in groups.values() for name, value in group.items()}
+    return _variables(_endpoints(sidecar.port), folder)
 
 
-def _endpoints(port: int) -> Endpoints:
-    return Endpoints(index_url(port), upload_url(port), index_url(port))
+def _variables(urls: Endpoints, folder: Path) -> dict[str, str]:
+    groups, guards = variables.groups(urls, config_dir=str(folder / "config")), sources.guards(urls)
+    parts = (*groups.values(), *guards.values())
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def _endpoints(port: int, admits_extra_indexes: bool = False) -> Endpoints:
+    return Endpoints(
+        index_url(port), upload_url(port), index_url(port), admits_extra_indexes=admits_extra_indexes
+    )
 
 
 def _declare(kind: Kind, names: Mapping[str, str], further_files: list[str]) -> Declaration:

@@ -2,6 +2,7 @@
 
 import configparser
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -27,11 +28,36 @@ THREE = endpoints(Request(connectors=(PYPI, SHARED), publish_connector=UPLOADS),
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 
 
-def test_pip_conf_has_the_reference_systems_shape() -> None:
-    assert files.files(SINGLE)["pip.conf"] == (
-        "[global]\nindex-url = http://127.0.0.1:28200/simple/\ntimeout = 30\n\n"
-        "[install]\ntrusted-host = 127.0.0.1\n"
-    )
+def test_pip_conf_has_the_reference_systems_options() -> None:
+    parser = configparser.RawConfigParser()
+    parser.read_string(files.files(SINGLE)["pip.conf"])
+    assert parser["global"]["index-url"] == "http://127.0.0.1:28200/simple/"
+    assert parser["global"]["timeout"] == "30"
+    assert parser["install"]["trusted-host"] == "127.0.0.1"
+
+
+def test_pip_conf_empties_what_other_files_say_about_sources() -> None:
+    allowing = endpoints(Request(connectors=(PYPI,)), PORTS, admits_extra_indexes=True)
+    sources = {"extra-index-url", "find-links", "no-index"}
+    for urls, emptied in ((SINGLE, {"proxy", "pypi-url", *sources}), (allowing, {"proxy", "pypi-url"})):
+        parser = configparser.RawConfigParser()
+        parser.read_string(files.files(urls)["pip.conf"])
+        for section in ("global", *_commands_that_ask_an_index()):
+            assert {option for option, value in parser[section].items() if value == ""} == emptied
+
+
+def _commands_that_ask_an_index() -> set[str]:
+    """Of this interpreter's pip, by their own help."""
+    pip = [sys.executable, "-m", "pip"]
+    page = subprocess.run([*pip, "help"], capture_output=True, text=True, check=True).stdout
+    commands = re.findall(r"^  (\w+) +\S", page.partition("Commands:")[2].partition("\n\n")[0], re.MULTILINE)
+    assert len(commands) > 10
+    return {
+        command
+        for command in commands
+        if "--extra-index-url"
+        in subprocess.run([*pip, "help", command], capture_output=True, text=True, check=True).stdout
+    }
 
 
 def test_pypirc_has_the_reference_systems_section() -> None:

@@ -11,12 +11,21 @@ import pytest
 
 from support.components.reviews import document, post_now
 from webhook import names
+from webhook.connector.manifest import parse_connector
 from webhook.pod import request
-from webhook.pod.decision import MESSAGE_LIMIT, WARNINGS_LIMIT
+from webhook.pod.decision import MESSAGE_LIMIT, WARNINGS_LIMIT, Decision, decide
 from webhook.pod.obstacles import CONTAINERS_LIMIT, ENTRIES_LIMIT, VALUES_LIMIT
 from webhook.pod.request import CONTAINER_NAMES_LIMIT, GROUP_ANNOTATIONS_LIMIT
+from webhook.pod.settings import Settings
 
 STUCK_SECONDS = 5.0
+SETTINGS = Settings(sidecar_image="registry.example/sidecar:1", allowed_images=(), broker_ca=())
+CONNECTOR = parse_connector(
+    {
+        "metadata": {"name": "pypi", "namespace": "team-a"},
+        "spec": {"connectorClassName": "pypi", "address": "https://registry.example"},
+    }
+)
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +55,18 @@ def mounts(count: int) -> list[dict[str, str]]:
 def answer(pod: Mapping[str, Any]) -> dict[str, Any]:
     response: dict[str, Any] = post_now(document(object=pod)).json()["response"]
     return response
+
+
+def test_an_injected_pod_is_not_too_large_for_a_second_pass() -> None:
+    """Kubernetes may call a webhook again, and then our own entries are there already."""
+
+    def reviewed(pod: Mapping[str, Any]) -> Decision:
+        return decide(pod, namespace="team-a", lookup=lambda _: CONNECTOR, settings=SETTINGS)
+
+    once = reviewed(asking(containers(150, env=variables(3))))
+    assert once.pod is not None
+    again = reviewed(once.pod)
+    assert again.pod == once.pod, again.message
 
 
 FOUR_LETTERS = ",".join(f"{index:04x}" for index in range(65_536))

@@ -41,6 +41,18 @@ SETTINGS = Settings(
     ),
     broker_ca=("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",),
 )
+CONSTANTS = {
+    "TWINE_NON_INTERACTIVE": "1",
+    "VIRTUALENV_NO_PERIODIC_UPDATE": "1",
+    "PIP_EXTRA_INDEX_URL": " ",
+    "PIP_FIND_LINKS": " ",
+    "PIP_NO_INDEX": "0",
+    "PIP_PROXY": "",
+    "PIP_PYPI_URL": "",
+    "UV_INDEX": "",
+    "UV_EXTRA_INDEX_URL": "",
+    "UV_FIND_LINKS": "",
+}
 OURS = (names.CONFIG_VOLUME, names.TOKEN_VOLUME, names.EMPTY_VOLUME)
 
 
@@ -171,6 +183,9 @@ def test_a_second_pass_after_the_api_servers_defaults_changes_nothing(
     defaulted = copy.deepcopy(injected)
     for container in containers(defaulted):
         container.setdefault("terminationMessagePath", "/dev/termination-log")
+        for entry in container.get("env", []):
+            if entry.get("value") == "":
+                del entry["value"]
     assert served.decide(defaulted).pod == defaulted
 
 
@@ -258,7 +273,7 @@ def _is_added(entry: Mapping[str, Any]) -> bool:
         re.match(r"http://127\.0\.0\.1:(2[89]|3[012])[0-9]{3}/|/etc/pypi-connector/", value) is not None
         or value in ("http://127.0.0.1:8123/", "http://127.0.0.1:8123/simple/")
         or value in ("unused", "pypi-connector", "127.0.0.1")
-        or (entry["name"] in ("TWINE_NON_INTERACTIVE", "VIRTUALENV_NO_PERIODIC_UPDATE") and value == "1")
+        or CONSTANTS.get(entry["name"]) == entry.get("value", "")
     )
 
 
