@@ -3,7 +3,7 @@
 It takes two steps, `parse_pod` and `decide_request`, so that a caller can fetch the Connectors between them.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from webhook.pod.namespace import NamespaceFacts
 from webhook.pod.obstacles import obstacles, size_problems
 from webhook.pod.reasons import UNCHANGED, UNCONFINED, Reason
 from webhook.pod.request import Request, parse_annotations
+from webhook.pod.resources import sidecar_resources
 from webhook.pod.settings import Settings
 from webhook.pod.shape import Json, declared_ports
 
@@ -69,8 +70,8 @@ class Decision:
 # asks        `names.CONNECTOR` names a Connector
 # static      the kubelet runs the Pod from a file
 # small       within the limits of `obstacles.size_problems`
-# clear       no obstacle; the Namespace's label `names.ALLOW_UNCONFINED` turns the reasons of
-#             `reasons.UNCONFINED` from obstacles into warnings
+# clear       no obstacle, and room for the sidecar's resources; the Namespace's label
+#             `names.ALLOW_UNCONFINED` turns the reasons of `reasons.UNCONFINED` from obstacles into warnings
 # Connectors  each exists and keeps its contract; the message of row 7 names their problems as well
 # port        each Connector gets a loopback port of its own
 #
@@ -83,15 +84,13 @@ def decide(
     namespace: str,
     lookup: Lookup,
     settings: Settings,
-    namespace_labels: Mapping[str, str] | None = None,
-    quotas: Collection[str] = (),
+    facts: NamespaceFacts | None = None,
 ) -> Decision:
     """Both steps, for callers that have every Connector at hand."""
     request = parse_pod(pod, namespace=namespace)
     if isinstance(request, Decision):
         return request
-    facts = NamespaceFacts(namespace_labels or {}, frozenset(quotas))
-    return decide_request(pod, request, lookup=lookup, settings=settings, facts=facts)
+    return decide_request(pod, request, lookup=lookup, settings=settings, facts=facts or NamespaceFacts())
 
 
 def parse_pod(pod: Mapping[str, Any], *, namespace: str) -> Request | Decision:
@@ -122,7 +121,8 @@ def decide_request(
     in_the_way = obstacles(pod, request)
     tolerated = [problem for problem in in_the_way if problem.reason in lifted]
     problems = [problem for problem in in_the_way if problem.reason not in lifted]
-    problems += _connector_problems(request, lookup)
+    resources, misfits = sidecar_resources(request.resources, pod, facts)
+    problems += [*misfits, *_connector_problems(request, lookup)]
     warnings = (*request.warnings, *_name_resolution(pod, settings), *_csi_volumes(pod))
     if problems:
         return _refused(problems, warnings)
@@ -130,7 +130,7 @@ def decide_request(
         ports = allocate(request.keys, taken=declared_ports(pod), first=request.port)
     except LookupError as error:
         return _refused([Problem(Reason.PORT_TAKEN, f"{error}: declare fewer ports")], warnings)
-    injection = inject(pod, request=request, ports=ports, settings=settings, quotas=facts.quotas)
+    injection = inject(pod, request=request, ports=ports, settings=settings, resources=resources)
     allowances = (
         # in place of the fix, which the label makes unnecessary
         f"{problem.what}: allowed by the Namespace's label {names.ALLOW_UNCONFINED}"

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
 
 import pytest
 from kubernetes.aio.client import Configuration
@@ -37,6 +38,7 @@ async def viewing(store: ApiStore) -> AsyncIterator[AdmissionView]:
             Cache(api, paths.connectors(), trim.connector),
             Cache(api, paths.NAMESPACES, trim.namespace),
             Cache(api, paths.QUOTAS, trim.quota),
+            Cache(api, paths.LIMIT_RANGES, trim.limit_range),
         ]
         tasks = [asyncio.create_task(cache.run()) for cache in caches]
         try:
@@ -66,7 +68,7 @@ def test_a_small_connector_comes_from_the_cache_and_a_large_connector_from_the_a
     stories.run(story())
 
 
-def test_the_deciding_facts_of_a_namespace_and_its_quotas_stay(store: ApiStore) -> None:
+def test_the_deciding_facts_of_a_namespace_its_quotas_and_limit_ranges_stay(store: ApiStore) -> None:
     labels = {names.ALLOW_UNCONFINED: "true", "other": "x"}
     store.put(paths.namespace("team"), {"kind": "Namespace", "metadata": {"name": "team", "labels": labels}})
     for name, hard in {
@@ -77,9 +79,17 @@ def test_the_deciding_facts_of_a_namespace_and_its_quotas_stay(store: ApiStore) 
         quota = {"kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}}
         store.put(f"{paths.namespace('team')}/resourcequotas/{name}", quota)
 
+    for team in ("team", "another"):
+        metadata = {"namespace": team, "name": f"bounds-of-{team}"}
+        limits = [{"type": "Container", "min": {"cpu": "100m"}}]
+        limit_range = {"kind": "LimitRange", "metadata": metadata, "spec": {"limits": limits}}
+        store.put(f"{paths.namespace(team)}/limitranges/bounds-of-{team}", limit_range)
+
     async def story() -> None:
         async with viewing(store) as view:
             facts = await view.namespace_facts("team")
+            assert [limit_range.name for limit_range in facts.limit_ranges] == ["bounds-of-team"]
+            assert facts.limit_ranges[0].container.minimum == {"cpu": Decimal("0.1")}
             assert facts.labels == {names.ALLOW_UNCONFINED: "true"}
             assert facts.quotas == {"limits.cpu", "requests.ephemeral-storage"}
 
@@ -109,7 +119,8 @@ def test_connectors_that_the_watch_has_not_brought_yet_are_all_asked_for(store: 
     async def story() -> None:
         async with KubernetesApi(Configuration(host=store.registry.origin)) as api:
             caches = [Cache(api, path, trim.whole) for path in (paths.connectors(), paths.NAMESPACES)]
-            view = AdmissionView(api, *caches, Cache(api, paths.QUOTAS, trim.quota))
+            bounds = [Cache(api, path, trim.whole) for path in (paths.QUOTAS, paths.LIMIT_RANGES)]
+            view = AdmissionView(api, *caches, *bounds)
             for key in keys:
                 stories.connector(store, key.name)
             found = await view.connectors(keys)
