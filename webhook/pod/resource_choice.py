@@ -1,6 +1,7 @@
 """Request and limit of one resource: defaults, the author's wishes, the class of the Pod. Pure."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from webhook import names
@@ -9,7 +10,8 @@ from webhook.pod.amounts import Amount, PodAmounts
 from webhook.pod.quantities import format_quantity, parse_quantity
 from webhook.pod.reasons import Reason
 from webhook.pod.request import Resources
-from webhook.pod.resource_fit import Bound, Misfit, Rules, fit
+from webhook.pod.resource_fit import Bound, Misfit, Rules, broken_rules, fit
+from webhook.pod.service_class import decides_limit, decides_request, is_guaranteed
 
 _MEBI = Decimal(2**20)
 CPU_REQUEST = Decimal("0.010")
@@ -38,11 +40,26 @@ _ORDINARY = {
     "ephemeral-storage": Amount(),
 }
 _GUARANTEED = {"cpu": GUARANTEED_CPU, "memory": MEMORY_LIMIT}
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """A bound of the limit."""
+
+    bound: Bound
+    is_upper: bool = False
+    is_vital: bool = False
+    """Else it is only a preference."""
+
+
 _NEEDS = {
-    "cpu": Bound(GUARANTEED_CPU, f"the sidecar is slow below {format_quantity('cpu', GUARANTEED_CPU)}"),
-    "memory": Bound(MEMORY_NEED, f"the sidecar needs {format_quantity('memory', MEMORY_NEED)}"),
+    "cpu": _Need(Bound(GUARANTEED_CPU, "the sidecar is slow below")),
+    "memory": _Need(
+        Bound(MEMORY_NEED, f"the sidecar needs {format_quantity('memory', MEMORY_NEED)}"), is_vital=True
+    ),
 }
-"""Lower limits need a word of the author. For CPU it is only a preference: a slow sidecar still serves."""
+_NEUTRAL = Amount(Decimal(), Decimal())
+"""Amounts that change no sum. A limit of 0 limits nothing; the Pod's own limit does."""
 
 
 class Chooser:
@@ -58,7 +75,7 @@ class Chooser:
         self._rules = rules
 
     def choose(self) -> Amount | Misfit:
-        if self._decides_the_pods_request():
+        if decides_request(self._amounts, self._resource):
             if self._wishes == (None, None):
                 return Amount()
             sentence = (
@@ -67,23 +84,37 @@ class Chooser:
             )
             return Misfit((sentence, *self._wish_sentences()))
         request, limit = map(_number, self._wishes)
-        is_exact = self._resource in _GUARANTEED and is_guaranteed(self._amounts)
-        preferred = self._preferred(request, limit, is_exact)
+        is_exact = self._is_exact()
         rules = self._with_own_rules(request, limit, is_exact)
-        if self._resource not in _NEEDS or self._wishes != (None, None):
-            return fit(self._resource, preferred, rules)
-        least = (*rules.limit_at_least, _NEEDS[self._resource])
-        amount = fit(self._resource, preferred, replace(rules, limit_at_least=least))
-        if isinstance(amount, Misfit) and self._resource == "cpu":
-            return fit(self._resource, preferred, rules)
+        if decides_limit(self._amounts, self._resource) and not any(broken_rules(_NEUTRAL, rules)):
+            return _NEUTRAL
+        preferred = self._preferred(request, limit, is_exact)
+        needs = self._needs() if self._wishes == (None, None) else []
+        for chosen in (needs, [need for need in needs if need.is_vital]):
+            amount = fit(self._resource, preferred, _with_needs(rules, chosen))
+            if isinstance(amount, Amount):
+                break
         return amount
+
+    def _needs(self) -> list[_Need]:
+        """What the author alone may overrule."""
+        needs = [_NEEDS[self._resource]] if self._resource in _NEEDS else []
+        if decides_limit(self._amounts, self._resource):
+            own, total = self._amounts.own(self._resource), self._amounts.total(self._resource, "limits")
+            room = max((own.request or Decimal()) - (total or Decimal()), Decimal())
+            sentence = f"the Pod's own request (spec.resources) leaves {self._quantity(room)} to its limit"
+            needs.append(_Need(Bound(room, sentence), is_upper=True, is_vital=is_guaranteed(self._amounts)))
+        return needs
+
+    def _quantity(self, number: Decimal) -> str:
+        return format_quantity(self._resource, number)
 
     def problem(self, misfit: Misfit) -> Problem:
         """Which rules cannot be kept together, and what helps."""
         wished = [sentence for sentence in self._wish_sentences() if sentence in misfit.sentences]
         if wished:
             fix = "change or remove the annotation"
-        elif _NEEDS["memory"].sentence in misfit.sentences:
+        elif _NEEDS["memory"].bound.sentence in misfit.sentences:
             fix = f"change the other, or let the sidecar try with less by {names.MEMORY_LIMIT}"
         else:
             fix = f"change one of them, or set {names.INJECT} to false"
@@ -98,12 +129,10 @@ class Chooser:
             return None
         return wish if wish and parse_quantity(wish) == number else format_quantity(self._resource, number)
 
-    def _decides_the_pods_request(self) -> bool:
-        """Where the Pod has a limit of its own and no request, the API server sums up the requests of its
-        containers, and takes the limit if there are none."""
-        own = self._amounts.own(self._resource)
-        is_open = own.limit is not None and own.request is None
-        return is_open and self._amounts.total(self._resource, "requests") is None
+    def _is_exact(self) -> bool:
+        """Whether a request that is not the limit would end the class Guaranteed."""
+        is_of_containers = self._resource in _GUARANTEED and self._amounts.own(self._resource) == Amount()
+        return is_of_containers and is_guaranteed(self._amounts)
 
     def _preferred(self, request: Decimal | None, limit: Decimal | None, is_exact: bool) -> Amount:
         if is_exact:
@@ -156,17 +185,13 @@ class Chooser:
         return [text for text, wish in zip(self._sentences(), self._wishes, strict=True) if wish]
 
 
-def is_guaranteed(amounts: PodAmounts) -> bool:
-    """The API server's rule: every container limits CPU and memory, and requests the same.
-
-    Pod-level resources (KEP-2837) decide alone, and then the sidecar needs no limits of its own.
-    """
-    if amounts.has_own():
-        return False
-    return all(
-        bool(amount.limit) and amount.request == amount.limit
-        for resource in _GUARANTEED
-        for amount in amounts.containers(resource)
+def _with_needs(rules: Rules, needs: Sequence[_Need]) -> Rules:
+    upper = tuple(need.bound for need in needs if need.is_upper)
+    lower = tuple(need.bound for need in needs if not need.is_upper)
+    return replace(
+        rules,
+        limit_at_least=(*rules.limit_at_least, *lower),
+        limit_at_most=(*rules.limit_at_most, *upper),
     )
 
 

@@ -5,7 +5,7 @@ preferred amounts keep them. Else few amounts can be the answer: the bounds, and
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 
 from webhook.pod.amounts import Amount
@@ -65,24 +65,36 @@ class Rules:
 class Misfit:
     """There are no such amounts."""
 
-    sentences: tuple[str, ...] = field(default=())
-    """Of rules that cannot be kept together, the tightest"""
+    sentences: tuple[str, ...]
+    """Of the rules that cannot be kept together"""
 
 
 def fit(resource: str, preferred: Amount, rules: Rules) -> Amount | Misfit:
     """The first amounts that keep all rules, in order of their distance from the preferred amounts."""
     tight = _tightest(rules)
-    misfits: list[tuple[str, ...]] = []
-    for request in _requests(resource, preferred, tight):
-        for limit in _limits(resource, preferred, tight, request):
+    amount = _search(resource, preferred, tight)
+    return Misfit(_conflict(resource, preferred, tight)) if amount is None else amount
+
+
+def _search(resource: str, preferred: Amount, rules: Rules) -> Amount | None:
+    for request in _requests(resource, preferred, rules):
+        for limit in _limits(resource, preferred, rules, request):
             amount = Amount(request, limit)
-            broken = tuple(broken_rules(amount, tight))
-            if not broken:
+            if not any(broken_rules(amount, rules)):
                 return amount
-            misfits.append(broken)
-    fewest = min(map(len, misfits))
-    sentences = (sentence for broken in misfits if len(broken) == fewest for sentence in broken)
-    return Misfit(tuple(dict.fromkeys(sentences)))
+    return None
+
+
+def _conflict(resource: str, preferred: Amount, rules: Rules) -> tuple[str, ...]:
+    """The sentences of the rules that cannot be kept together: without any one of these, the rest can be."""
+    for kind in (it.name for it in fields(Rules)):
+        without = replace(rules, **{kind: ()})
+        if _search(resource, preferred, without) is None:
+            rules = without
+    bounds = (*rules.request_at_least, *rules.request_at_most, *rules.limit_at_least, *rules.limit_at_most)
+    sentences = [bound.sentence for bound in bounds] + [ratio.sentence for ratio in rules.ratios]
+    sentences += [*rules.limit_needed, *rules.request_needed, *rules.request_is_limit]
+    return tuple(dict.fromkeys(sentences))
 
 
 def broken_rules(amount: Amount, rules: Rules) -> Iterator[str]:

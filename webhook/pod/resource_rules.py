@@ -40,12 +40,9 @@ class RuleBook:
         )
 
     def add_quotas(self, quotas: Collection[str]) -> None:
-        """Where a quota bounds a resource, each container has to name it."""
-        sentence = "a ResourceQuota demands that each container names it"
-        if f"limits.{self._resource}" in quotas:
-            self._limit_needed.append(sentence)
-        if not {self._resource, f"requests.{self._resource}"}.isdisjoint(quotas):
-            self._request_needed.append(sentence)
+        """Where a quota bounds the limits, each container needs one (`Constraints` of the Pod evaluator)."""
+        if self._resource in ("cpu", "memory") and f"limits.{self._resource}" in quotas:
+            self._limit_needed.append("a ResourceQuota demands a limit of each container")
 
     def add_of_container(self, limit_range: LimitRange) -> None:
         limits, resource = limit_range.container, self._resource

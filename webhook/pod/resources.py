@@ -18,14 +18,9 @@ from webhook.pod.shape import containers
 AMOUNTS = ("cpu", "memory", "ephemeral-storage")
 """Resources that are mere amounts. Any other name means a device, whose driver adds variables and mounts to
 the container. A claim does the same."""
-DEMANDED_BY_QUOTAS = (
-    "limits.cpu",
-    "ephemeral-storage",
-    "requests.ephemeral-storage",
-    "limits.ephemeral-storage",
-)
-"""Resources that a quota can bound, and that the sidecar does not set otherwise"""
-
+DEMANDED_BY_QUOTAS = ("limits.cpu", "limits.memory")
+"""Where a quota bounds them, each container must have such a limit. The API server demands requests of CPU
+and memory as well, which the sidecar has anyway, and nothing else: no ephemeral-storage."""
 Texts = dict[str, dict[str, str]]
 """`requests` and `limits` of a container"""
 

@@ -73,7 +73,7 @@ def test_the_deciding_facts_of_a_namespace_its_quotas_and_limit_ranges_stay(stor
     store.put(paths.namespace("team"), {"kind": "Namespace", "metadata": {"name": "team", "labels": labels}})
     for name, hard in {
         "one": {"limits.cpu": "4", "pods": "9"},
-        "two": {"requests.ephemeral-storage": "1"},
+        "two": {"limits.memory": "1Gi"},
     }.items():
         metadata = {"namespace": "team", "name": name}
         quota = {"kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}}
@@ -91,7 +91,7 @@ def test_the_deciding_facts_of_a_namespace_its_quotas_and_limit_ranges_stay(stor
             assert [limit_range.name for limit_range in facts.limit_ranges] == ["bounds-of-team"]
             assert facts.limit_ranges[0].container.minimum == {"cpu": Decimal("0.1")}
             assert facts.labels == {names.ALLOW_UNCONFINED: "true"}
-            assert facts.quotas == {"limits.cpu", "requests.ephemeral-storage"}
+            assert facts.quotas == {"limits.cpu", "limits.memory"}
 
     stories.run(story())
 

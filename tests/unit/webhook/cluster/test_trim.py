@@ -61,7 +61,10 @@ CASES: dict[str, tuple[Callable[[Json], Json], Json, Json]] = {
     "new Connector": (spec_and_status, noisy(spec=SPEC), {"spec": SPEC}),
     "quota": (
         trim.quota,
-        noisy(spec={"hard": {"limits.cpu": "4", NOISE: "1", "pods": "1"}}, status={"hard": {NOISE: "1"}}),
+        noisy(
+            spec={"hard": {"limits.cpu": "4", "ephemeral-storage": "1", NOISE: "1", "pods": "1"}},
+            status={"hard": {NOISE: "1"}},
+        ),
         {"spec": {"hard": {"limits.cpu": "4"}}},
     ),
     "LimitRange": (
