@@ -17,6 +17,7 @@ from webhook.identifiers import ConnectorKey
 from webhook.pod import shape
 from webhook.pod.csi_volumes import unserved_volumes
 from webhook.pod.injection import inject
+from webhook.pod.misspelling import misspellings
 from webhook.pod.namespace import NamespaceFacts
 from webhook.pod.obstacles import obstacles, size_problems
 from webhook.pod.reasons import UNCHANGED, UNCONFINED, Reason
@@ -123,7 +124,12 @@ def decide_request(
     problems = [problem for problem in in_the_way if problem.reason not in lifted]
     resources, misfits = sidecar_resources(request.resources, pod, facts)
     problems += [*misfits, *_connector_problems(request, lookup)]
-    warnings = (*request.warnings, *_name_resolution(pod, settings), *_csi_volumes(pod))
+    warnings = (
+        *request.warnings,
+        *misspellings(pod),
+        *_name_resolution(pod, settings),
+        *_csi_volumes(pod),
+    )
     if problems:
         return _refused(problems, warnings)
     try:
@@ -148,7 +154,8 @@ def _unchanged(pod: Mapping[str, Any], request: Request) -> Decision | None:
     if request.is_opted_out:
         return Decision(Reason.OPTED_OUT, f"annotation {names.INJECT} is false")
     if not request.connectors:
-        return Decision(Reason.NOT_REQUESTED, f"there is no annotation {names.CONNECTOR}", request.warnings)
+        warnings = _few((*request.warnings, *misspellings(pod), *_csi_volumes(pod)))
+        return Decision(Reason.NOT_REQUESTED, f"there is no annotation {names.CONNECTOR}", warnings)
     if shape.MIRROR_ANNOTATION in _annotations(pod):
         message = "a static Pod cannot be injected: the kubelet runs it from a file"
         return Decision(Reason.MIRROR_POD, message, (*request.warnings, message))
@@ -186,7 +193,7 @@ def _csi_volumes(pod: Mapping[str, Any]) -> list[str]:
     return [
         f"volume {name} is of the CSI driver {names.CSI_DRIVER}, which this product does not serve: where "
         "the driver is not installed, the Pod waits in ContainerCreating; remove the volume, for the "
-        "annotation is enough"
+        f"annotation {names.CONNECTOR} is enough"
         for name, _ in unserved_volumes(pod)
     ]
 
