@@ -71,6 +71,51 @@ def test_the_namespaces_label_lifts_what_it_lifts_at_once(kube: Kube, namespace:
     )
 
 
+AGENT = """\
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: NAMESPACE}
+spec:
+  reinvocationPolicy: Never
+  matchConstraints:
+    namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NAMESPACE}}
+    resourceRules:
+    - {apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}
+  mutations:
+  - patchType: ApplyConfiguration
+    applyConfiguration:
+      expression: >-
+        Object{spec: Object.spec{volumes: [Object.spec.volumes{name: "agent",
+        hostPath: Object.spec.volumes.hostPath{path: "/var/run/agent"}}]}}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: NAMESPACE}
+spec: {policyName: NAMESPACE}
+"""
+"""What the webhook of an agent does, from Kubernetes 1.36 on without a webhook"""
+
+
+@pytest.mark.usefixtures("admission")
+def test_the_refusal_of_a_volume_tells_whether_its_author_is_the_pods(kube: Kube, namespace: str) -> None:
+    kube.create(CONNECTOR, namespace=namespace)
+    own = {"name": "own", "hostPath": {"path": "/"}}
+    try:
+        kube.apply(AGENT.replace("NAMESPACE", namespace))
+        said = kube.wait_for(
+            lambda: _saying(kube.refused(pod(volumes=[own]), namespace=namespace), "agent"),
+            what="the policy to be in effect",
+        )
+        assert "volume own is a hostPath: " in said
+        assert "volume agent is a hostPath, and not the author's: another webhook has added it" in said
+    finally:
+        kube.run("delete", "mutatingadmissionpolicy,mutatingadmissionpolicybinding", namespace)
+
+
+def _saying(said: str, word: str) -> str | None:
+    return said if word in said else None
+
+
 def test_pods_that_ask_for_nothing_are_not_even_reviewed(
     kube: Kube, namespace: str, admission: Process
 ) -> None:
