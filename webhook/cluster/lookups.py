@@ -28,6 +28,10 @@ from webhook.grant.cluster import (
 from webhook.identifiers import ConnectorKey
 from webhook.pod.namespace import NamespaceFacts, namespace_facts
 
+LIMIT_RANGES_LIMIT = 32
+"""Of a namespace, that are read for a Pod: each takes 0.1 ms. We know of namespaces with two. The API server
+itself holds a Pod to all of them."""
+
 
 class KubernetesCluster:
     """Implements `Cluster`. Once `connectors`, the controller's cache, is synced, the broker is ready."""
@@ -124,10 +128,8 @@ class AdmissionView:
         if namespace is None:
             namespace = await self._live.get(paths.namespace(name), name) or {}
         labels = (namespace.get("metadata") or {}).get("labels") or {}
-        quotas, limit_ranges = (
-            [manifest for manifest in cache if manifest["metadata"]["namespace"] == name]
-            for cache in (self._quotas, self._limit_ranges)
-        )
+        quotas = self._quotas.in_namespace(name)
+        limit_ranges = self._limit_ranges.in_namespace(name)[:LIMIT_RANGES_LIMIT]
         return namespace_facts(labels, quotas, limit_ranges)
 
     def is_ready(self) -> bool:

@@ -32,9 +32,13 @@ class PodAmounts:
     """
 
     def __init__(self, pod: Mapping[str, Any], limit_ranges: Sequence[LimitRange]) -> None:
-        self._pod = pod
+        spec = as_mapping(pod.get("spec"))
+        self._running = list(workload_containers({"spec": {"containers": spec.get("containers")}}))
+        self._initial = list(workload_containers({"spec": {"initContainers": spec.get("initContainers")}}))
+        self._own = as_mapping(spec.get("resources"))
         self._limit_ranges = limit_ranges
-        self._own = as_mapping((pod.get("spec") or {}).get("resources"))
+        self._defaults: dict[str, Amount] = {}
+        self._totals: dict[tuple[str, Kind], Decimal | None] = {}
 
     def has_own(self) -> bool:
         """Whether the Pod itself has resources (KEP-2837). They decide its class, and what it may use."""
@@ -47,26 +51,27 @@ class PodAmounts:
 
     def containers(self, resource: str) -> Iterator[Amount]:
         """What each container gets, with all defaults."""
-        return (self._of(container, resource) for container in workload_containers(self._pod))
+        return (self._of(container, resource) for container in (*self._initial, *self._running))
 
     def total(self, resource: str, kind: Kind) -> Decimal | None:
-        """What the containers name in all. None if none names any.
+        """What the containers name in all. None if none names any."""
+        key = resource, kind
+        if key not in self._totals:
+            self._totals[key] = self._sum(resource, kind)
+        return self._totals[key]
 
-        Init containers run one after the other, each beside the sidecars that stand before it.
-        """
-        spec = self._pod.get("spec") or {}
-        running = [self._number(container, resource, kind) for container in spec.get("containers") or []]
-        sidecars: list[Decimal | None] = []
+    def _sum(self, resource: str, kind: Kind) -> Decimal | None:
+        """Init containers run one after the other, each beside the sidecars that stand before it."""
+        sidecars: Decimal | None = None
         peaks: list[Decimal | None] = []
-        for container in _initial(spec):
+        for container in self._initial:
             number = self._number(container, resource, kind)
+            peaks.append(_sum([sidecars, number]))
             if container.get("restartPolicy") == "Always":
-                sidecars.append(number)
-                peaks.append(_sum(sidecars))
-            else:
-                peaks.append(_sum([*sidecars, number]))
-        known = [peak for peak in (_sum(running + sidecars), *peaks) if peak is not None]
-        return max(known, default=None)
+                sidecars = _sum([sidecars, number])
+        running = [self._number(container, resource, kind) for container in self._running]
+        peaks.append(_sum([sidecars, *running]))
+        return max((peak for peak in peaks if peak is not None), default=None)
 
     def _number(self, container: Json, resource: str, kind: Kind) -> Decimal | None:
         amount = self._of(container, resource)
@@ -74,20 +79,19 @@ class PodAmounts:
 
     def _of(self, container: Json, resource: str) -> Amount:
         """A limit is the request, too, where there is none: first the author's, last a LimitRange's."""
-        author = _amount(container.get("resources") or {}, resource)
-        limit, request = author.limit, author.request
-        if request is None:
-            request = limit
-        for limit_range in self._limit_ranges:
-            if limit is None:
-                limit = limit_range.container.default.get(resource)
-            if request is None:
-                request = limit_range.container.default_request.get(resource)
-        return Amount(limit if request is None else request, limit)
+        author, default = _amount(container.get("resources") or {}, resource), self._default(resource)
+        limit = _first(author.limit, default.limit)
+        return Amount(_first(author.request, author.limit, default.request, limit), limit)
 
-
-def _initial(spec: Mapping[str, Any]) -> Iterator[Json]:
-    return workload_containers({"spec": {"initContainers": spec.get("initContainers")}})
+    def _default(self, resource: str) -> Amount:
+        """The first LimitRange that has one decides. Their order is not defined."""
+        if resource not in self._defaults:
+            of_containers = [limit_range.container for limit_range in self._limit_ranges]
+            self._defaults[resource] = Amount(
+                _first(*(limits.default_request.get(resource) for limits in of_containers)),
+                _first(*(limits.default.get(resource) for limits in of_containers)),
+            )
+        return self._defaults[resource]
 
 
 def _amount(resources: Mapping[str, Any], resource: str) -> Amount:
@@ -102,3 +106,7 @@ def _number_of(value: object) -> Decimal | None:
 def _sum(numbers: Sequence[Decimal | None]) -> Decimal | None:
     known = [number for number in numbers if number is not None]
     return sum(known, Decimal()) if known else None
+
+
+def _first(*numbers: Decimal | None) -> Decimal | None:
+    return next((number for number in numbers if number is not None), None)
