@@ -118,7 +118,7 @@ def try_worlds(kube: Kube, send: Send, worlds: list[Json]) -> None:
             for number, items in enumerate(world["limit ranges"]):
                 made = send(namespace, "limitranges", limit_range(f"bounds-{number}", *items))
                 TALLY[f"LimitRange, {made.status_code}"] += 1
-            send(namespace, "resourcequotas", quota({name: HARD[name] for name in world["quota"]}))
+            send(namespace, "resourcequotas", quota(world["quota"]))
         wait_until_seen(kube, send)
         for namespace, world in places:
             for spec, wished in world["pods"]:
@@ -144,8 +144,12 @@ def check(send: Send, namespace: str, world: Json, spec: Json, wished: dict[str,
 
 
 def refusal_faults(asking: httpx.Response) -> Iterator[str]:
-    message = asking.json()["message"]
-    if "pods.connectors.alauda.io" not in message:
+    message, warnings = asking.json()["message"], asking.headers.get("warning", "")
+    if "exceeded quota" in message:
+        TALLY["exceeded quota"] += 1
+        if "ResourceQuota quota leaves " not in warnings:
+            yield "no warning says that the quota would do without the sidecar"
+    elif "pods.connectors.alauda.io" not in message:
         yield "the API server refuses it, and nobody learns that it is for the sidecar"
     elif not any(who in message for who in ("LimitRange bounds-", "spec.resources", "annotation ")):
         yield "the sentence does not name who demands what"

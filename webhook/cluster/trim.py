@@ -12,6 +12,7 @@ from typing import Any
 from webhook import names
 from webhook.connector.fields import as_mapping
 from webhook.pod.limit_ranges import FIELDS, TYPES
+from webhook.pod.quota_room import COUNTED
 from webhook.pod.resources import AMOUNTS, DEMANDED_BY_QUOTAS
 
 Json = dict[str, Any]
@@ -63,9 +64,17 @@ def namespace(manifest: Json) -> Json:
 
 
 def quota(manifest: Json) -> Json:
-    """The resources for which the quota forces a sidecar to name requests or limits."""
-    hard = as_mapping(as_mapping(manifest.get("spec")).get("hard"))
-    return {**presence(manifest), "spec": {"hard": _only(hard, DEMANDED_BY_QUOTAS)}}
+    """The resources for which the quota forces a sidecar to name limits, and what is left of those that a
+    sidecar takes. A quota with scopes may be for other Pods: nothing is said of what it has left."""
+    spec, status = as_mapping(manifest.get("spec")), as_mapping(manifest.get("status"))
+    trimmed = {
+        **presence(manifest),
+        "spec": {"hard": shared(_only(as_mapping(spec.get("hard")), DEMANDED_BY_QUOTAS))},
+    }
+    if spec.get("scopes") or spec.get("scopeSelector"):
+        return trimmed
+    usage = {field: shared(_only(as_mapping(status.get(field)), COUNTED)) for field in ("hard", "used")}
+    return {**trimmed, "status": usage} if usage["hard"] else trimmed
 
 
 def limit_range(manifest: Json) -> Json:

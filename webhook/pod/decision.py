@@ -20,6 +20,7 @@ from webhook.pod.injection import inject
 from webhook.pod.misspelling import misspellings
 from webhook.pod.namespace import NamespaceFacts
 from webhook.pod.obstacles import obstacles, size_problems
+from webhook.pod.quota_room import room_warnings
 from webhook.pod.reasons import UNCHANGED, UNCONFINED, Reason
 from webhook.pod.request import Request, parse_annotations
 from webhook.pod.resources import sidecar_resources
@@ -142,7 +143,8 @@ def decide_request(
         f"{problem.what}: allowed by the Namespace's label {names.ALLOW_UNCONFINED}"
         for problem in tolerated
     )
-    all_warnings = _few((*warnings, *allowances, *injection.warnings))
+    short = room_warnings(facts.rooms, resources, pod, facts.limit_ranges)
+    all_warnings = _few((*warnings, *short, *allowances, *injection.warnings))
     return Decision(Reason.INJECTED, injection.message, all_warnings, injection.pod)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from webhook.connector.fields import as_mapping
 from webhook.pod.limit_ranges import LimitRange, parse_limit_range
+from webhook.pod.quota_room import Room, rooms
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class NamespaceFacts:
     quotas: frozenset[str] = frozenset()
     """Resources that ResourceQuotas bound, such as `limits.cpu`"""
     limit_ranges: tuple[LimitRange, ...] = ()
+    rooms: tuple[Room, ...] = ()
+    """What the quotas have left, a moment ago"""
 
 
 def namespace_facts(
@@ -24,6 +27,8 @@ def namespace_facts(
     limit_ranges: Iterable[Mapping[str, Any]] = (),
 ) -> NamespaceFacts:
     """The facts from the Namespace's objects."""
+    quotas = list(quotas)
     bounded = (as_mapping(as_mapping(quota.get("spec")).get("hard")) for quota in quotas)
     resources = frozenset(str(resource) for hard in bounded for resource in hard)
-    return NamespaceFacts(labels, resources, tuple(map(parse_limit_range, limit_ranges)))
+    left = tuple(room for quota in quotas for room in rooms(quota))
+    return NamespaceFacts(labels, resources, tuple(map(parse_limit_range, limit_ranges)), left)

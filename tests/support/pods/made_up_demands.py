@@ -108,6 +108,16 @@ def wishes(draw: st.DrawFn) -> dict[str, str]:
     }
 
 
+def hard(resources: set[str]) -> st.SearchStrategy[Json]:
+    """Most quotas have room for all Pods, and some for few."""
+    return st.fixed_dictionaries(
+        {
+            name: st.sampled_from([HARD[name]] * 8 + AMOUNTS.get(name.rpartition(".")[2], []))
+            for name in resources
+        }
+    )
+
+
 WORLDS = st.fixed_dictionaries(
     {
         "limit ranges": st.lists(
@@ -116,7 +126,7 @@ WORLDS = st.fixed_dictionaries(
             ),
             max_size=2,
         ),
-        "quota": st.sets(st.sampled_from(sorted(HARD)), max_size=4),
+        "quota": st.sets(st.sampled_from(sorted(HARD)), max_size=4).flatmap(hard),
         "pods": st.lists(st.tuples(specs(), wishes()), min_size=8, max_size=8),
     }
 )

@@ -16,7 +16,7 @@ from webhook.cluster import paths, trim
 from webhook.cluster.cache import Cache
 from webhook.cluster.kubernetes import KubernetesApi
 from webhook.cluster.live_questions import ABSENT_SECONDS, PATH_LIMIT
-from webhook.cluster.lookups import AdmissionView
+from webhook.cluster.lookups import LIMIT_RANGES_LIMIT, AdmissionView
 from webhook.connector.manifest import Connector
 from webhook.identifiers import ConnectorKey
 from webhook.pod.namespace import NamespaceFacts
@@ -92,6 +92,21 @@ def test_the_deciding_facts_of_a_namespace_its_quotas_and_limit_ranges_stay(stor
             assert facts.limit_ranges[0].container.minimum == {"cpu": Decimal("0.1")}
             assert facts.labels == {names.ALLOW_UNCONFINED: "true"}
             assert facts.quotas == {"limits.cpu", "limits.memory"}
+
+    stories.run(story())
+
+
+def test_few_limit_ranges_of_a_namespace_are_read(store: ApiStore) -> None:
+    """Each costs a review some time."""
+    for number in range(2 * LIMIT_RANGES_LIMIT):
+        metadata = {"namespace": "team", "name": f"bounds-{number}"}
+        limit_range = {"kind": "LimitRange", "metadata": metadata, "spec": {"limits": []}}
+        store.put(f"{paths.namespace('team')}/limitranges/bounds-{number}", limit_range)
+
+    async def story() -> None:
+        async with viewing(store) as view:
+            facts = await view.namespace_facts("team")
+            assert len(facts.limit_ranges) == LIMIT_RANGES_LIMIT
 
     stories.run(story())
 

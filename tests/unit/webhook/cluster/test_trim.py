@@ -63,8 +63,13 @@ CASES: dict[str, tuple[Callable[[Json], Json], Json, Json]] = {
         trim.quota,
         noisy(
             spec={"hard": {"limits.cpu": "4", "ephemeral-storage": "1", NOISE: "1", "pods": "1"}},
-            status={"hard": {NOISE: "1"}},
+            status={"hard": {NOISE: "1", "cpu": "4"}, "used": {NOISE: "1", "cpu": "3"}},
         ),
+        {"spec": {"hard": {"limits.cpu": "4"}}, "status": {"hard": {"cpu": "4"}, "used": {"cpu": "3"}}},
+    ),
+    "quota with scopes": (
+        trim.quota,
+        noisy(spec={"hard": {"limits.cpu": "4"}, "scopes": ["BestEffort"]}, status={"hard": {"cpu": "4"}}),
         {"spec": {"hard": {"limits.cpu": "4"}}},
     ),
     "LimitRange": (
