@@ -192,6 +192,7 @@ def test_a_pod_that_is_taken_without_a_connector_is_taken_with_one_or_we_say_why
     kube: Kube, send: Send
 ) -> None:
     try_worlds(kube, send)
+
     assert FAULTS == []
     assert TALLY["taken, 201"] > 50, TALLY  # else it proves little
 

@@ -81,7 +81,10 @@ def read_case(folder: Path) -> Case:
         namespace=request.get("namespace", "team-a"),
         facts=namespace_facts(
             request.get("namespaceLabels", {}),
-            [{"spec": {"hard": dict.fromkeys(request.get("quotas", []), "100")}}],
+            [
+                {"spec": {"hard": dict.fromkeys(request.get("quotas", []), "100")}},
+                *request.get("quotaObjects", []),
+            ],
             request.get("limitRanges", []),
         ),
         connectors=read_connectors(own if own.exists() else CASES / "default-connectors.yaml"),
