@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from webhook.pod.shape import containers
+from webhook.pod.shape import workload_containers
 
 _OS_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
 _BUILD_LABEL = "node.kubernetes.io/windows-build"
@@ -65,13 +65,14 @@ def _excludes_linux(expression: Mapping[str, Any]) -> bool:
 def _windows_fields(pod: Mapping[str, Any]) -> Iterator[str]:
     """Fields that mean something on Windows only."""
     spec = pod["spec"]
-    for owner in (spec, *containers(pod)):
-        if any(((owner.get("securityContext") or {}).get("windowsOptions") or {}).values()):
-            yield "securityContext.windowsOptions"
+    for owner in (spec, *workload_containers(pod)):
+        # its other options say nothing on Linux, and a chart may set them for both
+        if ((owner.get("securityContext") or {}).get("windowsOptions") or {}).get("hostProcess"):
+            yield "securityContext.windowsOptions.hostProcess"
     for volume in spec.get("volumes") or []:
         if _WINDOWS_PATH.match((volume.get("hostPath") or {}).get("path") or ""):
             yield f"the path of volume {volume.get('name')}"
-    for container in containers(pod):
+    for container in workload_containers(pod):
         for mount in container.get("volumeMounts") or []:
             if _WINDOWS_PATH.match(mount.get("mountPath") or ""):
                 yield f"a mount path of container {container.get('name')}"

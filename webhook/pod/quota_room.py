@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from webhook.connector.fields import as_mapping
-from webhook.pod.amounts import Amount, Kind, PodAmounts
+from webhook.pod.amounts import Kind, PodAmounts
 from webhook.pod.limit_ranges import LimitRange
 from webhook.pod.quantities import format_quantity, parse_quantity
 
@@ -57,10 +57,11 @@ def room_warnings(
     amounts = PodAmounts(pod, limit_ranges)
     for place in places:
         kind, resource = COUNTED[place.resource]
-        own = amounts.own(resource) != Amount()
+        own = amounts.own(resource)
+        is_own = (own.request if kind == "requests" else own.limit) is not None
         added = parse_quantity(sidecar.get(kind, {}).get(resource, ""))
         total = amounts.total(resource, kind) or Decimal()
-        if added and not own and total <= place.left < total + added:
+        if added and not is_own and total <= place.left < total + added:
             left, more = (format_quantity(resource, number) for number in (place.left - total, added))
             yield (
                 f"ResourceQuota {place.quota} leaves {left} of {place.resource} beside the Pod's containers, "

@@ -53,7 +53,6 @@ FOR_WINDOWS = {
     "host process of an init container": pod(
         initContainers=[{"name": "init", **windows_options(hostProcess=True)}]
     ),
-    "user": pod(**windows_options(runAsUserName="ContainerUser")),
     "pipe": pod(volumes=[{"name": "docker", "hostPath": {"path": "\\\\.\\pipe\\docker_engine"}}]),
     "drive": pod(volumes=[{"name": "logs", "hostPath": {"path": "C:\\logs"}}]),
     "drive, with slashes": pod(volumes=[{"name": "logs", "hostPath": {"path": "c:/logs"}}]),
@@ -86,8 +85,12 @@ MAY_RUN_ON_LINUX = {
     "tolerated": pod(tolerations=[{"key": "os", "value": "windows", "effect": "NoSchedule"}]),
     "empty options": pod({"securityContext": {"windowsOptions": {}}}),
     "options that are off": pod(windows_options(hostProcess=False)),
-    "options beside a Linux selector": pod(
-        windows_options(runAsUserName="x"), nodeSelector={"kubernetes.io/os": "linux"}
+    "options that may be for both": pod(**windows_options(runAsUserName="ContainerUser")),
+    "host process beside a Linux selector": pod(
+        windows_options(hostProcess=True), nodeSelector={"kubernetes.io/os": "linux"}
+    ),
+    "an option of the sidecar": pod(
+        initContainers=[{"name": "pypi-connector", **windows_options(hostProcess=True)}]
     ),
     "path": pod(volumes=[{"name": "logs", "hostPath": {"path": "/c:/logs"}}]),
 }
