@@ -134,6 +134,9 @@ def check(send: Send, namespace: str, world: Json, spec: Json, wished: dict[str,
         TALLY["not taken"] += 1
         return
     asking = send(namespace, "pods", annotated(spec, wished))
+    if asking.status_code != 201 and not is_always_taken(send, namespace, spec):
+        TALLY["taken at times"] += 1
+        return
     TALLY[f"taken, {asking.status_code}{', wished' if wished else ''}"] += 1
     faults = list(
         refusal_faults(asking) if asking.status_code != 201 else changes(world, spec, plain, asking, wished)
@@ -141,6 +144,11 @@ def check(send: Send, namespace: str, world: Json, spec: Json, wished: dict[str,
     if faults:
         said = asking.json().get("message") or sidecar(asking)["resources"]
         FAULTS.append({"faults": faults, "said": said, "world": world | {"pods": 0}, "spec": spec, **wished})
+
+
+def is_always_taken(send: Send, namespace: str, spec: Json) -> bool:
+    """Of two LimitRanges with different defaults, any may come first: their order is not defined."""
+    return all(send(namespace, "pods", pod("tried", {}, **spec)).status_code == 201 for _ in range(8))
 
 
 def refusal_faults(asking: httpx.Response) -> Iterator[str]:
@@ -192,7 +200,6 @@ def test_a_pod_that_is_taken_without_a_connector_is_taken_with_one_or_we_say_why
     kube: Kube, send: Send
 ) -> None:
     try_worlds(kube, send)
-
     assert FAULTS == []
     assert TALLY["taken, 201"] > 50, TALLY  # else it proves little
 
