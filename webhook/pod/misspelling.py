@@ -5,7 +5,7 @@ Misspelt names below our prefix: `request`.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
@@ -15,21 +15,31 @@ _ELSEWHERE = re.compile(r"[a-z.-]*alauda[a-z.-]*/(?:publish-)?connectors?", re.I
 KEY_LIMIT = 128
 """Characters of a key that are looked at. Prefixes that users mean have some dozens."""
 MISSPELLINGS_LIMIT = 4
-"""Warnings. Who errs more often sees the others next time."""
+"""Warnings of each kind. Who errs more often sees the others next time."""
 
 
 def misspellings(pod: Mapping[str, Any]) -> tuple[str, ...]:
     """Warnings only: keys of another prefix may belong to another product."""
+    annotations, labels = _keys(pod)
+    misplaced = (
+        f"{name} has no effect as a label: write it under metadata.annotations"
+        for name in names.AUTHOR_ANNOTATIONS
+        if name in labels and name not in annotations
+    )
+    return (*islice(misplaced, MISSPELLINGS_LIMIT), *other_prefixes(pod))
+
+
+def other_prefixes(pod: Mapping[str, Any]) -> tuple[str, ...]:
+    """A sentence for each key that is ours but for its prefix."""
+    annotations, labels = _keys(pod)
+    resembling = (
+        f"{name} has no effect: a Pod asks by the annotation {names.CONNECTOR}"
+        for name in (*annotations, *labels)
+        if len(name) <= KEY_LIMIT and not name.startswith(names.GROUP + "/") and _ELSEWHERE.fullmatch(name)
+    )
+    return tuple(islice(resembling, MISSPELLINGS_LIMIT))
+
+
+def _keys(pod: Mapping[str, Any]) -> tuple[Mapping[str, str], Mapping[str, str]]:
     metadata = pod.get("metadata") or {}
-    annotations, labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
-    return tuple(islice(_warnings(annotations, labels), MISSPELLINGS_LIMIT))
-
-
-def _warnings(annotations: Mapping[str, str], labels: Mapping[str, str]) -> Iterator[str]:
-    for name in names.AUTHOR_ANNOTATIONS:
-        if name in labels and name not in annotations:
-            yield f"{name} has no effect as a label: write it under metadata.annotations"
-    for name in (*annotations, *labels):
-        is_ours = name.startswith(names.GROUP + "/") or len(name) > KEY_LIMIT
-        if not is_ours and _ELSEWHERE.fullmatch(name):
-            yield f"{name} has no effect: a Pod asks by the annotation {names.CONNECTOR}"
+    return metadata.get("annotations") or {}, metadata.get("labels") or {}
