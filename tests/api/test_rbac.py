@@ -25,6 +25,9 @@ ADMISSION: Rights = {
     "get resourcequotas",
     "list resourcequotas",
     "watch resourcequotas",
+    "get limitranges",
+    "list limitranges",
+    "watch limitranges",
 }
 BROKER: Rights = {
     "create tokenreviews",
@@ -105,7 +108,7 @@ def _rules(kube: Kube, namespace: str) -> Rights:
     }
 
 
-def test_admission_may_see_connectors_namespaces_quotas_and_nothing_else(
+def test_admission_may_see_connectors_and_what_namespaces_demand_and_nothing_else(
     rights: Kube, namespace: str
 ) -> None:
     admission = rights.as_service_account(names.NAMESPACE, names.ADMISSION)

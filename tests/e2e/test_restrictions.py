@@ -92,3 +92,27 @@ def test_a_guaranteed_pod_stays_guaranteed(installed: Kube, restricted: str) -> 
     outcome = run_job(installed, restricted, restricted_job("install", limits=same, requests=same))
     assert outcome.succeeded, outcome.log
     assert outcome.pod["status"]["qosClass"] == "Guaranteed"
+
+
+@pytest.mark.parametrize(
+    ("own", "class_name"),
+    [
+        (
+            {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"cpu": "500m", "memory": "512Mi"}},
+            "Burstable",
+        ),
+        ({"limits": {"cpu": "500m", "memory": "256Mi"}}, "Guaranteed"),
+        ({"requests": {"cpu": "250m", "memory": "256Mi"}}, "Guaranteed"),
+    ],
+)
+def test_a_pod_with_resources_of_its_own_is_served_and_keeps_its_class(
+    installed: Kube, restricted: str, own: dict[str, Any], class_name: str
+) -> None:
+    """The third: the container's limits make up the Pod's, and a sidecar's limit of 0 changes no sum."""
+    is_summed = "limits" not in own
+    manifest = restricted_job("install", **({"limits": own["requests"]} if is_summed else {}))
+    manifest["spec"]["template"]["spec"]["resources"] = own
+    outcome = run_job(installed, restricted, manifest)
+    assert outcome.succeeded, outcome.log
+    assert outcome.pod["status"]["qosClass"] == class_name
+    assert outcome.sidecar_log

@@ -42,7 +42,8 @@ class Cache:
         self._path = path
         self._trim = trim
         self._listeners: list[Listener] = []
-        self._objects: dict[Key, Json] = {}
+        self._objects: dict[str, dict[str, Json]] = {}
+        """Namespace → name → object"""
         self._version = ""
         self._failures = 0
         self.synced = asyncio.Event()
@@ -52,10 +53,13 @@ class Cache:
         self._listeners.append(listener)
 
     def get(self, namespace: str, name: str) -> Json | None:
-        return self._objects.get((namespace, name))
+        return self._objects.get(namespace, {}).get(name)
+
+    def in_namespace(self, namespace: str) -> list[Json]:
+        return list(self._objects.get(namespace, {}).values())
 
     def __iter__(self) -> Iterator[Json]:
-        return iter(tuple(self._objects.values()))
+        return iter([manifest for by_name in self._objects.values() for manifest in by_name.values()])
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -79,12 +83,12 @@ class Cache:
             for manifest in page.items:
                 key = _key(manifest)
                 listed.add(key)
-                if _version(self._objects.get(key)) != _version(manifest):
+                if _version(self.get(*key)) != _version(manifest):
                     self._put(key, manifest)
             if not page.more:
                 break
             query = {"limit": PAGE, "continue": page.more}
-        for key in self._objects.keys() - listed:
+        for key in {_key(manifest) for manifest in self} - listed:
             self._put(key, None)
         self._version = page.version
         if not self.synced.is_set():
@@ -105,10 +109,13 @@ class Cache:
             self._failures = 0
 
     def _put(self, key: Key, manifest: Json | None) -> None:
-        if manifest is None:
-            self._objects.pop(key, None)
-        else:
-            self._objects[key] = manifest
+        namespace, name = key
+        if manifest is not None:
+            self._objects.setdefault(namespace, {})[name] = manifest
+        elif namespace in self._objects:
+            self._objects[namespace].pop(name, None)
+            if not self._objects[namespace]:
+                del self._objects[namespace]
         for listener in self._listeners:
             listener(key, manifest)
 

@@ -26,7 +26,11 @@ from webhook.grant.cluster import (
     parse_token_review,
 )
 from webhook.identifiers import ConnectorKey
-from webhook.pod.namespace import NamespaceFacts
+from webhook.pod.namespace import NamespaceFacts, namespace_facts
+
+LIMIT_RANGES_LIMIT = 32
+"""Of a namespace, that are read for a Pod: each takes 0.1 ms. We know of namespaces with two. The API server
+itself holds a Pod to all of them."""
 
 
 class KubernetesCluster:
@@ -91,11 +95,14 @@ class KubernetesCluster:
 class AdmissionView:
     """Answers for admission: Connectors, and the relevant facts of a Namespace."""
 
-    def __init__(self, api: Api, connectors: Cache, namespaces: Cache, quotas: Cache) -> None:
+    def __init__(
+        self, api: Api, connectors: Cache, namespaces: Cache, quotas: Cache, limit_ranges: Cache
+    ) -> None:
         self._live = LiveQuestions(api)
         self._connectors = connectors
         self._namespaces = namespaces
         self._quotas = quotas
+        self._limit_ranges = limit_ranges
 
     async def connectors(self, keys: Sequence[ConnectorKey]) -> dict[ConnectorKey, MaybeConnector]:
         """A Connector that is not in the cache may have been created together with the Pod, a moment ago, or
@@ -121,10 +128,10 @@ class AdmissionView:
         if namespace is None:
             namespace = await self._live.get(paths.namespace(name), name) or {}
         labels = (namespace.get("metadata") or {}).get("labels") or {}
-        quotas = (quota for quota in self._quotas if quota["metadata"]["namespace"] == name)
-        resources = (resource for quota in quotas for resource in (quota.get("spec") or {}).get("hard") or {})
-        return NamespaceFacts(labels, frozenset(resources))
+        quotas = self._quotas.in_namespace(name)
+        limit_ranges = self._limit_ranges.in_namespace(name)[:LIMIT_RANGES_LIMIT]
+        return namespace_facts(labels, quotas, limit_ranges)
 
     def is_ready(self) -> bool:
-        caches = (self._connectors, self._namespaces, self._quotas)
+        caches = (self._connectors, self._namespaces, self._quotas, self._limit_ranges)
         return all(cache.synced.is_set() for cache in caches)

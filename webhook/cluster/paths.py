@@ -14,6 +14,7 @@ TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 (a p
 ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 NAMESPACES = f"{_CORE}/namespaces"
 QUOTAS = f"{_CORE}/resourcequotas"
+LIMIT_RANGES = f"{_CORE}/limitranges"
 CONNECTOR_CLASSES = f"{_CONNECTORS}/connectorclasses"
 
 

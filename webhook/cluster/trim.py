@@ -11,7 +11,9 @@ from typing import Any
 
 from webhook import names
 from webhook.connector.fields import as_mapping
-from webhook.pod.resources import DEMANDED_BY_QUOTAS
+from webhook.pod.limit_ranges import FIELDS, TYPES
+from webhook.pod.quota_room import COUNTED
+from webhook.pod.resources import AMOUNTS, DEMANDED_BY_QUOTAS
 
 Json = dict[str, Any]
 """An object of the API server"""
@@ -20,6 +22,9 @@ Trim = Callable[[Json], Json]
 SPEC_BYTES_LIMIT = 8192
 """Bytes of a Connector's spec, as JSON. A usual spec has 300; with a list of packages (4 KiB at most), 5 KiB.
 A larger spec is not stored, but read when it is needed (`is_abridged`): ten thousand of them must fit too."""
+
+OTHERS_LIMIT = 2
+"""Resources per field of a LimitRange that a sidecar cannot have. A refusal names them."""
 
 _ABRIDGED = "abridged"
 _METADATA = ("namespace", "name", "uid", "resourceVersion", "generation", "deletionTimestamp")
@@ -59,9 +64,38 @@ def namespace(manifest: Json) -> Json:
 
 
 def quota(manifest: Json) -> Json:
-    """The resources for which the quota forces a sidecar to name requests or limits."""
-    hard = as_mapping(as_mapping(manifest.get("spec")).get("hard"))
-    return {**presence(manifest), "spec": {"hard": _only(hard, DEMANDED_BY_QUOTAS)}}
+    """The resources for which the quota forces a sidecar to name limits, and what is left of those that a
+    sidecar takes. A quota with scopes may be for other Pods: nothing is said of what it has left."""
+    spec, status = as_mapping(manifest.get("spec")), as_mapping(manifest.get("status"))
+    trimmed = {
+        **presence(manifest),
+        "spec": {"hard": shared(_only(as_mapping(spec.get("hard")), DEMANDED_BY_QUOTAS))},
+    }
+    if spec.get("scopes") or spec.get("scopeSelector"):
+        return trimmed
+    usage = {field: shared(_only(as_mapping(status.get(field)), COUNTED)) for field in ("hard", "used")}
+    return {**trimmed, "status": usage} if usage["hard"] else trimmed
+
+
+def limit_range(manifest: Json) -> Json:
+    """The amounts that bind a sidecar. Of others, devices and the like, a few: one is enough to refuse."""
+    limits = as_mapping(manifest.get("spec")).get("limits")
+    items = [as_mapping(item) for item in limits] if isinstance(limits, list) else []
+    kept = [_limits(item) for item in items if item.get("type") in TYPES]
+    return {**presence(manifest), "spec": {"limits": kept[: len(TYPES)]}}
+
+
+def _limits(item: Mapping[str, Any]) -> Json:
+    fields = {field: as_mapping(item.get(field)) for field in FIELDS if item.get(field)}
+    ours = {field: _only(values, AMOUNTS) for field, values in fields.items()}
+    others = {
+        field: dict(
+            sorted((name, value) for name, value in values.items() if name not in AMOUNTS)[:OTHERS_LIMIT]
+        )
+        for field, values in fields.items()
+    }
+    amounts = {field: shared({**others[field], **ours[field]}) for field in fields}
+    return {"type": item["type"], **{sys.intern(field): values for field, values in amounts.items()}}
 
 
 def secret(manifest: Json) -> Json:

@@ -11,15 +11,17 @@ from importlib.metadata import version
 from typing import Any
 
 from webhook import names
-from webhook.command.manifests import Manifests
+from webhook.command.manifests import DEMANDS, Manifests
 from webhook.command.pod_manifests import PodManifest, find_pods
 from webhook.command.yaml_files import Document, dump, label, read_documents
+from webhook.connector.fields import as_mapping
 from webhook.connector.manifest import MaybeConnector, parse_connector
 from webhook.connector.reasons import ConnectorReason
 from webhook.console import Console, Style
 from webhook.errors import InputError, InvalidConnector
 from webhook.identifiers import ConnectorKey
 from webhook.pod.decision import Decision, decide
+from webhook.pod.namespace import NamespaceFacts, namespace_facts
 from webhook.pod.settings import Settings
 
 
@@ -56,15 +58,36 @@ def inject_files(
 
     The Pods' namespace is `namespace`, else the manifest's, else the default.
     """
+    documents = [document for source in sources for document in read_documents(source)]
+    demands = [*manifests.demands, *_demands(documents, manifests.default_namespace)]
+    manifests = replace(manifests, demands=demands)
     result = []
-    for source in sources:
-        for document in read_documents(source):
-            pods = tuple(find_pods(document.value))
-            decisions = tuple((pod, _decide(pod, manifests, settings, namespace)) for pod in pods)
-            result.append(InjectedDocument(document, decisions))
+    for document in documents:
+        pods = tuple(find_pods(document.value))
+        decisions = tuple((pod, _decide(pod, manifests, settings, namespace)) for pod in pods)
+        result.append(InjectedDocument(document, decisions))
     if not any(document.decisions for document in result):
         raise _no_pod(sources, result)
     return result
+
+
+def _demands(
+    documents: Sequence[Document], default_namespace: str
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """LimitRanges and quotas that stand beside the Pods."""
+    for document in documents:
+        value = as_mapping(document.value)
+        if value.get("kind") in DEMANDS:
+            yield str(as_mapping(value.get("metadata")).get("namespace") or default_namespace), value
+
+
+def _facts(namespace: str, manifests: Manifests) -> NamespaceFacts:
+    """Of the files: the labels of the Namespace are unknown."""
+    of_namespace = [manifest for place, manifest in manifests.demands if place == namespace]
+    limit_ranges, quotas = (
+        [manifest for manifest in of_namespace if manifest["kind"] == kind] for kind in DEMANDS
+    )
+    return namespace_facts({}, quotas, limit_ranges)
 
 
 def _no_pod(sources: Sequence[str], documents: Sequence[InjectedDocument]) -> InputError:
@@ -98,7 +121,8 @@ def _decide(
             return parse_connector(connector, default_namespace=key.namespace, insecure_allowed=True)
 
     chosen = namespace or manifest.namespace or manifests.default_namespace
-    decision = decide(manifest.pod, namespace=chosen, lookup=lookup, settings=settings)
+    facts = _facts(chosen, manifests)
+    decision = decide(manifest.pod, namespace=chosen, lookup=lookup, settings=settings, facts=facts)
     misplaced = [_misplaced(name, manifest) for name in manifest.misplaced_annotations()]
     return replace(decision, warnings=(*decision.warnings, *misplaced, *dict.fromkeys(warnings)))
 

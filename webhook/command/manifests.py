@@ -22,6 +22,8 @@ from webhook.problems import Problems
 DEFAULT_NAMESPACE = "default"
 _DIGEST_KEY = token_bytes(32)
 _KINDS = ("Connector", "ConnectorClass", "Secret")
+DEMANDS = ("LimitRange", "ResourceQuota")
+"""Kinds that say what the containers of a namespace must request. Only `inject` has use for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Manifests:
     secrets: Mapping[tuple[str, str], SecretManifest]
     """By namespace and name"""
     default_namespace: str = DEFAULT_NAMESPACE
+    demands: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    """The objects of the kinds `DEMANDS`, each with its namespace"""
 
 
 def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) -> Manifests:
@@ -39,6 +43,7 @@ def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) 
     problems = Problems()
     connectors: dict[ConnectorKey, Mapping[str, Any]] = {}
     secrets: dict[tuple[str, str], SecretManifest] = {}
+    demands: list[tuple[str, Mapping[str, Any]]] = []
     for source in sources:
         documents: list[Any] = []
         with problems.collecting():
@@ -51,8 +56,10 @@ def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) 
                 connectors[ConnectorKey(*identity)] = document
             elif document["kind"] == "Secret":
                 secrets[identity] = parse_secret(document, digest_key=_DIGEST_KEY)
+            elif document["kind"] in DEMANDS:
+                demands.append((identity[0], document))
     problems.raise_any()
-    return Manifests(connectors, secrets, default_namespace)
+    return Manifests(connectors, secrets, default_namespace, demands)
 
 
 def choose(manifests: Manifests, name: str | None) -> ConnectorKey:
@@ -133,8 +140,9 @@ def _identify(document: Any, where: str, default_namespace: str) -> tuple[str, s
     if not isinstance(document, Mapping) or not document.get("kind"):
         return Problem("InvalidDocument", f"{where} is no Kubernetes object: it has no kind")
     kind = document["kind"]
-    if kind not in _KINDS:
-        sentence = f"{where} is of kind {kind}; here only {', '.join(_KINDS)} are read: leave it out"
+    if kind not in _KINDS + DEMANDS:
+        listed = ", ".join(_KINDS + DEMANDS)
+        sentence = f"{where} is of kind {kind}; here only {listed} are read: leave it out"
         return Problem("UnexpectedKind", sentence)
     metadata = document.get("metadata")
     if not isinstance(metadata, Mapping) or not metadata.get("name"):

@@ -9,6 +9,7 @@ from webhook.explain import workloads
 from webhook.explain.facts import Facts, annotations, metadata
 from webhook.explain.statements import Statement
 from webhook.pod.csi_volumes import unserved_volumes
+from webhook.pod.misspelling import other_prefixes
 from webhook.pod.request import Request, parse_annotations
 
 
@@ -26,7 +27,8 @@ def read_request(facts: Facts) -> tuple[Request | None, list[Statement]]:
         text = f'the Pod opted out: its annotation {names.INJECT} is "false"'
         return None, [Statement("asked", "wrong", text, "remove the annotation, and create the Pod again")]
     if not request.connectors:
-        return None, [*_warnings(request), *_not_asked(facts, subject)]
+        notes = [Statement("asked", "note", sentence) for sentence in other_prefixes(subject)]
+        return None, [*_warnings(request), *notes, *_not_asked(facts, subject)]
     return request, [Statement("asked", "ok", describe(request)), *_warnings(request), *_volumes(subject)]
 
 

@@ -203,5 +203,8 @@ def _mount_violations(container: Mapping[str, Any], shape: Shape, volumes: objec
     our_paths = [str(mount["mountPath"]) for mount in shape.mounts.values()]
     for mount, objection in judged_mounts(foreign, our_paths, mappings(volumes)):
         if objection:
-            sentence = f"must not mount {mount.get('mountPath')}: {objection}"
+            sentence = (
+                f"must not mount {mount.get('mountPath')}: {objection}; "
+                "if another webhook adds the mount, exclude the Pod from it"
+            )
             yield _problem(ViolationReason.SIDECAR_FOREIGN_MOUNT, sentence)

@@ -3,7 +3,7 @@
 It takes two steps, `parse_pod` and `decide_request`, so that a caller can fetch the Connectors between them.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,10 +18,13 @@ from webhook.identifiers import ConnectorKey
 from webhook.pod import shape
 from webhook.pod.csi_volumes import unserved_volumes
 from webhook.pod.injection import inject
+from webhook.pod.misspelling import misspellings
 from webhook.pod.namespace import NamespaceFacts
 from webhook.pod.obstacles import obstacles, size_problems
+from webhook.pod.quota_room import room_warnings
 from webhook.pod.reasons import UNCHANGED, UNCONFINED, Reason
 from webhook.pod.request import Request, parse_annotations
+from webhook.pod.resources import sidecar_resources
 from webhook.pod.settings import Settings
 from webhook.pod.shape import Json, declared_ports
 from webhook.pod.workload import IndexRule
@@ -72,8 +75,8 @@ class Decision:
 # asks        `names.CONNECTOR` names a Connector
 # static      the kubelet runs the Pod from a file
 # small       within the limits of `obstacles.size_problems`
-# clear       no obstacle; the Namespace's label `names.ALLOW_UNCONFINED` turns the reasons of
-#             `reasons.UNCONFINED` from obstacles into warnings
+# clear       no obstacle, and room for the sidecar's resources; the Namespace's label
+#             `names.ALLOW_UNCONFINED` turns the reasons of `reasons.UNCONFINED` from obstacles into warnings
 # Connectors  each exists and keeps its contract; the message of row 7 names their problems as well
 # port        each Connector gets a loopback port of its own
 # alone       no variable of the author's names another index, or no Connector refuses that
@@ -87,15 +90,13 @@ def decide(
     namespace: str,
     lookup: Lookup,
     settings: Settings,
-    namespace_labels: Mapping[str, str] | None = None,
-    quotas: Collection[str] = (),
+    facts: NamespaceFacts | None = None,
 ) -> Decision:
     """Both steps, for callers that have every Connector at hand."""
     request = parse_pod(pod, namespace=namespace)
     if isinstance(request, Decision):
         return request
-    facts = NamespaceFacts(namespace_labels or {}, frozenset(quotas))
-    return decide_request(pod, request, lookup=lookup, settings=settings, facts=facts)
+    return decide_request(pod, request, lookup=lookup, settings=settings, facts=facts or NamespaceFacts())
 
 
 def parse_pod(pod: Mapping[str, Any], *, namespace: str) -> Request | Decision:
@@ -126,8 +127,14 @@ def decide_request(
     in_the_way = obstacles(pod, request)
     tolerated = [problem for problem in in_the_way if problem.reason in lifted]
     problems = [problem for problem in in_the_way if problem.reason not in lifted]
-    problems += _connector_problems(request, lookup)
-    warnings = (*request.warnings, *_name_resolution(pod, settings), *_csi_volumes(pod))
+    resources, misfits = sidecar_resources(request.resources, pod, facts)
+    problems += [*misfits, *_connector_problems(request, lookup)]
+    warnings = (
+        *request.warnings,
+        *misspellings(pod),
+        *_name_resolution(pod, settings),
+        *_csi_volumes(pod),
+    )
     if problems:
         return _refused(problems, warnings)
     try:
@@ -135,7 +142,7 @@ def decide_request(
     except LookupError as error:
         return _refused([Problem(Reason.PORT_TAKEN, f"{error}: declare fewer ports")], warnings)
     rule = _index_rule(request, lookup)
-    injection = inject(pod, request=request, ports=ports, settings=settings, rule=rule, quotas=facts.quotas)
+    injection = inject(pod, request=request, ports=ports, settings=settings, rule=rule, resources=resources)
     if injection.problems:
         return _refused(injection.problems, warnings)
     allowances = (
@@ -143,7 +150,8 @@ def decide_request(
         f"{problem.what}: allowed by the Namespace's label {names.ALLOW_UNCONFINED}"
         for problem in tolerated
     )
-    all_warnings = _few((*warnings, *allowances, *injection.warnings))
+    short = room_warnings(facts.rooms, resources, pod, facts.limit_ranges)
+    all_warnings = _few((*warnings, *short, *allowances, *injection.warnings))
     return Decision(Reason.INJECTED, injection.message, all_warnings, injection.pod)
 
 
@@ -155,7 +163,8 @@ def _unchanged(pod: Mapping[str, Any], request: Request) -> Decision | None:
     if request.is_opted_out:
         return Decision(Reason.OPTED_OUT, f"annotation {names.INJECT} is false")
     if not request.connectors:
-        return Decision(Reason.NOT_REQUESTED, f"there is no annotation {names.CONNECTOR}", request.warnings)
+        warnings = _few((*request.warnings, *misspellings(pod), *_csi_volumes(pod)))
+        return Decision(Reason.NOT_REQUESTED, f"there is no annotation {names.CONNECTOR}", warnings)
     if shape.MIRROR_ANNOTATION in _annotations(pod):
         message = "a static Pod cannot be injected: the kubelet runs it from a file"
         return Decision(Reason.MIRROR_POD, message, (*request.warnings, message))
@@ -204,7 +213,7 @@ def _csi_volumes(pod: Mapping[str, Any]) -> list[str]:
     return [
         f"volume {name} is of the CSI driver {names.CSI_DRIVER}, which this product does not serve: where "
         "the driver is not installed, the Pod waits in ContainerCreating; remove the volume, for the "
-        "annotation is enough"
+        f"annotation {names.CONNECTOR} is enough"
         for name, _ in unserved_volumes(pod)
     ]
 

@@ -6,7 +6,7 @@ a second pass changes nothing: Kubernetes may call a webhook several times.
 
 import copy
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,6 @@ from webhook.identifiers import ConnectorKey
 from webhook.pod.endpoints import endpoints
 from webhook.pod.reasons import Reason
 from webhook.pod.request import Request
-from webhook.pod.resources import sidecar_resources
 from webhook.pod.settings import Settings
 from webhook.pod.shape import Json
 from webhook.pod.sidecar import repaired, sidecar_container, sidecar_volumes
@@ -48,13 +47,13 @@ def inject(
     ports: Mapping[ConnectorKey, int],
     settings: Settings,
     rule: IndexRule,
-    quotas: Collection[str] = (),
+    resources: Mapping[str, Mapping[str, str]],
 ) -> Injection:
-    """`ports` has a port for each connector of the request. `decision` has found no obstacle in the Pod."""
+    """`ports` has a port for each connector of the request, `resources` are the sidecar's. `decision` has
+    found no obstacle in the Pod."""
     result: Json = copy.deepcopy(dict(pod))
     urls = endpoints(request, ports, admits_extra_indexes=rule.value == "allow")
     remarks = configure_workload(result, request, urls, rule)
-    resources = sidecar_resources(request.resources, pod, quotas)
     _put_sidecar(result, sidecar_environment(request, urls, ports, settings), resources, settings)
     _put_volumes(result)
     _add_pull_secrets(result, settings)

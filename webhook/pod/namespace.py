@@ -1,13 +1,34 @@
 """The properties of a Namespace that decide on its Pods. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from webhook.connector.fields import as_mapping
+from webhook.pod.limit_ranges import LimitRange, parse_limit_range
+from webhook.pod.quota_room import Room, rooms
 
 
 @dataclass(frozen=True, slots=True)
 class NamespaceFacts:
-    """Labels and quotas of the Namespace that a Pod is created in."""
+    """Labels, quotas and LimitRanges of the Namespace that a Pod is created in."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     quotas: frozenset[str] = frozenset()
     """Resources that ResourceQuotas bound, such as `limits.cpu`"""
+    limit_ranges: tuple[LimitRange, ...] = ()
+    rooms: tuple[Room, ...] = ()
+    """What the quotas have left, a moment ago"""
+
+
+def namespace_facts(
+    labels: Mapping[str, str],
+    quotas: Iterable[Mapping[str, Any]] = (),
+    limit_ranges: Iterable[Mapping[str, Any]] = (),
+) -> NamespaceFacts:
+    """The facts from the Namespace's objects."""
+    quotas = list(quotas)
+    bounded = (as_mapping(as_mapping(quota.get("spec")).get("hard")) for quota in quotas)
+    resources = frozenset(str(resource) for hard in bounded for resource in hard)
+    left = tuple(room for quota in quotas for room in rooms(quota))
+    return NamespaceFacts(labels, resources, tuple(map(parse_limit_range, limit_ranges)), left)

@@ -12,8 +12,10 @@ from webhook import names
 from webhook.clients.variables import OUR_VARIABLES
 from webhook.errors import Problem
 from webhook.pod import mounts
+from webhook.pod.operating_system import windows_statement
 from webhook.pod.reasons import Reason
 from webhook.pod.request import Request
+from webhook.pod.sent import is_added_volume
 from webhook.pod.shape import Json, containers, declared_ports, workload_containers
 
 CAPABILITIES = frozenset({"ALL", "SYS_ADMIN", "SYS_PTRACE"})
@@ -85,7 +87,7 @@ def _inner(value: object) -> Iterable[Any]:
 def obstacles(pod: Mapping[str, Any], request: Request) -> list[Problem]:
     """Every obstacle. A Namespace may allow the reasons in `reasons.UNCONFINED`."""
     spec = pod["spec"]
-    result = [*_shared(spec), *_names(spec, request), *_port(pod, request), *_host_paths(spec)]
+    result = [*_shared(spec), *_windows(pod), *_names(spec, request), *_port(pod, request), *_host_paths(pod)]
     for container in workload_containers(pod):
         result += _security(container)
         result += _mounts(container, request)
@@ -107,11 +109,15 @@ def _shared(spec: Mapping[str, Any]) -> Iterator[Problem]:
             Reason.SHARE_PROCESS_NAMESPACE,
             "shareProcessNamespace is set: the Pod's containers could read the sidecar's memory; remove it",
         )
-    system = (spec.get("os") or {}).get("name") or (spec.get("nodeSelector") or {}).get("kubernetes.io/os")
-    if system == "windows":
+
+
+def _windows(pod: Mapping[str, Any]) -> Iterator[Problem]:
+    statement = windows_statement(pod)
+    if statement:
         yield Problem(
             Reason.WINDOWS,
-            f"the Pod is for Windows: the sidecar runs on Linux only; set {names.INJECT} to false",
+            f"the Pod is for Windows ({statement}): the sidecar runs on Linux only; "
+            f"set {names.INJECT} to false",
         )
 
 
@@ -140,14 +146,19 @@ def _port(pod: Mapping[str, Any], request: Request) -> Iterator[Problem]:
         )
 
 
-def _host_paths(spec: Mapping[str, Any]) -> Iterator[Problem]:
-    for volume in spec.get("volumes") or []:
-        if "hostPath" in volume:
-            yield Problem(
-                Reason.HOST_PATH_VOLUME,
-                f"volume {volume.get('name')} is a hostPath",
-                f"the node's files lead to other containers; use another volume{_LIFTED}",
-            )
+def _host_paths(pod: Mapping[str, Any]) -> Iterator[Problem]:
+    """Agents for monitoring and tracing have webhooks that mount their socket into Pods of others."""
+    for volume in pod["spec"].get("volumes") or []:
+        if "hostPath" not in volume:
+            continue
+        name = volume.get("name")
+        if is_added_volume(pod, name):
+            what = f"volume {name} is a hostPath, and not the author's: another webhook has added it"
+            fix = f"exclude the Pod from that webhook{_LIFTED}"
+        else:
+            what = f"volume {name} is a hostPath"
+            fix = f"use another volume, or exclude the Pod from the webhook that added it{_LIFTED}"
+        yield Problem(Reason.HOST_PATH_VOLUME, what, f"the node's files lead to other containers; {fix}")
 
 
 def _security(container: Json) -> Iterator[Problem]:

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     VOLUME_MISUSED = "VolumeMisused"
     INVALID_POD = "InvalidPod"
     POD_TOO_LARGE = "PodTooLarge"
+    RESOURCES_DO_NOT_FIT = "ResourcesDoNotFit"
 
     # -- the loopback interface or the sidecar's process would not be the Pod's alone
     HOST_NETWORK = "HostNetwork"

@@ -23,19 +23,25 @@ _CONTAINER: Json = {
     "envFrom": [{"prefix": str, "configMapRef": {"name": str}, "secretRef": {"name": str}}],
     "ports": [{}],
     "volumeMounts": [{"name": str, "mountPath": str}],
-    "securityContext": {"capabilities": {"add": [str]}},
+    "securityContext": {"capabilities": {"add": [str]}, "windowsOptions": {}},
     "resources": {"limits": {}, "requests": {}},
+}
+_NODE_SELECTOR: Json = {
+    "nodeSelectorTerms": [
+        {"matchExpressions": [{"key": str, "operator": str, "values": [str]}], "matchFields": [{}]}
+    ]
 }
 _POD: Json = {
     "metadata": {"annotations": _TEXTS, "labels": _TEXTS},
     "spec": {
         "containers": [_CONTAINER],
         "initContainers": [_CONTAINER],
-        "volumes": [{"name": str, "hostPath": {}}],
-        "securityContext": {},
+        "volumes": [{"name": str, "hostPath": {"path": str}}],
+        "securityContext": {"windowsOptions": {}},
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _NODE_SELECTOR}},
         "nodeSelector": _TEXTS,
-        "os": {},
-        "resources": {},
+        "os": {"name": str},
+        "resources": {"limits": {}, "requests": {}},
     },
 }
 """Field → its type: a text (`str`), a list (`[type]`), or an object (`{}`, with the types of some fields)"""

@@ -28,9 +28,6 @@ _DEFAULTS: Mapping[str, Callable[[Any], bool]] = {
 }
 """Values that the API server fills in stay, so that a second pass changes nothing. All other foreign fields
 of the container go: `tests/tables/pod_fields.yaml` has a decision on each field."""
-AMOUNTS = ("cpu", "memory", "ephemeral-storage")
-"""Resources that are mere amounts. Any other name means a device, whose driver adds variables and mounts to
-the container. A claim does the same."""
 
 
 def sidecar_container(
@@ -90,13 +87,12 @@ def repaired(
     canonical: Json, present: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]], settings: Settings
 ) -> Json:
     """The canonical container, with the additions to the present container that may stay. `volumes` are the
-    Pod's."""
+    Pod's. The amounts of others are in the canonical container already (`resources`)."""
     result = {**canonical}
     result["image"] = _image(canonical["image"], present.get("image"), settings)
     result["env"] = canonical["env"] + _variables(present.get("env") or [])
     our_mounts = canonical["volumeMounts"]
     result["volumeMounts"] = our_mounts + _mounts(our_mounts, present.get("volumeMounts") or [], volumes)
-    result["resources"] = _resources(canonical["resources"], present.get("resources") or {})
     result["securityContext"] = _security_context(
         canonical["securityContext"], present.get("securityContext") or {}
     )
@@ -132,16 +128,6 @@ def _mounts(
     foreign = [mount for mount in present if mount.get("name") not in our_volumes]
     our_paths = [mount["mountPath"] for mount in canonical]
     return [mount for mount, objection in judged_mounts(foreign, our_paths, volumes) if not objection]
-
-
-def _resources(canonical: Mapping[str, Any], present: Mapping[str, Any]) -> Json:
-    """A LimitRange or an autoscaler, which ran after the first pass, has the last word on amounts."""
-    kinds = dict.fromkeys([*canonical, *(kind for kind in present if kind in ("limits", "requests"))])
-    return {kind: {**canonical.get(kind, {}), **_amounts(present.get(kind) or {})} for kind in kinds}
-
-
-def _amounts(present: Mapping[str, Any]) -> Json:
-    return {name: amount for name, amount in present.items() if name in AMOUNTS}
 
 
 def _security_context(canonical: Mapping[str, Any], present: Mapping[str, Any]) -> Json:

@@ -1,4 +1,4 @@
-"""The process `admission`: reviews Pods, watches Connectors, Namespaces and quotas, may read no Secret."""
+"""The process `admission`: reviews Pods, watches Connectors and what namespaces demand, reads no Secret."""
 
 import asyncio
 from collections.abc import Mapping
@@ -36,6 +36,7 @@ async def _admission(chosen: ProcessSettings, environment: Mapping[str, str]) ->
             Cache(api, paths.connectors(), trim.connector),
             Cache(api, paths.NAMESPACES, trim.namespace),
             Cache(api, paths.QUOTAS, trim.quota),
+            Cache(api, paths.LIMIT_RANGES, trim.limit_range),
         ]
         view = AdmissionView(api, *caches)
         app = admission.create_app(

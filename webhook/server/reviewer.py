@@ -21,7 +21,7 @@ NamespaceLookup = Callable[[str], Awaitable[NamespaceFacts]]
 
 
 async def find_no_namespace(namespace: str) -> NamespaceFacts:
-    """Without a cluster: no labels, no quotas."""
+    """Without a cluster: no labels, no quotas, no LimitRanges."""
     return NamespaceFacts()
 
 

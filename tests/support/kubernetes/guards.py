@@ -15,6 +15,7 @@ from typing import Any
 from support.kubernetes.kube import Kube
 from webhook.connector.manifest import parse_connector
 from webhook.pod.decision import decide
+from webhook.pod.namespace import NamespaceFacts
 from webhook.pod.settings import Settings
 
 Pod = dict[str, Any]
@@ -115,7 +116,7 @@ def injected_pod(name: str = "victim", **spec: Any) -> Pod:
         namespace="team",
         lookup=lambda _: connector,
         settings=settings,
-        namespace_labels={"connectors.alauda.io/allow-unconfined": "true"},
+        facts=NamespaceFacts({"connectors.alauda.io/allow-unconfined": "true"}),
     )
     assert decision.pod is not None, decision.message
     return decision.pod

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
 
 import pytest
 from kubernetes.aio.client import Configuration
@@ -15,7 +16,7 @@ from webhook.cluster import paths, trim
 from webhook.cluster.cache import Cache
 from webhook.cluster.kubernetes import KubernetesApi
 from webhook.cluster.live_questions import ABSENT_SECONDS, PATH_LIMIT
-from webhook.cluster.lookups import AdmissionView
+from webhook.cluster.lookups import LIMIT_RANGES_LIMIT, AdmissionView
 from webhook.connector.manifest import Connector
 from webhook.identifiers import ConnectorKey
 from webhook.pod.namespace import NamespaceFacts
@@ -37,6 +38,7 @@ async def viewing(store: ApiStore) -> AsyncIterator[AdmissionView]:
             Cache(api, paths.connectors(), trim.connector),
             Cache(api, paths.NAMESPACES, trim.namespace),
             Cache(api, paths.QUOTAS, trim.quota),
+            Cache(api, paths.LIMIT_RANGES, trim.limit_range),
         ]
         tasks = [asyncio.create_task(cache.run()) for cache in caches]
         try:
@@ -66,22 +68,45 @@ def test_a_small_connector_comes_from_the_cache_and_a_large_connector_from_the_a
     stories.run(story())
 
 
-def test_the_deciding_facts_of_a_namespace_and_its_quotas_stay(store: ApiStore) -> None:
+def test_the_deciding_facts_of_a_namespace_its_quotas_and_limit_ranges_stay(store: ApiStore) -> None:
     labels = {names.ALLOW_UNCONFINED: "true", "other": "x"}
     store.put(paths.namespace("team"), {"kind": "Namespace", "metadata": {"name": "team", "labels": labels}})
     for name, hard in {
         "one": {"limits.cpu": "4", "pods": "9"},
-        "two": {"requests.ephemeral-storage": "1"},
+        "two": {"limits.memory": "1Gi"},
     }.items():
         metadata = {"namespace": "team", "name": name}
         quota = {"kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}}
         store.put(f"{paths.namespace('team')}/resourcequotas/{name}", quota)
 
+    for team in ("team", "another"):
+        metadata = {"namespace": team, "name": f"bounds-of-{team}"}
+        limits = [{"type": "Container", "min": {"cpu": "100m"}}]
+        limit_range = {"kind": "LimitRange", "metadata": metadata, "spec": {"limits": limits}}
+        store.put(f"{paths.namespace(team)}/limitranges/bounds-of-{team}", limit_range)
+
     async def story() -> None:
         async with viewing(store) as view:
             facts = await view.namespace_facts("team")
+            assert [limit_range.name for limit_range in facts.limit_ranges] == ["bounds-of-team"]
+            assert facts.limit_ranges[0].container.minimum == {"cpu": Decimal("0.1")}
             assert facts.labels == {names.ALLOW_UNCONFINED: "true"}
-            assert facts.quotas == {"limits.cpu", "requests.ephemeral-storage"}
+            assert facts.quotas == {"limits.cpu", "limits.memory"}
+
+    stories.run(story())
+
+
+def test_few_limit_ranges_of_a_namespace_are_read(store: ApiStore) -> None:
+    """Each costs a review some time."""
+    for number in range(2 * LIMIT_RANGES_LIMIT):
+        metadata = {"namespace": "team", "name": f"bounds-{number}"}
+        limit_range = {"kind": "LimitRange", "metadata": metadata, "spec": {"limits": []}}
+        store.put(f"{paths.namespace('team')}/limitranges/bounds-{number}", limit_range)
+
+    async def story() -> None:
+        async with viewing(store) as view:
+            facts = await view.namespace_facts("team")
+            assert len(facts.limit_ranges) == LIMIT_RANGES_LIMIT
 
     stories.run(story())
 
@@ -109,7 +134,8 @@ def test_connectors_that_the_watch_has_not_brought_yet_are_all_asked_for(store: 
     async def story() -> None:
         async with KubernetesApi(Configuration(host=store.registry.origin)) as api:
             caches = [Cache(api, path, trim.whole) for path in (paths.connectors(), paths.NAMESPACES)]
-            view = AdmissionView(api, *caches, Cache(api, paths.QUOTAS, trim.quota))
+            bounds = [Cache(api, path, trim.whole) for path in (paths.QUOTAS, paths.LIMIT_RANGES)]
+            view = AdmissionView(api, *caches, *bounds)
             for key in keys:
                 stories.connector(store, key.name)
             found = await view.connectors(keys)

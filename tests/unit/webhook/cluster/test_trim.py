@@ -61,8 +61,45 @@ CASES: dict[str, tuple[Callable[[Json], Json], Json, Json]] = {
     "new Connector": (spec_and_status, noisy(spec=SPEC), {"spec": SPEC}),
     "quota": (
         trim.quota,
-        noisy(spec={"hard": {"limits.cpu": "4", NOISE: "1", "pods": "1"}}, status={"hard": {NOISE: "1"}}),
+        noisy(
+            spec={"hard": {"limits.cpu": "4", "ephemeral-storage": "1", NOISE: "1", "pods": "1"}},
+            status={"hard": {NOISE: "1", "cpu": "4"}, "used": {NOISE: "1", "cpu": "3"}},
+        ),
+        {"spec": {"hard": {"limits.cpu": "4"}}, "status": {"hard": {"cpu": "4"}, "used": {"cpu": "3"}}},
+    ),
+    "quota with scopes": (
+        trim.quota,
+        noisy(spec={"hard": {"limits.cpu": "4"}, "scopes": ["BestEffort"]}, status={"hard": {"cpu": "4"}}),
         {"spec": {"hard": {"limits.cpu": "4"}}},
+    ),
+    "LimitRange": (
+        trim.limit_range,
+        noisy(
+            spec={
+                "limits": [
+                    {
+                        "type": "Container",
+                        "min": {"cpu": "1", "example/a": "1", "example/b": "1", f"example/{NOISE}": "1"},
+                        "default": {"memory": "1Gi"},
+                        "other": NOISE,
+                    },
+                    {"type": "PersistentVolumeClaim", "min": {"storage": "1Gi"}},
+                    {"type": "Pod", "maxLimitRequestRatio": {"memory": "2"}},
+                ]
+            }
+        ),
+        {
+            "spec": {
+                "limits": [
+                    {
+                        "type": "Container",
+                        "min": {"cpu": "1", "example/a": "1", "example/b": "1"},
+                        "default": {"memory": "1Gi"},
+                    },
+                    {"type": "Pod", "maxLimitRequestRatio": {"memory": "2"}},
+                ]
+            }
+        },
     ),
     "Secret": (
         trim.secret,
@@ -126,7 +163,8 @@ def test_a_long_foreign_message_is_cut_and_still_differs_from_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    "cut", [trim.presence, trim.connector, spec_and_status, trim.quota, trim.secret, trim.pod]
+    "cut",
+    [trim.presence, trim.connector, spec_and_status, trim.quota, trim.limit_range, trim.secret, trim.pod],
 )
 def test_an_empty_object_is_cut_as_well(cut: Callable[[Json], Json]) -> None:
     """A bookmark is such an object."""

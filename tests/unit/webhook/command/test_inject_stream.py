@@ -192,3 +192,37 @@ def test_files_without_a_pod_are_bad_input(documents: tuple[str, ...], sentence:
     result = inject(tmp_path, *documents)
     assert sentence in result.stderr
     assert (result.stdout, result.returncode) == ("", 2)
+
+
+LIMIT_RANGE = """\
+kind: LimitRange
+metadata: {name: bounds, namespace: NAMESPACE}
+spec: {limits: [{type: Container, min: {cpu: 100m}}]}
+"""
+QUOTA = """\
+kind: ResourceQuota
+metadata: {name: quota}
+spec: {hard: {limits.cpu: 4}}
+"""
+
+
+@pytest.mark.parametrize("is_beside", [True, False])
+def test_limit_ranges_and_quotas_of_the_files_are_met(tmp_path: Path, is_beside: bool) -> None:
+    here, elsewhere = LIMIT_RANGE.replace("NAMESPACE", "default"), LIMIT_RANGE.replace("NAMESPACE", "other")
+    elsewhere = elsewhere.replace("100m", "900m")
+    demands = [here, elsewhere, QUOTA]
+    if is_beside:
+        result = inject(tmp_path, *demands, POD)
+    else:
+        (tmp_path / "demands.yaml").write_text("---\n".join(demands))
+        result = inject(tmp_path, POD, arguments=("-f", "demands.yaml"))
+    assert result.returncode == 0, result.stderr
+    sidecar = applied(result.stdout)[-1]["spec"]["initContainers"][0]
+    assert sidecar["resources"]["requests"]["cpu"] == "100m"
+    assert sidecar["resources"]["limits"]["cpu"] == "500m"
+
+
+def test_other_commands_take_the_same_files(tmp_path: Path) -> None:
+    (tmp_path / "demands.yaml").write_text(QUOTA)
+    result = call("check", "-f", "-", "-f", "demands.yaml", stdin=GOOD, folder=tmp_path)
+    assert "UnexpectedKind" not in result.stderr + result.stdout

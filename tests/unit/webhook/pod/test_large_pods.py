@@ -97,7 +97,7 @@ HOSTILE: Mapping[str, tuple[dict[str, Any], str]] = {
         asking({**containers(1), "initContainers": [{"name": "i", "args": ["x"] * 500_000}]}),
         "PodTooLarge",
     ),
-    "empty lists": (asking({**containers(1), "affinity": [[]] * 100_000}), "PodTooLarge"),
+    "empty lists": (asking({**containers(1), "tolerations": [[]] * 100_000}), "PodTooLarge"),
 }
 
 

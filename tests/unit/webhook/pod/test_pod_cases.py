@@ -2,8 +2,8 @@
 
 `pod.yaml` is the Pod that comes in, `after.yaml` the injected Pod. `decision.yaml` has reason, message and
 warnings where there is more to say than "injected". `request.yaml` (namespace, its labels, what its
-quotas bound) and `connectors.yaml` (else `default-connectors.yaml`) replace the defaults. `make cases`
-rewrites the expectations.
+quotas bound, its LimitRanges) and `connectors.yaml` (else `default-connectors.yaml`) replace the defaults.
+`make cases` rewrites the expectations.
 """
 
 import copy
@@ -26,6 +26,7 @@ from webhook.grant.isolation import violations
 from webhook.identifiers import ConnectorKey
 from webhook.pod.decision import Decision, decide
 from webhook.pod.mounts import is_ours
+from webhook.pod.namespace import NamespaceFacts, namespace_facts
 from webhook.pod.patch import applied, operations
 from webhook.pod.reasons import UNCONFINED, Reason
 from webhook.pod.settings import Settings
@@ -61,8 +62,7 @@ class Case:
     folder: Path
     pod: dict[str, Any]
     namespace: str
-    namespace_labels: Mapping[str, str]
-    quotas: frozenset[str]
+    facts: NamespaceFacts
     connectors: Mapping[ConnectorKey, MaybeConnector]
 
     def decide(self, pod: Mapping[str, Any]) -> Decision:
@@ -71,8 +71,7 @@ class Case:
             namespace=self.namespace,
             lookup=self.connectors.get,
             settings=SETTINGS,
-            namespace_labels=self.namespace_labels,
-            quotas=self.quotas,
+            facts=self.facts,
         )
 
 
@@ -92,8 +91,14 @@ def read_case(folder: Path) -> Case:
         folder=folder,
         pod=yaml.safe_load((folder / "pod.yaml").read_text()),
         namespace=request.get("namespace", "team-a"),
-        namespace_labels=request.get("namespaceLabels", {}),
-        quotas=frozenset(request.get("quotas", [])),
+        facts=namespace_facts(
+            request.get("namespaceLabels", {}),
+            [
+                {"spec": {"hard": dict.fromkeys(request.get("quotas", []), "100")}},
+                *request.get("quotaObjects", []),
+            ],
+            request.get("limitRanges", []),
+        ),
         connectors=read_connectors(own if own.exists() else CASES / "default-connectors.yaml"),
     )
 
