@@ -289,8 +289,7 @@ def _without_loopback(entry: Mapping[str, Any]) -> object:
 
 
 def test_each_reason_has_a_case() -> None:
-    reasons = {read_case(folder).decide(read_case(folder).pod).reason for folder in FOLDERS}
-    assert reasons == set(Reason)
+    assert {case.decide(case.pod).reason for case in map(read_case, FOLDERS)} == set(Reason)
 
 
 def test_an_unconfined_pod_is_refused_without_the_label_of_its_namespace() -> None:
