@@ -43,6 +43,8 @@ class Decision:
     warnings: tuple[str, ...] = ()
     pod: Json | None = None
     """The injected Pod"""
+    dropped: tuple[str, ...] = ()
+    """Fields of our container that another webhook dropped, and that `pod` has again"""
 
     @property
     def allowed(self) -> bool:
@@ -137,7 +139,7 @@ def decide_request(
         for problem in tolerated
     )
     all_warnings = _few((*warnings, *allowances, *injection.warnings))
-    return Decision(Reason.INJECTED, injection.message, all_warnings, injection.pod)
+    return Decision(Reason.INJECTED, injection.message, all_warnings, injection.pod, injection.dropped)
 
 
 def _annotations(pod: Mapping[str, Any]) -> Mapping[str, str]:

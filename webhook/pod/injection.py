@@ -17,7 +17,7 @@ from webhook import names
 from webhook.clients import files, no_proxy, variables
 from webhook.clients.endpoints import Endpoints
 from webhook.identifiers import ConnectorKey
-from webhook.pod import mounts
+from webhook.pod import dropped, mounts
 from webhook.pod.endpoints import endpoints
 from webhook.pod.reasons import Reason
 from webhook.pod.request import Request
@@ -36,6 +36,8 @@ class Injection:
     pod: Json
     message: str
     warnings: tuple[str, ...]
+    dropped: tuple[str, ...] = ()
+    """Fields of our container that another webhook dropped, and that are restored"""
 
 
 def inject(
@@ -51,12 +53,15 @@ def inject(
     urls = endpoints(request, ports)
     warnings = _configure_workload(result, request, urls)
     resources = sidecar_resources(request.resources, pod, quotas)
-    _put_sidecar(result, sidecar_environment(request, urls, ports, settings), resources, settings)
+    environment = sidecar_environment(request, urls, ports, settings)
+    lost = _put_sidecar(result, environment, resources, settings)
+    if lost:
+        warnings.insert(0, dropped.warning(lost))
     _put_volumes(result)
     _add_pull_secrets(result, settings)
     message = _message(request, urls)
     _mark(result, message)
-    return Injection(result, message, tuple(warnings))
+    return Injection(result, message, tuple(warnings), lost)
 
 
 def sidecar_environment(
@@ -113,7 +118,8 @@ def _warnings(container: str, own_variables: list[str], opaque: list[str], skipp
 
 def _put_sidecar(
     pod: Json, environment: Environment, resources: Mapping[str, Mapping[str, str]], settings: Settings
-) -> None:
+) -> tuple[str, ...]:
+    """The fields that the present container has lost."""
     spec = pod["spec"]
     initial = spec.get("initContainers") or []
     canonical = sidecar_container(
@@ -127,6 +133,7 @@ def _put_sidecar(
     sidecar = repaired(canonical, present, volumes, settings) if present else canonical
     others = [container for container in initial if container.get("name") != names.SIDECAR]
     spec["initContainers"] = [sidecar, *others]
+    return dropped.dropped_fields(canonical, present) if present else ()
 
 
 def _put_volumes(pod: Json) -> None:
