@@ -24,8 +24,9 @@ def dropped_fields(canonical: Mapping[str, Any], present: Mapping[str, Any]) -> 
 
 def warning(fields: tuple[str, ...]) -> str:
     return (
-        f"another webhook dropped {', '.join(fields)} from container {names.SIDECAR}, and it is restored. If "
-        "the Pod is refused now, that webhook had the last word: see docs/guards.md (old injectors)"
+        f"another webhook, or the tool that copied this Pod, dropped {', '.join(fields)} from container "
+        f"{names.SIDECAR}; it is restored. If the Pod is refused now, that webhook had the last word: see "
+        "docs/guards.md (old injectors)"
     )
 
 
