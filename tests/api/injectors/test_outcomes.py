@@ -5,6 +5,8 @@ sidecar. The API server calls ours again after that, and ours repairs its contai
 has the last word: its name sorts after ours, and it is called again after our repair.
 """
 
+import re
+from pathlib import Path
 from typing import Any
 
 import jsonpatch
@@ -116,6 +118,36 @@ def test_an_injector_with_the_last_word_ends_in_a_refusal_and_a_sentence_of_ours
         assert "docs/guards.md" in said
         assert API_SERVERS_WORDS in said
         kube.create(users_pod(shared, **{names.INJECT: "false"}), namespace=namespace)
+
+
+def test_an_injector_with_models_of_1_29_does_no_harm_wherever_it_runs(
+    kube: Kube, shared: str, reference: Json, tmp_path: Path
+) -> None:
+    """It is the remedy: the same injector, built with a newer client."""
+    newer = Injector("after", "IfNeeded", "whole", "variable", "models-1-29")
+    with (
+        injectors.serving(newer.models, tmp_path) as server,
+        injectors.registered(kube, newer, server=server),
+        kube.namespace(newer.label) as namespace,
+    ):
+        assert kube.create(users_pod(shared), namespace=namespace).stderr == ""
+        found = kube.get("pod", "build", namespace)
+    assert_ours_is_whole(found, reference, newer)
+    assert containers(found)["own"]["restartPolicy"] == "Always"
+
+
+@pytest.mark.parametrize("inject", ["true", "false"])
+def test_a_users_own_sidecar_with_a_hook_is_refused_with_or_without_ours(
+    kube: Kube, shared: str, inject: str
+) -> None:
+    """The sentence names its place, which is not the first if ours is there."""
+    manifest = users_pod(shared, **{names.INJECT: inject})
+    own = manifest["spec"]["initContainers"][1]
+    own["lifecycle"] = {"postStart": {"exec": {"command": ["true"]}}}
+    with kube.namespace(Injector("after", "Never").label) as namespace:
+        said = kube.refused(manifest, namespace=namespace)
+    place = 2 if inject == "true" else 1
+    assert re.findall(r"initContainers\[(\d)\]\.lifecycle: Forbidden: may not be set", said) == [str(place)]
 
 
 def test_old_injectors_on_both_sides_are_repaired(kube: Kube, shared: str, reference: Json) -> None:

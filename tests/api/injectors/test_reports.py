@@ -1,6 +1,8 @@
 """Whoever looks for the injector that broke a Pod: where its name stands, and where it does not."""
 
 import json
+import re
+import shlex
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from node.api_server import AUDIT_LOG
+from support.checkout import ROOT
 from support.clients.command_line import PROGRAM
 from support.components.admissions import Process
 from support.kubernetes.kube import Kube
@@ -96,10 +99,20 @@ def test_explain_names_the_injectors_with_the_last_word(kube: Kube, shared: str)
             [PROGRAM, *arguments], env=environment, capture_output=True, text=True, check=False
         )
     assert "another webhook drops restartPolicy from the injected container" in explained.stdout
-    fix = explained.stdout.partition("it is one of ")[2].partition("\n")[0].split(", ")
+    words = "that webhook is one with the last word on new Pods: "
+    fix = explained.stdout.partition(words)[2].partition("\n")[0].split(", ")
     kind = "MutatingWebhookConfiguration"
     assert fix == sorted(f"{one.webhook} of {kind} {one.configuration}" for one in LAST_WORD)
     assert explained.returncode == 1
+
+
+def test_the_documented_command_shows_them(kube: Kube, shared: str) -> None:
+    guards_page = (ROOT / "docs" / "guards.md").read_text()
+    [command] = re.findall(r"`kubectl (get mutatingwebhookconfigurations [^`]*)`", guards_page)
+    rows = [line.split() for line in kube.run(*shlex.split(command)).stdout.splitlines()[1:]]
+    below = rows[rows.index([names.WEBHOOK_CONFIGURATION, "IfNeeded"]) + 1 :]
+    shown = [name for name, policy in below if policy == "IfNeeded"]
+    assert shown == sorted(one.configuration for one in LAST_WORD)
 
 
 def failed_creation(namespace: str, message: str) -> Json:

@@ -31,10 +31,11 @@ class Injector:
     reinvocation: Literal["Never", "IfNeeded"]
     style: Literal["difference", "whole"] = "difference"
     addition: Literal["none", "variable", "container"] = "none"
+    models: Models = "models-1-27"
 
     @property
     def key(self) -> str:
-        return "-".join((self.order, self.reinvocation, self.style, self.addition)).lower()
+        return "-".join((self.order, self.reinvocation, self.style, self.addition, self.models)).lower()
 
     @property
     def label(self) -> dict[str, str]:
