@@ -12,6 +12,7 @@ from typing import Any
 import jsonpatch
 import pytest
 
+from support.checkout import MANIFESTS
 from support.components.admissions import IMAGE, Process
 from support.kubernetes.kube import Kube
 from support.servers import injectors
@@ -134,6 +135,40 @@ def test_an_injector_with_models_of_1_29_does_no_harm_wherever_it_runs(
         found = kube.get("pod", "build", namespace)
     assert_ours_is_whole(found, reference, newer)
     assert containers(found)["own"]["restartPolicy"] == "Always"
+
+
+def test_where_the_hook_is_dropped_too_guard_4_says_why(
+    kube: Kube, shared: str, reference: Json, tmp_path: Path
+) -> None:
+    """An injector with models of its own, which have a few fields. The API server takes what it leaves."""
+    last, once = (Injector("after", policy, "whole", "few-fields") for policy in ("IfNeeded", "Never"))
+    with (
+        injectors.serving(last.models, tmp_path) as server,
+        injectors.registered(kube, last, once, server=server),
+        kube.namespace(last.label) as refusing,
+        kube.namespace(once.label) as repairing,
+    ):
+        found = created(kube, users_pod(shared), refusing)
+        assert "restartPolicy" not in containers(found)[names.SIDECAR]
+        policy = (MANIFESTS / "policies" / "injected.yaml").read_text()
+        kube.apply(policy)
+        try:
+            said = kube.wait_for(lambda: refusal(kube, users_pod(shared), refusing), what="guard 4 to hold")
+            found = created(kube, users_pod(shared), repairing)
+        finally:
+            kube.run("delete", "-f", "-", stdin=policy)
+    assert "another webhook dropped restartPolicy from the injected container pypi-connector" in said
+    assert "dropped restartPolicy, lifecycle, securityContext from container pypi-connector" in said
+    assert_ours_is_whole(found, reference, once)
+
+
+def refusal(kube: Kube, manifest: Json, namespace: str) -> str:
+    """The sentence, or nothing: then there is no Pod either."""
+    result = kube.create(manifest, namespace=namespace, check=False)
+    if result.returncode == 0:
+        kube.delete("pod", manifest["metadata"]["name"], namespace, now=True)
+        return ""
+    return result.stderr
 
 
 @pytest.mark.parametrize("inject", ["true", "false"])

@@ -30,7 +30,7 @@ class Injector:
     """Whether its name sorts before `pypi-connector`"""
     reinvocation: Literal["Never", "IfNeeded"]
     style: Literal["difference", "whole"] = "difference"
-    addition: Literal["none", "variable", "container"] = "none"
+    addition: Literal["none", "variable", "container", "few-fields"] = "none"
     models: Models = "models-1-27"
 
     @property

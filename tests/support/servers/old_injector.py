@@ -6,6 +6,7 @@ nothing of this project. `injectors.py` starts it. The path of a request says wh
 
     /difference/none        patches the fields that differ, and adds only its label
     /whole/container        replaces each field of the spec that differs, and adds an init container
+    /whole/few-fields       leaves only a few fields of each init container
 
 It ends when its standard input does. As a filter (`--filter`), it reads a Pod from its standard input and
 writes what the models leave of it.
@@ -24,6 +25,8 @@ import jsonpatch
 from kubernetes import client
 
 LABEL = "old-injector"
+FEW = ("name", "image", "command", "args", "env", "volumeMounts", "resources")
+"""The fields of an injector that declares models of its own"""
 
 
 def round_trip(pod: dict[str, Any]) -> dict[str, Any]:
@@ -43,6 +46,9 @@ def injected(pod: dict[str, Any], addition: str) -> dict[str, Any]:
         initial = spec.get("initContainers") or []
         others = [container for container in initial if container["name"] != LABEL]
         spec["initContainers"] = [{"name": LABEL, "image": "injector.example/init:1"}, *others]
+    if addition == "few-fields":
+        initial = spec.get("initContainers") or []
+        spec["initContainers"] = [{key: one[key] for key in one if key in FEW} for one in initial]
     if addition == "variable":
         for container in [*(spec.get("initContainers") or []), *spec["containers"]]:
             env = [entry for entry in container.get("env") or [] if entry["name"] != "OLD_INJECTOR"]
