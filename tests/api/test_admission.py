@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.kubernetes.admission import CONNECTOR, IMAGE, Process, pod, running_admission
+from support.components.admissions import CONNECTOR, IMAGE, Process, pod, registered_admission
 from support.kubernetes.kube import Kube
 from webhook import names
 
 
 @pytest.fixture(scope="module")
 def admission(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with running_admission(kube, tmp_path_factory.mktemp("admission")) as process:
+    with registered_admission(kube, tmp_path_factory.mktemp("admission")) as process:
         yield process
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from support.kubernetes.admission import CONNECTOR, Process, pod, running_admission
+from support.components.admissions import CONNECTOR, Process, pod, registered_admission
 from support.kubernetes.kube import Kube
 from support.pods.made_up_demands import HARD, WORLDS
 from webhook import names
@@ -27,7 +27,7 @@ Send = Callable[[str, str, Json], httpx.Response]
 
 @pytest.fixture(scope="module")
 def admission(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with running_admission(kube, tmp_path_factory.mktemp("admission")) as process:
+    with registered_admission(kube, tmp_path_factory.mktemp("admission")) as process:
         yield process
 
 

@@ -22,6 +22,9 @@ from node.problems import Broken, Missing
 
 READY_SECONDS = 120.0  # takes 4 s; a machine under load may be many times slower
 
+AUDIT_LOG = "audit.log"
+"""Beside the kubeconfig: an event of the API server's audit log in each line"""
+
 
 def serve() -> None:
     """One line of JSON, `{"kubeconfig": …, "kubectl": …}`, when ready; returns when stdin ends."""
@@ -37,7 +40,7 @@ def serve() -> None:
         parts = [
             plane.etcd(),
             # Nobody here uses the Service `kubernetes`, and loopback would be refused as its endpoint.
-            plane.api_server("--endpoint-reconciler-type=none"),
+            plane.api_server("--endpoint-reconciler-type=none", *_auditing(run)),
         ]
         processes = {part.name: _start(stack, part, run) for part in parts}
         _wait_until_ready(plane, processes)
@@ -49,6 +52,19 @@ def serve() -> None:
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()
         sys.stdin.read()
+
+
+def _auditing(run: Path) -> tuple[str, ...]:
+    """An audit log of the creations of Pods, with their patches; of nothing else, for it costs time."""
+    creations = {
+        "level": "Request",
+        "verbs": ["create"],
+        "resources": [{"group": "", "resources": ["pods"]}],
+        "omitStages": ["RequestReceived"],
+    }
+    policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [creations, {"level": "None"}]}
+    (run / "audit.yaml").write_text(json.dumps(policy))
+    return (f"--audit-policy-file={run / 'audit.yaml'}", f"--audit-log-path={run / AUDIT_LOG}")
 
 
 def _control_plane(run: Path) -> ControlPlane:

@@ -13,6 +13,7 @@ _CONNECTORS = f"/apis/{names.API_VERSION}"
 TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 (a path)
 ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 NAMESPACES = f"{_CORE}/namespaces"
+WEBHOOK_CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 QUOTAS = f"{_CORE}/resourcequotas"
 LIMIT_RANGES = f"{_CORE}/limitranges"
 CONNECTOR_CLASSES = f"{_CONNECTORS}/connectorclasses"
@@ -71,7 +72,7 @@ def lease(namespace_name: str, name: str) -> str:
 
 
 def webhook_configuration(name: str) -> str:
-    return f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{quote(name, safe='')}"
+    return f"{WEBHOOK_CONFIGURATIONS}/{quote(name, safe='')}"
 
 
 def connectors(namespace_name: str | None = None) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from webhook import names
+from webhook.explain.dropped import explain_refusal
 from webhook.explain.facts import Facts, Json, Unread, ago, annotations, last_seen, metadata, time_of
 from webhook.explain.statements import Statement
 from webhook.pod.shape import MIRROR_ANNOTATION
@@ -56,6 +57,7 @@ def _failure(event: Mapping[str, Any], facts: Facts) -> Iterator[Statement]:
     yield Statement("created", "wrong", text, fix)
     for line in further:
         yield Statement("created", "wrong", line)
+    yield from explain_refusal(facts, message)
 
 
 def explain_missing_sidecar(facts: Facts, pod: Mapping[str, Any]) -> Iterator[Statement]:

@@ -35,10 +35,14 @@ async def read_facts(api: Api, namespace: str, target: Target) -> Facts:
         pod = await reader.newest_pod(workload)
     subject = pod or workloads.template(workload or {})
     # `gather` has types for at most six results, so two of them
-    (owners, events, creations, log), (registration, broker, connectors) = await asyncio.gather(
+    (
+        (owners, events, creations, log),
+        (registration, registrations, broker, connectors),
+    ) = await asyncio.gather(
         asyncio.gather(reader.owners(pod), reader.events(pod), reader.creations(), reader.log(pod)),
         asyncio.gather(
             reader.object(paths.webhook_configuration(names.WEBHOOK_CONFIGURATION), "webhook registrations"),
+            reader.registrations(),
             reader.object(_broker_path(), f"Deployments in namespace {names.NAMESPACE}"),
             reader.connectors(subject),
         ),
@@ -55,6 +59,7 @@ async def read_facts(api: Api, namespace: str, target: Target) -> Facts:
         connectors=connectors,
         log=log,
         registration=registration,
+        registrations=registrations,
         broker=broker,
     )
 
@@ -124,6 +129,10 @@ class _Reader:
     async def _events(self, selector: str) -> Objects:
         read = self._api.list(paths.events(self._namespace), fieldSelector=selector)
         listed = await self._try(read, f"Events in namespace {self._namespace}")
+        return listed if isinstance(listed, Unread) else (listed or {}).get("items") or []
+
+    async def registrations(self) -> Objects:
+        listed = await self._try(self._api.list(paths.WEBHOOK_CONFIGURATIONS), "webhook registrations")
         return listed if isinstance(listed, Unread) else (listed or {}).get("items") or []
 
     async def log(self, pod: Json | None) -> Objects:

@@ -44,6 +44,8 @@ class Facts:
     """The sidecar's lines"""
     registration: Object = None
     """The webhook's MutatingWebhookConfiguration"""
+    registrations: Objects = ()
+    """Those of all webhooks"""
     broker: Object = None
     """Its Deployment"""
 

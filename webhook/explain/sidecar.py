@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from webhook import names
+from webhook.explain.dropped import explain_dropped
 from webhook.explain.facts import Facts, Unread, ago, condition, last_seen, metadata, parse_log, time_of
 from webhook.explain.statements import Statement
 from webhook.pod.shape import FINISHED_PHASES
@@ -33,9 +34,7 @@ def explain_sidecar(
     facts: Facts, pod: Mapping[str, Any], container: Mapping[str, Any]
 ) -> Iterator[Statement]:
     if container.get("restartPolicy") != "Always":
-        text = "another webhook removed the sidecar's restartPolicy: Always, so the Pod waits for its end"
-        fix = "update that webhook (its client is older than Kubernetes 1.29), or exclude this Pod from it"
-        yield Statement("injected", "wrong", text, fix)
+        yield from explain_dropped(facts, "injected", "the Pod waits for its end")
         return
     status = _status(pod)
     image = container.get("image")

@@ -48,6 +48,8 @@ class Decision:
     warnings: tuple[str, ...] = ()
     pod: Json | None = None
     """The injected Pod"""
+    dropped: tuple[str, ...] = ()
+    """Fields of our container that another webhook dropped, and that `pod` has again"""
 
     @property
     def allowed(self) -> bool:
@@ -152,7 +154,7 @@ def decide_request(
     )
     short = room_warnings(facts.rooms, resources, pod, facts.limit_ranges)
     all_warnings = _few((*warnings, *short, *allowances, *injection.warnings))
-    return Decision(Reason.INJECTED, injection.message, all_warnings, injection.pod)
+    return Decision(Reason.INJECTED, injection.message, all_warnings, injection.pod, injection.dropped)
 
 
 def _annotations(pod: Mapping[str, Any]) -> Mapping[str, str]:

@@ -18,6 +18,7 @@ from webhook.clients import files
 from webhook.clients.endpoints import Endpoints
 from webhook.errors import Problem
 from webhook.identifiers import ConnectorKey
+from webhook.pod import dropped
 from webhook.pod.endpoints import endpoints
 from webhook.pod.reasons import Reason
 from webhook.pod.request import Request
@@ -38,6 +39,8 @@ class Injection:
     warnings: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
     """Why the Pod may not be admitted, in spite of it"""
+    dropped: tuple[str, ...] = ()
+    """Fields of our container that another webhook dropped, and that are restored"""
 
 
 def inject(
@@ -54,12 +57,14 @@ def inject(
     result: Json = copy.deepcopy(dict(pod))
     urls = endpoints(request, ports, admits_extra_indexes=rule.value == "allow")
     remarks = configure_workload(result, request, urls, rule)
-    _put_sidecar(result, sidecar_environment(request, urls, ports, settings), resources, settings)
+    environment = sidecar_environment(request, urls, ports, settings)
+    lost = _put_sidecar(result, environment, resources, settings)
     _put_volumes(result)
     _add_pull_secrets(result, settings)
     message = _message(request, urls)
     _mark(result, message)
-    return Injection(result, message, tuple(remarks.warnings), tuple(remarks.problems))
+    warnings = [*([dropped.warning(lost)] if lost else []), *remarks.warnings]
+    return Injection(result, message, tuple(warnings), tuple(remarks.problems), lost)
 
 
 def sidecar_environment(
@@ -77,7 +82,8 @@ def sidecar_environment(
 
 def _put_sidecar(
     pod: Json, environment: Environment, resources: Mapping[str, Mapping[str, str]], settings: Settings
-) -> None:
+) -> tuple[str, ...]:
+    """The fields that the present container has lost."""
     spec = pod["spec"]
     initial = spec.get("initContainers") or []
     canonical = sidecar_container(
@@ -91,6 +97,7 @@ def _put_sidecar(
     sidecar = repaired(canonical, present, volumes, settings) if present else canonical
     others = [container for container in initial if container.get("name") != names.SIDECAR]
     spec["initContainers"] = [sidecar, *others]
+    return dropped.dropped_fields(canonical, present) if present else ()
 
 
 def _put_volumes(pod: Json) -> None:

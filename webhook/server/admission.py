@@ -211,6 +211,7 @@ def _fields(
     pod = request.get("object")
     metadata = pod.get("metadata") if isinstance(pod, dict) else None
     names = metadata if isinstance(metadata, dict) else {}
+    dropped = answer["response"].get("auditAnnotations", {}).get(review.DROPPED)
     return {
         "uid": answer["response"]["uid"],
         "operation": _text(request.get("operation")),
@@ -219,6 +220,7 @@ def _fields(
         "allowed": answer["response"]["allowed"],
         "reason": reason,
         "milliseconds": round(seconds * 1000, 1),
+        **({"dropped": dropped} if dropped else {}),
     }
 
 

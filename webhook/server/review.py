@@ -12,6 +12,9 @@ KIND = "AdmissionReview"
 WARNING_LIMIT = 256
 """Characters. The API server cuts a longer warning, in the middle of a word and without a mark."""
 
+DROPPED = "dropped"
+"""An audit annotation. The API server puts the webhook's name before it: pods.connectors.alauda.io/dropped"""
+
 
 class Status(TypedDict):
     """The part of metav1.Status that reaches the user."""
@@ -30,6 +33,7 @@ class Response(TypedDict):
     patchType: NotRequired[Literal["JSONPatch"]]
     patch: NotRequired[str]
     warnings: NotRequired[list[str]]
+    auditAnnotations: NotRequired[dict[str, str]]
 
 
 class Review(TypedDict):
@@ -45,12 +49,24 @@ def allowed(uid: str, *, warnings: Iterable[str] = ()) -> Review:
     return _review({"uid": uid, "allowed": True}, warnings)
 
 
-def patched(uid: str, operations: Sequence[dict[str, Any]], *, warnings: Iterable[str] = ()) -> Review:
-    """The object passes with changes. Without operations there is no patch: an empty patch is refused."""
+def patched(
+    uid: str,
+    operations: Sequence[dict[str, Any]],
+    *,
+    warnings: Iterable[str] = (),
+    dropped: Sequence[str] = (),
+) -> Review:
+    """The object passes with changes. Without operations there is no patch: an empty patch is refused.
+
+    `dropped` goes to the audit log, where the API server names each webhook that changed the object.
+    """
     if not operations:
         return allowed(uid, warnings=warnings)
     patch = base64.b64encode(json.dumps(operations).encode()).decode()
-    return _review({"uid": uid, "allowed": True, "patchType": "JSONPatch", "patch": patch}, warnings)
+    response: Response = {"uid": uid, "allowed": True, "patchType": "JSONPatch", "patch": patch}
+    if dropped:
+        response["auditAnnotations"] = {DROPPED: ", ".join(dropped)}
+    return _review(response, warnings)
 
 
 def denied(uid: str, reason: str, message: str, *, warnings: Iterable[str] = ()) -> Review:

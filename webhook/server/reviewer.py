@@ -71,7 +71,8 @@ def _ignored(request: Mapping[str, Any]) -> str | None:
 
 def _of_decision(uid: str, pod: Mapping[str, Any], decision: Decision) -> review.Review:
     if decision.pod is not None:
-        return review.patched(uid, operations(pod, decision.pod), warnings=decision.warnings)
+        patch = operations(pod, decision.pod)
+        return review.patched(uid, patch, warnings=decision.warnings, dropped=decision.dropped)
     if decision.allowed:
         return review.allowed(uid, warnings=decision.warnings)
     if decision.reason is Reason.INVALID_POD:

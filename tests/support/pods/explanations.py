@@ -60,6 +60,7 @@ def facts_of(name: str) -> Facts:
         connectors={ConnectorKey.parse(key): _read(found) for key, found in case["connectors"].items()},
         log=_read(case["log"], parse_log),
         registration=_read(case["registration"], _encoded),
+        registrations=_read(case["registrations"]),
         broker=_read(case["broker"]),
     )
 

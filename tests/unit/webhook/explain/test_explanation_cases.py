@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from sidecar.contract.grant import Credential, PackagePolicy
 from sidecar.contract.secret import Secret
@@ -21,6 +22,7 @@ from sidecar.grants.broker import _REINSTALLED
 from sidecar.log import Log
 from sidecar.rules.answers import answer_of
 from support.certificates.authority import server_context
+from support.checkout import MANIFESTS
 from support.connectors.grant_facts import connector
 from support.pods.explanations import CASES, facts_of, input_of, output_of, printed
 from support.servers.registry import Registry
@@ -139,6 +141,13 @@ def test_events_about_a_registry_are_in_the_brokers_words() -> None:
     assert len(recorded) > 1
     for event in recorded:
         assert event["message"] == f"Connector team/pypi: {sentences[event['reason']]}"
+
+
+def test_the_refusal_of_guard_4_is_in_its_own_words() -> None:
+    policy = next(yaml.safe_load_all((MANIFESTS / "policies" / "injected.yaml").read_text()))
+    sentence = policy["spec"]["validations"][1]["message"]
+    [event] = input_of("refused-by-guard-4-dropped")["creations"]
+    assert event["message"].endswith(f"denied request: {sentence}")
 
 
 def test_conditions_are_in_the_controllers_words() -> None:

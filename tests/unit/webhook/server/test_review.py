@@ -55,6 +55,14 @@ def test_an_empty_patch_is_left_out() -> None:
     assert review.patched("1", []) == review.allowed("1")
 
 
+def test_dropped_fields_go_to_the_audit_log() -> None:
+    operation = {"op": "add", "path": "/x", "value": 1}
+    answer = review.patched("1", [operation], dropped=("restartPolicy", "securityContext.seccompProfile"))
+    expected = {"dropped": "restartPolicy, securityContext.seccompProfile"}
+    assert answer["response"]["auditAnnotations"] == expected
+    assert "auditAnnotations" not in review.patched("1", [operation])["response"]
+
+
 def test_denied_names_its_reason() -> None:
     response = review.denied("1", "HostNetwork", "remove it")["response"]
     assert response["allowed"] is False
