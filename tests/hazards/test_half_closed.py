@@ -141,5 +141,6 @@ def test_a_registry_that_half_closes_and_takes_an_upload_all_the_same_is_an_erro
 
     registry.on("/upload/", half_closes)
     started = time.monotonic()
-    assert sidecar.upload(b"x" * 1000).status == 502
+    # 424 if the whole upload had been sent by then, for the registry may have taken it
+    assert sidecar.upload(b"x" * 1000).status in (424, 502)
     assert time.monotonic() - started < 1
