@@ -74,6 +74,8 @@ class Code:
     FORM_REFUSED = "form-refused"
     """The body of a POST is no form that uploads a file"""
     PATH_NOT_SERVED = "path-not-served"
+    FILE_NOT_LISTED = "file-not-listed"
+    """A file outside the Connector's address, or with an odd name, that no page of the index lists"""
     REDIRECT_NOT_FOLLOWED = "redirect-not-followed"
     REDIRECT = "redirect"
     """No refusal: the index is at the registry's own path"""

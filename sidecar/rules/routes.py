@@ -123,7 +123,7 @@ def _not_listed(path: str, layout: Layout) -> Refusal:
             "this file lies outside the Connector's address, and no page of its index lists it; to open more "
             "of the registry, declare the path of its files as addressExtensions files"
         )
-    return Refusal(404, Code.PATH_NOT_SERVED, sentence)
+    return Refusal(404, Code.FILE_NOT_LISTED, sentence)
 
 
 def _nameless() -> Refusal:

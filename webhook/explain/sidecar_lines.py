@@ -16,6 +16,8 @@ _PASSING = (
     Code.REDIRECT,
 )
 """Reasons that need no action: clients repeat these requests by themselves, or have left"""
+_HELPED = (Code.REDIRECT_NOT_FOLLOWED, Code.FILE_NOT_LISTED, Code.UPLOAD_UNCONFIRMED)
+"""Reasons that need an action, whatever the status is"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,12 @@ def _is_missing(line: Json) -> bool:
 
 def _is_refused(line: Json) -> bool:
     """Whether an administrator could help. Paths that no package client asks for are left out."""
-    status = _status(line)
-    return bool(line.get("reason")) and line["reason"] not in _PASSING and (status == 403 or status >= 500)
+    status, reason = _status(line), line.get("reason")
+    if reason in _HELPED:
+        return (
+            line.get("package") != "pip"
+        )  # some registries send pip, which looks for a newer pip, to pypi.org
+    return bool(reason) and reason not in _PASSING and (status == 403 or status >= 500)
 
 
 def _refusals(requests: Sequence[Json]) -> Iterator[RefusedRequests]:
