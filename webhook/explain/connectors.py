@@ -29,10 +29,10 @@ _REQUEST_FIXES = {
     Code.CREDENTIAL_RESTS: "nothing, if the registry recovers: the sidecar tries it again by itself. If the "
     "password was changed there, correct the Connector's Secret; it is used within 10 s",
     Code.REQUEST_REFUSED: "ask whether the account may do this: the credential itself is accepted",
-    Code.REDIRECT_NOT_FOLLOWED: "if packages may come from there, declare it as addressExtensions files of the "
-    "Connector",
-    Code.FILE_NOT_LISTED: "if Pods may have this file, declare the path of the files as addressExtensions files "
-    "of the Connector; otherwise correct the lock file",
+    Code.REDIRECT_NOT_FOLLOWED: "if packages may come from there, declare it as addressExtensions files of "
+    "the Connector",
+    Code.FILE_NOT_LISTED: "if Pods may have this file, declare the path of the files as addressExtensions "
+    "files of the Connector; otherwise correct the lock file",
     Code.UPLOAD_UNCONFIRMED: "look in the registry whether it has the package, before it is uploaded again",
     Code.REGISTRY_UNREACHABLE: "check spec.address of the Connector, and that the registry runs; a corrected "
     "address is used within 15 s",
