@@ -61,6 +61,8 @@ class Code:
     """All places of this Pod at the registry stayed taken"""
     STORAGE_REFUSES = "storage-refuses"
     """Another origin, to which the registry redirects or links, answers 401 or 403"""
+    PAGE_UNAVAILABLE = "page-unavailable"
+    """It answers 429 or 5xx for the page that may list a file"""
     CREDENTIAL_MISSING = "credential-missing"
     CREDENTIAL_RENEWED = "credential-renewed"
     """The upload must be sent again, with the newer credential"""

@@ -1,4 +1,4 @@
-"""Looks at a project's page for a file that no page has listed yet.
+"""Page look-ups for files that no page has listed yet.
 
 A lock file names a file by its URL, and its client reads no page. If the file lies outside the Connector's
 address, or has an odd name, only the project's page can vouch for it.
@@ -10,14 +10,14 @@ from sidecar.contract.words import Code, Line
 from sidecar.errors import ClientGone, NotListed, Refusal, SidecarError
 from sidecar.exchange.client import Exchange
 from sidecar.exchange.granted import GrantedRegistry
-from sidecar.exchange.pages import PAGE_STATUSES, links_of_page, read_page
+from sidecar.exchange.pages import links_of_page, read_page
 from sidecar.exchange.upstream import Upstream
 from sidecar.exchange.visits import Visits
 from sidecar.http.http1 import RequestHead
 from sidecar.log import Log
 from sidecar.rules.answers import Answer, answer_of
-from sidecar.rules.listed import ListedFiles
-from sidecar.rules.routes import route
+from sidecar.rules.layout import Layout
+from sidecar.rules.routes import PAGE_STATUSES, route
 from sidecar.sockets.connections import closing_on_error
 from sidecar.sockets.loop import Task
 
@@ -38,6 +38,8 @@ class _Ended(NamedTuple):
     """The last look at a page."""
 
     at: float
+    index_url: str
+    """A Connector's address may change while the process runs"""
     generation: int
     """Of the memory of listed files"""
     failure: Answer | None
@@ -63,36 +65,36 @@ class Looks:
         for project in missing.projects[:PROJECTS_LIMIT]:
             while project in self._waiting:
                 await self._wait(project, exchange)
-            if self._is_due(project, registry.layout.listed):
+            if self._is_due(project, registry.layout):
                 await self._look_at(project, exchange, registry)
 
     def forget(self, project: str) -> None:
         """A client has read the project's page: it may know of files that the last look did not see."""
         self._ended.pop(project, None)
 
-    def _is_due(self, project: str, listed: ListedFiles) -> bool:
+    def _is_due(self, project: str, layout: Layout) -> bool:
         """Raises the error of a look that failed a moment ago: other requests waited for the same page."""
         last = self._ended.get(project)
-        if last is None:
+        if last is None or last.index_url != layout.index_url:
             return True
         age = self._loop.now - last.at
         if last.failure is None:
-            return age >= AGAIN_SECONDS or last.generation != listed.generation
+            return age >= AGAIN_SECONDS or last.generation != layout.listed.generation
         if age < FAILED_SECONDS:
             status, code, sentence, retry_after = last.failure
             raise Refusal(status, code, sentence, retry_after=retry_after)
         return True
 
     async def _look_at(self, project: str, exchange: Exchange, registry: GrantedRegistry) -> None:
-        generation = registry.layout.listed.generation
+        index_url, generation = registry.layout.index_url, registry.layout.listed.generation
         self._waiting[project] = set()
         try:
             await self._read(exchange, project, registry)
-            self._note(project, _Ended(self._loop.now, generation, None))
+            self._note(project, _Ended(self._loop.now, index_url, generation, None))
         except ClientGone:
             raise  # the next request looks for itself
         except SidecarError as error:
-            self._note(project, _Ended(self._loop.now, generation, answer_of(error)))
+            self._note(project, _Ended(self._loop.now, index_url, generation, answer_of(error)))
             raise
         finally:
             for task in self._waiting.pop(project):
@@ -101,25 +103,25 @@ class Looks:
     async def _read(self, exchange: Exchange, project: str, registry: GrantedRegistry) -> None:
         target = f"{registry.layout.index_path}{project}/"
         head = RequestHead("GET", target, "1.1", [(b"accept", _ACCEPT)], 0)
-        errand = Exchange(exchange.wire, head, exchange.buffer)
+        page_request = Exchange(exchange.wire, head, exchange.buffer)
         wanted = route("GET", target, registry.layout)
         if wanted.action != "index":  # the index is at "/", where no page of this name can be asked for
             return
-        response, chosen, registry = await self._visits.fetch(errand, wanted, registry)
+        response, chosen, registry = await self._visits.fetch(page_request, wanted, registry)
         status = response.head.status
         try:
             with closing_on_error(response.wire):
                 if status in PAGE_STATUSES:
                     on_login = self._visits.remember_login
                     links = links_of_page(registry, chosen, response, self._local, on_login, is_thorough=True)
-                    await read_page(errand, response, self._upstream, links)
+                    await read_page(page_request, response, self._upstream, links)
                 else:
                     await self._upstream.discard_body(response)
         finally:
             self._visits.leave(chosen, registry)
         if status in _TRANSIENT:
             sentence = f"the registry answers {status} for the page of {project}: try again"
-            raise Refusal(503, Code.REGISTRY_BUSY, sentence, retry_after=1)
+            raise Refusal(503, Code.PAGE_UNAVAILABLE, sentence, retry_after=1)
         self._log.write("info", Line.PAGE_READ, connector=self._connector, package=project, status=status)
 
     def _note(self, project: str, ended: _Ended) -> None:

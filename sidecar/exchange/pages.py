@@ -16,8 +16,6 @@ from sidecar.links.page_links import OnLogin
 from sidecar.links.rewriting import PageLinks, PageRewriter, page_kind
 from sidecar.rules.routes import Route
 
-PAGE_STATUSES = (200, 203)
-"""203: a proxy before us changed the page (RFC 9110 §15.3.4)"""
 _PIECE = 64 * 1024
 """Bytes of a page that are read, or decompressed, in a step. A zip bomb then costs time, not memory, and many
 pages with slow readers fit into the sidecar's limit"""

@@ -17,7 +17,7 @@ from sidecar.log import Log
 from sidecar.rules.answers import Answer, answer_of
 from sidecar.rules.credential_refusal import storage_refusal
 from sidecar.rules.listed import ListedFiles
-from sidecar.rules.routes import Route, route
+from sidecar.rules.routes import PAGE_STATUSES, Route, route
 from sidecar.sockets.connections import closing_on_error
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _REDIRECT = Answer(302, Code.REDIRECT, "the index is at the registry's own path")
 _USUAL_CODES = (None, Code.REDIRECT, Code.CLIENT_GONE)
-_PAGE_STATUSES = (200, 203)  # 203: a proxy before us changed the page (RFC 9110 §15.3.4)
 
 Outcome = tuple[Route | None, str | None, str | None]
 """For the log line of a request: its route, if it has any; code and sentence of an answer of our own"""
@@ -115,7 +114,7 @@ class Proxy:
                 if response.head.status in (401, 403):
                     await self._check_storage(response, registry)
                 is_page, credential = chosen.action == "index", registry.grant.credential
-                if is_page and response.head.status in _PAGE_STATUSES:
+                if is_page and response.head.status in PAGE_STATUSES:
                     # imported with the first page, for these modules take 1 % of the sidecar's start
                     from sidecar.exchange.pages import links_of_page, relay_page
 

@@ -1,6 +1,7 @@
-"""Where a registry's redirect leads, and whether it is followed there. Pure."""
+"""Redirects of a registry: their targets, and the refusals of those that are not followed. Pure."""
 
-from urllib.parse import quote, urljoin, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from sidecar.contract.grant import Credential
 from sidecar.contract.words import Code
@@ -10,8 +11,16 @@ from sidecar.exchange.redaction import redact
 from sidecar.http.origins import Origin, declared_as, login_of, origin_of
 from sidecar.rules.layout import Layout
 
-_HIDDEN = (401, 403, 404)
-"""Statuses of a place that may open with the credential; some registries hide such places by a 404"""
+if TYPE_CHECKING:
+    from sidecar.exchange.upstream import Response
+
+
+def resolved(url: str, location: bytes) -> SplitResult:
+    """The URL that a Location names, seen from `url`. Raises ValueError if it is none.
+
+    Some registries send a Location with spaces, and a space would end the target of our request.
+    """
+    return urlsplit(urljoin(url, quote(location, safe="!#$%&'()*+,/:;=?@[]")))
 
 
 def redirected(
@@ -26,8 +35,7 @@ def redirected(
     """
     layout = registry.layout
     try:
-        # some registries send a Location with spaces, and a space would end the target of our request
-        parts = urlsplit(urljoin(url, quote(location, safe="!#$%&'()*+,/:;=?@[]")))
+        parts = resolved(url, location)
         here = origin_of(url)
         origin = declared_as(origin_of(parts), [layout.origin, *layout.foreign.values(), here])
     except ValueError as error:
@@ -53,15 +61,18 @@ def _check_origin(origin: Origin, here: Origin, layout: Layout, *, is_page: bool
         raise UpstreamBroken(f"the registry redirects to {origin}{advice}")
 
 
-def refusal_of_end(url: str, status: int, registry: GrantedRegistry) -> Refusal | None:
-    """The refusal that names a redirect within the registry whose end wants the credential in vain."""
-    if status not in _HIDDEN or not url.startswith(registry.prefix):
+def refusal_of_end(response: "Response", registry: GrantedRegistry, *, is_page: bool) -> Refusal | None:
+    """Names a redirect out of the address, where the registry wants the credential in vain."""
+    status = response.head.status
+    is_own = response.url.startswith(registry.prefix)
+    if status not in (401, 403) or not is_own or registry.authorization is None or response.login is not None:
         return None
-    folder = registry.layout.own + urlsplit(url).path.rpartition("/")[0]
-    folder = redact(folder.encode("ascii", "replace"), registry.grant.credential).decode("ascii")
+    path = urlsplit(response.url).path
+    folder = (path.rstrip("/") if is_page else path).rpartition("/")[0]  # of all projects' pages
+    place = redact(f"{registry.layout.own}{folder}/".encode("ascii", "replace"), registry.grant.credential)
     return Refusal(
-        404 if status == 404 else 403,
+        403,
         Code.REDIRECT_NOT_FOLLOWED,
-        f"the registry redirects to {folder}/, outside the Connector's address, and answers {status} without "
-        "the credential; to send it there, declare that URL as addressExtensions files",
+        f"the registry redirects to {place.decode('ascii')}, outside the Connector's address, and answers "
+        f"{status} without the credential; to send it there, declare that URL as addressExtensions files",
     )

@@ -1,7 +1,6 @@
 """Uploads: streamed to the registry in constant memory, never redirected, never sent twice."""
 
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import quote, urljoin, urlsplit
 
 from sidecar.contract.grant import Credential
 from sidecar.errors import ClientGone, UploadUnconfirmed, UpstreamBroken, UpstreamUnreachable
@@ -149,21 +148,20 @@ async def _send_unless_answered(wire: Wire, view: memoryview, client: Wire, resp
 
 def refuse_redirect(head: ResponseHead, url: str, credential: Credential | None) -> NoReturn:
     """Raises UpstreamBroken. No upload is sent twice, so it follows no redirect. `url`: where it was sent."""
-    place = _place(url, find(head.headers, b"location") or b"")
-    shown = redact(place.encode(), credential).decode() if place else "elsewhere"
-    if place == url.partition("?")[0]:
+    from sidecar.exchange.redirects import resolved  # few uploads are redirected
+
+    location = find(head.headers, b"location")
+    try:
+        parts = resolved(url, location) if location else None
+        place = f"{declared_as(origin_of(parts), [origin_of(url)])}{parts.path}" if parts else "elsewhere"
+    except ValueError:
+        parts, place = None, "elsewhere"
+    shown = redact(place.encode(), credential).decode()
+    is_in_clear = parts is not None and parts.scheme == "http" and url.startswith("https:")
+    if is_in_clear and place == url.partition("?")[0]:
         advice = "its own address: tell the registry that clients reach it by https"
-    elif place.startswith("http:") and url.startswith("https:"):
+    elif is_in_clear and place.startswith("http:"):
         advice = f"{shown}, without TLS"
     else:
         advice = f"{shown}: name that address in the Connector, as addressExtensions upload"
     raise UpstreamBroken(f"the registry redirects the upload to {advice}")
-
-
-def _place(url: str, location: bytes) -> str:
-    """The URL that a redirect leads to, without user, query and fragment; empty for what is no URL."""
-    try:
-        parts = urlsplit(urljoin(url, quote(location, safe="!#$%&'()*+,/:;=?@[]")))
-        return f"{declared_as(origin_of(parts), [origin_of(url)])}{parts.path}"
-    except ValueError:
-        return ""

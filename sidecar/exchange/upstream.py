@@ -98,11 +98,12 @@ class Upstream:
                     return response if login is None else response._replace(login=login)
                 from sidecar.exchange.redirects import refusal_of_end
 
-                refusal = refusal_of_end(response.url, response.head.status, registry)
-                if refusal is not None and not is_authorized:
+                found = response._replace(is_authorized=is_authorized, login=login)
+                refusal = None if is_authorized else refusal_of_end(found, registry, is_page=is_page)
+                if refusal is not None:
                     await self.discard_body(response)
                     raise refusal
-                return response._replace(is_authorized=is_authorized, login=login)
+                return found
             # imported with the first redirect, for most registries have none
             from sidecar.exchange.redirects import redirected
 

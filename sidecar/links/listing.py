@@ -1,4 +1,4 @@
-"""Takes note of the files that a page lists, where no other rule lets a client have them. Pure."""
+"""The files that a page lists, as far as no other rule lets a client have them. Pure."""
 
 import re
 from urllib.parse import quote, urljoin, urlsplit

@@ -9,12 +9,12 @@ from urllib.parse import unquote, urlsplit
 
 from sidecar.contract.grant import Credential
 from sidecar.http.origins import origin_of
+from sidecar.rules.filenames import without_companion
 
 _LIMIT = 1000
 """Files; arbitrary. The oldest is forgotten, and most clients ask for a file just after its page"""
 _LENGTH_LIMIT = 1024
 """Characters of user and password: together with `_LIMIT`, at most 1 MiB. Tokens rarely have 300"""
-_COMPANIONS = (".metadata", ".asc", ".provenance")
 
 
 class LinkLogins:
@@ -45,7 +45,5 @@ class LinkLogins:
 def _key(url: str) -> int:
     """Without query and fragment, and however the client spells the path."""
     parts = urlsplit(url)
-    path = unquote(parts.path)
-    for companion in _COMPANIONS:
-        path = path.removesuffix(companion)
-    return hash((origin_of(parts), path))
+    path = unquote(parts.path).removesuffix("/provenance")  # PEP 740, as pypi.org spells it
+    return hash((origin_of(parts), without_companion(path)))

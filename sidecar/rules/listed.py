@@ -20,14 +20,14 @@ class ListedFiles:
     a page can make another path pass by a collision.
     """
 
-    __slots__ = ("_kept", "_older", "_wanted", "_young", "generation")
+    __slots__ = ("_listed_meanwhile", "_older", "_wanted", "_young", "generation")
 
     def __init__(self) -> None:
         self._young: set[int] = set()
         self._older: set[int] = set()
         self._wanted: dict[int, int] = {}
         """Files that requests wait for → the number of those requests"""
-        self._kept: set[int] = set()
+        self._listed_meanwhile: set[int] = set()
         """The wanted files that a page has listed: nothing forgets them while they are wanted"""
         self.generation = 0
         """Counts how often files were forgotten"""
@@ -38,7 +38,7 @@ class ListedFiles:
             key = hash(f"{index_url} {spelling}")
             self._young.add(key)
             if key in self._wanted:
-                self._kept.add(key)
+                self._listed_meanwhile.add(key)
         if len(self._young) >= LIMIT:
             self._young, self._older = set(), self._young
             self.generation += 1
@@ -47,7 +47,7 @@ class ListedFiles:
         if not self._young and not self._older:  # nearly always
             return False
         key = _key(index_url, target)
-        return key in self._young or key in self._older or key in self._kept
+        return key in self._young or key in self._older or key in self._listed_meanwhile
 
     @contextmanager
     def wanting(self, index_url: str, targets: Iterable[str]) -> Iterator[None]:
@@ -62,7 +62,7 @@ class ListedFiles:
                 self._wanted[key] -= 1
                 if not self._wanted[key]:
                     del self._wanted[key]
-                    self._kept.discard(key)
+                    self._listed_meanwhile.discard(key)
 
 
 def _key(index_url: str, target: str) -> int:

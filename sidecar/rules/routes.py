@@ -30,6 +30,9 @@ FOREIGN = "/_o/"
 """`/_o/<host>/<path>` stands for a file of a further origin that the Connector declares"""
 UPLOADS = ("/", "/legacy", "/legacy/")
 
+PAGE_STATUSES = (200, 203)
+"""Of an index page. 203: a proxy before us has changed it (RFC 9110 §15.3.4)"""
+
 Action = Literal["redirect", "index", "file", "upload"]
 
 

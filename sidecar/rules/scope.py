@@ -1,4 +1,4 @@
-"""What redirects and links may open with the registry's credential. Pure."""
+"""Scope checks for redirects and links: what the registry's credential opens. Pure."""
 
 import re
 from urllib.parse import urlsplit

@@ -111,6 +111,7 @@ def test_a_busy_registry_is_asked_again_after_a_second(registry: Registry, scope
     for _ in range(3):
         reply = scoped.get(OTHER)
         assert (reply.status, reply.header("retry-after")) == (503, "1")
+    scoped.wait_line(status=503, reason="page-unavailable")
     assert targets(registry) == [PAGE]
     registry.on(PAGE, html(OTHER))
     until = time.monotonic() + PATIENCE_SECONDS
@@ -160,12 +161,25 @@ def test_a_redirect_out_of_the_address_is_named_if_it_wants_the_credential(
     registry.on("/other/simple/foo/", lambda call: call.reply(401, b""))
     reply = scoped.get(PAGE)
     assert (reply.status, registry.requests[-1].header("authorization")) == (403, None)
-    assert (
-        f"redirects to {registry.origin}/other/simple/foo/, outside the Connector's address" in reply.reason
-    )
+    assert f"redirects to {registry.origin}/other/simple/, outside the Connector's address" in reply.reason
     assert "as addressExtensions files" in reply.reason
     scoped.wait_line(message="request", reason="redirect-not-followed", level="warning")
     assert scoped.get(OWN).body == b"file"  # the registry's 401 was not about the credential
+
+
+def test_a_missing_page_behind_such_a_redirect_is_missing(registry: Registry, scoped: Sidecar) -> None:
+    registry.on(PAGE, lambda call: call.reply(302, b"", {"Location": "/other/simple/foo/"}))
+    registry.on("/other/simple/foo/", lambda call: call.reply(404, b""))
+    assert (scoped.get(PAGE).status, scoped.get(PAGE).reason) == (404, "the registry answers 404")
+
+
+def test_without_a_credential_a_redirect_wants_none(registry: Registry, tmp_path: Path) -> None:
+    address = f"{registry.origin}/repository/all"
+    document = grant(registry, index_url=registry.origin + PAGE[:-4], address=address, credential=None)
+    registry.on(PAGE, lambda call: call.reply(302, b"", {"Location": "/other/simple/foo/"}))
+    registry.on("/other/simple/foo/", lambda call: call.reply(403, b""))
+    with running_sidecar(tmp_path, document) as sidecar:
+        assert "addressExtensions" not in sidecar.get(PAGE).reason
 
 
 def test_the_file_of_a_page_is_part_of_the_index(registry: Registry, scoped: Sidecar) -> None:

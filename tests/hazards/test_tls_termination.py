@@ -131,7 +131,7 @@ def test_a_circle_over_http_ends(registry: Registry, sidecar: Sidecar) -> None:
     ("to", "advice"),
     [
         ("http://{host}/upload/", "its own address: tell the registry that clients reach it by https"),
-        ("/upload/?x#y", "its own address: tell the registry that clients reach it by https"),
+        ("/upload/?x#y", "https://{host}/upload/: name that address in the Connector"),
         ("http://{host}/upload/there/", "https://{host}/upload/there/: name that address in the Connector"),
         ("http://other.example/upload/", "http://other.example/upload/, without TLS"),
         ("https://other.example/upload/", "https://other.example/upload/: name that address"),
@@ -147,6 +147,12 @@ def test_an_upload_that_is_redirected_says_what_to_do(
     assert reply.status == 502
     assert f"the registry redirects the upload to {advice.format(host=host)}" in reply.reason
     assert len(registry.requests) == 1
+
+
+def test_an_upload_that_is_redirected_nowhere_says_so(registry: Registry, sidecar: Sidecar) -> None:
+    registry.on("/upload/", lambda call: call.reply(308, b""))
+    reply = sidecar.upload(b"x")
+    assert "the registry redirects the upload to elsewhere: name that address" in reply.reason
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, for the ports 80 and 443")

@@ -110,6 +110,8 @@ def explain_requests(facts: Facts, key: ConnectorKey) -> Iterator[Statement]:
     for requests in use.refusals:
         if not (requests.is_last_word and is_broker_reason(requests.reason)):
             yield _refused(facts, key, requests)
+    for sentence in use.redirected[:PACKAGES_LIMIT]:
+        yield Statement("requests", "note", f"{key}: {sentence}")
     for sentence in use.denied[:PACKAGES_LIMIT]:
         yield Statement("requests", "note", f"{key}: {sentence}")
     if len(use.denied) > PACKAGES_LIMIT:

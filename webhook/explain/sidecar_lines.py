@@ -16,7 +16,7 @@ _PASSING = (
     Code.REDIRECT,
 )
 """Reasons that need no action: clients repeat these requests by themselves, or have left"""
-_HELPED = (Code.REDIRECT_NOT_FOLLOWED, Code.FILE_NOT_LISTED, Code.UPLOAD_UNCONFIRMED)
+_ACTIONABLE = (Code.FILE_NOT_LISTED, Code.UPLOAD_UNCONFIRMED)
 """Reasons that need an action, whatever the status is"""
 
 
@@ -49,6 +49,8 @@ class Use:
     """Newest first"""
     missing: tuple[str, ...]
     """Packages for which the registry answered 404"""
+    redirected: tuple[str, ...]
+    """A sentence for each place that index pages were redirected to and not followed"""
     denied: tuple[str, ...]
     """A sentence for each package that the Connector's policy denied"""
 
@@ -65,6 +67,9 @@ def use_of(lines: Sequence[Json], connector: ConnectorKey) -> Use:
         last_served=time_of(served[-1].get("time")) if served else None,
         refusals=tuple(_refusals(requests)),
         missing=tuple(dict.fromkeys(str(line["package"]) for line in missing)),
+        redirected=tuple(
+            dict.fromkeys(str(line["detail"]) for line in requests if _is_redirected_away(line))
+        ),
         denied=tuple(dict.fromkeys(str(line["detail"]) for line in denied)),
     )
 
@@ -82,11 +87,15 @@ def _is_missing(line: Json) -> bool:
 def _is_refused(line: Json) -> bool:
     """Whether an administrator could help. Paths that no package client asks for are left out."""
     status, reason = _status(line), line.get("reason")
-    if reason in _HELPED:
-        return (
-            line.get("package") != "pip"
-        )  # some registries send pip, which looks for a newer pip, to pypi.org
-    return bool(reason) and reason not in _PASSING and (status == 403 or status >= 500)
+    if not reason or reason in _PASSING:
+        return False
+    return reason in _ACTIONABLE or status == 403 or status >= 500
+
+
+def _is_redirected_away(line: Json) -> bool:
+    """Some registries send whoever misses a package to pypi.org; pip looks for a newer pip, too."""
+    is_away = line.get("reason") == Code.REDIRECT_NOT_FOLLOWED and _status(line) == 404
+    return is_away and line.get("package") != "pip"
 
 
 def _refusals(requests: Sequence[Json]) -> Iterator[RefusedRequests]:
