@@ -62,7 +62,7 @@ class Looks:
 
     async def look(self, exchange: Exchange, missing: NotListed, registry: GrantedRegistry) -> None:
         """Read the pages that may list the file. Raises as `Visits.fetch`, and UpstreamBroken."""
-        for project in missing.projects[:PROJECTS_LIMIT]:
+        for project in missing.projects[-PROJECTS_LIMIT:][::-1]:  # few versions hold a dash
             while project in self._waiting:
                 await self._wait(project, exchange)
             if self._is_due(project, registry.layout):

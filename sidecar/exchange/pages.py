@@ -2,7 +2,9 @@
 
 import zlib
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
+from sidecar.contract.grant import Credential
 from sidecar.errors import UpstreamBroken
 from sidecar.exchange.client import Exchange
 from sidecar.exchange.granted import GrantedRegistry
@@ -14,6 +16,7 @@ from sidecar.http.http1 import find
 from sidecar.links.listing import listing_of
 from sidecar.links.page_links import OnLogin
 from sidecar.links.rewriting import PageLinks, PageRewriter, page_kind
+from sidecar.rules.filenames import archive_of, projects_named
 from sidecar.rules.routes import Route
 
 _PIECE = 64 * 1024
@@ -31,9 +34,16 @@ def links_of_page(
     is_thorough: bool = False,
 ) -> PageLinks:
     """The links of a page that was requested by this route."""
+
+    def note_login(url: str, login: Credential) -> None:
+        """Whoever writes links into a page may name a user for files of its project only."""
+        archive = archive_of(urlsplit(url).path)
+        if archive and chosen.package in projects_named(archive):
+            on_login(url, login)
+
     layout = registry.layout
     listing = listing_of(layout, chosen.package, chosen.url, response.url, local, is_thorough=is_thorough)
-    return PageLinks(layout, chosen.url, response.url, local, registry.grant.credential, on_login, listing)
+    return PageLinks(layout, chosen.url, response.url, local, registry.grant.credential, note_login, listing)
 
 
 async def relay_page(

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 from sidecar.contract.grant import Credential
-from sidecar.http.headers import basic_authorization
+from sidecar.http.entities import unescape
+from sidecar.http.headers import basic_authorization, secret_of
 from sidecar.http.http1 import Headers
 
 HIDDEN = b"(the registry's answer repeated the credential and is not shown)"
@@ -20,6 +21,8 @@ _PUBLIC: Mapping[bytes, bytes] = {
 }
 """Header → values that reveal no credential"""
 
+_LOGIN_LENGTH = 4
+"""Characters; arbitrary. Some links have a token as the user name, and the password `x`: any header has it"""
 _JSON_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 
 
@@ -32,7 +35,7 @@ def redact_head(
     reason: bytes, headers: Headers, credential: Credential | None, login: Credential | None = None
 ) -> tuple[bytes, Headers]:
     """Reason phrase and headers of an answer without those that hold the credential, or the login."""
-    if login is not None:
+    if login is not None and len(secret_of(login)) >= _LOGIN_LENGTH:
         reason, headers = redact_head(reason, headers, login)
     lines = [reason]
     for header in headers:
@@ -56,13 +59,12 @@ def _is_public(name: bytes, value: bytes) -> bool:
 def _holds(text: bytes, credential: Credential | None) -> bool:
     """Whether the text holds the password, plain, as in Authorization, or escaped.
 
-    Error pages escape their quotations for HTML, JSON, a URL or a form. Without a password the user name is
-    the secret: some registries take a token there.
+    Error pages escape their quotations for HTML, JSON, a URL or a form.
     """
     authorization = basic_authorization(credential)
     if credential is None or authorization is None:
         return False
-    plain = (credential.password.reveal() or credential.username).encode()
+    plain = secret_of(credential).encode()
     pair = authorization[len(b"Basic ") :].rstrip(b"=")
     if pair in text or (plain and plain in text):
         return True
@@ -94,7 +96,5 @@ def _unescaped(text: bytes, secret: bytes) -> list[bytes]:
         escaped = _JSON_ESCAPE.sub(lambda at: chr(int(at[1], 16)) if at[1] else at[2], plain)
         readings.append(escaped.encode("utf-8", "replace"))
     if b"&" in text:
-        import html  # its table of entities takes half a MiB, and few answers need it
-
-        readings.append(html.unescape(text.decode("utf-8", "replace")).encode())
+        readings.append(unescape(text.decode("utf-8", "replace")).encode("utf-8", "replace"))
     return readings

@@ -9,6 +9,7 @@ from sidecar.errors import Refusal, UpstreamBroken
 from sidecar.exchange.granted import GrantedRegistry
 from sidecar.exchange.redaction import redact
 from sidecar.http.origins import Origin, declared_as, login_of, origin_of
+from sidecar.links.page_links import LINK_LIMIT
 from sidecar.rules.layout import Layout
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ def resolved(url: str, location: bytes) -> SplitResult:
 
     Some registries send a Location with spaces, and a space would end the target of our request.
     """
+    if len(location) > LINK_LIMIT:
+        raise ValueError("too long")
     return urlsplit(urljoin(url, quote(location, safe="!#$%&'()*+,/:;=?@[]")))
 
 

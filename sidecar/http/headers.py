@@ -155,3 +155,8 @@ def basic_authorization(credential: Credential | None) -> bytes | None:
         return None
     pair = f"{credential.username}:{credential.password.reveal()}".encode()
     return b"Basic " + b2a_base64(pair, newline=False)
+
+
+def secret_of(credential: Credential) -> str:
+    """The half to search for by itself: some registries take a token as the user name, without a password."""
+    return credential.password.reveal() or credential.username

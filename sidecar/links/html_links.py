@@ -9,7 +9,8 @@ costs ten times as much, and drops unknown parts.
 
 import re
 
-from sidecar.links.page_links import CARRY_LIMIT, PageLinks
+from sidecar.http.entities import unescape
+from sidecar.links.page_links import CARRY_LIMIT, LINK_LIMIT, PageLinks
 from sidecar.links.prefixes import SAFE, Prefixes, Shortcut, Swap, outside, unchanged
 
 _ANCHOR = b'<a href="'
@@ -54,7 +55,7 @@ _LINK = re.compile(_NEXT % (_KEY, _KEY))
 """
 _PREFIX = re.compile(rb"\s*((?:https?:)?//[^\s/?#&@\\]+/)" + SAFE, re.IGNORECASE)
 _REL_SOMEWHERE = re.compile(rb"\brel\b", re.IGNORECASE)
-_HOMES = frozenset((b"homepage", b"download"))
+_HOMES = frozenset(("homepage", "download"))
 """Kinds of links that old indexes took from the metadata of a package, whose author chose them (PEP 438)"""
 _NEITHER_ASCII_NOR_BYTE = re.compile("[^\x00-\x7f\udc80-\udcff]")
 
@@ -130,7 +131,7 @@ class HtmlLinks:
         ready = self._shortcut.apply(piece, at, judges=self._base_url is None)
         if self._listing is not None and ready is not None:
             for link in self._outside.findall(ready):
-                self._listing.note(_unescape(link.decode("ascii", "surrogateescape")).strip())
+                self._listing.note(unescape(link.decode("ascii", "surrogateescape")).strip())
         return ready
 
     def _by_tags(self, data: bytes) -> tuple[bytes, bytes]:
@@ -152,13 +153,15 @@ class HtmlLinks:
                     at = position
             if noted and self._listing is not None and not _leads_home(token["attributes"]):
                 for value in noted:
-                    link_text = _unescape(value.decode("ascii", "surrogateescape"))
+                    link_text = unescape(value.decode("ascii", "surrogateescape"))
                     self._listing.note(link_text.strip("\"' \t\r\n"), self._client_base)
         return b"".join([*out, data[at:]]), b""
 
     def _rewritten(self, link: re.Match[bytes], tag: bytes) -> bytes | None:
         """The new value; None if the old value stays."""
         key, quote, value = link.groups()
+        if len(value) > LINK_LIMIT:
+            return b"" if b"@" in value else None
         is_href = key[:1] in b"hH"
         is_base = is_href and tag.lower() == b"base"
         prefix = _PREFIX.match(value)
@@ -170,7 +173,7 @@ class HtmlLinks:
             new += value[prefix.end() :]
         else:
             # bytes beyond ASCII pass as they are, whatever the page's charset is
-            old = _unescape(value.decode("ascii", "surrogateescape")).strip()
+            old = unescape(value.decode("ascii", "surrogateescape")).strip()
             text = self._base(old) if is_base else self._whole(old, is_href=is_href)
             if text == old:
                 return None
@@ -196,7 +199,8 @@ class HtmlLinks:
 def _leads_home(attributes: bytes) -> bool:
     """Whether the author of a package chose the link. Few pages need this pattern: `re` keeps it."""
     rel = re.match(_NEXT % (_REL_KEY, _REL_KEY), attributes)
-    return rel is not None and not _HOMES.isdisjoint(rel["value"].lower().split())
+    kinds = unescape(rel["value"].decode("latin-1")).lower().split() if rel is not None else ()
+    return not _HOMES.isdisjoint(kinds)
 
 
 def _shortcut(links: PageLinks, *, is_scoped: bool) -> Shortcut:
@@ -210,14 +214,6 @@ def _shortcut(links: PageLinks, *, is_scoped: bool) -> Shortcut:
         ],
         odd,
     )
-
-
-def _unescape(text: str) -> str:
-    if "&" not in text:
-        return text
-    import html  # half a MiB for its table of entities, and few pages need it
-
-    return html.unescape(text)
 
 
 def _escape(text: str) -> bytes:

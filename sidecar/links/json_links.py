@@ -11,7 +11,7 @@ import contextlib
 import json
 import re
 
-from sidecar.links.page_links import PageLinks
+from sidecar.links.page_links import LINK_LIMIT, PageLinks
 from sidecar.links.prefixes import SAFE, Prefixes, Shortcut, Swap, outside, unchanged
 
 _VALUE = (
@@ -89,6 +89,8 @@ class JsonLinks:
 
     def _replaced(self, link: re.Match[bytes]) -> bytes:
         start, prefix, text = link.groups()
+        if len(link[0]) > LINK_LIMIT:
+            return link["start"][:-1] + b'""' if text and b"@" in text else link[0]
         is_url = link.re in (_LINKS[0], _ESCAPED_LINKS[0])
         if prefix:
             plain = prefix.replace(b"\\/", b"/")

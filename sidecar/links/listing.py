@@ -5,9 +5,10 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from sidecar.errors import Refusal
 from sidecar.http.origins import target_of
+from sidecar.links.page_links import LINK_LIMIT
 from sidecar.rules.filenames import archive_of, may_be_archive, projects_named
 from sidecar.rules.layout import Layout
-from sidecar.rules.scope import is_notable, is_page_of_project
+from sidecar.rules.scope import is_notable, project_of_page
 
 _ODD = re.compile(r"[^!-~]")
 _AS_IT_IS = "".join(map(chr, range(0x21, 0x7F)))
@@ -31,7 +32,7 @@ class Listing:
 
         Clients take only files of the project from its page.
         """
-        if not may_be_archive(link):
+        if len(link) > LINK_LIMIT or not may_be_archive(link):
             return
         try:
             absolute = _joined(base or self._page, link)
@@ -56,7 +57,7 @@ def listing_of(
     """
     if layout.is_whole_origin and not is_thorough:
         return None
-    if not project or not is_page_of_project(final_url, layout):
+    if not project or project_of_page(final_url, layout) != project:
         return None
     return Listing(layout, project, local, target_of(requested_url), is_thorough=is_thorough)
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, unquote_to_bytes, urljoin, urlsplit
 
 from sidecar.contract.grant import Credential
+from sidecar.http.headers import basic_authorization, secret_of
 from sidecar.http.origins import Origin, declared_as, login_of, origin_of
 from sidecar.rules.layout import Layout
 from sidecar.rules.routes import FOREIGN
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 CARRY_LIMIT = 256 * 1024
 """Bytes to hold back in search of a place to cut; a page without such a place is no index page. Each page
 under way may hold so much, and uv asks for 50 pages at once"""
+LINK_LIMIT = 8 * 1024
+"""Bytes; a longer link stays as it is, for the sidecar takes no address of this length. `urlsplit` caches the
+last 128 texts that it has seen: with the longest that a page may hold these were 200 MiB"""
 _USER = r"(\s*(?:[a-zA-Z][a-zA-Z0-9+.-]*:)?[/\\]{2})([^/\\?#]*)@"
 """What stands before the host of a link; uv takes a backslash for a slash there (WHATWG URL). It is compiled
 with the first link that may have a user: most pages have none"""
@@ -83,9 +87,9 @@ class PageLinks(NamedTuple):
     def rewrite(self, link: str, base_url: str | None = None, *, must_be_absolute: bool = False) -> str:
         """The link for the client. It is unchanged if it leads here already, or to an undeclared origin."""
         written = link
-        if "@" in link:
-            link = self.without_credential(link)
         try:
+            if "@" in link:
+                link = self.without_credential(link)
             parts = urlsplit(link)
             if not parts.scheme and not parts.netloc:
                 if not must_be_absolute and not base_url and not self.has_moved:
@@ -95,12 +99,12 @@ class PageLinks(NamedTuple):
             whole = link if parts.netloc else urljoin(base_url or self.final_url, link)
             absolute = urlsplit(urljoin(self.final_url, whole))
             prefix = self._local_prefix(origin_of(absolute))
-        except ValueError:
-            return link
+            if prefix is not None and ("@" in written or (base_url and "@" in base_url)):
+                self._note_login(urljoin(base_url or self.final_url, written))
+        except ValueError:  # no URL, or none that can be sent: a user in it must not be shown
+            return re.sub(_USER, r"\1", link, count=1) if "@" in link else link
         if prefix is None:
             return link if parts.scheme else absolute.geturl()
-        if "@" in written or (base_url and "@" in base_url):
-            self._note_login(urljoin(base_url or self.final_url, written))
         path = prefix + _from_the_path_on(whole, absolute)
         # two slashes at the start would be another host; as an absolute link it is refused here, by name
         return self.local + path if must_be_absolute or path[1:2] in ("/", "\\") else path
@@ -110,16 +114,18 @@ class PageLinks(NamedTuple):
         user = re.match(_USER, link.translate(_DROPPED))
         if self.credential is None or user is None:
             return link
-        secret = self.credential.password.reveal() or self.credential.username
+        secret = secret_of(self.credential)
         spelled = unquote_to_bytes(user[2].encode("utf-8", "surrogateescape"))
-        return user[1] + user.string[user.end() :] if secret.encode() in spelled else link
+        is_ours = bool(secret) and secret.encode() in spelled
+        return user[1] + user.string[user.end() :] if is_ours else link
 
     def _note_login(self, url: str) -> None:
+        """Raises ValueError for a login that cannot be sent."""
         parts = urlsplit(url)
         origin = declared_as(origin_of(parts), self.origins)
         is_ours = origin == self.layout.origin and self.credential is not None
         login = None if is_ours else login_of(parts)
-        if self.on_login is not None and login is not None:
+        if self.on_login is not None and login is not None and basic_authorization(login):
             self.on_login(f"{origin}{parts.path}", login)
 
     def rewrite_base(self, link: str) -> str:

@@ -92,13 +92,13 @@ def archive_of(path: str) -> str | None:
 
     The path of a companion, such as `/foo-1.tar.metadata`, stands for its archive.
     """
-    name = _last_name(named_segment(path))
+    name = last_name(named_segment(path))
     base = without_companion(name)
     is_archive = base.lower().endswith(_ARCHIVES) and len(name) <= _NAME_LIMIT
     return base if is_archive else None
 
 
-def _last_name(segment: str) -> str:
+def last_name(segment: str) -> str:
     """Decoded. Some registries keep the path of a file in one segment: `foo%2F1.0%2Ffoo-1.0.zip`."""
     return re.split(r"[/\\]", unquote(unquote(segment)))[-1] if "%" in segment else segment
 

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from sidecar.errors import Refusal
 from sidecar.http.origins import origin_of
-from sidecar.rules.filenames import archive_of, parse_project, projects_named
+from sidecar.rules.filenames import archive_of, last_name, parse_project, projects_named
 from sidecar.rules.layout import Layout
 from sidecar.rules.routes import FOREIGN, is_plain_here, page_route, route, unlisted_route
 from sidecar.rules.targets import is_harmless
@@ -28,15 +28,17 @@ def is_notable(target: str, layout: Layout) -> bool:
         return False
 
 
-def is_page_of_project(url: str, layout: Layout) -> bool:
-    """Whether this is the address of a project's page in the index, in a form that has one meaning."""
+def project_of_page(url: str, layout: Layout) -> str | None:
+    """The project whose page in the index has this address, in a form that has one meaning; else None."""
     if not url.startswith(f"{layout.own}/"):
-        return False
+        return None
     path, question, query = url.removeprefix(layout.own).partition("?")
     if not is_plain_here(path, query, layout) or not path.startswith(layout.index_path):
-        return False
+        return None
+    if _PAGE_FILE.fullmatch(path.rpartition("/")[2]):
+        return _project_of_file(path, layout)
     page = page_route(path, question + query, layout)
-    return bool(page.package) if page else _project_of_file(path, layout) is not None
+    return page.package or None if page else None
 
 
 def opens_redirect(target: str, layout: Layout, *, is_page: bool) -> bool:
@@ -66,13 +68,18 @@ def check_redirect(url: str, layout: Layout, *, is_page: bool) -> None:
     if layout.policy is None:
         return
     parts = urlsplit(url)
-    is_in_index = origin_of(parts) == layout.origin and parts.path.startswith(layout.index_path)
-    segment = parts.path.rstrip("/").rpartition("/")[2]
-    archive = archive_of(parts.path)
-    project = (_project_of_file(parts.path, layout) if is_in_index else None) or parse_project(segment)
+    path = parts.path
+    is_in_index = origin_of(parts) == layout.origin and path.startswith(layout.index_path)
+    folder, _, last = path.rstrip("/").rpartition("/")
+    if _PAGE_FILE.fullmatch(last):  # the page is kept in a folder of its name; the root index has none
+        path, last = folder, folder.removesuffix("/").rpartition("/")[2]
+        if is_in_index and len(path) < len(layout.index_path):
+            return
+    archive = archive_of(path)
+    project = parse_project(last_name(last))
     if archive is not None and (projects := projects_named(archive)):
         layout.policy.check(projects)
-    elif project is not None and is_in_index and len(parts.path) > len(layout.index_path):
+    elif project is not None and is_in_index and len(path) > len(layout.index_path):
         layout.policy.check([project])
     elif project is not None and is_page:
         layout.policy.check_denied(project)  # `check` goes too far: the last segment may be any word

@@ -4,11 +4,17 @@ import pytest
 
 from support.servers.registry import Registry
 from support.sidecars.running import AUTHORIZATION, Sidecar
-from support.sidecars.scoped import OTHER, PAGE, PAGES, Page, html, raw_html, targets
+from support.sidecars.scoped import INDEX, OTHER, PAGE, PAGES, Page, html, raw_html, targets
 
 
 @pytest.mark.parametrize(
-    "link", ['rel="homepage" href="{}"', "href='{}' rel='nofollow download'", "rel=homepage href={}"]
+    "link",
+    [
+        'rel="homepage" href="{}"',
+        "href='{}' rel='nofollow download'",
+        "rel=homepage href={}",
+        'rel="&#104;omepage" href="{}"',
+    ],
 )
 def test_links_of_a_packages_author_open_nothing(registry: Registry, scoped: Sidecar, link: str) -> None:
     """Old indexes put links of the metadata on the page. The author could name a file of another team."""
@@ -118,3 +124,9 @@ def test_pip_and_uv_spell_a_listed_path_in_their_own_ways(registry: Registry, sc
         assert scoped.get(spelling).body == b"file"
         assert registry.requests[-1].target == spelling
     assert scoped.get(path.replace("%2F", "/")).status == 400
+
+
+def test_the_longest_of_the_possible_projects_is_looked_at(registry: Registry, scoped: Sidecar) -> None:
+    file = "/elsewhere/a-1-b-2-c-3-d-1.0.tar"
+    registry.on(f"{INDEX}a-1-b-2-c-3-d/", html(file))
+    assert scoped.get(file).body == b"file"

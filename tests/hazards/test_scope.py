@@ -57,16 +57,17 @@ def test_a_page_opens_files_of_its_own_project_alone(registry: Registry, scoped:
         "ORIGIN/repository/all/simple/%2e%2e/%2e%2e/%2e%2e/raw/attacker.html",
         "/repository/all/simple/foo/x/attacker.html",
         "/repository/all/simple/a%2fb/",
+        "/repository/all/simple/index.html",
+        "/repository/all/simple/evil/",
     ],
 )
-def test_a_redirect_that_climbs_out_of_the_index_vouches_for_nothing(
+def test_a_redirect_to_another_page_vouches_for_nothing(
     registry: Registry, scoped: Sidecar, location: str
 ) -> None:
     registry.on("*", html(OTHER))
     to = location.replace("ORIGIN", registry.origin)
     registry.on(PAGE, lambda call: call.reply(302, b"", {"Location": to}))
     assert scoped.get(PAGE).status == 200
-    assert registry.requests[-1].header("authorization") is None
     assert scoped.get(OTHER).status == 404
 
 

@@ -24,11 +24,16 @@ INDEX = "/repository/pypi/simple/"
             "/p/good-1.0.zip%2fevil-1.0.tar",
         ),
         f"{INDEX}evil/index.html",
+        *("/other/evil/index.html", f"{INDEX}x%2F..%2Fevil/"),
     ],
 )
 def test_no_redirect_leads_to_a_denied_name_in_a_rare_form(path: str) -> None:
     with pytest.raises(Refusal, match='"evil" is denied'):
-        check_redirect(f"https://registry.example{path}", LAYOUT, is_page=path.endswith(".html"))
+        check_redirect(f"https://registry.example{path}", LAYOUT, is_page=path.endswith((".html", "/")))
+
+
+def test_the_file_of_the_root_index_is_no_project() -> None:
+    check_redirect(f"https://registry.example{INDEX}index.html", LAYOUT, is_page=True)
 
 
 def test_the_file_of_an_allowed_page_is_no_project() -> None:
