@@ -65,6 +65,7 @@ def start_sidecar(command: list[str], registry: Registry, folder: Path, port: in
         soft_seconds=1e9,
         hard_seconds=1e9,
         broker_ca=(),
+        address=registry.origin,
     )
     reading, writing = os.pipe()
     environment = Environment(
