@@ -95,7 +95,7 @@ lock: $(READY) ## Resolve the lock files again (UPGRADE=1: to the newest version
 	for client in flit hatch pdm pipenv poetry; do $(LOCK) $(if $(UPGRADE),--upgrade) \
 		requirements/client-$$client.in -o requirements/client-$$client.txt || exit; done
 	$(LOCK) requirements/pip-oldest.in -o requirements/pip-oldest.txt
-	for version in 1-27 1-29; do \
+	for version in 1-27 1-28; do \
 		$(LOCK) requirements/models-$$version.in -o requirements/models-$$version.txt || exit; done
 	$(LOCK) $(if $(UPGRADE),--upgrade) requirements/pip-newest.in -o requirements/pip-newest.txt
 

@@ -14,8 +14,11 @@ NUMBERS = st.integers(0, 12).map(Decimal)
 GRID = [None, *(Decimal(half) / 2 for half in range(50))]
 
 
-def bounds(who: str) -> st.SearchStrategy[tuple[Bound, ...]]:
-    return st.lists(NUMBERS.map(lambda number: Bound(number, f"{who} {number}")), max_size=2).map(tuple)
+def bounds(
+    who: str, lowest: Decimal | None = None, highest: Decimal | None = None
+) -> st.SearchStrategy[tuple[Bound, ...]]:
+    numbers = st.integers(int(lowest or 0), 12 if highest is None else int(highest)).map(Decimal)
+    return st.lists(numbers.map(lambda number: Bound(number, f"{who} {number}")), max_size=2).map(tuple)
 
 
 def ratios() -> st.SearchStrategy[tuple[Ratio, ...]]:
@@ -61,10 +64,29 @@ def test_amounts_that_keep_all_rules_are_found_if_there_are_any(preferred: Amoun
         assert not any(broken_rules(amount, rules))
 
 
-@given(PREFERRED, RULES)
-def test_what_keeps_all_rules_already_stays(preferred: Amount, rules: Rules) -> None:
-    if not any(broken_rules(preferred, rules)):
-        assert fit("cpu", preferred, rules) == preferred
+@st.composite
+def amounts_and_rules_that_they_keep(draw: st.DrawFn) -> tuple[Amount, Rules]:
+    limit = draw(st.none() | NUMBERS)
+    own_request = draw(st.none() | NUMBERS.filter(lambda number: limit is None or number <= limit))
+    request = limit if own_request is None else own_request
+    rules = Rules(
+        request_at_least=() if request is None else draw(bounds("at least", highest=request)),
+        request_at_most=draw(bounds("at most", lowest=request)),
+        limit_at_least=draw(bounds("at least", highest=limit)),
+        limit_at_most=draw(bounds("at most", lowest=limit)),
+        ratios=draw(ratios().map(lambda some: tuple(it for it in some if not it.is_broken(request, limit)))),
+        limit_needed=() if limit is None else draw(sentences("limit needed")),
+        request_needed=() if request is None else draw(sentences("request needed")),
+        request_is_limit=draw(sentences("request is limit")) if limit and request == limit else (),
+    )
+    return Amount(own_request, limit), rules
+
+
+@given(amounts_and_rules_that_they_keep())
+def test_what_keeps_all_rules_already_stays(case: tuple[Amount, Rules]) -> None:
+    preferred, rules = case
+    assert not any(broken_rules(preferred, rules))
+    assert fit("cpu", preferred, rules) == preferred
 
 
 TEXTS = st.from_regex(r"[0-9]{1,20}(\.[0-9]{1,9})?([numkMGTPE]|[KMGTPE]i|e-?[0-9]{1,2})?", fullmatch=True)

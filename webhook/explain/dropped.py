@@ -40,7 +40,7 @@ def explain_dropped(facts: Facts, section: Section, consequence: str) -> Iterato
 def _accusation(container: str, consequence: str) -> str:
     return (
         f"another webhook drops restartPolicy from {container}, so {consequence}: its client is older than "
-        "Kubernetes 1.29"
+        "Kubernetes 1.28"
     )
 
 

@@ -1,4 +1,4 @@
-"""Injectors with typed models older than Kubernetes 1.29, beside ours on a real API server.
+"""Injectors with typed models older than Kubernetes 1.28, beside ours on a real API server.
 
 Such models do not know the `restartPolicy` of a container, so their patches remove it from every native
 sidecar. The API server calls ours again after that, and ours repairs its container. Only one kind of injector
@@ -121,11 +121,11 @@ def test_an_injector_with_the_last_word_ends_in_a_refusal_and_a_sentence_of_ours
         kube.create(users_pod(shared, **{names.INJECT: "false"}), namespace=namespace)
 
 
-def test_an_injector_with_models_of_1_29_does_no_harm_wherever_it_runs(
+def test_an_injector_with_models_of_1_28_does_no_harm_wherever_it_runs(
     kube: Kube, shared: str, reference: Json, tmp_path: Path
 ) -> None:
     """It is the remedy: the same injector, built with a newer client."""
-    newer = Injector("after", "IfNeeded", "whole", "variable", "models-1-29")
+    newer = Injector("after", "IfNeeded", "whole", "variable", "models-1-28")
     with (
         injectors.serving(newer.models, tmp_path) as server,
         injectors.registered(kube, newer, server=server),
@@ -210,8 +210,8 @@ def test_a_mutating_policy_never_has_the_last_word(kube: Kube, shared: str, refe
     assert found["spec"]["initContainers"][0] == reference["spec"]["initContainers"][0]
 
 
-@pytest.mark.parametrize(("models", "dropped"), [("models-1-27", ["restartPolicy"]), ("models-1-29", [])])
-def test_models_of_kubernetes_1_29_know_all_fields_of_ours(
+@pytest.mark.parametrize(("models", "dropped"), [("models-1-27", ["restartPolicy"]), ("models-1-28", [])])
+def test_models_of_kubernetes_1_28_know_all_fields_of_ours(
     reference: Json, models: injectors.Models, dropped: list[str]
 ) -> None:
     """A newer field would be dropped by injectors that today do no harm."""

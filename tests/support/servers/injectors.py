@@ -18,8 +18,8 @@ PROGRAM = TESTS / "support" / "servers" / "old_injector.py"
 LABEL = "old-injector"
 """What it puts on each Pod that it has seen"""
 
-Models = Literal["models-1-27", "models-1-29"]
-"""Of Kubernetes 1.27, which knows no native sidecars, and of 1.29; `requirements/` has their locks"""
+Models = Literal["models-1-27", "models-1-28"]
+"""Of Kubernetes 1.27, which knows no native sidecars, and of 1.28; `requirements/` has their locks"""
 
 
 @dataclass(frozen=True, slots=True)
