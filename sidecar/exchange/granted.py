@@ -5,7 +5,6 @@ from sidecar.http.headers import basic_authorization
 from sidecar.http.origins import Origin, origin_of, target_of
 from sidecar.rules.layout import Layout
 from sidecar.rules.listed import ListedFiles
-from sidecar.rules.scope import opens_redirect
 
 
 class GrantedRegistry:
@@ -29,6 +28,10 @@ class GrantedRegistry:
 
     def is_authorized(self, url: str, *, is_page: bool) -> bool:
         """Whether a request that follows a redirect to this URL carries the credential."""
+        from sidecar.rules.scope import (
+            opens_redirect,
+        )  # with the first redirect, for most registries have none
+
         if origin_of(url) != self.layout.origin:
             return False
         return opens_redirect(target_of(url), self.layout, is_page=is_page)

@@ -62,7 +62,10 @@ class Proxy:
         try:
             exchange.check(self._host_names)
             registry = self._registry_of(await self._grants.get())
-            chosen = await self._route(exchange, registry)
+            try:  # a coroutine of its own would take longer, and this is in every request
+                chosen = route(exchange.head.method, exchange.head.target, registry.layout)
+            except NotListed as error:
+                chosen = await self._look(exchange, registry, error)
             if chosen.action == "redirect":
                 answer = _REDIRECT
                 await exchange.answer(answer, [(b"location", chosen.url.encode("ascii"))])
@@ -90,22 +93,18 @@ class Proxy:
             self._registry = GrantedRegistry(grant, self._listed)
         return self._registry
 
-    async def _route(self, exchange: Exchange, registry: GrantedRegistry) -> Route:
-        """Raises the refusal of `route`, after a look at the page that may list the file."""
-        method, target = exchange.head.method, exchange.head.target
-        try:
-            return route(method, target, registry.layout)
-        except NotListed as error:
-            if not error.projects:
-                raise
-            if self._looks is None:
-                # imported with the first look: most sidecars never need one
-                from sidecar.exchange.looks import Looks
+    async def _look(self, exchange: Exchange, registry: GrantedRegistry, missing: NotListed) -> Route:
+        """The route of a file once its page has been looked at, which may list it. Raises a refusal."""
+        if not missing.projects:
+            raise missing
+        if self._looks is None:
+            # imported with the first look: most sidecars never need one
+            from sidecar.exchange.looks import Looks
 
-                self._looks = Looks(self._connector, self._visits, self._upstream, self._local, self._log)
-            with self._listed.wanting(registry.layout.index_url, error.targets):
-                await self._looks.look(exchange, error, registry)
-                return route(method, target, registry.layout)
+            self._looks = Looks(self._connector, self._visits, self._upstream, self._local, self._log)
+        with self._listed.wanting(registry.layout.index_url, missing.targets):
+            await self._looks.look(exchange, missing, registry)
+            return route(exchange.head.method, exchange.head.target, registry.layout)
 
     async def _download(self, exchange: Exchange, wanted: Route, granted: GrantedRegistry) -> None:
         response, chosen, registry = await self._visits.fetch(exchange, wanted, granted)

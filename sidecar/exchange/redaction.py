@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 from sidecar.contract.grant import Credential
-from sidecar.http.entities import unescape
 from sidecar.http.headers import basic_authorization, secret_of
 from sidecar.http.http1 import Headers
 
@@ -96,5 +95,7 @@ def _unescaped(text: bytes, secret: bytes) -> list[bytes]:
         escaped = _JSON_ESCAPE.sub(lambda at: chr(int(at[1], 16)) if at[1] else at[2], plain)
         readings.append(escaped.encode("utf-8", "replace"))
     if b"&" in text:
+        from sidecar.http.entities import unescape  # few answers have entities
+
         readings.append(unescape(text.decode("utf-8", "replace")).encode("utf-8", "replace"))
     return readings

@@ -21,7 +21,6 @@ from sidecar.http.http1 import (
     render_request,
 )
 from sidecar.http.origins import Origin, origin_of, target_of
-from sidecar.rules.scope import check_redirect
 from sidecar.sockets.bodies import Body
 from sidecar.sockets.connections import Pool, closing_on_error, connect, make_tls_context
 from sidecar.sockets.loop import Loop
@@ -106,6 +105,7 @@ class Upstream:
                 return found
             # imported with the first redirect, for most registries have none
             from sidecar.exchange.redirects import redirected
+            from sidecar.rules.scope import check_redirect
 
             await self.discard_body(response)
             url, login = redirected(response.url, location, registry, is_page=is_page)

@@ -7,8 +7,6 @@ remembered: most registries fill it with nothing.
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from sidecar.rules.targets import canonical, spellings
-
 LIMIT = 32_768
 """Files of a generation. Two generations take up to 5 MB; a lost file costs a second look at its page"""
 
@@ -34,6 +32,8 @@ class ListedFiles:
 
     def add(self, index_url: str, target: str) -> None:
         """`target`: path and query as a client asks for them. Pages of another index do not count."""
+        from sidecar.rules.odd_targets import spellings
+
         for spelling in spellings(target):
             key = hash(f"{index_url} {spelling}")
             self._young.add(key)
@@ -66,4 +66,6 @@ class ListedFiles:
 
 
 def _key(index_url: str, target: str) -> int:
+    from sidecar.rules.odd_targets import canonical
+
     return hash(f"{index_url} {canonical(target)}")

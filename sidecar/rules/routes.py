@@ -22,7 +22,7 @@ from sidecar.rules.filenames import (
     without_companion,
 )
 from sidecar.rules.layout import Layout
-from sidecar.rules.targets import is_harmless, is_plain
+from sidecar.rules.targets import is_plain
 
 ALIAS = "/simple/"
 """The path of the index in the configuration of clients, for every registry"""
@@ -87,6 +87,8 @@ def unlisted_route(path: str, query: str, layout: Layout) -> Route | None:
 
 def _listed(path: str, query: str, layout: Layout, *, is_plain: bool) -> Route:
     """The route of a file that a page of this index has listed. Raises the refusal of any other path."""
+    from sidecar.rules.odd_targets import is_harmless
+
     archive = archive_of(path)
     if archive is None or not is_harmless(path, query[1:]):
         raise _not_served() if is_plain else _not_plain()

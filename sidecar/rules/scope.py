@@ -7,8 +7,8 @@ from sidecar.errors import Refusal
 from sidecar.http.origins import origin_of
 from sidecar.rules.filenames import archive_of, last_name, parse_project, projects_named
 from sidecar.rules.layout import Layout
+from sidecar.rules.odd_targets import is_harmless
 from sidecar.rules.routes import FOREIGN, is_plain_here, page_route, route, unlisted_route
-from sidecar.rules.targets import is_harmless
 
 _PAGE_FILE = re.compile(r"index\.([a-z0-9_]+[._+])?(html?|json)")
 """Where web servers keep a page: index.html, index.v1_json, index.v1_html"""

@@ -4,7 +4,7 @@ import pytest
 
 from sidecar.rules import listed
 from sidecar.rules.listed import ListedFiles
-from sidecar.rules.targets import canonical, is_harmless
+from sidecar.rules.odd_targets import canonical, is_harmless
 
 INDEX = "https://r.example/simple/"
 
