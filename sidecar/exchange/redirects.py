@@ -3,11 +3,12 @@
 from urllib.parse import quote, urljoin, urlsplit
 
 from sidecar.contract.grant import Credential
+from sidecar.contract.origins import Origin, declared_as, origin_of
 from sidecar.contract.words import Code
 from sidecar.errors import Refusal, UpstreamBroken
 from sidecar.exchange.granted import GrantedRegistry
 from sidecar.exchange.redaction import redact
-from sidecar.http.origins import Origin, declared_as, login_of, origin_of
+from sidecar.http.origins import login_of
 from sidecar.rules.layout import Layout
 
 _HIDDEN = (401, 403, 404)

@@ -8,7 +8,7 @@ it back.
 from urllib.parse import unquote, urlsplit
 
 from sidecar.contract.grant import Credential
-from sidecar.http.origins import origin_of
+from sidecar.contract.origins import origin_of
 
 _LIMIT = 1000
 """Files; arbitrary. The oldest is forgotten, and most clients ask for a file just after its page"""
