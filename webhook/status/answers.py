@@ -44,7 +44,7 @@ async def judge_answer(response: httpx.Response, page: str, registry: RegistryAc
         return Finding(Probe("refused", detail))
     if response.has_redirect_location and leads_to_sign_in(response.headers["location"]):
         return Finding(Probe("foreign", f"{detail}, a redirect to a sign-in page{_WEB}"))
-    if status != 200:
+    if status not in (200, 203):  # 203: a proxy in front changed the page (RFC 9110 §15.3.4)
         return Finding(Probe("unexpected", detail))
     headers = response.headers
     body, is_whole = await _read_beginning(response)
@@ -55,6 +55,8 @@ async def judge_answer(response: httpx.Response, page: str, registry: RegistryAc
         is_whole=is_whole,
         url=page,
     )
+    if verdict.kind == "packed":
+        return Finding(Probe("unservable", f"{detail}, but Pods get 502: the index page is {verdict.what}"))
     if verdict.kind == "foreign":
         return Finding(_foreign(f"{detail}, but no package index: {verdict.what}", verdict.title, registry))
     return Finding(Probe("ok", detail), is_empty=verdict.kind == "empty")

@@ -4,6 +4,7 @@ A sign-in page or a web interface may answer each path with 200 and HTML. The ru
 
 | the page                                                      | is        |
 |---------------------------------------------------------------|-----------|
+| has a content coding but gzip, or is no gzip                  | packed    |
 | JSON of PEP 691, by type and shape                            | an index  |
 | HTML with the meta element of PEP 629, or of Nexus            | an index  |
 | has a field for a password                                    | foreign   |
@@ -26,6 +27,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
+from sidecar.contract.codings import GZIP, applied
 from webhook.connector.packages import normalise
 from webhook.plain_text import plain
 
@@ -74,9 +76,10 @@ _NO_PROJECTS = frozenset(
 
 
 class Verdict(NamedTuple):
-    kind: Literal["index", "empty", "foreign"]
+    kind: Literal["index", "empty", "foreign", "packed"]
+    """`packed`: nobody looked into it, and the sidecar does not serve it"""
     what: str = ""
-    """What a foreign page is, in our words"""
+    """What a foreign or packed page is, in our words"""
     title: str = ""
     """A foreign page's own title: text of strangers, one plain line of `TITLE_LIMIT` characters at most"""
 
@@ -86,9 +89,13 @@ def judge(content_type: str, coding: str, body: bytes, *, is_whole: bool, url: s
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type not in INDEX_TYPES:
         return Verdict("foreign", "neither HTML nor the JSON of an index")
-    octets = _decoded(body, coding.strip().lower())
-    if octets is None:  # pip or uv may read this coding; it says nothing against the page
-        return Verdict("index")
+    codings = applied([coding.encode("utf-8", "replace")])
+    if codings and codings not in GZIP:
+        names = b", ".join(codings).decode("ascii")  # each is one of `CODINGS`
+        return Verdict("packed", f"in a coding that was not asked for: {names}")
+    octets = _unzipped(body) if codings else body
+    if octets is None:
+        return Verdict("packed", "no valid gzip")
     text = octets.decode("utf-8-sig", "replace")
     if media_type == JSON_TYPE:
         return _judge_json(text, is_whole=is_whole and len(octets) < DECODED_LIMIT)
@@ -104,17 +111,12 @@ def leads_to_sign_in(location: str) -> bool:
     return _SIGN_IN_PATH.search(f"{url.netloc}{url.path}") is not None
 
 
-def _decoded(body: bytes, coding: str) -> bytes | None:
-    """None: the coding is unknown, or broken."""
-    windows = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}.get(coding)
-    if windows is None:
-        return body if coding in ("", "identity") else None
-    for window in windows:
-        try:
-            return zlib.decompressobj(window).decompress(body, DECODED_LIMIT)
-        except zlib.error:
-            continue
-    return None
+def _unzipped(body: bytes) -> bytes | None:
+    """The beginning of a page in gzip; None: it is none."""
+    try:
+        return zlib.decompressobj(31).decompress(body, DECODED_LIMIT)
+    except zlib.error:
+        return None
 
 
 def _judge_json(text: str, *, is_whole: bool) -> Verdict:

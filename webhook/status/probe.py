@@ -125,7 +125,7 @@ async def _ask(
             ) as response:
                 finding = await judge_answer(response, page, registry)
             findings.append(finding)
-            if finding.probe.outcome in ("ok", "refused") and not finding.is_empty:
+            if finding.probe.outcome in ("ok", "refused", "unservable") and not finding.is_empty:
                 break
     return sum_up(findings)
 
