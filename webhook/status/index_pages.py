@@ -59,10 +59,6 @@ _OF_INDEXES = re.compile(
 _SIGN_IN = re.compile(
     r"\b(sign[ _-]?in|log[ _-]?[io]n|logon|sso|single sign-on|authenticat(e|ion))\b", re.IGNORECASE
 )
-_SIGN_IN_PATH = re.compile(
-    r"(?<![a-z])(users/)?(sign[_-]?in|log[_-]?in|sso|oauth2?|openid|saml2?|authorize|auth)(?![a-z])",
-    re.IGNORECASE,
-)
 _FILE = re.compile(
     r"[a-z0-9][a-z0-9._-]*-v?[0-9][^/]*"
     r"\.(whl|egg|zip|tar|tgz|tbz|txz|tlz|tar\.(gz|bz2|xz|z|lz|lzma|zst))",
@@ -100,15 +96,6 @@ def judge(content_type: str, coding: str, body: bytes, *, is_whole: bool, url: s
     if media_type == JSON_TYPE:
         return _judge_json(text, is_whole=is_whole and len(octets) < DECODED_LIMIT)
     return _judge_html(text, url, is_typed=media_type == HTML_TYPE)
-
-
-def leads_to_sign_in(location: str) -> bool:
-    """Whether a redirect leads to where people sign in, by its words."""
-    try:
-        url = urlsplit(location)
-    except ValueError:
-        return False
-    return _SIGN_IN_PATH.search(f"{url.netloc}{url.path}") is not None
 
 
 def _unzipped(body: bytes) -> bytes | None:

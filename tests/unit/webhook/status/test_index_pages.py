@@ -9,7 +9,8 @@ import pytest
 
 from sidecar.contract.codings import CODINGS
 from support.registries.kinds import INDEX_TYPES, kinds
-from webhook.status.index_pages import DECODED_LIMIT, HTML_TYPE, JSON_TYPE, Verdict, judge, leads_to_sign_in
+from webhook.status.index_pages import DECODED_LIMIT, HTML_TYPE, JSON_TYPE, Verdict, judge
+from webhook.status.redirects import leads_to_sign_in
 
 ROOT = "https://registry.test/repository/team/simple/"
 PROJECT = ROOT + "pypi-connector-probe/"
