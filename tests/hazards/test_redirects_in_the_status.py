@@ -71,5 +71,5 @@ def test_the_status_follows_from_the_sidecars_answer(case: RedirectCase) -> None
     assert len([target for target, _ in sent if target not in own]) <= 1
 
 
-ON_PURPOSE = {"another open page", "out of the address, sign-in"}
+ON_PURPOSE = {"another open page", "out of the address, sign-in", "declared sign-in"}
 """The sidecar serves a page that is not known to be an index's"""

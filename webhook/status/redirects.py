@@ -105,7 +105,7 @@ def _is_declared(url: SplitResult, prefixes: tuple[str, ...], *, is_page: bool) 
     """Whether the place is below `files`. With the whole origin declared, only the name tells pages apart."""
     paths = [urlsplit(prefix).path for prefix in prefixes]
     is_below = any(url.path.startswith(f"{path}/") for path in paths if path or is_page)
-    return is_below and not leads_to_sign_in(url.path)
+    return is_below and (is_page or not leads_to_sign_in(url.path))
 
 
 def _is_plain(path: str) -> bool:

@@ -53,6 +53,8 @@ REDIRECT_CASES = (
     RedirectCase("declared", f"/other/simple/{NAME}/", "guarded", 200, "ok", files="/other"),
     RedirectCase("declared blob", "/blobs/4f1c", "guarded", 200, "ok", files="/blobs/"),
     RedirectCase("beside the declared", f"/other-b/{NAME}/", "guarded", 403, "unservable", files="/other"),
+    RedirectCase("declared, in odd words", f"/auth/{NAME}/", "guarded", 200, "ok", files="/auth"),
+    RedirectCase("declared sign-in", "/other/login", "sign-in", 200, "foreign", files="/other"),
     RedirectCase("declared encoded", f"/o%20r/{NAME}/", "guarded", 200, "ok", files="/o%20r"),
     RedirectCase("another open page", "/other/", "open", 200, "unexpected"),
     RedirectCase("another guarded page", "/other/", "guarded", 403, "unexpected"),
