@@ -1,8 +1,9 @@
 """The registry that a grant gives: where it is, and which URLs its credential may go to. Pure."""
 
 from sidecar.contract.grant import Grant
+from sidecar.contract.origins import Origin, origin_of
 from sidecar.http.headers import basic_authorization
-from sidecar.http.origins import Origin, origin_of, target_of
+from sidecar.http.origins import target_of
 from sidecar.rules.layout import Layout
 from sidecar.rules.listed import ListedFiles
 

@@ -137,7 +137,9 @@ class _Gunzip:
 def _decoder(applied: list[bytes]) -> _Identity | _Gunzip:
     if not applied:
         return _Identity()
-    if applied in ([b"gzip"], [b"x-gzip"]):
+    from sidecar.contract.codings import GZIP
+
+    if applied in GZIP:
         return _Gunzip()
     names = b", ".join(applied).decode("ascii")  # each is one of `CODINGS`
     raise UpstreamBroken(f"the registry sent the index page in a coding that was not asked for: {names}")

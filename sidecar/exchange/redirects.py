@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from sidecar.contract.grant import Credential
+from sidecar.contract.origins import Origin, declared_as, origin_of
 from sidecar.contract.words import Code
 from sidecar.errors import Refusal, UpstreamBroken
 from sidecar.exchange.granted import GrantedRegistry
 from sidecar.exchange.redaction import redact
-from sidecar.http.origins import Origin, declared_as, login_of, origin_of
+from sidecar.http.origins import login_of
 from sidecar.links.page_links import LINK_LIMIT
 from sidecar.rules.layout import Layout
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, NoReturn
 
 from sidecar.contract.grant import Credential
+from sidecar.contract.origins import declared_as, origin_of
 from sidecar.errors import ClientGone, UploadUnconfirmed, UpstreamBroken, UpstreamUnreachable
 from sidecar.exchange.client import Exchange
 from sidecar.exchange.redaction import redact
@@ -16,7 +17,6 @@ from sidecar.http.http1 import (
     ResponseHead,
     find,
 )
-from sidecar.http.origins import declared_as, origin_of
 from sidecar.sockets.readiness import WaitEnded, WireTimeout
 from sidecar.sockets.wire import Wire, WireClosed
 

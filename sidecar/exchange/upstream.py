@@ -7,6 +7,7 @@ import threading
 from typing import NamedTuple
 
 from sidecar.contract.grant import Credential, Grant
+from sidecar.contract.origins import Origin, origin_of
 from sidecar.errors import ClientGone, RegistryUnreachable, UpstreamBroken, UpstreamUnreachable
 from sidecar.exchange.granted import GrantedRegistry
 from sidecar.http.headers import basic_authorization, to_registry
@@ -20,7 +21,7 @@ from sidecar.http.http1 import (
     find,
     render_request,
 )
-from sidecar.http.origins import Origin, origin_of, target_of
+from sidecar.http.origins import target_of
 from sidecar.sockets.bodies import Body
 from sidecar.sockets.connections import Pool, closing_on_error, connect, make_tls_context
 from sidecar.sockets.loop import Loop

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from sidecar.contract.errors import ContractError
 from sidecar.contract.grant import Grant, grant_request
+from sidecar.contract.origins import origin_of
 from sidecar.contract.words import GRANTS_PATH
 from sidecar.errors import BrokerRefused, BrokerUnreachable, BrokerUntrusted, UpstreamUnreachable
 from sidecar.http.http1 import CHUNKED, MalformedHead, ResponseReader, find, render_request
-from sidecar.http.origins import origin_of
 from sidecar.sockets.connections import connect, make_tls_context
 
 ANSWER_SECONDS = 10.0

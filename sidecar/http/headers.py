@@ -55,28 +55,6 @@ _WITH_ERRORS: Mapping[bytes, str] = {
     b"content-range": r"bytes \*/[0-9]{1,19}",  # of a 416: how long the file is
 }
 """Header of an error that a client acts on → its values, which quote no text of a request"""
-CODINGS = frozenset(  # the registry of RFC 9110 §16.6.1 without `identity`, and others that are in use
-    {
-        b"aes128gcm",
-        b"br",
-        b"bzip2",
-        b"compress",
-        b"dcb",
-        b"dcz",
-        b"deflate",
-        b"exi",
-        b"gzip",
-        b"lz4",
-        b"lzma",
-        b"pack200-gzip",
-        b"snappy",
-        b"x-bzip2",
-        b"x-compress",
-        b"x-gzip",
-        b"xz",
-        b"zstd",
-    }
-)
 _VALIDATORS = frozenset({b"etag", b"last-modified"})
 _DIGESTS = frozenset({b"content-md5", b"digest", b"content-digest", b"repr-digest"})
 _NOT_WITH_REWRITTEN = _NOT_TO_CLIENT | _DIGESTS | {b"content-encoding", b"accept-ranges"}
@@ -129,16 +107,12 @@ def plain_fields(headers: Headers) -> Headers:
 
 
 def codings(headers: Headers) -> list[bytes]:
-    """The codings of a body in the order applied (RFC 9110 §8.4), in lower case; mostly none.
-
-    A token that names no coding changes no byte, and is left out: storage replays `aws-chunked` of an upload,
-    others say `none` or `utf-8`. pip and uv take such a body as it is.
-    """
+    """The codings of a body in the order applied; mostly none."""
     if find(headers, b"content-encoding") is None:  # nearly always
         return []
-    values = [value for name, value in headers if name == b"content-encoding"]
-    tokens = [token.strip().lower() for value in values for token in value.split(b",")]
-    return [token for token in tokens if token in CODINGS]
+    from sidecar.contract.codings import applied
+
+    return applied(value for name, value in headers if name == b"content-encoding")
 
 
 def _nominated(headers: Headers) -> frozenset[bytes]:

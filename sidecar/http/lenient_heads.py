@@ -14,7 +14,7 @@ lines may be odd, and a line that gives no field is left out.
 
 import re
 
-from sidecar.http.headers import CODINGS
+from sidecar.contract.codings import CODINGS
 from sidecar.http.http1 import (
     ANSWER_HEAD_LIMIT,
     Headers,

@@ -8,7 +8,7 @@ it back.
 from urllib.parse import unquote, urlsplit
 
 from sidecar.contract.grant import Credential
-from sidecar.http.origins import origin_of
+from sidecar.contract.origins import origin_of
 from sidecar.rules.filenames import without_companion
 
 _LIMIT = 1000

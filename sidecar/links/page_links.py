@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, unquote_to_bytes, urljoin, urlsplit
 
 from sidecar.contract.grant import Credential
+from sidecar.contract.origins import Origin, declared_as, origin_of
 from sidecar.http.headers import basic_authorization, secret_of
-from sidecar.http.origins import Origin, declared_as, login_of, origin_of
+from sidecar.http.origins import login_of
 from sidecar.rules.layout import Layout
 from sidecar.rules.routes import FOREIGN
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from sidecar.contract.grant import Grant
-from sidecar.http.origins import Origin, origin_of
+from sidecar.contract.origins import Origin, origin_of
 from sidecar.rules.listed import ListedFiles
 from sidecar.rules.policy import Policy
 from sidecar.rules.targets import refused_prefix

@@ -8,9 +8,9 @@ Of the registry's files, the Connector opens those below its address, and those 
 from typing import Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from sidecar.contract.origins import Origin
 from sidecar.contract.words import Code
 from sidecar.errors import NotListed, Refusal
-from sidecar.http.origins import Origin
 from sidecar.rules.filenames import (
     Distribution,
     archive_of,

@@ -3,8 +3,8 @@
 import re
 from urllib.parse import urlsplit
 
+from sidecar.contract.origins import origin_of
 from sidecar.errors import Refusal
-from sidecar.http.origins import origin_of
 from sidecar.rules.filenames import archive_of, last_name, parse_project, projects_named
 from sidecar.rules.layout import Layout
 from sidecar.rules.odd_targets import is_harmless

@@ -7,8 +7,8 @@ import time
 from types import TracebackType
 
 from sidecar.contract.destinations import why_forbidden
+from sidecar.contract.origins import Origin
 from sidecar.errors import UpstreamUnreachable
-from sidecar.http.origins import Origin
 from sidecar.sockets.loop import Loop, Task
 from sidecar.sockets.wire import Wire
 

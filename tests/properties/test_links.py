@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pip._internal.index.collector import IndexContent, parse_links
 
-from sidecar.http.origins import declared_as, origin_of
+from sidecar.contract.origins import declared_as, origin_of
 from support.pages.generated_pages import (
     CUTS,
     FINALS,

@@ -24,6 +24,7 @@ _FIXES = {
     "unreachable": "nothing answers there: check spec.address, and that this machine may reach it",
     "foreign": "it answers, but not as a package index: check spec.address and the parameter indexPath; the "
     "registry's documents name the URL that pip uses",
+    "unservable": "it answers, but the proxy cannot serve it to Pods: the message says what to change",
     "unexpected": "it answers, but not as an index: check spec.address and the parameter indexPath, or "
     "name a package that it has in the parameter probePackage",
 }

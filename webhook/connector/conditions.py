@@ -12,8 +12,9 @@ from webhook.connector.reasons import ConditionReason, ConnectorReason
 from webhook.errors import Problem
 
 Status = Literal["True", "False", "Unknown"]
-Outcome = Literal["ok", "unreachable", "refused", "unexpected", "foreign"]
-"""`unexpected`: a status that is no answer of an index. `foreign`: a page that is no index's"""
+Outcome = Literal["ok", "unreachable", "refused", "unexpected", "foreign", "unservable"]
+"""`unexpected`: a status that is no answer of an index. `foreign`: a page that is no index's. `unservable`:
+an answer that may be an index's, and that the sidecar does not serve to Pods"""
 
 CLASS = "ConnectorClassReady"
 SECRET = "SecretReady"  # noqa: S105 (a condition)
@@ -143,7 +144,7 @@ def _liveness_ready(observed: Observed) -> Condition:
         return Condition(LIVENESS, "Unknown", ConditionReason.NOT_PROBED, _not_probed(observed))
     if probe.outcome == "foreign":
         return Condition(LIVENESS, "False", ConditionReason.NOT_AN_INDEX, probe.detail)
-    if probe.outcome in ("unreachable", "unexpected"):
+    if probe.outcome in ("unreachable", "unexpected", "unservable"):
         return Condition(LIVENESS, "False", ConditionReason.CONNECTION_FAILED, probe.detail)
     return Condition(LIVENESS, "True", ConditionReason.VALID, probe.detail)
 
@@ -152,7 +153,7 @@ def _auth_ready(observed: Observed) -> Condition:
     probe = observed.probe
     if probe is None:
         return Condition(AUTH, "Unknown", ConditionReason.NOT_PROBED, _not_probed(observed))
-    if probe.outcome in ("unreachable", "unexpected", "foreign"):
+    if probe.outcome in ("unreachable", "unexpected", "foreign", "unservable"):
         sentence = "the registry did not answer a request for its index"
         return Condition(AUTH, "Unknown", ConditionReason.NOT_PROBED, sentence)
     if probe.outcome == "refused":

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from urllib.parse import SplitResult
 
+from sidecar.contract.origins import Origin, declared_as, origin_of
+
 PYPI_UPLOAD = "https://upload.pypi.org/legacy/"
 PYPI_FILES = "https://files.pythonhosted.org"
 
@@ -23,25 +25,25 @@ def upload_url(address: SplitResult, extension: SplitResult | None) -> str:
 
 def file_origins(address: SplitResult, extensions: Mapping[str, SplitResult]) -> tuple[str, ...]:
     """Of another origin than the registry's. There the credential is not sent, so no path is told apart."""
+    own = origin_of(address)
     pypi = [PYPI_FILES] if _is_pypi(address) else []
-    origins = [_origin(url) for url in _files(extensions) if _origin(url) != _origin(address)]
-    return tuple(dict.fromkeys([*pypi, *origins]))
+    origins = (_meant(url, own) for url in _files(extensions))
+    return tuple(dict.fromkeys([*pypi, *(str(origin) for origin in origins if origin != own)]))
 
 
 def file_prefixes(address: SplitResult, extensions: Mapping[str, SplitResult]) -> tuple[str, ...]:
-    urls = [url.geturl().rstrip("/") for url in _files(extensions) if _origin(url) == _origin(address)]
-    return tuple(dict.fromkeys(urls))
+    """Below the registry's own origin, which they get in the spelling of `address`."""
+    own = origin_of(address)
+    paths = (url.path.rstrip("/") for url in _files(extensions) if _meant(url, own) == own)
+    return tuple(dict.fromkeys(f"{own}{path}" for path in paths))
 
 
 def _files(extensions: Mapping[str, SplitResult]) -> list[SplitResult]:
     return [url for name, url in extensions.items() if name != "upload"]
 
 
-def _origin(url: SplitResult) -> str:
-    """Scheme, host and port as one spelling: the default port may be written or left out."""
-    host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
-    default = 443 if url.scheme == "https" else 80
-    return f"{url.scheme}://{host}" + (f":{url.port}" if url.port not in (None, default) else "")
+def _meant(url: SplitResult, own: Origin) -> Origin:
+    return declared_as(origin_of(url), [own])
 
 
 def _is_pypi(address: SplitResult) -> bool:

@@ -4,6 +4,7 @@ A sign-in page or a web interface may answer each path with 200 and HTML. The ru
 
 | the page                                                      | is        |
 |---------------------------------------------------------------|-----------|
+| has a content coding but gzip, or is no gzip                  | packed    |
 | JSON of PEP 691, by type and shape                            | an index  |
 | HTML with the meta element of PEP 629, or of Nexus            | an index  |
 | has a field for a password                                    | foreign   |
@@ -26,6 +27,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
+from sidecar.contract.codings import GZIP, applied
 from webhook.connector.packages import normalise
 from webhook.plain_text import plain
 
@@ -57,10 +59,6 @@ _OF_INDEXES = re.compile(
 _SIGN_IN = re.compile(
     r"\b(sign[ _-]?in|log[ _-]?[io]n|logon|sso|single sign-on|authenticat(e|ion))\b", re.IGNORECASE
 )
-_SIGN_IN_PATH = re.compile(
-    r"(?<![a-z])(users/)?(sign[_-]?in|log[_-]?in|sso|oauth2?|openid|saml2?|authorize|auth)(?![a-z])",
-    re.IGNORECASE,
-)
 _FILE = re.compile(
     r"[a-z0-9][a-z0-9._-]*-v?[0-9][^/]*"
     r"\.(whl|egg|zip|tar|tgz|tbz|txz|tlz|tar\.(gz|bz2|xz|z|lz|lzma|zst))",
@@ -74,9 +72,10 @@ _NO_PROJECTS = frozenset(
 
 
 class Verdict(NamedTuple):
-    kind: Literal["index", "empty", "foreign"]
+    kind: Literal["index", "empty", "foreign", "packed"]
+    """`packed`: nobody looked into it, and the sidecar does not serve it"""
     what: str = ""
-    """What a foreign page is, in our words"""
+    """What a foreign or packed page is, in our words"""
     title: str = ""
     """A foreign page's own title: text of strangers, one plain line of `TITLE_LIMIT` characters at most"""
 
@@ -86,35 +85,25 @@ def judge(content_type: str, coding: str, body: bytes, *, is_whole: bool, url: s
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type not in INDEX_TYPES:
         return Verdict("foreign", "neither HTML nor the JSON of an index")
-    octets = _decoded(body, coding.strip().lower())
-    if octets is None:  # pip or uv may read this coding; it says nothing against the page
-        return Verdict("index")
+    codings = applied([coding.encode("utf-8", "replace")])
+    if codings and codings not in GZIP:
+        names = b", ".join(codings).decode("ascii")  # each is one of `CODINGS`
+        return Verdict("packed", f"in a coding that was not asked for: {names}")
+    octets = _unzipped(body) if codings else body
+    if octets is None:
+        return Verdict("packed", "no valid gzip")
     text = octets.decode("utf-8-sig", "replace")
     if media_type == JSON_TYPE:
         return _judge_json(text, is_whole=is_whole and len(octets) < DECODED_LIMIT)
     return _judge_html(text, url, is_typed=media_type == HTML_TYPE)
 
 
-def leads_to_sign_in(location: str) -> bool:
-    """Whether a redirect leads to where people sign in, by its words."""
+def _unzipped(body: bytes) -> bytes | None:
+    """The beginning of a page in gzip; None: it is none."""
     try:
-        url = urlsplit(location)
-    except ValueError:
-        return False
-    return _SIGN_IN_PATH.search(f"{url.netloc}{url.path}") is not None
-
-
-def _decoded(body: bytes, coding: str) -> bytes | None:
-    """None: the coding is unknown, or broken."""
-    windows = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}.get(coding)
-    if windows is None:
-        return body if coding in ("", "identity") else None
-    for window in windows:
-        try:
-            return zlib.decompressobj(window).decompress(body, DECODED_LIMIT)
-        except zlib.error:
-            continue
-    return None
+        return zlib.decompressobj(31).decompress(body, DECODED_LIMIT)
+    except zlib.error:
+        return None
 
 
 def _judge_json(text: str, *, is_whole: bool) -> Verdict:

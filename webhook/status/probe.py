@@ -1,10 +1,10 @@
 """Probes a registry: does it answer as an index, and does it accept the credential?
 
 The host is resolved once, every address is checked, and the connection goes to a checked address. So a name
-that changes a moment later (DNS rebinding) leads nowhere. The probe follows no redirect, reads the beginning
-of a page only, and quotes nothing of it in the status, which must not reveal the network around the broker.
-`read_limit` limits the bytes of an answer. Of the webhook, only this module, `answers` and the demo import
-httpx.
+that changes a moment later (DNS rebinding) leads nowhere. The probe follows no redirect to another host, and
+reads the beginning of a page only. It quotes nothing of a page in the status, which must not reveal the
+network around the broker. `read_limit` limits the bytes of an answer. Of the webhook, only this module,
+`answers` and the demo import httpx.
 
 Authors of Connectors choose the address that the broker connects to, and they read the status. So the status
 of a failure names only the kind of fault to correct:
@@ -26,6 +26,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
@@ -33,7 +34,7 @@ import httpx
 from sidecar.contract.destinations import why_forbidden
 from webhook.connector.conditions import Probe
 from webhook.connector.registry import RegistryAccess
-from webhook.status.answers import Finding, judge_answer, sum_up
+from webhook.status.answers import Finding, judge_answer, judge_place, sum_up
 from webhook.status.read_limit import limit_reads
 from webhook.status.resolver import Resolve, resolve_by_system
 from webhook.status.trust import trust
@@ -65,9 +66,9 @@ async def probe(
 ) -> Probe:
     """Ask for a package's page, and then for the index itself if the page proves nothing.
 
-    A 404 alone could come from any server at a wrong path, and so could 200: see `index_pages`. A redirect is
-    not followed. It counts as the page if its target is the same page on an origin that the Connector
-    declares: a login page does not count.
+    A 404 alone could come from any server at a wrong path, and so could 200: see `index_pages`. A redirect
+    counts as the page if Pods get the page there: see `redirects`. If it leads out of the index at the
+    registry's own origin, that place is asked once, at the same checked address, without the credential.
     """
     url = urlsplit(registry.connector.index_url)
     host = url.hostname or ""
@@ -118,14 +119,15 @@ async def _ask(
     timeout = httpx.Timeout(None, connect=connect_seconds)
     findings: list[Finding] = []
     async with httpx.AsyncClient(verify=trust(registry.ca), trust_env=False, timeout=timeout) as client:
+        get = partial(client.stream, "GET", headers=headers, extensions=extensions)
         for page in pages:
-            target = _at(page, address)
-            async with client.stream(
-                "GET", target, auth=auth, headers=headers, extensions=extensions
-            ) as response:
+            async with get(_at(page, address), auth=auth) as response:
                 finding = await judge_answer(response, page, registry)
+            if finding.asks:
+                async with get(_at(finding.asks, address), auth=None) as response:
+                    finding = await judge_place(response, finding, page, registry)
             findings.append(finding)
-            if finding.probe.outcome in ("ok", "refused") and not finding.is_empty:
+            if finding.decides:
                 break
     return sum_up(findings)
 

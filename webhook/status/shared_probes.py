@@ -1,8 +1,9 @@
 """Probes that many Connectors share: one request at a time for all, and no other soon after a refusal.
 
 A company's robot account stands in the Secrets of fifty namespaces. When its password expires, fifty
-Connectors that each try it once are enough to lock it. Connectors share a result only if URL, credential and
-CA are the same. Another path of a registry may accept a credential that this path refuses.
+Connectors that each try it once are enough to lock it. Connectors share a refusal only if URL, credential and
+CA are the same. Another path of a registry may accept a credential that this path refuses. They share another
+result only if their places of files are the same, too: those decide where a redirect may lead.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ class SharedProbes:
     def __init__(self, probe: ProbeRegistry, clock: Callable[[], float]) -> None:
         self._probe = probe
         self._clock = clock
-        self._under_way: dict[object, asyncio.Future[Probe]] = {}
+        self._under_way: dict[object, tuple[asyncio.Future[Probe], RegistryAccess]] = {}
         self._refusals: dict[object, _Refusal] = {}
         self._accepted_at: dict[object, float] = {}
         """Time of the last probe that went well"""
@@ -50,16 +51,19 @@ class SharedProbes:
             refusal = self._refusals.get(key)
             if refusal and not insists and self._clock() < refusal.until:
                 return refusal.probe
-            running = self._under_way.get(key)
-            if running is None:
+            if key not in self._under_way:
                 return await self._probe_for_all(key, registry)
+            running, other = self._under_way[key]
             await asyncio.wait([running])
             # cancelled if the Connector that started it is gone: then the next Connector probes
             if not running.cancelled():
-                return running.result()
+                probe = running.result()
+                if probe.outcome == "refused" or _files(other) == _files(registry):
+                    return probe
 
     async def _probe_for_all(self, key: object, registry: RegistryAccess) -> Probe:
-        running = self._under_way[key] = asyncio.get_running_loop().create_future()
+        running: asyncio.Future[Probe] = asyncio.get_running_loop().create_future()
+        self._under_way[key] = running, registry
         try:
             probe = await self._probe(registry)
             self._remember(key, probe)
@@ -82,3 +86,7 @@ class SharedProbes:
         long_ago = self._clock() - MEMORY_SECONDS
         self._refusals = {key: refusal for key, refusal in self._refusals.items() if refusal.until > long_ago}
         self._accepted_at = {key: time for key, time in self._accepted_at.items() if time > long_ago}
+
+
+def _files(registry: RegistryAccess) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return registry.connector.file_origins, registry.connector.file_prefixes

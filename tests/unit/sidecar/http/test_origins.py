@@ -5,8 +5,9 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from sidecar.contract.grant import Credential
+from sidecar.contract.origins import declared_as, origin_of
 from sidecar.contract.secret import Secret
-from sidecar.http.origins import declared_as, login_of, origin_of
+from sidecar.http.origins import login_of
 
 DECLARED = [
     origin_of(url)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from sidecar.contract.origins import Origin
 from sidecar.errors import Refusal
-from sidecar.http.origins import Origin
 from sidecar.rules.layout import Layout
 from sidecar.rules.routes import ALIAS, FOREIGN, Route, route
 from support.sidecars.layouts import AT_ROOT, BELOW_ALIAS, GRANT, INDEX, LAYOUT, OWN, SIMPLE, WHEEL

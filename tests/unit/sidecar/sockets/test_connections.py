@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from sidecar.contract.origins import origin_of
 from sidecar.errors import UpstreamUnreachable
-from sidecar.http.origins import origin_of
 from sidecar.sockets import connections
 from sidecar.sockets.connections import connect
 

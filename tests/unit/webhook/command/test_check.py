@@ -16,6 +16,7 @@ CA_ADVICE = "put its CA into a Secret"
         (Probe("unreachable", "the name certificate.test is not known"), "nothing answers there"),
         (Probe("refused", "status code 401"), "correct user name and password"),
         (Probe("foreign", "status code 200"), "the registry's documents name the URL that pip uses"),
+        (Probe("unservable", "in br"), "cannot serve it to Pods"),
         (Probe("unexpected", "status code 404"), "but not as an index"),
     ],
 )

@@ -25,6 +25,17 @@ HTTPS, HTTP = "https://registry.company.test:8443/simple/", "http://registry.com
         ({"HTTPS_PROXY": "http://proxy", "NO_PROXY": "registry.company.test:8443"}, HTTPS, None),
         ({"HTTPS_PROXY": "http://proxy", "NO_PROXY": "*"}, HTTPS, None),
         ({"HTTPS_PROXY": "http://proxy", "NO_PROXY": "other.test,127.0.0.1"}, HTTPS, "HTTPS_PROXY"),
+        ({"HTTPS_PROXY": "http://proxy", "NO_PROXY": "[::1]"}, "https://[::1]:8443/simple/", None),
+        ({"HTTPS_PROXY": "http://proxy", "NO_PROXY": "::1"}, "https://[::1]:8443/simple/", None),
+        ({"HTTPS_PROXY": "http://proxy", "NO_PROXY": "[::1]:8443"}, "https://[::1]:8443/simple/", None),
+        ({"HTTPS_PROXY": "http://proxy", "NO_PROXY": "[FD00::0:1]"}, "https://[fd00::1]/simple/", None),
+        ({"HTTPS_PROXY": "http://proxy", "NO_PROXY": "[::1]:1"}, "https://[::1]/simple/", "HTTPS_PROXY"),
+        ({"HTTPS_PROXY": "http://proxy", "NO_PROXY": "[::1],::2"}, "https://[::2]/simple/", None),
+        ({"HTTPS_PROXY": "http://proxy", "NO_PROXY": "[::1"}, "https://[::1]/simple/", "HTTPS_PROXY"),
+        ({"HTTPS_PROXY": "http://proxy", "NO_PROXY": "1"}, "https://[::1]/simple/", "HTTPS_PROXY"),
+        ({"HTTPS_PROXY": "http://proxy", "NO_PROXY": "Company.Test."}, HTTPS, None),
+        ({"HTTPS_PROXY": "http://proxy", "NO_PROXY": "company.test:8443"}, HTTPS, None),
+        ({"HTTPS_PROXY": "http://proxy", "NO_PROXY": "company.test:1"}, HTTPS, "HTTPS_PROXY"),
     ],
 )
 def test_a_variable_that_clients_would_use_is_named(

@@ -48,6 +48,8 @@ def known(
         (known(probe=NOTHING), "AuthReady", ("Unknown", "NotProbed")),
         (known(probe=NOTHING), "Ready", ("False", "ConnectionFailed")),
         (known(probe=Probe("unexpected", "status code 404")), "LivenessReady", ("False", "ConnectionFailed")),
+        (known(probe=Probe("unservable", "in br")), "LivenessReady", ("False", "ConnectionFailed")),
+        (known(probe=Probe("unservable", "in br")), "AuthReady", ("Unknown", "NotProbed")),
         (known(probe=Probe("foreign", "a sign-in page")), "LivenessReady", ("False", "NotAnIndex")),
         (known(probe=Probe("foreign", "a sign-in page")), "AuthReady", ("Unknown", "NotProbed")),
         (known(probe=Probe("foreign", "a sign-in page")), "Ready", ("False", "NotAnIndex")),

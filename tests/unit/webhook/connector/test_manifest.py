@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from sidecar.contract.grant import MAX_CONNECTIONS, PackagePolicy
+from sidecar.contract.origins import origin_of
 from sidecar.exchange.server import ACTIVE_LIMIT
 from support.checkout import MANIFESTS
 from support.connectors.connector_table import Case, cases
@@ -129,9 +130,14 @@ def test_no_other_address_gets_the_defaults_of_pypi_org(address: str, upload: st
     [
         ("https://r.example/content", (), ("https://r.example/content",)),
         ("https://r.example/content/", (), ("https://r.example/content",)),
-        ("https://R.example:443/content", (), ("https://R.example:443/content",)),
+        ("https://R.example:443/content", (), ("https://r.example/content",)),
         ("https://r.example", (), ("https://r.example",)),
-        ("http://r.example/content", ("http://r.example",), ()),
+        ("http://r.example/content", (), ("https://r.example/content",)),
+        ("http://r.example:443/content", (), ("https://r.example/content",)),
+        ("https://r.example./content", (), ("https://r.example/content",)),
+        ("http://R.example./", (), ("https://r.example",)),
+        ("http://r.example:8080/content", ("http://r.example:8080",), ()),
+        ("https://r.example:80/content", ("https://r.example:80",), ()),
         ("https://r.example:8443/content", ("https://r.example:8443",), ()),
         ("https://cdn.example/bucket/", ("https://cdn.example",), ()),
     ],
@@ -143,6 +149,29 @@ def test_files_of_the_registrys_own_origin_are_prefixes(
     spec = {**SPEC, "address": "https://r.example/pypi", "addressExtensions": extensions}
     connector = parse_connector({"metadata": {"name": "a"}, "spec": spec})
     assert (connector.file_origins, connector.file_prefixes) == (origins, prefixes)
+
+
+@pytest.mark.parametrize(
+    ("address", "files", "origins", "prefixes"),
+    [
+        ("https://[fd00::1]/pypi", "https://[FD00:0:0::1]/files", (), ("https://[fd00::1]/files",)),
+        ("https://[FD00:0::1]:8443/pypi", "http://[fd00::1]:8443/f", (), ("https://[fd00:0::1]:8443/f",)),
+        ("https://[fd00::1]/pypi", "https://[fd00::2]/files", ("https://[fd00::2]",), ()),
+        ("https://r.example./pypi", "https://r.example/files", (), ("https://r.example./files",)),
+        ("http://r.example/pypi", "https://r.example/files", ("https://r.example",), ()),
+        ("http://r.example/pypi", "http://r.example:80/files", (), ("http://r.example/files",)),
+    ],
+)
+def test_other_spellings_of_the_registrys_origin_are_the_sidecars(
+    address: str, files: str, origins: tuple[str, ...], prefixes: tuple[str, ...]
+) -> None:
+    """The sidecar takes a prefix as a path of the registry only if it has the origin of the index."""
+    extensions = [{"name": "files", "value": files}]
+    spec = {**SPEC, "address": address, "addressExtensions": extensions}
+    connector = parse_connector({"metadata": {"name": "a"}, "spec": spec})
+    assert (connector.file_origins, connector.file_prefixes) == (origins, prefixes)
+    own = origin_of(connector.index_url)
+    assert all(origin_of(prefix) == own for prefix in connector.file_prefixes)
 
 
 def test_titles_are_unique() -> None:

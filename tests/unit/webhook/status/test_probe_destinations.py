@@ -10,7 +10,7 @@ import pytest
 from support.certificates.authority import ca, server_context
 from support.certificates.plain_authority import create_plain_authority, issue_plain_leaf
 from support.components.probes import HOST, INDEX, LOOPBACK, PAGE, Names, answer, at, look
-from support.servers.registry import Registry
+from support.servers.registry import Registry, Script
 from webhook.connector.conditions import Probe
 from webhook.status.resolver import resolve_by_system
 
@@ -99,7 +99,6 @@ def test_a_redirect_is_not_followed(location: str) -> None:
     "location",
     [
         f"https://Files.test:443/content{PAGE}",
-        f"/content{PAGE}",
         PAGE.rstrip("/"),
         f"http://files.test{PAGE}",
         f"https://files.test.{PAGE}",
@@ -114,6 +113,82 @@ def test_a_redirect_to_the_same_page_of_a_declared_origin_is_as_good(location: s
         assert seen == Probe("ok", "status code 302, to the same page")
         assert [request.target for request in registry.requests] == [PAGE]
         assert len(names.asked) == 1
+
+
+def test_a_place_out_of_the_index_is_asked_once_at_the_same_address_without_the_credential() -> None:
+    with Registry(server_context((HOST,))) as registry:
+        place = f"/content{PAGE}"
+        registry.on("*", answer(302, Location=f"http://{HOST}:{registry.port}{place}?a=b"))
+        registry.on(place, answer(200))
+        names = Names([LOOPBACK])
+        assert look(at(registry), resolve=names, ca_bundle=ca()) == Probe(
+            "ok", "status code 302, to the same page"
+        )
+        sent = [(request.target, request.header("authorization")) for request in registry.requests]
+        assert [target for target, _ in sent] == [PAGE, f"{place}?a=b"]
+        assert sent[0][1] is not None
+        assert sent[1][1] is None
+        assert registry.requests[1].header("host") == f"{HOST}:{registry.port}"
+        assert len(names.asked) == 1
+
+
+def test_a_place_that_wants_the_credential_is_named_with_the_field_that_opens_it() -> None:
+    with Registry() as registry:
+        registry.on("*", answer(302, Location=f"/content{PAGE}index.html"))
+        registry.on(f"/content{PAGE}index.html", answer(401))
+        assert look(at(registry)) == Probe(
+            "unservable",
+            "status code 302, a redirect to /content/simple/, outside the index, where the proxy sends no "
+            "credential, and the registry answers 401 without it; to send it there, declare that URL as "
+            "addressExtensions files",
+        )
+
+
+@pytest.mark.parametrize("folder", ["/canary-password/x", "/canary%2Dpassword", "/robot", "/x" * 150])
+def test_a_place_with_the_credential_in_it_is_not_named(folder: str) -> None:
+    with Registry() as registry:
+        registry.on("*", answer(302, Location=f"{folder}{PAGE}"))
+        registry.on(f"{folder}{PAGE}", answer(403))
+        seen = look(at(registry))
+    assert seen.outcome == "unservable"
+    assert "a redirect to another place, outside the index" in seen.detail
+    assert "robot" not in seen.detail
+
+
+@pytest.mark.parametrize(
+    ("of_index", "expected"),
+    [(answer(200), "ok"), (answer(404), "unservable"), (answer(401), "refused"), (answer(500), "unservable")],
+)
+def test_a_place_that_does_not_know_the_probed_package_leaves_the_index_to_decide(
+    of_index: Script, expected: str
+) -> None:
+    with Registry() as registry:
+        registry.on(PAGE, answer(302, Location=f"/content{PAGE}"))
+        registry.on(f"/content{PAGE}", answer(404))
+        registry.on(INDEX, of_index)
+        assert look(at(registry)).outcome == expected
+
+
+@pytest.mark.parametrize(
+    "then", [f"/third{PAGE}", PAGE, f"/content{PAGE}", "https://other.test/", f"https://other.test{PAGE}"]
+)
+def test_a_second_redirect_is_not_followed(then: str) -> None:
+    with Registry() as registry:
+        registry.on("*", answer(404))
+        registry.on(PAGE, answer(302, Location=f"/content{PAGE}"))
+        registry.on(f"/content{PAGE}", answer(307, Location=then))
+        assert look(at(registry)).outcome == "unexpected"
+        assert [request.target for request in registry.requests] == [PAGE, f"/content{PAGE}", INDEX]
+
+
+@pytest.mark.parametrize("climb", ["/content/../x", "/content/%2e%2e/x", "//content", "/a//x", "/%252e%252e"])
+def test_a_place_that_climbs_is_not_asked(climb: str) -> None:
+    with Registry() as registry:
+        registry.on("*", answer(200))
+        registry.on(PAGE, answer(302, Location=f"{registry.origin}{climb}{PAGE}"))
+        registry.on(INDEX, answer(404))
+        assert look(at(registry)) == Probe("unexpected", "status code 404")
+        assert [request.target for request in registry.requests] == [PAGE, INDEX]
 
 
 def test_a_redirect_to_plain_http_is_no_page() -> None:

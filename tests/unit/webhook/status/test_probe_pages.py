@@ -125,3 +125,40 @@ def test_a_title_that_holds_the_credential_is_shown_to_nobody(secret: str) -> No
         registry.on("*", page(f"<title>Welcome, {secret}</title><p>Hello</p>".encode()))
         seen = look(at(registry))
     assert (seen, seen.cause) == (Probe("foreign", HTML_PAGE + WEB), "")
+
+
+# -- codings
+
+
+@pytest.mark.parametrize(
+    ("coding", "what"),
+    [
+        ("br", "in a coding that was not asked for: br"),
+        ("gzip, zstd", "in a coding that was not asked for: gzip, zstd"),
+        ("gzip", "no valid gzip"),
+    ],
+)
+def test_a_page_that_the_sidecar_cannot_unpack_is_not_ready(coding: str, what: str) -> None:
+    with Registry() as registry:
+        registry.on("*", answer(200, **{"Content-Encoding": coding}))
+        expected = Probe("unservable", f"status code 200, but Pods get 502: the index page is {what}")
+        assert look(at(registry)) == expected
+        assert [request.target for request in registry.requests] == [PAGE]
+
+
+@pytest.mark.parametrize("coding", ["aws-chunked", "none", "identity"])
+def test_a_coding_that_is_none_hides_no_page(coding: str) -> None:
+    with Registry() as registry:
+        headers = {"Content-Type": "text/html", "Content-Encoding": coding}
+        registry.on("*", lambda call: call.reply(200, SIGN_IN, headers))
+        assert look(at(registry), canary_in_cause=True).outcome == "foreign"
+        registry.on("*", answer(200, **{"Content-Encoding": coding}))
+        assert look(at(registry)).outcome == "ok"
+
+
+@pytest.mark.parametrize(("body", "outcome"), [(CANARY_PAGE, "ok"), (SIGN_IN, "foreign")])
+def test_a_page_that_a_proxy_has_changed_is_a_page(body: bytes, outcome: str) -> None:
+    """RFC 9110 §15.3.4. The sidecar serves it."""
+    with Registry() as registry:
+        registry.on("*", lambda call: call.reply(203, body, {"Content-Type": "text/html"}))
+        assert look(at(registry), canary_in_cause=True).outcome == outcome

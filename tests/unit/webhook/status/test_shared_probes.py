@@ -29,11 +29,16 @@ PATIENCE_SECONDS = 10.0
 
 
 def registry(
-    namespace: str = "a", *, address: str = "https://registry.test", password: str | None = PASSWORD
+    namespace: str = "a",
+    *,
+    address: str = "https://registry.test",
+    password: str | None = PASSWORD,
+    files: str | None = None,
 ) -> RegistryAccess:
+    extensions = [{"name": "files", "value": files}] if files else []
     manifest = {
         "metadata": {"namespace": namespace, "name": "pypi"},
-        "spec": {"connectorClassName": "pypi", "address": address},
+        "spec": {"connectorClassName": "pypi", "address": address, "addressExtensions": extensions},
     }
     credential = Credential("robot", Secret(password)) if password else None
     return RegistryAccess(parse_connector(manifest), credential, None)
@@ -206,5 +211,25 @@ def test_a_password_that_was_accepted_a_moment_ago_is_tried_again_after_a_minute
         desk.now += REFUSED_SECONDS[0]
         assert await desk.probes.probe(registry("c")) == REFUSED
         assert len(desk.probed) == 3
+
+    run(story())
+
+
+@pytest.mark.parametrize("files", ["https://registry.test/content", "https://files.test"])
+@pytest.mark.parametrize(("answer", "probed"), [(OK, ["a", "b"]), (GONE, ["a", "b"]), (REFUSED, ["a"])])
+def test_a_connector_with_other_places_of_files_shares_a_refusal_only(
+    files: str, answer: Probe, probed: list[str]
+) -> None:
+    """They decide where redirects lead. A wrong credential is wrong with all of them."""
+
+    async def story() -> None:
+        desk = Desk(answer)
+        desk.may_answer.clear()
+        asked = (registry("a"), registry("b", files=files), registry("c"))
+        probes = [asyncio.ensure_future(desk.probes.probe(one)) for one in asked]
+        await asyncio.sleep(0)
+        desk.may_answer.set()
+        assert await asyncio.gather(*probes) == [answer] * 3
+        assert desk.probed == probed
 
     run(story())
