@@ -76,7 +76,7 @@ class _Merge:
 
     def put(self, values: Mapping[str, str]) -> None:
         """Entries keep their place. Those that are missing, or stand too late, come first."""
-        exact = {entry.get("name") for entry in self.rest} - self._late
+        exact = {entry.get("name") for entry in self.rest} - self._referred_above
         first = {name: text for name, text in values.items() if name not in exact}
         self.add(first)
         self.rest = [
@@ -86,10 +86,10 @@ class _Merge:
         ]
 
     @cached_property
-    def _late(self) -> set[str]:
+    def _referred_above(self) -> set[str]:
         """The names of entries to which an entry further up refers. Most Pods have no variables of ours, and
         do not need it."""
-        return references.late(self._env)
+        return references.referred_above(self._env)
 
     def guard(self, group: str, guards: Mapping[str, str]) -> None:
         """The author's own variable of the same name stays. Guards of a former rule are removed."""

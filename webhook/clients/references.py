@@ -13,7 +13,7 @@ _REFERENCE = re.compile(r"\$(?:\$|\(([^()]+)\))")
 """`$$` stands for a single `$`, so that `$$(NAME)` is no reference"""
 
 
-def late(env: Iterable[Mapping[str, Any]]) -> set[str]:
+def referred_above(env: Iterable[Mapping[str, Any]]) -> set[str]:
     """Names of entries to which an entry further up refers: there, Kubernetes does not expand them."""
     referred: set[str] = set()
     names: set[str] = set()

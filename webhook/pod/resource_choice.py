@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from webhook import names
 from webhook.errors import Problem
-from webhook.pod.amounts import Amount, PodAmounts
+from webhook.pod.amounts import Amount, PodAmounts, first
 from webhook.pod.quantities import format_quantity, parse_quantity
 from webhook.pod.reasons import Reason
 from webhook.pod.request import Resources
@@ -142,8 +142,8 @@ class Chooser:
         if self._amounts.own(self._resource) != Amount() and not self._rules.ratios:
             ordinary = replace(ordinary, request=Decimal())  # the Pod has requests of its own
         return Amount(
-            _first(request, ordinary.request, self._needed_request()),
-            _first(limit, ordinary.limit, self._needed_limit()),
+            first(request, ordinary.request, self._needed_request()),
+            first(limit, ordinary.limit, self._needed_limit()),
         )
 
     def _needed_request(self) -> Decimal | None:
@@ -197,7 +197,3 @@ def _with_needs(rules: Rules, needs: Sequence[_Need]) -> Rules:
 
 def _number(text: str | None) -> Decimal | None:
     return parse_quantity(text) if text else None
-
-
-def _first(*numbers: Decimal | None) -> Decimal | None:
-    return next((number for number in numbers if number is not None), None)

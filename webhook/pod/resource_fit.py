@@ -87,7 +87,7 @@ def _search(resource: str, preferred: Amount, rules: Rules) -> Amount | None:
 
 def _conflict(resource: str, preferred: Amount, rules: Rules) -> tuple[str, ...]:
     """The sentences of the rules that cannot be kept together: without any one of these, the rest can be."""
-    for kind in (it.name for it in fields(Rules)):
+    for kind in (field.name for field in fields(Rules)):
         without = replace(rules, **{kind: ()})
         if _search(resource, preferred, without) is None:
             rules = without

@@ -94,7 +94,7 @@ def _refusals(
 
 
 def _own_variables(title: str, own: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    listed = ", ".join(f"{name} ({group})" for group, found in own.items() for name in found)
+    listed = ", ".join(f"{name} ({group})" for group, of_author in own.items() for name in of_author)
     if listed:
         yield f"{title} sets {listed} itself: these clients are left to its own settings"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from webhook.clients.references import expanded, late, with_url
+from webhook.clients.references import expanded, referred_above, with_url
 
 URL = "http://127.0.0.1:28200/simple/"
 OURS = {"name": "PIP_INDEX_URL", "value": URL}
@@ -57,9 +57,9 @@ def test_references_to_references_do_not_multiply() -> None:
     assert time.monotonic() - began < 1
 
 
-def test_a_late_entry_is_referred_to_further_up() -> None:
+def test_an_entry_to_which_one_further_up_refers_is_named() -> None:
     env = [entry("$(A) $$(C)"), entry("1", "A"), entry("2", "C"), entry("$(C)", "D")]
-    assert late(env) == {"A"}
+    assert referred_above(env) == {"A"}
 
 
 def test_a_kubelet_expands_what_stands_further_up() -> None:
