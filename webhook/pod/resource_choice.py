@@ -167,14 +167,13 @@ class Chooser:
         )
         if is_exact and (request is None or limit is None or request == limit):
             sentence = "the Pod is of class Guaranteed, which wants a request and an equal limit"
-            rules = replace(rules, request_is_limit=(sentence,))
-        return replace(
-            rules,
-            request_at_least=(*rules.request_at_least, *of_request),
-            request_at_most=(*rules.request_at_most, *of_request),
-            limit_at_least=(*rules.limit_at_least, *of_limit),
-            limit_at_most=(*rules.limit_at_most, *of_limit),
-            limit_needed=(*rules.limit_needed, *(bound.sentence for bound in of_limit)),
+            rules += Rules(request_is_limit=(sentence,))
+        return rules + Rules(
+            request_at_least=of_request,
+            request_at_most=of_request,
+            limit_at_least=of_limit,
+            limit_at_most=of_limit,
+            limit_needed=tuple(bound.sentence for bound in of_limit),
         )
 
     def _sentences(self) -> tuple[str, str]:
@@ -188,11 +187,7 @@ class Chooser:
 def _with_needs(rules: Rules, needs: Sequence[_Need]) -> Rules:
     upper = tuple(need.bound for need in needs if need.is_upper)
     lower = tuple(need.bound for need in needs if not need.is_upper)
-    return replace(
-        rules,
-        limit_at_least=(*rules.limit_at_least, *lower),
-        limit_at_most=(*rules.limit_at_most, *upper),
-    )
+    return rules + Rules(limit_at_least=lower, limit_at_most=upper)
 
 
 def _number(text: str | None) -> Decimal | None:

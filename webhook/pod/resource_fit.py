@@ -60,6 +60,10 @@ class Rules:
     offered_limits: tuple[Decimal, ...] = ()
     """Defaults of others for a limit, which bind nobody"""
 
+    def __add__(self, other: "Rules") -> "Rules":
+        """The rules of both, in their order."""
+        return Rules(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
