@@ -39,5 +39,5 @@ def read_bundle(octets: bytes) -> str:
 
 def labels(octets: bytes) -> tuple[str, ...]:
     """The kinds of PEM blocks in a file, such as `PRIVATE KEY`: at most 5, each once."""
-    found = _LABEL.findall(octets.replace(b"\0", b"").decode("latin-1"))
-    return tuple(dict.fromkeys(found))[:5]
+    kinds = _LABEL.findall(octets.replace(b"\0", b"").decode("latin-1"))
+    return tuple(dict.fromkeys(kinds))[:5]

@@ -24,6 +24,8 @@ ALL = merged([])
 OURS = {entry["name"]: entry["value"] for entry in ALL}
 VALUES = [*sorted(set(OURS.values())), "http://127.0.0.1:28999/simple/", "https://own.example/", "true"]
 REFERENCES = [f"$({name})" for name in ("PIP_INDEX_URL", "UV_INDEX", "TWINE_USERNAME", "A")]
+OWN = ("https://own.example/", "true", *REFERENCES)
+"""Values that are the author's under any name"""
 ENTRIES = st.builds(
     lambda name, value: {"name": name, "value": value},
     st.sampled_from([*OURS, "A", "B", "PIP_index_url", "TWINE_REPOSITORY"]),
@@ -42,7 +44,7 @@ def test_a_second_pass_changes_nothing(env: list[Any], admits: bool) -> None:
 
 @given(ENVS)
 def test_what_has_not_our_shape_stays_as_it_is(env: list[Any]) -> None:
-    own = [entry for entry in env if entry["value"] in ("https://own.example/", "true", *REFERENCES)]
+    own = [entry for entry in env if entry["value"] in OWN]
     after = merged(env)
     assert [entry for entry in after if entry in own] == own
     assert len({entry["name"] for entry in after}) == len(after)
@@ -60,7 +62,7 @@ def test_a_variable_stands_before_each_that_refers_to_it(env: list[Any]) -> None
 
 @given(ENVS, st.booleans())
 def test_a_copy_follows_its_new_port_and_rule(env: list[Any], admits: bool) -> None:
-    own = [entry for entry in env if entry["name"] in ("A", "B")]
+    own = [entry for entry in env if entry["name"] in ("A", "B") or entry["value"] in OWN]
     copy = merged(own, port=28300)
     assert sorted(map(str, merged(copy, admits=admits))) == sorted(map(str, merged(own, admits=admits)))
     assert merged(copy, is_wanted=False) == own

@@ -101,3 +101,10 @@ def test_a_number_that_the_api_can_hold_is_written_as_it_is(resource: str, text:
     assert high - low in (0, Decimal("0.001") if resource == "cpu" else 1)
     if high < Decimal(10) ** 15:
         assert parse_quantity(format_quantity(resource, high)) == high
+
+
+@given(RULES, RULES, PREFERRED)
+def test_a_sum_of_rules_holds_the_rules_of_both(one: Rules, other: Rules, amount: Amount) -> None:
+    both = set(broken_rules(amount, one)) | set(broken_rules(amount, other))
+    assert set(broken_rules(amount, one + other)) == both
+    assert one + Rules() == one == Rules() + one

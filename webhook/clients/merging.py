@@ -1,11 +1,12 @@
 """The merge of our variables into a container's `env`. Pure."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import takewhile
 from typing import Any
 
-from webhook.clients import sources
+from webhook.clients import references, sources
 from webhook.clients.variables import GROUPS, NAMES, blocking, holds_whole_group
 
 
@@ -41,9 +42,9 @@ def apply(
         values = wanted.get(group, {})
         if not merge.touches(group):  # the usual case, without a walk through `env` for each group
             merge.add(values)
-        elif found := list(blocking(merge.rest, group, values)):
+        elif own := list(blocking(merge.rest, group, values)):
             if values:
-                merge.own[group] = found
+                merge.own[group] = own
             continue
         elif values:
             merge.put(values)
@@ -63,8 +64,7 @@ class _Merge:
         self.own: dict[str, list[str]] = {}
         self._present = {sources.read_as(str(entry.get("name"))) for entry in env}
         self._env = env
-        self._known_late: set[str] | None = None
-        self._was_guarded = any(
+        self._has_blank = any(
             entry.get("name") == sources.EXTRA_INDEX and sources.text(entry) == sources.BLANK for entry in env
         )
 
@@ -76,7 +76,7 @@ class _Merge:
 
     def put(self, values: Mapping[str, str]) -> None:
         """Entries keep their place. Those that are missing, or stand too late, come first."""
-        exact = {entry.get("name") for entry in self.rest} - self._late()
+        exact = {entry.get("name") for entry in self.rest} - self._referred_above
         first = {name: text for name, text in values.items() if name not in exact}
         self.add(first)
         self.rest = [
@@ -85,21 +85,41 @@ class _Merge:
             if entry.get("name") not in first
         ]
 
-    def _late(self) -> set[str]:
-        """See the function. Only an `env` that has variables of ours needs it."""
-        if self._known_late is None:
-            self._known_late = _late(self._env)
-        return self._known_late
+    @cached_property
+    def _referred_above(self) -> set[str]:
+        """The names of entries to which an entry further up refers. Most Pods have no variables of ours, and
+        do not need it."""
+        return references.referred_above(self._env)
 
     def guard(self, group: str, guards: Mapping[str, str]) -> None:
-        """The author's own variable of the same name stays."""
+        """The author's own variable of the same name stays. Guards of a former rule are removed."""
         self.add({name: text for name, text in guards.items() if name not in self._present})
-        if self._was_guarded:
+        former = self._former_guards(group) - guards.keys()
+        if former:
             self.rest = [
                 entry
                 for entry in self.rest
-                if entry.get("name") in guards or not sources.is_guard(entry, group)
+                if entry.get("name") not in former or not sources.is_guard(entry, group)
             ]
+
+    def _former_guards(self, group: str) -> set[str]:
+        """Names of the guards that an earlier pass has set. An author may have set the same, and these stay.
+
+        Nobody else writes the blank of pip. Where the author owns that variable, or the group of pip, the
+        place tells: guards follow the whole group, as `add` writes them, and the author's stand further down.
+        """
+        if self._has_blank:
+            return set(sources.GUARDS.get(group, ()))
+        if group not in sources.GUARDS or not self.touches(group):
+            return set()
+        present = [entry.get("name") for entry in self._env]
+        whole = list(GROUPS[group])
+        begin = present.index(whole[0]) if whole[0] in present else 0
+        end = begin + len(whole)
+        if present[begin:end] != whole:
+            return set()
+        following = takewhile(lambda entry: sources.is_guard(entry, group), self._env[end:])
+        return {str(entry.get("name")) for entry in following}
 
     def remove(self, group: str) -> None:
         self.rest = [
@@ -107,18 +127,3 @@ class _Merge:
             for entry in self.rest
             if entry.get("name") not in GROUPS[group] and not sources.is_guard(entry, group)
         ]
-
-
-_REFERENCE = re.compile(r"\$\(([^()]+)\)")
-
-
-def _late(env: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Names of entries to which an entry further up refers."""
-    referred: set[str] = set()
-    late: set[str] = set()
-    for entry in env:
-        if entry.get("name") in referred:
-            late.add(str(entry.get("name")))
-        if "$(" in (text := sources.text(entry) or ""):
-            referred.update(_REFERENCE.findall(text))
-    return late

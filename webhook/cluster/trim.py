@@ -1,4 +1,4 @@
-"""Trims objects of the API server to the fields that this product reads. Pure.
+"""Objects of the API server, trimmed to the fields that this product reads. Pure.
 
 An object's author chooses its annotations, labels and more, up to 1.5 MiB in all, and a cache holds thousands
 of objects. So each object is trimmed before it is stored, and before the next object is parsed.
@@ -81,8 +81,8 @@ def limit_range(manifest: Json) -> Json:
     """The amounts that bind a sidecar. Of others, devices and the like, a few: one is enough to refuse."""
     limits = as_mapping(manifest.get("spec")).get("limits")
     items = [as_mapping(item) for item in limits] if isinstance(limits, list) else []
-    kept = [_limits(item) for item in items if item.get("type") in TYPES]
-    return {**presence(manifest), "spec": {"limits": kept[: len(TYPES)]}}
+    bounding = [_limits(item) for item in items if item.get("type") in TYPES]
+    return {**presence(manifest), "spec": {"limits": bounding[: len(TYPES)]}}
 
 
 def _limits(item: Mapping[str, Any]) -> Json:

@@ -1,7 +1,7 @@
-"""What `run` gives its command: variables of clients, and words about settings that no variable overrides."""
+"""Variables of clients for `run`'s command, and sentences about settings that no variable overrides."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ def client_settings(environment: Mapping[str, str], proxy: RunningProxy) -> Clie
     """The command's environment. The files are those that its clients would read."""
     removed = _removed(environment, proxy)
     result = {name: value for name, value in environment.items() if name not in removed}
-    result |= _added(environment, proxy)
+    result |= _added(environment, proxy, removed)
     replaced = sorted(name for name, value in environment.items() if result.get(name) != value)
     further, hindrances = [], []
     for file in _settings_files(environment):
@@ -47,18 +47,18 @@ def client_settings(environment: Mapping[str, str], proxy: RunningProxy) -> Clie
     return ClientSettings({entry["name"]: entry["value"] for entry in entries}, replaced, further, hindrances)
 
 
-def _added(environment: Mapping[str, str], proxy: RunningProxy) -> dict[str, str]:
+def _added(environment: Mapping[str, str], proxy: RunningProxy, removed: Collection[str]) -> dict[str, str]:
     groups = variables.groups(proxy.endpoints, config_dir=proxy.config_dir)
     added = {name: value for values in groups.values() for name, value in values.items()}
     guards = {
         name: value for values in sources.guards(proxy.endpoints).values() for name, value in values.items()
     }
-    kept = {
+    own_links = {
         sources.read_as(name)
         for name in environment
-        if sources.read_as(name) in sources.LINKS and name not in _removed(environment, proxy)
+        if sources.read_as(name) in sources.LINKS and name not in removed
     }
-    return {**added, **{name: value for name, value in guards.items() if name not in kept}}
+    return {**added, **{name: value for name, value in guards.items() if name not in own_links}}
 
 
 def _removed(environment: Mapping[str, str], proxy: RunningProxy) -> set[str]:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from webhook import names
+from webhook.command.lists import objects
 from webhook.command.manifests import DEMANDS, Manifests
 from webhook.command.pod_manifests import PodManifest, find_pods
 from webhook.command.yaml_files import Document, dump, label, read_documents
@@ -75,8 +76,7 @@ def _demands(
     documents: Sequence[Document], default_namespace: str
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """LimitRanges and quotas that stand beside the Pods."""
-    for document in documents:
-        value = as_mapping(document.value)
+    for value in (as_mapping(item) for document in documents for _, item in objects(document.value)):
         if value.get("kind") in DEMANDS:
             yield str(as_mapping(value.get("metadata")).get("namespace") or default_namespace), value
 

@@ -3,12 +3,13 @@
 `kubectl apply` takes the same files: any number of documents, in any number of files, in any order.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_bytes
 from typing import Any
 
 from webhook import names
+from webhook.command.lists import objects
 from webhook.command.yaml_files import label, read_yaml
 from webhook.connector.credentials import MaybeSecret
 from webhook.connector.manifest import Connector, parse_connector
@@ -47,7 +48,7 @@ def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) 
     for source in sources:
         documents: list[Any] = []
         with problems.collecting():
-            documents += _flatten(read_yaml(source))
+            documents += (item for document in read_yaml(source) for _, item in objects(document))
         for number, document in enumerate(documents, start=1):
             identity = _identify(document, f"{label(source)}: document {number}", default_namespace)
             if isinstance(identity, Problem):
@@ -125,15 +126,6 @@ def _secret(manifests: Manifests, connector: Connector, name: str | None) -> May
             "move one of them",
         )
     return secret
-
-
-def _flatten(documents: Iterable[Any]) -> Iterable[Any]:
-    for document in documents:
-        items = document.get("items") if isinstance(document, Mapping) else None
-        if isinstance(items, list) and document.get("kind") == "List":
-            yield from _flatten(items)
-        else:
-            yield document
 
 
 def _identify(document: Any, where: str, default_namespace: str) -> tuple[str, str] | Problem:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from webhook import names
+from webhook.command.lists import Path, objects
 from webhook.pod.shape import Json
-
-Path = tuple[str | int, ...]
 
 _TEMPLATES: tuple[Path, ...] = (("spec", "template"), ("spec", "jobTemplate", "spec", "template"))
 """Of Deployment, Job and the like, and of CronJob"""
@@ -63,22 +62,26 @@ class PodManifest:
         return [name for name in names.AUTHOR_ANNOTATIONS if name in present]
 
 
-def find_pods(document: object, path: Path = ()) -> Iterator[PodManifest]:
+def find_pods(document: object) -> Iterator[PodManifest]:
     """The Pods of a document, also in the items of a List. Most objects make none."""
-    if not isinstance(document, Mapping) or not isinstance(document.get("kind"), str):
-        return
-    items = document.get("items")
-    if document["kind"] == "Pod":
-        yield PodManifest(document, path, ())
-    elif document["kind"] == "List" and isinstance(items, list):
-        for index, item in enumerate(items):
-            yield from find_pods(item, (*path, "items", index))
-    else:
-        for template_path in _TEMPLATES:
-            # other objects have templates as well, of a machine or of a Secret
-            if isinstance(_at(document, (*template_path, "spec", "containers")), list):
-                yield PodManifest(document, path, template_path)
-                return
+    for path, manifest in objects(document):
+        if not isinstance(manifest, Mapping) or not isinstance(manifest.get("kind"), str):
+            continue
+        template_path = _template_path(manifest)
+        if template_path is not None:
+            yield PodManifest(manifest, path, template_path)
+
+
+def _template_path(manifest: Mapping[str, Any]) -> Path | None:
+    """Empty for a Pod. Other objects have templates as well, of a machine or of a Secret: None."""
+    if manifest["kind"] == "Pod":
+        return ()
+    paths = (path for path in _TEMPLATES if _holds_containers(manifest, path))
+    return next(paths, None)
+
+
+def _holds_containers(manifest: Mapping[str, Any], template_path: Path) -> bool:
+    return isinstance(_at(manifest, (*template_path, "spec", "containers")), list)
 
 
 def _at(value: Any, path: Path) -> Any:

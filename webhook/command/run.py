@@ -40,11 +40,11 @@ def run_command(
         if registry.connector.packages:
             console.line(f"pypi-connector: {describe(registry.connector.packages)}")
         settings = client_settings(environment, proxy)
-        _tell(settings, registry, console)
+        _report(settings, registry, console)
         return _execute(command, settings.variables, console)
 
 
-def _tell(settings: ClientSettings, registry: RegistryAccess, console: Console) -> None:
+def _report(settings: ClientSettings, registry: RegistryAccess, console: Console) -> None:
     """Say what differs from the environment. `InputError` where the Connector refuses other indexes."""
     if settings.further and registry.connector.extra_indexes == "refuse":
         sentences = "; ".join(settings.further)

@@ -6,7 +6,7 @@ docs/architecture.md lists the places that a new parameter passes.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 from sidecar.contract.grant import MAX_CONNECTIONS, PackagePolicy
 from webhook.connector.fields import read_pairs
@@ -18,9 +18,9 @@ from webhook.problems import Problems
 
 Access = Literal["read", "readwrite"]
 Authorization = Literal["namespace", "rbac"]
-ExtraIndexes = Literal["warn", "refuse", "allow"]
+ExtraIndexes = Literal["refuse", "warn", "allow"]
 """What admission does with a Pod whose own variables name indexes beside the connector's"""
-STRICTEST_FIRST: tuple[ExtraIndexes, ...] = ("refuse", "warn", "allow")
+STRICTEST_FIRST: tuple[ExtraIndexes, ...] = get_args(ExtraIndexes)
 T = TypeVar("T")
 
 CONNECTIONS_LIMIT = 192
@@ -37,7 +37,7 @@ _CHOICES: Mapping[str, tuple[str, ...] | None] = {
     "access": ("read", "readwrite"),
     "authorization": ("namespace", "rbac"),
     "allowInsecureHTTP": ("true", "false"),
-    "extraIndexes": ("warn", "refuse", "allow"),
+    "extraIndexes": STRICTEST_FIRST,
     "maxConnections": None,
     **dict.fromkeys(PACKAGES),
 }

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import time
@@ -14,13 +13,13 @@ from typing import Any
 from sidecar.contract.secret import Secret
 from sidecar.contract.words import Line
 from webhook import names
+from webhook.clients.references import expanded
 from webhook.demo.containers import IMAGE_PATH, Container, Mount, start
 
 IMAGE_VARIABLES = {"PATH": IMAGE_PATH, "HOME": "/root", "LANG": "C.UTF-8"}
 """The ENV of an image; the Pod's own variables override it"""
 
 _END_SECONDS = 5.0
-_REFERENCE = re.compile(r"\$\(([^()]+)\)")
 
 
 class GateClosed(Exception):
@@ -95,7 +94,7 @@ class PodProcesses:
         return self._scratch / f"home-of-{name}"
 
     def container(self, spec: Mapping[str, Any]) -> Container:
-        variables = _expanded(spec.get("env") or [])
+        variables = expanded(spec.get("env") or [])
         return Container(
             name=spec["name"],
             command=[*(spec.get("command") or []), *(spec.get("args") or [])],
@@ -116,16 +115,6 @@ class PodProcesses:
         process = start(container, self._scratch, isolate=self._isolate, argv=argv, **streams)
         self._started.append(process)
         return process
-
-
-def _expanded(env: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """The values, with each `$(NAME)` of an entry further up replaced. Other references stay as they are."""
-    values: dict[str, str] = {}
-    for entry in env:
-        values[entry["name"]] = _REFERENCE.sub(
-            lambda match: values.get(match[1], match[0]), entry.get("value") or ""
-        )
-    return values
 
 
 def _named(containers: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""`explain`: an injected container without its `restartPolicy`, and who may have dropped it. Pure."""
+"""`explain`: an injected container without its `restartPolicy`, and webhooks that could drop it. Pure."""
 
 from collections.abc import Iterator
 
@@ -47,12 +47,12 @@ def _accusation(container: str, consequence: str) -> str:
 def _suspects(facts: Facts, section: Section, condition: str) -> Statement:
     if isinstance(facts.registrations, Unread):
         return Statement(section, "note", f"which webhook it may be: {facts.registrations.sentence}")
-    found = last_words(facts.registrations)
-    if not found:
+    suspects = last_words(facts.registrations)
+    if not suspects:
         text = "that webhook is not registered any more: none has the last word on new Pods now"
-    elif len(found) == 1:
-        text = f"that webhook is {found[0]}: only this one has the last word on new Pods"
+    elif len(suspects) == 1:
+        text = f"that webhook is {suspects[0]}: only this one has the last word on new Pods"
     else:
-        more = f", and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-        text = f"that webhook is one with the last word on new Pods: {', '.join(found[:_NAMED])}{more}"
+        more = f", and {len(suspects) - _NAMED} more" if len(suspects) > _NAMED else ""
+        text = f"that webhook is one with the last word on new Pods: {', '.join(suspects[:_NAMED])}{more}"
     return Statement(section, "note", condition + text)

@@ -1,4 +1,4 @@
-"""What others may add to our container: variables and mounts. Pure.
+"""Variables and mounts that others may add to our container. Pure.
 
 Admission keeps such additions, and the broker grants in spite of them; guard 8 says the same in CEL
 (`manifests/policies/isolation.yaml`). Everything else in the container is ours.

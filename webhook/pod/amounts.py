@@ -1,4 +1,4 @@
-"""What the Pod's own containers request, and to what they are limited: each, and in all. Pure.
+"""Requests and limits of the Pod's own containers: of each, and in all. Pure.
 
 It counts as the API server does: `podRequests` in its plugin LimitRanger, `AggregateContainerRequests` where
 the Pod has resources of its own.
@@ -23,6 +23,11 @@ class Amount:
 
     request: Decimal | None = None
     limit: Decimal | None = None
+
+
+def first(*numbers: Decimal | None) -> Decimal | None:
+    """The first number that there is. None if there is none."""
+    return next((number for number in numbers if number is not None), None)
 
 
 class PodAmounts:
@@ -80,16 +85,16 @@ class PodAmounts:
     def _of(self, container: Json, resource: str) -> Amount:
         """A limit is the request, too, where there is none: first the author's, last a LimitRange's."""
         author, default = _amount(container.get("resources") or {}, resource), self._default(resource)
-        limit = _first(author.limit, default.limit)
-        return Amount(_first(author.request, author.limit, default.request, limit), limit)
+        limit = first(author.limit, default.limit)
+        return Amount(first(author.request, author.limit, default.request, limit), limit)
 
     def _default(self, resource: str) -> Amount:
         """The first LimitRange that has one decides. Their order is not defined."""
         if resource not in self._defaults:
             of_containers = [limit_range.container for limit_range in self._limit_ranges]
             self._defaults[resource] = Amount(
-                _first(*(limits.default_request.get(resource) for limits in of_containers)),
-                _first(*(limits.default.get(resource) for limits in of_containers)),
+                first(*(limits.default_request.get(resource) for limits in of_containers)),
+                first(*(limits.default.get(resource) for limits in of_containers)),
             )
         return self._defaults[resource]
 
@@ -106,7 +111,3 @@ def _number_of(value: object) -> Decimal | None:
 def _sum(numbers: Sequence[Decimal | None]) -> Decimal | None:
     known = [number for number in numbers if number is not None]
     return sum(known, Decimal()) if known else None
-
-
-def _first(*numbers: Decimal | None) -> Decimal | None:
-    return next((number for number in numbers if number is not None), None)

@@ -1,7 +1,7 @@
-"""Keys of a Pod that look like the product's and that nobody reads. Pure.
+"""Keys of a Pod that look like the product's, but that nobody reads. Pure.
 
 Guard 6 says the same of Pods and templates that do not reach admission (`manifests/policies/misspelt.yaml`).
-Misspelt names below our prefix: `request`.
+`webhook.pod.request` warns of misspelt names below our prefix.
 """
 
 import re
@@ -15,7 +15,7 @@ _ELSEWHERE = re.compile(r"[a-z.-]*alauda[a-z.-]*/(?:publish-)?connectors?", re.I
 KEY_LIMIT = 128
 """Characters of a key that are looked at. Prefixes that users mean have some dozens."""
 MISSPELLINGS_LIMIT = 4
-"""Warnings of each kind. Who errs more often sees the others next time."""
+"""Warnings of each kind. An author with more misspellings sees the others next time."""
 
 
 def misspellings(pod: Mapping[str, Any]) -> tuple[str, ...]:

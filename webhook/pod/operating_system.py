@@ -1,4 +1,4 @@
-"""Whether a Pod can run on Windows nodes only. Pure.
+"""Statements of a Pod that it can run on Windows nodes only. Pure.
 
 Kubernetes has many ways to say so. Each counts only where it leaves no Linux node, because a Pod that may run
 on either can be served on Linux. The rules of a RuntimeClass need no look: the API server writes them into

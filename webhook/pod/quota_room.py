@@ -1,4 +1,4 @@
-"""What a namespace's quotas have left, and whether the sidecar's part is too much for them. Pure.
+"""Room that a namespace's quotas have left, and warnings where the sidecar's part is too much for it. Pure.
 
 The API server's message on an exhausted quota gives sums and does not mention the sidecar. Usage changes with
 each Pod, so this only warns: the API server decides.

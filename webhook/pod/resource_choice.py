@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from webhook import names
 from webhook.errors import Problem
-from webhook.pod.amounts import Amount, PodAmounts
+from webhook.pod.amounts import Amount, PodAmounts, first
 from webhook.pod.quantities import format_quantity, parse_quantity
 from webhook.pod.reasons import Reason
 from webhook.pod.request import Resources
@@ -142,8 +142,8 @@ class Chooser:
         if self._amounts.own(self._resource) != Amount() and not self._rules.ratios:
             ordinary = replace(ordinary, request=Decimal())  # the Pod has requests of its own
         return Amount(
-            _first(request, ordinary.request, self._needed_request()),
-            _first(limit, ordinary.limit, self._needed_limit()),
+            first(request, ordinary.request, self._needed_request()),
+            first(limit, ordinary.limit, self._needed_limit()),
         )
 
     def _needed_request(self) -> Decimal | None:
@@ -167,14 +167,13 @@ class Chooser:
         )
         if is_exact and (request is None or limit is None or request == limit):
             sentence = "the Pod is of class Guaranteed, which wants a request and an equal limit"
-            rules = replace(rules, request_is_limit=(sentence,))
-        return replace(
-            rules,
-            request_at_least=(*rules.request_at_least, *of_request),
-            request_at_most=(*rules.request_at_most, *of_request),
-            limit_at_least=(*rules.limit_at_least, *of_limit),
-            limit_at_most=(*rules.limit_at_most, *of_limit),
-            limit_needed=(*rules.limit_needed, *(bound.sentence for bound in of_limit)),
+            rules += Rules(request_is_limit=(sentence,))
+        return rules + Rules(
+            request_at_least=of_request,
+            request_at_most=of_request,
+            limit_at_least=of_limit,
+            limit_at_most=of_limit,
+            limit_needed=tuple(bound.sentence for bound in of_limit),
         )
 
     def _sentences(self) -> tuple[str, str]:
@@ -188,16 +187,8 @@ class Chooser:
 def _with_needs(rules: Rules, needs: Sequence[_Need]) -> Rules:
     upper = tuple(need.bound for need in needs if need.is_upper)
     lower = tuple(need.bound for need in needs if not need.is_upper)
-    return replace(
-        rules,
-        limit_at_least=(*rules.limit_at_least, *lower),
-        limit_at_most=(*rules.limit_at_most, *upper),
-    )
+    return rules + Rules(limit_at_least=lower, limit_at_most=upper)
 
 
 def _number(text: str | None) -> Decimal | None:
     return parse_quantity(text) if text else None
-
-
-def _first(*numbers: Decimal | None) -> Decimal | None:
-    return next((number for number in numbers if number is not None), None)

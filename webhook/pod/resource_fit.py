@@ -60,6 +60,10 @@ class Rules:
     offered_limits: tuple[Decimal, ...] = ()
     """Defaults of others for a limit, which bind nobody"""
 
+    def __add__(self, other: "Rules") -> "Rules":
+        """The rules of both, in their order."""
+        return Rules(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
@@ -87,7 +91,7 @@ def _search(resource: str, preferred: Amount, rules: Rules) -> Amount | None:
 
 def _conflict(resource: str, preferred: Amount, rules: Rules) -> tuple[str, ...]:
     """The sentences of the rules that cannot be kept together: without any one of these, the rest can be."""
-    for kind in (it.name for it in fields(Rules)):
+    for kind in (field.name for field in fields(Rules)):
         without = replace(rules, **{kind: ()})
         if _search(resource, preferred, without) is None:
             rules = without

@@ -48,8 +48,8 @@ def sidecar_resources(
             continue
         texts = {"requests": chooser.text(amount.request, 0), "limits": chooser.text(amount.limit, 1)}
         merged = texts | {kind: values[resource] for kind, values in present.items() if resource in values}
-        kept = Amount(*(parse_quantity(str(merged[kind])) if merged[kind] else None for kind in result))
-        chosen = texts if any(broken_rules(kept, rules)) else merged
+        former = Amount(*(parse_quantity(str(merged[kind])) if merged[kind] else None for kind in result))
+        chosen = texts if any(broken_rules(former, rules)) else merged
         for kind, text in chosen.items():
             if text:
                 result[kind][resource] = text
@@ -58,7 +58,7 @@ def sidecar_resources(
 
 def _present(pod: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """The amounts of a sidecar of an earlier pass."""
-    sidecar = next((it for it in containers(pod) if it.get("name") == names.SIDECAR), {})
+    sidecar = next((item for item in containers(pod) if item.get("name") == names.SIDECAR), {})
     resources = sidecar.get("resources") or {}
     return {
         kind: {name: str(text) for name, text in (resources.get(kind) or {}).items() if name in AMOUNTS}

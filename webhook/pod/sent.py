@@ -1,4 +1,4 @@
-"""What the Pod's author sent, as opposed to what other webhooks have added since. Pure.
+"""The author's part of a Pod, as opposed to what other webhooks have added since. Pure.
 
 The API server records the fields of a new object before it calls the first webhook, and not those that
 webhooks add (`metadata.managedFields`).

@@ -1,4 +1,4 @@
-"""What the Pod's containers mean for its class, and for the resources of the Pod itself (KEP-2837). Pure.
+"""The Pod's class, and resources of the Pod itself (KEP-2837), as its containers decide them. Pure.
 
 Where the Pod names resources, the API server completes them from its containers, from Kubernetes 1.37 on
 after all webhooks (`DefaultPodLevelResources`):
@@ -12,7 +12,7 @@ after all webhooks (`DefaultPodLevelResources`):
 
 from decimal import Decimal
 
-from webhook.pod.amounts import PodAmounts
+from webhook.pod.amounts import PodAmounts, first
 
 _RESOURCES = ("cpu", "memory")
 
@@ -43,7 +43,7 @@ def _are_containers_exact(amounts: PodAmounts, resource: str) -> bool:
 
 def _is_pod_exact(amounts: PodAmounts, resource: str) -> bool:
     own = amounts.own(resource)
-    request = _first(own.request, amounts.total(resource, "requests"), own.limit)
+    request = first(own.request, amounts.total(resource, "requests"), own.limit)
     limit = own.limit
     if limit is None and request is not None and _is_each_limited(amounts, resource):
         limit = max(request, amounts.total(resource, "limits") or Decimal())
@@ -52,7 +52,3 @@ def _is_pod_exact(amounts: PodAmounts, resource: str) -> bool:
 
 def _is_each_limited(amounts: PodAmounts, resource: str) -> bool:
     return all(amount.limit is not None for amount in amounts.containers(resource))
-
-
-def _first(*numbers: Decimal | None) -> Decimal | None:
-    return next((number for number in numbers if number is not None), None)

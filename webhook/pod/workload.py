@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from webhook.clients import files, merging, no_proxy, sources, variables
+from webhook.clients import files, merging, no_proxy, references, sources, variables
 from webhook.clients.endpoints import Endpoints
 from webhook.connector.parameters import ExtraIndexes
 from webhook.errors import Problem
@@ -52,7 +52,7 @@ def configure_workload(pod: Json, request: Request, urls: Endpoints, rule: Index
         put(container, "env", extended)
         put(container, "volumeMounts", present)
         title = f"container {container.get('name', '')}"
-        of_pip_and_uv = [entry for entry in env if str(entry.get("name")).startswith(("PIP_", "UV_"))]
+        of_pip_and_uv = _of_pip_and_uv(merged.env, urls)
         remarks.problems.extend(_refusals(title, of_pip_and_uv, merged.own, urls, rule))
         remarks.warnings.extend(_own_variables(title, merged.own))
         remarks.warnings.extend(_own_sources(title, of_pip_and_uv, merged.own, urls, rule))
@@ -65,6 +65,12 @@ def put(container: Json, field: str, items: list[Any]) -> None:
     """Set the field, but add no empty list where there was none: that would change the Pod for nothing."""
     if items or container.get(field):
         container[field] = items
+
+
+def _of_pip_and_uv(env: Sequence[Mapping[str, Any]], urls: Endpoints) -> list[Mapping[str, Any]]:
+    """References to our index are its URL: beside the connector, nothing is asked."""
+    values = references.with_url(env, urls.index_url) if urls.index_url else env
+    return [entry for entry in values if str(entry.get("name")).startswith(("PIP_", "UV_"))]
 
 
 def _refusals(
@@ -88,7 +94,7 @@ def _refusals(
 
 
 def _own_variables(title: str, own: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    listed = ", ".join(f"{name} ({group})" for group, found in own.items() for name in found)
+    listed = ", ".join(f"{name} ({group})" for group, of_author in own.items() for name in of_author)
     if listed:
         yield f"{title} sets {listed} itself: these clients are left to its own settings"
 

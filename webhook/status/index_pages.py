@@ -1,4 +1,4 @@
-"""Tells a page of a package index from other pages, by what it says: status 200 proves nothing. Pure.
+"""Recognition of a package index's page by what the page says: status 200 proves nothing. Pure.
 
 A sign-in page or a web interface may answer each path with 200 and HTML. The rules, the first that fits:
 

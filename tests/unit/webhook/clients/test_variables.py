@@ -179,6 +179,30 @@ def test_a_connector_that_allows_further_indexes_has_no_guards() -> None:
         assert stored(apply(env, WANTED, guards(ALLOWING)).env) == stored(allowed.env)
 
 
+@pytest.mark.parametrize(
+    "own",
+    [
+        literal(PIP_INDEX_URL="https://own.example/"),
+        literal(PIP_EXTRA_INDEX_URL="https://own.example/"),
+        literal(PIP_EXTRA_INDEX_URL="https://own.example/", PIP_FIND_LINKS="/wheels", UV_INDEX="x"),
+        literal(PIP_CONFIG_FILE="/own", UV_EXTRA_INDEX_URL="https://own.example/", A="1"),
+        literal(UV_DEFAULT_INDEX="https://own.example/"),
+    ],
+)
+def test_guards_of_a_copy_go_also_where_the_author_owns_a_part(own: list[Any]) -> None:
+    once = apply(own, WANTED, GUARDS).env
+    allowed = apply(own, WANTED, guards(ALLOWING)).env
+    for env in (once, stored(once)):
+        assert as_dict(stored(apply(env, WANTED, guards(ALLOWING)).env)) == as_dict(stored(allowed))
+
+
+def test_the_authors_empty_variables_stay_beside_a_group_of_pip_of_their_own() -> None:
+    own = literal(UV_INDEX="", UV_EXTRA_INDEX_URL="", UV_FIND_LINKS="", PIP_INDEX_URL="https://own.example/")
+    once = apply(own, WANTED, guards(ALLOWING))
+    assert once.env[-4:] == own
+    assert apply(once.env, WANTED, guards(ALLOWING)) == once
+
+
 def test_the_authors_empty_variables_stay_where_there_are_no_guards() -> None:
     own = literal(UV_INDEX="", PIP_NO_INDEX="0", PIP_FIND_LINKS=" ", PIP_EXTRA_INDEX_URL="")
     once = apply(own, WANTED, guards(ALLOWING))

@@ -222,6 +222,30 @@ def test_limit_ranges_and_quotas_of_the_files_are_met(tmp_path: Path, is_beside:
     assert sidecar["resources"]["limits"]["cpu"] == "500m"
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+def test_limit_ranges_and_quotas_in_a_list_beside_their_pod_are_met(tmp_path: Path, depth: int) -> None:
+    """`kubectl get limitrange,resourcequota,pod -o yaml` prints a List."""
+    document: Any = [yaml.safe_load(text) for text in (LIMIT_RANGE, QUOTA, POD)]
+    document[0]["metadata"]["namespace"] = "default"
+    for _ in range(depth):
+        document = [{"kind": "List", "items": document}]
+    result = inject(tmp_path, yaml.safe_dump(document[0], sort_keys=False))
+    assert result.returncode == 0, result.stderr
+    [manifest] = applied(result.stdout)
+    for _ in range(depth):
+        *_, manifest = manifest["items"]
+    resources = manifest["spec"]["initContainers"][0]["resources"]
+    assert (resources["requests"]["cpu"], resources["limits"]["cpu"]) == ("100m", "500m")
+
+
+def test_items_of_a_list_that_are_no_objects_are_passed_on(tmp_path: Path) -> None:
+    items = [None, "text", [], {"kind": "LimitRange", "metadata": None}, yaml.safe_load(POD)]
+    result = inject(tmp_path, yaml.safe_dump({"kind": "List", "items": items}, sort_keys=False))
+    assert result.returncode == 0, result.stderr
+    [manifest] = applied(result.stdout)
+    assert manifest["items"][:-1] == items[:-1]
+
+
 def test_other_commands_take_the_same_files(tmp_path: Path) -> None:
     (tmp_path / "demands.yaml").write_text(QUOTA)
     result = call("check", "-f", "-", "-f", "demands.yaml", stdin=GOOD, folder=tmp_path)
