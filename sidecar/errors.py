@@ -125,7 +125,7 @@ class UpstreamBroken(UpstreamError):
 
 
 class UploadUnconfirmed(UpstreamBroken):
-    """The registry got a whole upload, and its answer cannot be read or did not come."""
+    """The registry got a whole upload and gave no readable answer, or told a success before."""
 
 
 class BrokerError(SidecarError):

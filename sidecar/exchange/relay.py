@@ -15,6 +15,7 @@ ERROR_LIMIT = 64 * 1024
 """Bytes shown of an error's body: enough for any sentence, few enough to search"""
 
 CUT_OFF = b"(the registry's answer breaks off and is not shown)\n"
+UNSHOWN = b"(the registry's answer cannot be read and is not shown)\n"
 WORDS_SECONDS = 5.0
 """Between two pieces of the words about an upload, whose status is known by then. Arbitrary"""
 
@@ -78,7 +79,10 @@ class ResponseBody:
         """`piece`: the most bytes of a read. `seconds`: the longest pause between two."""
         self._seconds = seconds
         buffer = exchange.buffer[:piece]
-        self._body = Body(response.wire, response.head.length, buffer, seconds, watched=exchange.wire)
+        head = response.head
+        self._body = Body(
+            response.wire, head.length, buffer, seconds, watched=exchange.wire, behind=head.behind
+        )
         self._left = _length_beside_chunks(response.head) if response.head.length == CHUNKED else None
 
     async def read(self) -> memoryview:
@@ -139,11 +143,16 @@ async def _relay_words(
     The status stands whatever becomes of the words: if a success passed for a failure, the client would send
     the upload again.
     """
-    words, is_whole = await _words(exchange, response, credential)
     status = _STATUSES.get(response.head.status, response.head.status)
-    reason, headers = redact_head(
-        response.head.reason, to_client(response.head.headers, is_rewritten=True), credential
-    )
+    try:
+        words, is_whole = await _words(exchange, response, credential)
+        reason, headers = redact_head(
+            response.head.reason, to_client(response.head.headers, is_rewritten=True), credential
+        )
+    except ClientGone:
+        raise
+    except Exception:  # noqa: BLE001 (a fault of ours, too, must not hide the status)
+        words, is_whole, reason, headers = UNSHOWN, False, b"", []
     has_body = status != 204  # RFC 9112 §6.3
     head = exchange.begin(status, reason, headers, len(words) if has_body else None, has_body=has_body)
     await exchange.send(head, words)

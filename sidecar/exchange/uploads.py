@@ -13,10 +13,10 @@ from sidecar.http.http1 import (
     CHUNKED,
     Headers,
     MalformedHead,
-    RegistryReader,
     ResponseHead,
     find,
 )
+from sidecar.http.registry_heads import RegistryReader
 from sidecar.sockets.readiness import WaitEnded, WireTimeout
 from sidecar.sockets.wire import Wire, WireClosed
 
@@ -31,17 +31,24 @@ async def send_upload(exchange: Exchange, wire: Wire, form: "Form") -> ResponseH
     """Stream an upload over the connection that took its head. Returns the head of the response.
 
     Raises Refusal if the form is wrong: the caller then closes the connection, before the end of the body.
-    Raises UploadUnconfirmed if the registry got all of it, and gave no answer that can be read.
+    Raises UploadUnconfirmed if the registry got all of it, and gave no answer that can be read. Or if it told
+    a success before: this ends the sending, and the end of the form is always sent last.
     """
     is_whole = await _stream(exchange, wire, form)
     try:
-        return await read_response_head(wire, "POST", ANSWER_SECONDS, exchange.wire)
+        head = await read_response_head(wire, "POST", ANSWER_SECONDS, exchange.wire, is_sent=is_whole)
     except (UpstreamBroken, UpstreamUnreachable) as error:
         if not is_whole:
             raise
         raise UploadUnconfirmed(
             f"{error}. It got the whole upload, and may have taken it: look there before you send it again"
         ) from error
+    if not is_whole and head.status < 300:
+        raise UploadUnconfirmed(
+            f"the registry answers {head.status} before it got the whole upload, and may have taken it: "
+            "look there before you send it again"
+        )
+    return head
 
 
 def body_headers(length: int, form: "Form") -> Headers:
@@ -82,8 +89,10 @@ class _EarlyResponse:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._begun = b""
+        self._begun = bytearray()
         """The part of a head that has come"""
+        self._reader = RegistryReader("POST")
+        """Of that head. It goes on with each arrival: to begin anew would cost the whole head each time"""
         self._room = ANSWER_HEAD_LIMIT
         self._has_come = False
 
@@ -97,27 +106,27 @@ class _EarlyResponse:
         while not self._has_come and self._wire.has_arrived():
             data = self._wire.take_ahead()
             self._begun += data
-            self._has_come = not data or self._is_final()
+            self._has_come = not data or self._is_final(data)
         if self._has_come:
             self.give_back()
         return self._has_come
 
     def give_back(self) -> None:
         """Give the bytes back to the connection, for the reader of the response."""
-        self._wire.give_back(self._begun)
-        self._begun = b""
+        self._wire.give_back(bytes(self._begun))
+        self._begun.clear()
 
-    def _is_final(self) -> bool:
+    def _is_final(self, data: bytes) -> bool:
         try:
-            while self._begun:
-                reader = RegistryReader("POST")
-                rest = reader.feed(self._begun)
+            while data:
+                rest = self._reader.feed(data)
                 if rest is None:
                     return False
-                self._room -= reader.size
-                if reader.head().status >= 200 or self._room <= 0:
+                self._room -= self._reader.size
+                if self._reader.head().status >= 200 or self._room <= 0:
                     return True
-                self._begun = rest
+                self._begun = bytearray(rest)
+                self._reader, data = RegistryReader("POST"), rest
         except MalformedHead:
             return True
         return False
@@ -154,9 +163,9 @@ def refuse_redirect(head: ResponseHead, url: str, credential: Credential | None)
     try:
         parts = resolved(url, location) if location else None
         place = f"{declared_as(origin_of(parts), [origin_of(url)])}{parts.path}" if parts else "elsewhere"
+        shown = redact(place.encode(), credential).decode()
     except ValueError:
-        parts, place = None, "elsewhere"
-    shown = redact(place.encode(), credential).decode()
+        parts, place, shown = None, "elsewhere", "elsewhere"
     is_in_clear = parts is not None and parts.scheme == "http" and url.startswith("https:")
     if is_in_clear and place == url.partition("?")[0]:
         advice = "its own address: tell the registry that clients reach it by https"

@@ -16,12 +16,12 @@ from sidecar.http.http1 import (
     UNTIL_CLOSE,
     Headers,
     MalformedHead,
-    RegistryReader,
     ResponseHead,
     find,
     render_request,
 )
 from sidecar.http.origins import target_of
+from sidecar.http.registry_heads import RegistryReader
 from sidecar.sockets.bodies import Body
 from sidecar.sockets.connections import Pool, closing_on_error, connect, make_tls_context
 from sidecar.sockets.loop import Loop
@@ -216,10 +216,13 @@ class Upstream:
             return context
 
 
-async def read_response_head(wire: Wire, method: str, seconds: float, client: Watched | None) -> ResponseHead:
+async def read_response_head(
+    wire: Wire, method: str, seconds: float, client: Watched | None, *, is_sent: bool = True
+) -> ResponseHead:
     """The final response's head. Skips interim responses (RFC 9110 §15.2), up to the limit of a head.
 
-    An upload is answered as soon as the status line has come, whatever becomes of the rest of the head.
+    An upload is answered as soon as the status line has come, whatever becomes of the rest of the head. If a
+    part was not sent (`is_sent`), this holds only for an error.
     """
     room = ANSWER_HEAD_LIMIT
     reader = RegistryReader(method)
@@ -238,7 +241,7 @@ async def read_response_head(wire: Wire, method: str, seconds: float, client: Wa
         raise ClientGone from error
     except (WireTimeout, WireClosed, MalformedHead) as error:
         begun = reader.begun() if method == "POST" else None
-        if begun is not None and begun.status >= 200:
+        if begun is not None and begun.status >= (200 if is_sent else 400):
             wire.is_odd = True
             return begun
         if isinstance(error, WireTimeout):

@@ -19,7 +19,9 @@ _USUAL = {
     "trailer": re.compile(rb"(?!)"),
 }
 """State → what nearly always comes next. One step instead of several: a chunk may be a single byte"""
-_SIZE = re.compile(rb"[ \t]*0*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r]*)?")
+_SIZE = re.compile(rb"[ \t]*+([0-9A-Fa-f]++)[ \t]*+(?:;[^\r]*+)?+")
+_MOST_DIGITS = 15
+"""Of a size, without leading zeros: less than 64 bits"""
 _STRICT_SIZE = re.compile(rb"[0-9A-Fa-f]+(?:;[!-~]+)?\r")
 _STRICT_TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\0\r]*\r")
 
@@ -105,7 +107,8 @@ class AnswerChunks:
 
     def _read_size(self, text: bytes) -> None:
         size = _SIZE.fullmatch(text)
-        if size is None:
+        digits = size[1].lstrip(b"0") if size is not None else b""
+        if size is None or len(digits) > _MOST_DIGITS:
             raise MalformedHead("the size of a chunk is not a number")
-        self._left = int(size[1], 16)
+        self._left = int(digits or b"0", 16)
         self._state = "end" if self._left else "trailer"

@@ -4,14 +4,11 @@ A head never leaves as it came in: it is rendered from its parsed parts. Both si
 message, whatever tricks it was written with (RFC 9112 §11.2, request smuggling).
 """
 
-import contextlib
+import enum
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import httptools
-
-if TYPE_CHECKING:
-    from sidecar.http.lenient_heads import LenientReader
 
 _BLANKS = b" \t"
 HEAD_LIMIT = 32 * 1024
@@ -27,6 +24,9 @@ CHUNKED = -1
 """A body's length when it is chunked"""
 UNTIL_CLOSE = -2
 """A response body's length when the end of the connection ends it"""
+
+MOST_DIGITS = 4300
+"""Of an answer's length. Python reads no number of more, and so pip no length, whatever their zeros"""
 
 _PRINTABLE = bytes(byte if 32 <= byte != 127 else 32 for byte in range(256))
 
@@ -52,6 +52,16 @@ class RequestHead(NamedTuple):
         return self.version != "1.1" or has_token(self.headers, b"connection", b"close")
 
 
+class Behind(enum.Enum):
+    """What may follow a response's body on its connection. Not ANYTHING: some reader takes it for body."""
+
+    ANYTHING = enum.auto()
+    NOTHING = enum.auto()
+    """The connection may stay open, in silence"""
+    END = enum.auto()
+    """The end of the connection, and only that"""
+
+
 class ResponseHead(NamedTuple):
     status: int
     reason: bytes
@@ -59,6 +69,7 @@ class ResponseHead(NamedTuple):
     headers: Headers
     length: int
     """Of the body, in bytes, CHUNKED or UNTIL_CLOSE"""
+    behind: Behind = Behind.ANYTHING
 
     @property
     def keeps_connection(self) -> bool:
@@ -172,7 +183,7 @@ class ResponseReader(HeadReader):
         version = self._parser.get_http_version()
         # blanks behind a value are no part of it (RFC 9112 §5.1), but llhttp leaves them there
         headers = [(name, value.rstrip(_BLANKS)) for name, value in parts.headers]
-        length = body_length(headers)
+        length = body_length(headers, MOST_DIGITS)
         if self._method == "HEAD" or status < 200 or status in (204, 304):  # RFC 9112 §6.3
             length = 0
         elif length is None:
@@ -180,68 +191,7 @@ class ResponseReader(HeadReader):
         return ResponseHead(status, parts.reason, version, headers, length)
 
 
-class RegistryReader(ResponseReader):
-    """Reads a registry's head strictly; where that fails, leniently, from its first byte.
-
-    The answer to an upload is read in any case, as soon as there is a status line: the registry has acted.
-    """
-
-    limit = ANSWER_HEAD_LIMIT
-    _lenient: "LenientReader | None" = None
-    _earlier: list[bytes] | None = None
-    _latest = b""
-
-    @property
-    def is_odd(self) -> bool:
-        """The strict reader refused it. No other response may follow on its connection."""
-        return self._lenient is not None
-
-    def feed(self, data: bytes) -> bytes | None:
-        if self._lenient is not None:
-            return self._feed_again(self._lenient, data)
-        self._latest = data
-        try:
-            past = HeadReader.feed(self, data)  # `super()` takes longer, and this is in every request
-        except MalformedHead:
-            return self._read_again(self._seen())
-        if past is None:
-            self._earlier = self._earlier or []
-            self._earlier.append(data)
-            self._latest = b""
-        return past
-
-    def head(self) -> ResponseHead:
-        if self._lenient is None:
-            try:
-                return ResponseReader.head(self)
-            except MalformedHead:
-                self._read_again(self._seen()[: self.size])
-                return self.head()
-        return self._lenient.head()
-
-    def begun(self) -> ResponseHead | None:
-        """What the status line tells of a head that has no readable end; None without a status line."""
-        if self._lenient is None:
-            with contextlib.suppress(MalformedHead):
-                self._read_again(self._seen())
-        return self._lenient.begun() if self._lenient is not None else None
-
-    def _seen(self) -> bytes:
-        return b"".join([*(self._earlier or ()), self._latest])
-
-    def _read_again(self, data: bytes) -> bytes | None:
-        from sidecar.http.lenient_heads import LenientReader  # few registries need it
-
-        self._lenient = LenientReader(self._method)
-        return self._feed_again(self._lenient, data)
-
-    def _feed_again(self, lenient: "LenientReader", data: bytes) -> bytes | None:
-        rest = lenient.feed(data)
-        self.size = lenient.size
-        return rest
-
-
-def body_length(headers: Headers) -> int | None:
+def body_length(headers: Headers, most_digits: int = HEAD_LIMIT) -> int | None:
     """Framing by RFC 9112 §6: CHUNKED, a length, or None without either header.
 
     llhttp has refused both headers together, duplicates and malformed numbers. Any coding besides `chunked`
@@ -255,7 +205,7 @@ def body_length(headers: Headers) -> int | None:
     length = find(headers, b"content-length")
     if length is None:
         return None
-    size = number_of(length)
+    size = number_of(length) if len(length) <= most_digits else None
     if size is None:
         raise MalformedHead("Content-Length is not a number")
     return size

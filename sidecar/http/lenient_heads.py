@@ -9,7 +9,8 @@ The head is written anew from the parts that have one meaning, and the strict re
     \\n
 
 The fields of framing must be plain lines that say one thing: two readings of them would be two bodies. Other
-lines may be odd, and a line that gives no field is left out.
+lines may be odd, and a line that gives no field is left out. Where pip or uv could miss the length, the head
+says what may follow the body (`Behind`).
 """
 
 import re
@@ -17,6 +18,8 @@ import re
 from sidecar.contract.codings import CODINGS
 from sidecar.http.http1 import (
     ANSWER_HEAD_LIMIT,
+    MOST_DIGITS,
+    Behind,
     Headers,
     MalformedHead,
     ResponseHead,
@@ -26,15 +29,18 @@ from sidecar.http.http1 import (
 )
 
 _BLANKS = b" \t"
-_EMPTY_LINES = re.compile(rb"[\r\n]*")
 _END = re.compile(rb"\n\r?\n")
 _START = b"HTTP/"
-_STATUS_LINE = re.compile(rb"HTTP/(?:1\.[0-9]{1,2}|0\.9)[ \t]+([0-9]{3})(?:[ \t]+([^\r\n]*))?\r?\n")
-"""Python's client takes any version that begins with `HTTP/1.`, uv's only 1.0 and 1.1"""
+STATUS_LINE = re.compile(rb"HTTP/(?:1\.[0-9]{1,2}|0\.9)[ \t]++([1-9][0-9]{2})(?:[ \t]([^\r]*+))?+")
+"""Without its end. Python's client takes any version that begins with `HTTP/1.`, uv's only 1.0 and 1.1"""
+STATUS_LINE_LIMIT = 8 * 1024
+"""Bytes. Arbitrary: pip takes 64 KiB, and reasons are short"""
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 _CONTROL = re.compile(rb"[\0-\x08\x0a-\x1f\x7f]")
 _NAMES_FRAMING = re.compile(rb"content-length|transfer-encoding", re.IGNORECASE)
 _FRAMING = (b"content-length", b"transfer-encoding")
+_SEEN_BY_PIP = re.compile(rb"[!-9;-~]*+:|[ \t]")
+"""How a line begins behind which Python's parser, and so pip, reads on. At any other the fields end"""
 _MOST_DIGITS = 18
 """Of a length, without leading zeros: less than 64 bits"""
 
@@ -46,6 +52,9 @@ class LenientReader:
         self._method = method
         self._raw = bytearray()
         self._searched = 0
+        """Bytes of it that hold no end of what is looked for"""
+        self._begin = 0
+        """Where the status line begins"""
         self._lines_at = -1
         """Where the lines behind the status line begin; negative before it has come"""
         self._status = 0
@@ -85,42 +94,64 @@ class LenientReader:
         return ResponseHead(self._status, self._reason, "1.1", [], 0) if self._status else None
 
     def _read_status_line(self) -> None:
-        """Empty lines before it are skipped (uv does)."""
-        at = _EMPTY_LINES.match(self._raw).end()  # type: ignore[union-attr]  # it matches nothing, too
-        line = _STATUS_LINE.match(self._raw, at)
-        if line is not None:
-            self._lines_at = line.end()
-            self._status, self._reason = int(line[1]), (line[2] or b"").rstrip(_BLANKS)
-        elif b"\n" in self._raw[at:] or not _START.startswith(self._raw[at : at + len(_START)]):
+        """Empty lines before it are skipped (uv does). No byte is looked at twice, in however many pieces."""
+        while (end := self._raw.find(b"\n", self._searched)) >= 0:
+            line = bytes(self._raw[self._begin : end]).removesuffix(b"\r")
+            self._searched = end + 1
+            if line:
+                self._take_status_line(line)
+                return
+            self._begin = self._searched
+        self._searched = len(self._raw)
+        start = bytes(self._raw[self._begin : self._begin + len(_START)])
+        if start not in (b"", b"\r") and not _START.startswith(start):
             raise MalformedHead("no status line")
+        if len(self._raw) - self._begin > STATUS_LINE_LIMIT:
+            raise MalformedHead(f"the status line is longer than {STATUS_LINE_LIMIT} bytes", is_too_long=True)
+
+    def _take_status_line(self, text: bytes) -> None:
+        line = STATUS_LINE.fullmatch(text) if len(text) < STATUS_LINE_LIMIT else None
+        if line is None:
+            raise MalformedHead("no status line")
+        self._lines_at = self._searched
+        self._status, self._reason = int(line[1]), (line[2] or b"").strip(_BLANKS)
 
     def _rest(self) -> ResponseHead:
         lines = bytes(self._raw[self._lines_at : self.size]).split(b"\n")
-        fields = _fields([line.removesuffix(b"\r") for line in lines])
+        fields, seen = _fields([line.removesuffix(b"\r") for line in lines])
         has_no_body = self._method == "HEAD" or self._status < 200 or self._status in (204, 304)
         try:
             framing, announced = _framing(fields)
+            behind = _behind(framing, fields[:seen], fields[seen:])
         except MalformedHead:
             if not has_no_body:  # RFC 9112 §6.3: then these fields mean nothing
                 raise
-            framing, announced = [], []
+            framing, announced, behind = [], [], Behind.ANYTHING
         others = [field for field in fields if field[0] not in _FRAMING]
         reader = ResponseReader(self._method)
         reader.limit = 2 * ANSWER_HEAD_LIMIT  # a short field gets longer
         if reader.feed(render_response(self._status, self._reason, [*others, *framing])) != b"":
             raise MalformedHead("no end of the head")
         head = reader.head()
-        return head._replace(headers=[*head.headers, *announced])
+        return head._replace(
+            headers=[*head.headers, *announced], behind=Behind.ANYTHING if has_no_body else behind
+        )
 
 
-def _fields(lines: list[bytes]) -> Headers:
-    """The fields, names in lower case. Raises MalformedHead if an odd line could concern the framing."""
+def _fields(lines: list[bytes]) -> tuple[Headers, int]:
+    """The fields, names in lower case, and how many of them pip sees.
+
+    Raises MalformedHead if an odd line could concern the framing.
+    """
     names: list[bytes] = []
     values: list[list[bytes]] = []
     """Of each name, the parts of its value"""
     continues = False
     """Whether a line that begins with a blank continues the last field (RFC 9112 §5.2, obsolete)"""
+    seen = -1
     for line in lines:
+        if line and seen < 0 and not _SEEN_BY_PIP.match(line):
+            seen = len(names)
         if b"\r" in line:  # a line end for Python's client, and none for others
             raise MalformedHead("a bare carriage return")
         written, colon, value = line.partition(b":")
@@ -138,7 +169,8 @@ def _fields(lines: list[bytes]) -> Headers:
             if continues:
                 names.append(name)
                 values.append([value.strip(_BLANKS)])
-    return [(name, b" ".join(parts)) for name, parts in zip(names, values, strict=True)]
+    fields = [(name, b" ".join(parts)) for name, parts in zip(names, values, strict=True)]
+    return fields, len(fields) if seen < 0 else seen
 
 
 def _refuse_framing(line: bytes) -> None:
@@ -166,9 +198,24 @@ def _framing(fields: Headers) -> tuple[Headers, Headers]:
     return [(b"transfer-encoding", b"chunked")], length
 
 
+def _behind(framing: Headers, seen: Headers, unseen: Headers) -> Behind:
+    """What may follow a body of this framing. `unseen`: the fields that pip does not see.
+
+    pip reads a body whose length it has missed to the end of the connection; uv one with any transfer coding.
+    """
+    if _values(unseen, b"transfer-encoding"):
+        raise MalformedHead("a transfer coding behind a line at which some readers stop")
+    if [name for name, _ in framing] != [b"content-length"]:
+        return Behind.ANYTHING
+    if not _values(seen, b"content-length"):
+        return Behind.END
+    return Behind.NOTHING if _values(seen, b"transfer-encoding") else Behind.ANYTHING
+
+
 def _length(text: bytes) -> int:
     digits = text.strip(_BLANKS)
-    length = number_of(digits) if len(digits.lstrip(b"0")) <= _MOST_DIGITS else None
+    is_short = len(digits) <= MOST_DIGITS and len(digits.lstrip(b"0")) <= _MOST_DIGITS
+    length = number_of(digits) if is_short else None
     if length is None:
         raise MalformedHead("Content-Length is not a number")
     return length

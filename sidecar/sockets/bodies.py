@@ -6,8 +6,8 @@ breaks the other side too, so that no client takes a part for the whole.
 
 from typing import TYPE_CHECKING
 
-from sidecar.http.http1 import CHUNKED
-from sidecar.sockets.readiness import Watched
+from sidecar.http.http1 import CHUNKED, Behind, MalformedHead
+from sidecar.sockets.readiness import Watched, WireTimeout
 from sidecar.sockets.wire import Wire, WireClosed
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 BUFFER_SIZE = 256 * 1024
 """Bytes of the buffer that all tasks share. 128 KiB take a tenth more time for 1 GiB; more gains nothing"""
+
+_SILENCE_SECONDS = 1.0
+"""Behind a body that nothing may follow. Arbitrary: more of a body comes at once, as the body did"""
 
 
 class Body:
@@ -30,6 +33,7 @@ class Body:
         *,
         watched: Watched | None = None,
         is_request: bool = False,
+        behind: Behind = Behind.ANYTHING,
     ) -> None:
         self._wire = wire
         self._left = length
@@ -38,6 +42,7 @@ class Body:
         self._watched = watched
         self._reader = _chunk_reader(is_request=is_request) if length == CHUNKED else None
         self._is_begun = False
+        self._behind = behind
 
     async def read(self) -> memoryview:
         """The next piece, empty at the end. It is valid until this task waits for anything.
@@ -46,6 +51,8 @@ class Body:
         """
         left = self._left
         if left == 0:
+            if self._behind is not Behind.ANYTHING:
+                await self._see_what_follows()
             return self._buffer[:0]
         if self._is_begun:
             await self._wire.pause()
@@ -58,9 +65,27 @@ class Body:
             if not count:
                 raise WireClosed(f"{left} bytes are missing", started=True)
             self._left = left - count
+            if left == count and self._behind is not Behind.ANYTHING:
+                last = memoryview(bytes(view[:count]))  # others use the buffer meanwhile
+                await self._see_what_follows()  # first: behind the last byte a client takes it for whole
+                return last
         elif not count:
             self._left = 0
         return view[:count]
+
+    async def _see_what_follows(self) -> None:
+        """Raises MalformedHead if a byte follows, and WireTimeout if the end has to come and does not."""
+        may_stay = self._behind is Behind.NOTHING
+        self._behind = Behind.ANYTHING
+        try:
+            seconds = _SILENCE_SECONDS if may_stay else self._seconds
+            if await self._wire.receive(memoryview(bytearray(1)), seconds, self._watched):
+                raise MalformedHead("more bytes than its length, and readers differ in where it ends")
+        except WireClosed:
+            pass  # an end, too: all bytes have come
+        except WireTimeout:
+            if not may_stay:
+                raise
 
     async def _read_chunked(self, reader: "ChunkedReader | AnswerChunks") -> memoryview:
         while not reader.is_complete:

@@ -1,5 +1,7 @@
 """An upload that the registry took is never reported as failed, however odd or broken the answer is."""
 
+import time
+
 import pytest
 
 from support.servers.registry import Call, Registry, gzipped
@@ -109,6 +111,48 @@ def test_an_upload_that_the_registry_breaks_off_was_not_taken(registry: Registry
 
     registry.on("/upload/", breaks)
     assert sidecar.upload(bytes(50_000_000)).status == 502
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", 502),
+        (b"HTTP/1.1 200 OK\r\nContent-Len", 502),
+        (b"HTTP/1.1  200 OK\nX: y\n", 502),
+        (b"HTTP/1.1 307 Moved\r\nLoc", 502),
+        (b"HTTP/1.1 413 Too Much\r\n", 413),
+        (b"HTTP/1.1 413 Too Much\r\nContent-Len", 413),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 424),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nok", 424),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok", 424),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("is_reset", [False, True], ids=["end", "reset"])
+def test_an_upload_of_which_a_part_was_sent_is_never_told_as_taken(
+    registry: Registry, sidecar: Sidecar, data: bytes, status: int, is_reset: bool
+) -> None:
+    def breaks(call: Call) -> None:
+        call.read_some()
+        call.send(data)
+        time.sleep(0.1)
+        (call.reset if is_reset else call.cut)()
+
+    registry.on("/upload/", breaks)
+    reply = sidecar.upload(bytes(30_000_000))
+    assert reply.status == status
+    assert len(registry.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "words", [b"&#" + b"9" * 5000 + b";", b"\\ud800 %ff &#xd800; \xff", b"&#x110000;"], ids=["long", "a", "b"]
+)
+def test_words_that_cannot_be_searched_do_not_hide_the_status(
+    registry: Registry, sidecar: Sidecar, words: bytes
+) -> None:
+    for fields, body in ((b"", words), (b"X-Note: " + words + b"\r\n", b"ok")):
+        answers(registry, OK + fields + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        assert sidecar.upload(b"hello").status == 201
 
 
 def test_the_words_are_not_waited_for_as_long_as_a_file(registry: Registry, sidecar: Sidecar) -> None:

@@ -5,6 +5,7 @@ in `test_response_splitting.py`, and what comes of an odd answer to an upload in
 """
 
 import http.client
+import time
 
 import pytest
 
@@ -24,18 +25,23 @@ def chunks(end: bytes) -> bytes:
 
 
 KINDS = {name: one.render(START, HTML, BODY) for name, one in ODD_ANSWERS.items()}
+FOLLOWED = {name: data for name, data in KINDS.items() if ODD_ANSWERS[name].may_have_more}
+ALONE = {name: data for name, data in KINDS.items() if name not in FOLLOWED}
 by_kind = pytest.mark.parametrize("data", KINDS.values(), ids=KINDS.keys())
 
 
-@by_kind
+@pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("size", [1, 1 << 20], ids=["octets", "whole"])
 def test_an_odd_answer_is_passed_on_and_its_connection_closed(
-    registry: Registry, sidecar: Sidecar, data: bytes, size: int
+    registry: Registry, sidecar: Sidecar, name: str, size: int
 ) -> None:
+    data = KINDS[name]
+
     def odd(call: Call) -> None:
         for at in range(0, len(data), size):
             call.send(data[at : at + size])
-        call.keeps = not data.endswith(b"\r\n0\r\n")  # which only the end of the connection ends
+        is_endless = data.endswith(b"\r\n0\r\n")  # which only the end of the connection ends
+        call.keeps = ODD_ANSWERS[name].may_stay and not is_endless
 
     connection = http.client.HTTPConnection("127.0.0.1", sidecar.port, timeout=10)
     for path in (WHEEL, PAGE):
@@ -47,7 +53,7 @@ def test_an_odd_answer_is_passed_on_and_its_connection_closed(
     assert len({one.connection for one in registry.requests}) == 4
 
 
-@by_kind
+@pytest.mark.parametrize("data", FOLLOWED.values(), ids=FOLLOWED.keys())
 @pytest.mark.parametrize("path", [WHEEL, PAGE], ids=["file", "page"])
 def test_what_follows_an_odd_answer_is_nobodys(
     registry: Registry, sidecar: Sidecar, data: bytes, path: str
@@ -64,6 +70,56 @@ def test_what_follows_an_odd_answer_is_nobodys(
         assert (reply.status, reply.body) == (200, BODY)
     registry.on(path, lambda call: call.reply(200, b"clean"))
     assert sidecar.get(path).body == b"clean"
+
+
+@pytest.mark.parametrize("data", ALONE.values(), ids=ALONE.keys())
+@pytest.mark.parametrize("path", [WHEEL, PAGE], ids=["file", "page"])
+@pytest.mark.parametrize("more", [b"!", NEXT], ids=["a byte", "an answer"])
+@pytest.mark.parametrize("is_late", [False, True], ids=["at once", "late"])
+def test_bytes_that_some_reader_takes_for_body_never_look_complete(
+    registry: Registry, sidecar: Sidecar, data: bytes, path: str, more: bytes, is_late: bool
+) -> None:
+    """pip or uv reads the same answer to the end of its connection."""
+
+    def goes_on(call: Call) -> None:
+        call.send(data if is_late else data + more)
+        if is_late:
+            time.sleep(0.3)
+            call.send(more)
+
+    registry.on(path, goes_on)
+    try:
+        assert sidecar.get(path).status == 502
+    except (http.client.HTTPException, OSError):
+        sidecar.wait_line(status=200)
+    registry.on(path, lambda call: call.send(data))
+    assert sidecar.get(path).body == BODY
+
+
+@pytest.mark.parametrize("fields", [b"Transfer-Encoding: identity\r\n", b"no colon\r\n"], ids=str)
+def test_an_empty_body_behind_which_bytes_come_is_none(
+    registry: Registry, sidecar: Sidecar, fields: bytes
+) -> None:
+    data = START + fields + b"Content-Length: 0\r\n\r\n"
+    registry.on(PAGE, lambda call: call.send(data + b"more"))
+    with pytest.raises((http.client.HTTPException, OSError, AssertionError)):
+        assert sidecar.get(PAGE).status == 200
+    registry.on(PAGE, lambda call: call.send(data))
+    assert sidecar.get(PAGE).status == 200
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"RTSP/1.0 200 OK", b"ICE/1.0 200 OK", b"HTTP/2.0 200 OK", b"HTTP/1.1 000 X", b"HTTP/1.1 099 X"],
+    ids=str,
+)
+def test_a_status_line_that_pip_and_uv_refuse_is_502(
+    registry: Registry, sidecar: Sidecar, start: bytes
+) -> None:
+    """llhttp takes them. 000 and 099 were skipped as interim answers, and the next answer served."""
+    registry.on("*", lambda call: call.send(start + b"\r\nContent-Length: 0\r\n\r\n" + NEXT))
+    for path in (PAGE, WHEEL):
+        assert sidecar.get(path).status == 502
 
 
 @by_kind

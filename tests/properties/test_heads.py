@@ -10,13 +10,13 @@ from sidecar.http.http1 import (
     Headers,
     HeadReader,
     MalformedHead,
-    RegistryReader,
     RequestHead,
     RequestReader,
     ResponseReader,
     render_request,
     render_response,
 )
+from sidecar.http.registry_heads import RegistryReader
 from sidecar.http.request_chunks import ChunkedReader
 from support.sidecars.octets import chunked_bodies, cut, request_heads, response_heads, tried
 

@@ -15,6 +15,10 @@ class OddAnswer(NamedTuple):
     render: Render
     uv_takes_it: bool = True
     """Without the proxy. pip takes all of them"""
+    may_have_more: bool = True
+    """Whether bytes may follow that are no part of it: otherwise some reader takes them for body"""
+    may_stay: bool = True
+    """Whether its connection may stay open: otherwise pip waits for its end"""
 
 
 def _of_length(fields: bytes = b"") -> Render:
@@ -61,7 +65,7 @@ ODD_ANSWERS: Mapping[str, OddAnswer] = {
     "chunked-twice": OddAnswer(_of_chunks(CHUNKED * 2)),
     "chunked-in-a-list": OddAnswer(_of_chunks(b"Transfer-Encoding: identity, Chunked, chunked\r\n")),
     "a-token-before-chunked": OddAnswer(_of_chunks(b"Transfer-Encoding: none\r\n" + CHUNKED)),
-    "identity-and-a-length": OddAnswer(_of_length(b"Transfer-Encoding: identity\r\n")),
+    "identity-and-a-length": OddAnswer(_of_length(b"Transfer-Encoding: identity\r\n"), may_have_more=False),
     "two-equal-lengths": OddAnswer(_of_lengths(b"Content-Length: @\r\nContent-Length: @\r\n")),
     "a-list-of-equal-lengths": OddAnswer(_of_lengths(b"Content-Length: @, @\r\n")),
     "zeros-before-a-second-length": OddAnswer(_of_lengths(b"Content-Length: @\r\nContent-Length: 00@\r\n")),
@@ -75,8 +79,12 @@ ODD_ANSWERS: Mapping[str, OddAnswer] = {
     "odd-trailers": OddAnswer(_of_chunks(end=b"0\r\nno colon\r\n\r\n"), uv_takes_it=False),
     "no-line-behind-the-last-chunk": OddAnswer(_of_chunks(end=b"0\r\n"), uv_takes_it=False),
     "a-line-feed-behind-a-size": OddAnswer(_of_chunks(end=b"0\n\r\n"), uv_takes_it=False),
-    "a-blank-before-a-colon": OddAnswer(_of_length(b"X-A : b\r\n"), uv_takes_it=False),
-    "a-line-without-a-colon": OddAnswer(_of_length(b"no colon\r\n"), uv_takes_it=False),
+    "a-blank-before-a-colon": OddAnswer(
+        _of_length(b"X-A : b\r\n"), uv_takes_it=False, may_have_more=False, may_stay=False
+    ),
+    "a-line-without-a-colon": OddAnswer(
+        _of_length(b"no colon\r\n"), uv_takes_it=False, may_have_more=False, may_stay=False
+    ),
     "a-folded-line": OddAnswer(_of_length(b"X-A: b\r\n c\r\n"), uv_takes_it=False),
     "a-name-that-is-no-token": OddAnswer(_of_length(b"X(A): b\r\n"), uv_takes_it=False),
     "a-control-in-a-value": OddAnswer(_of_length(b"X-A: b\x01\r\n"), uv_takes_it=False),

@@ -8,10 +8,11 @@ from sidecar.http.http1 import (
     UNTIL_CLOSE,
     Headers,
     MalformedHead,
-    RegistryReader,
     ResponseHead,
     ResponseReader,
 )
+from sidecar.http.lenient_heads import STATUS_LINE_LIMIT
+from sidecar.http.registry_heads import RegistryReader
 from support.sidecars.raw_heads import CHUNKED_FIELD, feed, raw_head, single_octets
 
 OK = b"HTTP/1.1 200 OK"
@@ -39,8 +40,8 @@ FRAMED = {
     "identity and a length": (raw_head(TE + b"identity", FIVE, start=OK), 5),
     "two equal lengths": (raw_head(FIVE, FIVE, start=OK), 5),
     "a list of equal lengths": (raw_head(b"Content-Length: 5, 5,5", start=OK), 5),
-    "lengths with thousands of zeros": (
-        raw_head(*[b"Content-Length: " + b"0" * 5000 + b"5"] * 2, start=OK),
+    "lengths with hundreds of zeros": (
+        raw_head(*[b"Content-Length: " + b"0" * 500 + b"5"] * 2, start=OK),
         5,
     ),
     "equal lengths in two spellings": (raw_head(FIVE, b"Content-Length: 005", start=OK), 5),
@@ -112,6 +113,14 @@ REFUSED = {
     "an empty length behind a good one": raw_head(FIVE, b"Content-Length:", start=OK),
     "a length beyond 64 bits": raw_head(b"Content-Length: 18446744073709551621", start=OK),
     "a length of thousands of digits": raw_head(b"Content-Length: " + b"9" * 5000, start=OK),
+    "a length of thousands of zeros": raw_head(b"Content-Length: " + b"0" * 5000 + b"5", start=OK),
+    "two lengths of thousands of zeros": raw_head(*[b"Content-Length: " + b"0" * 5000 + b"5"] * 2, start=OK),
+    "chunked behind a blank before a colon": raw_head(b"X-A : b", CHUNKED_FIELD, start=OK),
+    "chunked behind a line without a colon": raw_head(b"words", CHUNKED_FIELD, start=OK),
+    "chunked behind an octet beyond ASCII": raw_head(b"X\xe9: b", CHUNKED_FIELD, start=OK),
+    "chunked behind a NUL": raw_head(b"X\0: b", CHUNKED_FIELD, start=OK),
+    "chunked before and behind such a line": raw_head(CHUNKED_FIELD, b"words", CHUNKED_FIELD, start=OK),
+    "identity behind such a line": raw_head(FIVE, b"words", TE + b"identity", start=OK),
     "a malformed length beside chunks": raw_head(b"Content-Length: x", CHUNKED_FIELD, start=OK),
     "two lengths beside chunks": raw_head(FIVE, b"Content-Length: 4", CHUNKED_FIELD, start=OK),
     "gzip": raw_head(TE + b"gzip", start=OK),
@@ -146,6 +155,13 @@ REFUSED = {
     "no blank behind the status": raw_head(FIVE, start=b"HTTP/1.1 200-OK"),
     "a version without a minor": raw_head(FIVE, start=b"HTTP/2 200 OK"),
     "no version": raw_head(FIVE, start=b"HTTP 200 OK"),
+    "HTTP/2.0": raw_head(FIVE, start=b"HTTP/2.0 200 OK"),
+    "RTSP": raw_head(FIVE, start=b"RTSP/1.0 200 OK"),
+    "ICE": raw_head(FIVE, start=b"ICE/1.0 200 OK"),
+    "a status of 000": raw_head(FIVE, start=b"HTTP/1.1 000 OK"),
+    "a status of 099": raw_head(FIVE, start=b"HTTP/1.1 099 OK"),
+    "an odd status of 099": raw_head(FIVE, start=b"HTTP/1.1  099 OK"),
+    "a long odd status line": raw_head(FIVE, start=b"HTTP/1.1  200 " + b"a" * STATUS_LINE_LIMIT),
     "ICY": raw_head(FIVE, start=b"ICY 200 OK"),
     "another protocol": b"SSH-2.0-OpenSSH\r\n\r\n",
     "empty lines without end": b"\r\n" * ANSWER_HEAD_LIMIT,
