@@ -126,7 +126,7 @@ class LenientReader:
         except MalformedHead:
             if not has_no_body:  # RFC 9112 §6.3: then these fields mean nothing
                 raise
-            framing, announced, behind = [], [], Behind.ANYTHING
+            framing, announced, behind = [], [], "anything"
         others = [field for field in fields if field[0] not in _FRAMING]
         reader = ResponseReader(self._method)
         reader.limit = 2 * ANSWER_HEAD_LIMIT  # a short field gets longer
@@ -134,7 +134,7 @@ class LenientReader:
             raise MalformedHead("no end of the head")
         head = reader.head()
         return head._replace(
-            headers=[*head.headers, *announced], behind=Behind.ANYTHING if has_no_body else behind
+            headers=[*head.headers, *announced], behind="anything" if has_no_body else behind
         )
 
 
@@ -206,10 +206,10 @@ def _behind(framing: Headers, seen: Headers, unseen: Headers) -> Behind:
     if _values(unseen, b"transfer-encoding"):
         raise MalformedHead("a transfer coding behind a line at which some readers stop")
     if [name for name, _ in framing] != [b"content-length"]:
-        return Behind.ANYTHING
+        return "anything"
     if not _values(seen, b"content-length"):
-        return Behind.END
-    return Behind.NOTHING if _values(seen, b"transfer-encoding") else Behind.ANYTHING
+        return "end"
+    return "nothing" if _values(seen, b"transfer-encoding") else "anything"
 
 
 def _length(text: bytes) -> int:

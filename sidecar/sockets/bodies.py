@@ -33,7 +33,7 @@ class Body:
         *,
         watched: Watched | None = None,
         is_request: bool = False,
-        behind: Behind = Behind.ANYTHING,
+        behind: Behind = "anything",
     ) -> None:
         self._wire = wire
         self._left = length
@@ -51,7 +51,7 @@ class Body:
         """
         left = self._left
         if left == 0:
-            if self._behind is not Behind.ANYTHING:
+            if self._behind != "anything":
                 await self._see_what_follows()
             return self._buffer[:0]
         if self._is_begun:
@@ -65,7 +65,7 @@ class Body:
             if not count:
                 raise WireClosed(f"{left} bytes are missing", started=True)
             self._left = left - count
-            if left == count and self._behind is not Behind.ANYTHING:
+            if left == count and self._behind != "anything":
                 last = memoryview(bytes(view[:count]))  # others use the buffer meanwhile
                 await self._see_what_follows()  # first: behind the last byte a client takes it for whole
                 return last
@@ -75,8 +75,8 @@ class Body:
 
     async def _see_what_follows(self) -> None:
         """Raises MalformedHead if a byte follows, and WireTimeout if the end has to come and does not."""
-        may_stay = self._behind is Behind.NOTHING
-        self._behind = Behind.ANYTHING
+        may_stay = self._behind == "nothing"
+        self._behind = "anything"
         try:
             seconds = _SILENCE_SECONDS if may_stay else self._seconds
             if await self._wire.receive(memoryview(bytearray(1)), seconds, self._watched):

@@ -13,7 +13,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from sidecar.http.answer_chunks import AnswerChunks
-from sidecar.http.http1 import CHUNKED, UNTIL_CLOSE, Behind, MalformedHead, find
+from sidecar.http.http1 import CHUNKED, UNTIL_CLOSE, MalformedHead, find
 from sidecar.http.registry_heads import RegistryReader
 from support.sidecars.octets import mostly, mutated, tried
 
@@ -119,7 +119,7 @@ def by_the_proxy(raw: bytes) -> bytes | None:
             return None
         if head.length != CHUNKED:
             whole = head.length == UNTIL_CLOSE or len(beyond) >= head.length
-            whole = whole and (head.behind is Behind.ANYTHING or len(beyond) == head.length)
+            whole = whole and (head.behind == "anything" or len(beyond) == head.length)
             return (beyond if head.length == UNTIL_CLOSE else beyond[: head.length]) if whole else None
         body = b"".join(chunks.feed(beyond))
     except MalformedHead:

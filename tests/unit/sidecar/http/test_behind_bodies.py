@@ -15,34 +15,34 @@ FIVE = b"Content-Length: 5"
 TE = b"Transfer-Encoding: "
 
 BEHIND = {
-    "identity and a length": ((TE + b"identity", FIVE), Behind.NOTHING),
-    "a length and identity": ((FIVE, TE + b"identity"), Behind.NOTHING),
-    "an empty coding and a length": ((TE, FIVE), Behind.NOTHING),
-    "an unknown coding and a length": ((TE + b"x", FIVE), Behind.NOTHING),
-    "a blank before a colon": ((b"X-A : b", FIVE), Behind.END),
-    "a line without a colon": ((b"words", FIVE), Behind.END),
-    "an octet beyond ASCII": ((b"X\xe9: b", FIVE), Behind.END),
-    "a NUL in a name": ((b"X\0: b", FIVE), Behind.END),
-    "such a line, folded": ((b"words", b" X: y", FIVE), Behind.END),
-    "identity in front of such a line": ((TE + b"identity", b"words", FIVE), Behind.END),
-    "a length in front of such a line": ((FIVE, b"words"), Behind.ANYTHING),
-    "a length on both sides": ((FIVE, b"words", FIVE), Behind.ANYTHING),
-    "identity and a length in front": ((TE + b"identity", FIVE, b"words"), Behind.NOTHING),
-    "chunked in front, a length behind": ((CHUNKED_FIELD, b"words", FIVE), Behind.ANYTHING),
-    "no framing": ((b"words",), Behind.ANYTHING),
-    "a parenthesis in a name": ((b"X(A): b", FIVE), Behind.ANYTHING),
-    "no name": ((b": b", FIVE), Behind.ANYTHING),
-    "a folded line": ((b"X: y", b" z", FIVE), Behind.ANYTHING),
-    "a blank before the first name": ((b" X: y", FIVE), Behind.ANYTHING),
-    "a control in a value": ((b"X: \x01", FIVE), Behind.ANYTHING),
-    "two lengths": ((FIVE, FIVE), Behind.ANYTHING),
-    "a plain head": ((FIVE,), Behind.ANYTHING),
+    "identity and a length": ((TE + b"identity", FIVE), "nothing"),
+    "a length and identity": ((FIVE, TE + b"identity"), "nothing"),
+    "an empty coding and a length": ((TE, FIVE), "nothing"),
+    "an unknown coding and a length": ((TE + b"x", FIVE), "nothing"),
+    "a blank before a colon": ((b"X-A : b", FIVE), "end"),
+    "a line without a colon": ((b"words", FIVE), "end"),
+    "an octet beyond ASCII": ((b"X\xe9: b", FIVE), "end"),
+    "a NUL in a name": ((b"X\0: b", FIVE), "end"),
+    "such a line, folded": ((b"words", b" X: y", FIVE), "end"),
+    "identity in front of such a line": ((TE + b"identity", b"words", FIVE), "end"),
+    "a length in front of such a line": ((FIVE, b"words"), "anything"),
+    "a length on both sides": ((FIVE, b"words", FIVE), "anything"),
+    "identity and a length in front": ((TE + b"identity", FIVE, b"words"), "nothing"),
+    "chunked in front, a length behind": ((CHUNKED_FIELD, b"words", FIVE), "anything"),
+    "no framing": ((b"words",), "anything"),
+    "a parenthesis in a name": ((b"X(A): b", FIVE), "anything"),
+    "no name": ((b": b", FIVE), "anything"),
+    "a folded line": ((b"X: y", b" z", FIVE), "anything"),
+    "a blank before the first name": ((b" X: y", FIVE), "anything"),
+    "a control in a value": ((b"X: \x01", FIVE), "anything"),
+    "two lengths": ((FIVE, FIVE), "anything"),
+    "a plain head": ((FIVE,), "anything"),
 }
 
 
 @pytest.mark.parametrize(("lines", "behind"), BEHIND.values(), ids=BEHIND.keys())
 def test_a_head_tells_what_may_follow_its_body(lines: tuple[bytes, ...], behind: Behind) -> None:
-    for method, expected in (("GET", behind), ("HEAD", Behind.ANYTHING)):
+    for method, expected in (("GET", behind), ("HEAD", "anything")):
         reader = RegistryReader(method)
         assert feed(reader, [raw_head(*lines, start=OK) + b"hello"]) == b"hello"
         assert reader.head().behind is expected
