@@ -12,11 +12,11 @@ import pytest
 from support.machine.processes import peak_kib, rests
 from support.servers.registry import Call, Registry, Script
 from support.sidecars.running import Sidecar
-from webhook.pod import resources
+from webhook.pod import resource_choice
 
 ACTIVE = 192
 HTML, JSON = "text/html", "application/vnd.pypi.simple.v1+json"
-LIMIT_KIB = int(resources.MEMORY_LIMIT.removesuffix("Mi")) * 1024
+LIMIT_KIB = int(resource_choice.MEMORY_LIMIT) // 1024
 
 
 def stalls_behind(kind: str, page: bytes) -> Script:
