@@ -12,7 +12,7 @@ import threading
 from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.errors import ContractError
 from sidecar.contract.grant import Grant
-from sidecar.contract.words import Line
+from sidecar.contract.words import VOLUMES_DIR, Line
 from sidecar.errors import SidecarError
 from sidecar.exchange.proxy import Proxy
 from sidecar.exchange.server import Server, listen
@@ -50,6 +50,8 @@ def main() -> int:
         fetches = _make_fetches(environment, server)
         # files before sockets: the start gate takes a listening socket for both
         write_files(environment.config_dir, environment.files)
+        for volume, files in environment.volumes.items():
+            write_files(f"{VOLUMES_DIR}/{volume}", files)
         for listener, fetch in zip(environment.listeners, fetches, strict=True):
             server.add_listener(listen(listener), _make_proxy(listener, fetch, loop, log))
             log.write("info", Line.LISTENING, connector=listener.connector, port=listener.port)

@@ -88,6 +88,7 @@ SECRET_KEYS = ("username", "password", "ca.crt")
 """The keys of a Secret that the product reads."""
 PIPCONF_CONFIGURATION = "pipconf"
 PYPIRC_CONFIGURATION = "pypirc"
+UV_CONFIGURATION = "uv"
 ALIAS = "connectors-pypi"
 """The section of `.pypirc`, as in the reference system."""
 

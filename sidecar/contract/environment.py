@@ -5,10 +5,16 @@ Values are `NamedTuple`s: `dataclasses` costs 7 ms of import, a fifth of the sid
 
 import json
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sidecar.contract.errors import ContractError
-from sidecar.contract.words import BROKER_CA_VARIABLE, CONFIG_DIR, LOG_LEVELS, SHAPE, TOKEN_FILE
+from sidecar.contract.words import (
+    BROKER_CA_VARIABLE,
+    CONFIG_DIR,
+    LOG_LEVELS,
+    SHAPE,
+    TOKEN_FILE,
+)
 
 
 class Listener(NamedTuple):
@@ -38,6 +44,10 @@ class Environment(NamedTuple):
     broker. Its end of file means that the parent is gone"""
     peer_uid: int | None = None
     """Only this user of the machine and root are served. `run` sets it: the loopback interface is shared"""
+    order: tuple[str, ...] = ()
+    """Connectors of the listeners, at least two: each is asked for what those before do not have"""
+    volumes: Mapping[str, Mapping[str, str]] = {}
+    """Volume name → file name → content: the volumes that the workload mounts by itself, in `VOLUMES_DIR`"""
 
     def variables(self) -> dict[str, str]:
         """The variables that the webhook writes, in a fixed order."""
@@ -54,6 +64,11 @@ class Environment(NamedTuple):
             variables["SIDECAR_BROKER_URL"] = self.broker_url
             variables[BROKER_CA_VARIABLE] = self.broker_ca
             variables["SIDECAR_TOKEN_FILE"] = self.token_file
+        if self.order:
+            variables["SIDECAR_ORDER"] = ",".join(self.order)
+        if self.volumes:
+            volumes = {name: dict(files) for name, files in self.volumes.items()}
+            variables["SIDECAR_VOLUMES"] = json.dumps(volumes, separators=(",", ":"))
         numbers = {"SIDECAR_GRANT_FD": self.grant_fd, "SIDECAR_PEER_UID": self.peer_uid}
         return variables | {name: str(number) for name, number in numbers.items() if number is not None}
 
@@ -63,7 +78,9 @@ class Environment(NamedTuple):
         reader = _Reader(variables)
         problems = reader.problems
         listeners = _parse_listeners(reader.text("LISTEN"), problems)
-        files = _parse_files(reader.text("FILES", "{}"), problems)
+        files = _parse_files("SIDECAR_FILES", _parse_object(reader.text("FILES", "{}")), problems)
+        order = _parse_order(reader.text("ORDER", ""), listeners, problems)
+        volumes = _parse_volumes(reader.text("VOLUMES", "{}"), problems)
         grant_fd = reader.number("GRANT_FD")
         level = reader.text("LOG_LEVEL", "info")
         if level not in LOG_LEVELS:
@@ -84,6 +101,8 @@ class Environment(NamedTuple):
             token_file=reader.text("TOKEN_FILE", TOKEN_FILE),
             grant_fd=grant_fd,
             peer_uid=reader.number("PEER_UID"),
+            order=order,
+            volumes=volumes,
         )
         if problems:
             raise ContractError("the sidecar's environment is not usable: " + "; ".join(problems))
@@ -129,15 +148,39 @@ def _parse_listeners(text: str, problems: list[str]) -> tuple[Listener, ...]:
     return tuple(listeners)
 
 
-def _parse_files(text: str, problems: list[str]) -> dict[str, str]:
-    try:
-        files = json.loads(text)
-    except ValueError:
-        files = None
-    if not isinstance(files, dict) or not all(isinstance(body, str) for body in files.values()):
-        problems.append("SIDECAR_FILES must be a JSON object of texts")
+def _parse_order(text: str, listeners: tuple[Listener, ...], problems: list[str]) -> tuple[str, ...]:
+    order = tuple(text.split(",")) if text else ()
+    listening = {listener.connector for listener in listeners}
+    if not listening.issuperset(order) or len(set(order)) < len(order):
+        problems.append(f"SIDECAR_ORDER must name connectors of SIDECAR_LISTEN once each, not {text!r}")
+        return ()
+    return order
+
+
+def _parse_volumes(text: str, problems: list[str]) -> dict[str, dict[str, str]]:
+    volumes = _parse_object(text)
+    if volumes is None or any(_is_no_entry(name) for name in volumes):
+        problems.append("SIDECAR_VOLUMES must be a JSON object of objects, by names of volumes")
         return {}
-    for name in files:
-        if "/" in name or name in ("", ".", ".."):
-            problems.append(f"SIDECAR_FILES names {name!r}, which is no file name")
+    return {name: _parse_files("SIDECAR_VOLUMES", files, problems) for name, files in volumes.items()}
+
+
+def _parse_object(text: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _parse_files(variable: str, files: object, problems: list[str]) -> dict[str, str]:
+    if not isinstance(files, dict) or not all(isinstance(body, str) for body in files.values()):
+        problems.append(f"{variable} must be a JSON object of texts")
+        return {}
+    for name in filter(_is_no_entry, files):
+        problems.append(f"{variable} names {name!r}, which is no file name")
     return files
+
+
+def _is_no_entry(name: str) -> bool:
+    return "/" in name or name in ("", ".", "..")

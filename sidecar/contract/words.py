@@ -1,12 +1,14 @@
 """Words that webhook and sidecar both use: paths, names, codes of the log and of answers."""
 
-SHAPE = "2"
+SHAPE = "3"
 """Version of what the webhook injects. A change that the broker could notice gets the next number."""
 
 COMMAND = ("python3", "-I", "-m", "sidecar")
 
 CONFIG_DIR = "/etc/pypi-connector"
 """The folder of the client configuration: writable in the sidecar, read-only in the workload"""
+VOLUMES_DIR = "/etc/pypi-connector-volumes"
+"""In the sidecar, each volume of the Pod that the workload mounts by itself is in here, under its name"""
 
 TOKEN_DIR = "/var/run/secrets/pypi-connector"  # noqa: S105 (a path)
 TOKEN_FILE = TOKEN_DIR + "/token"

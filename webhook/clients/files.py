@@ -17,14 +17,24 @@ _COMMANDS = ("download", "index", "list", "lock", "wheel")
 
 
 def files(endpoints: Endpoints) -> dict[str, str]:
-    """File name → text. An index brings pip.conf and uv.toml; a publish target brings .pypirc."""
-    texts = {}
+    """File name → text, of all configurations."""
+    return {name: text for texts in configurations(endpoints).values() for name, text in texts.items()}
+
+
+def configurations(endpoints: Endpoints) -> dict[str, dict[str, str]]:
+    """Name of a configuration → file name → text. An index brings pip.conf and uv.toml; a publish target
+    brings .pypirc."""
+    result = {}
     if endpoints.index_url:
-        texts[names.PIP_CONF] = pip_conf(endpoints.index_url, endpoints.admits_extra_indexes)
-        texts[names.UV_TOML] = uv_toml(endpoints.index_url, endpoints.upload_url, endpoints.upload_check_url)
+        index_url = endpoints.index_url
+        result[names.PIPCONF_CONFIGURATION] = {
+            names.PIP_CONF: pip_conf(index_url, endpoints.admits_extra_indexes)
+        }
+        uv = uv_toml(index_url, endpoints.upload_url, endpoints.upload_check_url)
+        result[names.UV_CONFIGURATION] = {names.UV_TOML: uv}
     if endpoints.upload_url:
-        texts[names.PYPIRC] = pypirc(endpoints.upload_url, endpoints.sections)
-    return texts
+        result[names.PYPIRC_CONFIGURATION] = {names.PYPIRC: pypirc(endpoints.upload_url, endpoints.sections)}
+    return result
 
 
 def pip_conf(index_url: str, admits_extra_indexes: bool = False) -> str:

@@ -177,7 +177,13 @@ def _wrong_variables(container: Mapping[str, Any], shape: Shape, settings: Setti
     for name, check in shape.variables.items():
         if all_names.count(name) != 1 or name not in values or not check(values[name], settings):
             yield name
-    yield from (name for name in all_names if name.startswith("SIDECAR_") and name not in shape.variables)
+    for name, check in shape.optional_variables.items():
+        if name in all_names and (
+            all_names.count(name) != 1 or name not in values or not check(values[name], settings)
+        ):
+            yield name
+    known = shape.variables.keys() | shape.optional_variables.keys()
+    yield from (name for name in all_names if name.startswith("SIDECAR_") and name not in known)
 
 
 def _variables(container: Mapping[str, Any]) -> dict[str, str]:

@@ -9,12 +9,13 @@ each earlier version.
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from certs.bundle import split_bundle
 from sidecar.contract.words import LOG_LEVELS
 from webhook import names
+from webhook.identifiers import is_label
 from webhook.pod import start_gate
 from webhook.pod.settings import Settings
 
@@ -23,6 +24,8 @@ Check = Callable[[str, Settings], bool]
 _KEY = r"[a-z0-9][-a-z0-9]*/[a-z0-9][-.a-z0-9]*"
 _LISTEN = re.compile(rf"{_KEY}=[1-9][0-9]{{0,4}}(,{_KEY}=[1-9][0-9]{{0,4}})*")
 _FILES = frozenset({names.PIP_CONF, names.PYPIRC, names.UV_TOML})
+_ORDER = re.compile(rf"{_KEY}(,{_KEY})+")
+_FILE_NAME = re.compile(r"[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*")  # neither a path, nor `.` or `..`
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Shape:
     """Each occurs once, as a plain text that passes its check; no other variable begins with `SIDECAR_`"""
     mounts: Mapping[str, Mapping[str, Any]]
     """Volume → its mount"""
+    optional_variables: Mapping[str, Check] = field(default_factory=dict)
+    """Each occurs at most once, as a plain text that passes its check"""
 
 
 def listened_ports(listen: str) -> tuple[int, ...]:
@@ -59,6 +64,31 @@ def _is_files(value: str, _: Settings) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(files, dict) and files.keys() <= _FILES
+
+
+def _are_plain_files(files: object) -> bool:
+    """Files of a class have names of their own."""
+    return isinstance(files, dict) and all(map(_FILE_NAME.fullmatch, files))
+
+
+def _is_plain_files(value: str, _: Settings) -> bool:
+    try:
+        return _are_plain_files(json.loads(value))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_volumes(value: str, _: Settings) -> bool:
+    try:
+        volumes = json.loads(value)
+    except (ValueError, RecursionError):
+        return False
+    is_named = isinstance(volumes, dict) and all(map(is_label, volumes))
+    return is_named and all(map(_are_plain_files, volumes.values()))
+
+
+def _is_order(value: str, _: Settings) -> bool:
+    return bool(_ORDER.fullmatch(value))
 
 
 def _is_log_level(value: str, _: Settings) -> bool:
@@ -112,6 +142,20 @@ for port in "$@"; do
 done
 """
 
+_GATE_10_MS = """\
+steps=$(($1 * 100)); shift
+for port in "$@"; do
+  listens=" (0100007F|7F000001):$(printf %04X "$port") [0-9A-F]+:[0-9A-F]+ 0A "
+  until grep -Eq "$listens" /proc/net/tcp; do
+    if [ "$steps" -le 0 ]; then
+      echo "pypi-connector does not listen on 127.0.0.1:$port: see the log of this container" >&2
+      exit 1
+    fi
+    steps=$((steps - 1)); sleep 0.01
+  done
+done
+"""
+
 KNOWN: Mapping[str, Shape] = {
     # before the first release: the gate watched only the first port, and no log became a termination message
     "0": Shape(
@@ -129,11 +173,20 @@ KNOWN: Mapping[str, Shape] = {
         variables={**_VARIABLES, "SIDECAR_SHAPE": _is("1")},
         mounts=_MOUNTS,
     ),
+    # one folder of files with our names, and no order of connectors
     "2": Shape(
         command=("python3", "-I", "-m", "sidecar"),
-        start_gate=start_gate.command,
+        start_gate=lambda ports: ["sh", "-c", _GATE_10_MS, "start-gate", "20", *map(str, ports)],
         termination_message_policy="FallbackToLogsOnError",
         variables={**_VARIABLES, "SIDECAR_SHAPE": _is("2")},
         mounts=_MOUNTS,
+    ),
+    "3": Shape(
+        command=("python3", "-I", "-m", "sidecar"),
+        start_gate=start_gate.command,
+        termination_message_policy="FallbackToLogsOnError",
+        variables={**_VARIABLES, "SIDECAR_SHAPE": _is("3"), "SIDECAR_FILES": _is_plain_files},
+        mounts=_MOUNTS,
+        optional_variables={"SIDECAR_ORDER": _is_order, "SIDECAR_VOLUMES": _is_volumes},
     ),
 }

@@ -70,6 +70,9 @@ BENIGN: Mapping[str, Edit] = {
     ),
     "an ephemeral container beside us": ephemeral(targetContainerName="main"),
     "the config folder, read-only": mount("pypi-connector-config", "/c", "main", readOnly=True),
+    "connectors in order": added("SIDECAR_ORDER", "team/pypi,shared/internal"),
+    "files for volumes": added("SIDECAR_VOLUMES", '{"pipconf": {"pip.conf": "x"}}'),
+    "a file of a class": variable("SIDECAR_FILES", '{"..pip-2.CONF_": "x"}'),
     "a bundle with comments": variable("SIDECAR_BROKER_CA", "# ours\n" + CA),
     "a field of a later Kubernetes": field(novelty={"x": 1}, resizePolicy=[{"resourceName": "cpu"}]),
     "annotations and labels": lambda pod: pod["metadata"].update(labels={}, annotations={}),
@@ -143,6 +146,12 @@ def test_an_earlier_shape_does_not_excuse_parts_of_another() -> None:
     pod = recorded("1")
     variable("SIDECAR_SHAPE", "2")(pod)
     assert reasons(pod) == ["SidecarLifecycle"]
+    pod = recorded("2")
+    variable("SIDECAR_SHAPE", "3")(pod)
+    assert reasons(pod) == []
+    added("SIDECAR_ORDER", "team/pypi,shared/internal")(pod)
+    variable("SIDECAR_SHAPE", "2")(pod)
+    assert reasons(pod) == ["SidecarVariable"]
     pod = recorded("0")
     field(image="evil")(pod)
     assert reasons(pod) == ["SidecarImage"]
@@ -152,4 +161,4 @@ def test_the_refusal_of_an_unknown_shape_names_the_known_shapes() -> None:
     pod = injected()
     variable("SIDECAR_SHAPE", "99")(pod)
     problems = violations(pod, settings=SETTINGS)
-    assert re.search("of shape '99'; this broker knows 0, 1, 2", problems[0].message)
+    assert re.search("of shape '99'; this broker knows 0, 1, 2, 3", problems[0].message)
