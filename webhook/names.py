@@ -26,6 +26,8 @@ INJECT = GROUP + "/inject"
 RESULT = GROUP + "/result"
 """JSON `{"decision", "reason", "message"}`."""
 INJECTED_LABEL = GROUP + "/injected"
+PROXY_SERVICE_LABEL = GROUP + "/proxy-of"
+"""On a Service that leads to the gateway: the name of its Connector."""
 
 # -- on a Namespace
 ALLOW_UNCONFINED = GROUP + "/allow-unconfined"
@@ -62,6 +64,8 @@ SYSTEM_FILES = {PIP_CONF: "/etc/xdg/pip/pip.conf", UV_TOML: "/etc/xdg/uv/uv.toml
 NAMESPACE = "pypi-connector-system"
 ADMISSION = "pypi-connector-admission"
 BROKER = "pypi-connector-broker"
+GATEWAY = "pypi-connector-gateway"
+"""Deployment, Service and ServiceAccount of the optional gateway."""
 SIDECAR_IMAGE = "pypi-connector-sidecar"
 WEBHOOK_CONFIGURATION = "pypi-connector"
 """MutatingWebhookConfiguration; the broker keeps its `caBundle`."""

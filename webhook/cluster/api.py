@@ -44,6 +44,9 @@ class Api(Protocol):
         self, path: str, body: object, kind: PatchKind = "merge", *, trim: Trim = whole
     ) -> Json: ...
 
+    async def delete(self, path: str, *, version: str) -> None:
+        """Raises `errors.NotFound`, and `errors.Conflict` if the resourceVersion is another by now."""
+
     async def text(self, path: str, **query: str) -> str:
         """An answer that is not JSON: a container's log."""
 

@@ -36,11 +36,13 @@ must come back together."""
 class Cache:
     """Run `run` in a task of its own. All other methods may be called at any time."""
 
-    def __init__(self, api: Api, path: str, trim: Trim) -> None:
-        """The cache stores the result of `trim`, which has at least namespace, name and resourceVersion."""
+    def __init__(self, api: Api, path: str, trim: Trim, *, label: str = "") -> None:
+        """The cache stores the result of `trim`, which has at least namespace, name and resourceVersion.
+        With `label`, only objects that carry a label of this name."""
         self._api = api
         self._path = path
         self._trim = trim
+        self._query = {"labelSelector": label} if label else {}
         self._listeners: list[Listener] = []
         self._objects: dict[str, dict[str, Json]] = {}
         """Namespace → name → object"""
@@ -76,7 +78,7 @@ class Cache:
                 await self._pause(str(error))
 
     async def _list(self) -> None:
-        query = {"limit": PAGE}
+        query = {"limit": PAGE, **self._query}
         listed: set[Key] = set()
         while True:
             page = await self._api.page(self._path, self._trim, **query)
@@ -87,7 +89,7 @@ class Cache:
                     self._put(key, manifest)
             if not page.more:
                 break
-            query = {"limit": PAGE, "continue": page.more}
+            query = {"limit": PAGE, "continue": page.more, **self._query}
         for key in {_key(manifest) for manifest in self} - listed:
             self._put(key, None)
         self._version = page.version
@@ -96,7 +98,8 @@ class Cache:
         self.synced.set()
 
     async def _watch(self) -> None:
-        async for event in self._api.watch(self._path, self._trim, resourceVersion=self._version):
+        events = self._api.watch(self._path, self._trim, resourceVersion=self._version, **self._query)
+        async for event in events:
             manifest = event.get("object") or {}
             kind = event.get("type")
             if kind in ("ADDED", "MODIFIED"):

@@ -107,6 +107,10 @@ class KubernetesApi:
     async def patch(self, path: str, body: object, kind: PatchKind = "merge", *, trim: Trim = whole) -> Json:
         return await self._json("PATCH", path, trim=trim, body=body, content_type=_PATCHES[kind])
 
+    async def delete(self, path: str, *, version: str) -> None:
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"resourceVersion": version}}
+        await self._json("DELETE", path, body=body)
+
     async def text(self, path: str, **query: str) -> str:
         async with self._answer("GET", path, query=query) as response:
             return (await response.read()).decode("utf-8", "replace")

@@ -16,6 +16,7 @@ NAMESPACES = f"{_CORE}/namespaces"
 WEBHOOK_CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 QUOTAS = f"{_CORE}/resourcequotas"
 LIMIT_RANGES = f"{_CORE}/limitranges"
+SERVICES = f"{_CORE}/services"
 CONNECTOR_CLASSES = f"{_CONNECTORS}/connectorclasses"
 
 
@@ -53,6 +54,19 @@ def config_map(namespace_name: str, name: str) -> str:
 
 def replica_sets(namespace_name: str) -> str:
     return f"/apis/apps/v1/namespaces/{quote(namespace_name, safe='')}/replicasets"
+
+
+def deployment(namespace_name: str, name: str) -> str:
+    base = f"/apis/apps/v1/namespaces/{quote(namespace_name, safe='')}/deployments"
+    return f"{base}/{quote(name, safe='')}"
+
+
+def services(namespace_name: str) -> str:
+    return _core(namespace_name, "services")
+
+
+def service(namespace_name: str, name: str) -> str:
+    return _core(namespace_name, "services", name)
 
 
 def events(namespace_name: str) -> str:

@@ -11,6 +11,7 @@ from webhook.command.egress import unused_proxy
 from webhook.connector.conditions import Condition, Observed, Probe, conditions
 from webhook.connector.manifest import Connector
 from webhook.connector.packages import describe
+from webhook.connector.proxy_address import ProxyAddress
 from webhook.connector.registry import RegistryAccess
 from webhook.console import Console, Style
 from webhook.status.probe import probe
@@ -42,7 +43,7 @@ def check(registry: RegistryAccess, environment: Mapping[str, str], console: Con
             has_secret=registry.credential is not None,
             has_ca=registry.ca is not None,
             probe=result,
-            proxy_url=index_url(default_port(connector.key)),
+            proxy=ProxyAddress(index_url(default_port(connector.key))),
             secret_warning=registry.warning,
         )
     )

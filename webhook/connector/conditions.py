@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
+from webhook.connector.proxy_address import ProxyAddress
 from webhook.connector.reasons import ConditionReason, ConnectorReason
 from webhook.errors import Problem
 
@@ -86,7 +87,7 @@ class Observed:
     """Whether it names a Secret with a CA; None: unknown, likewise"""
     probe: Probe | None
     """None: the registry was not asked"""
-    proxy_url: str
+    proxy: ProxyAddress
     """Where clients reach it"""
     secret_warning: Problem | None = None
     """About a Secret that can be used, but looks like a mistake"""
@@ -170,13 +171,14 @@ def _not_probed(observed: Observed) -> str:
 def _proxy_ready(observed: Observed) -> Condition:
     if observed.problems:
         return Condition(PROXY, "False", ConditionReason.CONNECTOR_INVALID, "the Connector cannot be used")
-    return Condition(PROXY, "True", ConditionReason.VALID, observed.proxy_url)
+    proxy = observed.proxy
+    return Condition(PROXY, "True" if proxy.is_serving else "False", proxy.reason, proxy.message or proxy.url)
 
 
 def _ready(details: Sequence[Condition], observed: Observed) -> Condition:
     """The first False of the others, then any problem, then the first Unknown."""
     for detail in details:
-        # ProxyServiceReady only says that the Connector is invalid: another condition says why
+        # injected Pods need no gateway; and of an invalid Connector another condition says why
         if detail.status == "False" and detail.type != PROXY:
             return Condition(READY, "False", detail.reason, detail.message)
     if observed.problems:

@@ -56,3 +56,6 @@ class ConditionReason(StrEnum):
     NOT_AN_INDEX = "NotAnIndex"
     AUTHENTICATION_FAILED = "AuthenticationFailed"
     CONNECTOR_INVALID = "ConnectorInvalid"
+    GATEWAY_NOT_READY = "GatewayNotReady"
+    SERVICE_NAME_TAKEN = "ServiceNameTaken"
+    SERVICE_REFUSED = "ServiceRefused"

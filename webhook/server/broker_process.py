@@ -1,6 +1,7 @@
 """The process `broker`: grants, and beside them the certificates and the Connectors' status."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from webhook import names
 from webhook.cluster import paths
@@ -11,17 +12,21 @@ from webhook.cluster.events import EventRecorder
 from webhook.cluster.image_keeper import ImageKeeper
 from webhook.cluster.kubernetes import in_cluster_or_kubeconfig
 from webhook.cluster.lookups import KubernetesCluster
+from webhook.connector.proxy_address import cluster_domain
 from webhook.server import broker, logs
 from webhook.server.serving import serve
 from webhook.server.settings import ProcessSettings, from_environment
 from webhook.server.tasks import done_before, run, stop_on_signals, together
 from webhook.status.connector_trim import spec_and_status
 from webhook.status.controller import Controller
+from webhook.status.gateway import Gateway
 from webhook.status.lease import Lease
 
 PORT = 8443
 TLS_DIRECTORY = "/run/pypi-connector/tls"
 """In memory: the key that it serves with lies in a Secret, and nowhere else"""
+
+RESOLV_CONF = Path("/etc/resolv.conf")
 
 
 def run_broker(environment: Mapping[str, str]) -> None:
@@ -37,7 +42,9 @@ async def _broker(chosen: ProcessSettings, environment: Mapping[str, str]) -> No
         recorder = EventRecorder(api, component="pypi-connector", instance=chosen.pod_name)
         connectors = Cache(api, paths.connectors(), spec_and_status)
         lease = Lease(api, namespace=chosen.namespace, name=names.CONTROLLER_LEASE, identity=chosen.pod_name)
-        controller = Controller(api, connectors, lease, recorder=recorder)
+        domain = cluster_domain(_read(RESOLV_CONF), chosen.namespace)
+        gateway = Gateway(api, namespace=chosen.namespace, domain=domain)
+        controller = Controller(api, connectors, lease, recorder=recorder, gateway=gateway)
         keeper = CertificateKeeper(api, namespace=chosen.namespace, directory=chosen.tls_directory)
         images = ImageKeeper(api, namespace=chosen.namespace, own=chosen.allowed_images)
         app = broker.create_app(
@@ -58,3 +65,11 @@ async def _broker(chosen: ProcessSettings, environment: Mapping[str, str]) -> No
             controller.run(),
             ensure_class(api),
         )
+
+
+def _read(path: Path) -> str:
+    """Its text, or none if it cannot be read."""
+    try:
+        return path.read_text()
+    except (OSError, ValueError):
+        return ""

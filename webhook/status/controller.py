@@ -20,10 +20,12 @@ from webhook.cluster.api import Api
 from webhook.cluster.cache import Cache, Key
 from webhook.cluster.events import Recorder
 from webhook.cluster.trim import Json
+from webhook.connector.proxy_address import DEFAULT_DOMAIN
 from webhook.errors import ClusterRefused, ClusterUnavailable, describe_failure
 from webhook.identifiers import ConnectorKey
 from webhook.limits.fair_slots import FairSlots
 from webhook.status import schedule
+from webhook.status.gateway import Gateway
 from webhook.status.lease import Lease
 from webhook.status.observer import Look, Observer, key_of
 from webhook.status.probe import probe as probe_registry
@@ -66,6 +68,7 @@ class Controller:
         lease: Lease,
         *,
         recorder: Recorder | None = None,
+        gateway: Gateway | None = None,
         probe: ProbeRegistry = probe_registry,
         period_seconds: float = PERIOD_SECONDS,
         clock: Callable[[], float] = time.monotonic,
@@ -77,7 +80,9 @@ class Controller:
         self._clock = clock
         self._prober = Prober(probe, clock)
         calls = FairSlots(CALLS_LIMIT)
-        self._observer = Observer(api, calls, self._prober)
+        self._gateway = gateway or Gateway(api, namespace=names.NAMESPACE, domain=DEFAULT_DOMAIN)
+        self._gateway.on_change = self._on_address_change
+        self._observer = Observer(api, calls, self._prober, self._gateway)
         self._writer = StatusWriter(api, calls, recorder)
         self._classes: Cache | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -123,6 +128,11 @@ class Controller:
             if is_new:
                 tracked.changed.set()
 
+    def _on_address_change(self, key: ConnectorKey | None) -> None:
+        affected = self._tracked.values() if key is None else filter(None, [self._tracked.get(key)])
+        for tracked in affected:
+            tracked.changed.set()
+
     def _on_class_change(self, _key: Key, _manifest: Json | None) -> None:
         for tracked in self._tracked.values():
             tracked.changed.set()
@@ -134,7 +144,9 @@ class Controller:
         async with asyncio.TaskGroup() as group:
             try:
                 group.create_task(classes.run())
+                group.create_task(self._gateway.run())
                 await classes.synced.wait()
+                await self._gateway.known.wait()
                 self._classes, self._group = classes, group
                 self._track_all(group)
                 await asyncio.Event().wait()

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from webhook.clients.endpoints import index_url
-from webhook.clients.ports import default_port
 from webhook.cluster import paths, trim
 from webhook.cluster.api import Api
 from webhook.cluster.trim import Json, is_abridged, without_texts
 from webhook.connector.conditions import TYPES, Observed, Probe, conditions
+from webhook.connector.proxy_address import ProxyAddress
 from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.identifiers import ConnectorKey
 from webhook.limits.fair_slots import FairSlots
+from webhook.status.gateway import Gateway
 from webhook.status.inspection import Inspection, inspect
 from webhook.status.prober import Prober, Turn
 from webhook.status.report import Report
@@ -37,8 +37,9 @@ class Look:
 class Observer:
     """`calls` bounds the requests to the API server at once."""
 
-    def __init__(self, api: Api, calls: FairSlots, prober: Prober) -> None:
+    def __init__(self, api: Api, calls: FairSlots, prober: Prober, gateway: Gateway) -> None:
         self._api = api
+        self._gateway = gateway
         self._calls = calls
         self._prober = prober
 
@@ -57,15 +58,16 @@ class Observer:
             if whole is None:
                 return None
             inspection = await inspect(whole, self._secret, class_exists=class_exists)
+            proxy = await self._gateway.address(key_of(manifest), str(manifest["metadata"].get("uid")))
         if inspection.registry is None:
-            return Look(manifest, _report(manifest, inspection, None))
+            return Look(manifest, _report(inspection, proxy, None))
         outcome = await self._prober.probe(manifest, inspection, last_probe, turn)
         if isinstance(outcome, LastProbe):
-            return Look(manifest, _report(manifest, inspection, outcome.probe), last_probe=outcome)
+            return Look(manifest, _report(inspection, proxy, outcome.probe), last_probe=outcome)
         # a complete status stays until the probe; a new Connector gets its first conditions before
         if all(condition(manifest, kind) for kind in TYPES):
             return Look(manifest, due=outcome)
-        return Look(manifest, _report(manifest, inspection, None), due=outcome)
+        return Look(manifest, _report(inspection, proxy, None), due=outcome)
 
     async def _whole(self, manifest: Json) -> Json | None:
         """The manifest with its spec; an abridged one is read again. None: the watch is behind."""
@@ -83,14 +85,13 @@ def key_of(manifest: Mapping[str, Any]) -> ConnectorKey:
     return ConnectorKey(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
 
 
-def _report(manifest: Json, inspection: Inspection, probe: Probe | None) -> Report:
-    url = index_url(default_port(key_of(manifest)))
+def _report(inspection: Inspection, proxy: ProxyAddress, probe: Probe | None) -> Report:
     observed = Observed(
         inspection.problems,
         inspection.has_secret,
         inspection.has_ca,
         probe,
-        url,
+        proxy,
         secret_warning=inspection.secret_warning,
     )
-    return Report(conditions(observed), url, inspection.versions)
+    return Report(conditions(observed), proxy.url, inspection.versions)

@@ -20,6 +20,7 @@ from webhook.connector.conditions import Probe
 from webhook.connector.registry import RegistryAccess
 from webhook.status.connector_trim import spec_and_status
 from webhook.status.controller import Controller
+from webhook.status.gateway import Gateway
 from webhook.status.lease import Lease, Times
 from webhook.status.reported import condition
 
@@ -102,6 +103,7 @@ async def running(
     identity: str = "one",
     period_seconds: float = NEVER,
     clock: Callable[[], float] = time.monotonic,
+    gateway_seconds: float = NEVER,
 ) -> AsyncIterator[Controller]:
     async with KubernetesApi(Configuration(host=store.registry.origin)) as api:
         connectors = Cache(api, paths.connectors(), spec_and_status)
@@ -109,6 +111,9 @@ async def running(
             api,
             connectors,
             Lease(api, namespace=names.NAMESPACE, name=names.CONTROLLER_LEASE, identity=identity, times=LONG),
+            gateway=Gateway(
+                api, namespace=names.NAMESPACE, domain="cluster.local", look_seconds=gateway_seconds
+            ),
             probe=probe,
             period_seconds=period_seconds,
             clock=clock,

@@ -107,11 +107,19 @@ class ApiStore:
         stored = self._objects[path]
         if method == "GET":
             return 200, stored
+        if method == "DELETE":
+            wanted = ((body or {}).get("preconditions") or {}).get("resourceVersion")
+            if wanted not in (None, stored["metadata"]["resourceVersion"]):
+                return 409, {"message": "the precondition fails"}
+            self._record("DELETED", self._objects.pop(path))
+            return 200, {"kind": "Status", "status": "Success"}
         version = body["metadata"].get("resourceVersion") if "metadata" in body else None
         if version not in (None, stored["metadata"]["resourceVersion"]):
             return 409, {"message": "the object has been modified"}
         changed = {**stored, **body} if method == "PUT" else _merged(stored, body)
-        changed["metadata"] = dict(stored["metadata"])
+        fresh = body.get("metadata", {}) if method == "PUT" else {}
+        replaced = {key: fresh[key] for key in ("labels", "annotations", "ownerReferences") if key in fresh}
+        changed["metadata"] = {**stored["metadata"], **replaced}
         return 200, self._keep(path, changed, "MODIFIED")
 
     def _create(self, path: str, body: Json) -> tuple[int, Json]:

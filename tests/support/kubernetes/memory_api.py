@@ -52,6 +52,9 @@ class MemoryApi:
     async def patch(self, path: str, body: object, kind: str = "merge", *, trim: Trim = whole) -> Json:
         return trim(await self._act("PATCH", path, body))
 
+    async def delete(self, path: str, *, version: str) -> None:
+        await self._act("DELETE", path, {"preconditions": {"resourceVersion": version}})
+
     async def text(self, path: str, **_: str) -> str:
         raise NotFound(path)
 

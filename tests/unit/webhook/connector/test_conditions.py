@@ -3,6 +3,7 @@
 import pytest
 
 from webhook.connector.conditions import CA_CERT, CLASS, REASONS, SECRET, Observed, Probe, conditions
+from webhook.connector.proxy_address import ProxyAddress
 from webhook.connector.reasons import ConnectorReason
 from webhook.errors import Problem
 
@@ -18,13 +19,15 @@ TYPES = [
 OK = Probe("ok", "status code 200")
 NOTHING = Probe("unreachable", "connection refused")
 
+PROXY_ADDRESS = ProxyAddress("http://127.0.0.1:28100/simple/")
+
 
 def known(
     *reasons: str, probe: Probe | None = OK, has_secret: bool | None = True, has_ca: bool | None = True
 ) -> dict[str, tuple[str, str]]:
     """Type to status and reason."""
     problems = [Problem(reason, f"about {reason}") for reason in reasons]
-    result = conditions(Observed(problems, has_secret, has_ca, probe, "http://127.0.0.1:28100/simple/"))
+    result = conditions(Observed(problems, has_secret, has_ca, probe, PROXY_ADDRESS))
     assert [condition.type for condition in result] == TYPES
     assert all(condition.reason and condition.message for condition in result)
     return {condition.type: (condition.status, condition.reason) for condition in result}
@@ -74,9 +77,8 @@ def test_a_condition_shows_the_state_of_its_subject(
 
 def test_a_warning_about_the_secret_leaves_it_ready() -> None:
     warning = Problem("SecretWithoutPassword", 'secret "login" has no password')
-    url = "http://127.0.0.1:28100/simple/"
     for probe, status in ((OK, "True"), (Probe("refused", "status code 401"), "False")):
-        result = conditions(Observed((), True, False, probe, url, secret_warning=warning))
+        result = conditions(Observed((), True, False, probe, PROXY_ADDRESS, secret_warning=warning))
         shown = {condition.type: condition for condition in result}
         assert (shown["SecretReady"].status, shown["SecretReady"].reason) == ("True", warning.reason)
         assert shown["SecretReady"].message == warning.message

@@ -29,6 +29,7 @@ from support.servers.registry import Registry
 from support.sidecars.running import CONNECTOR, grant, running_sidecar
 from webhook.connector.conditions import Observed, Probe, conditions
 from webhook.connector.credentials import credential_warning
+from webhook.connector.proxy_address import ProxyAddress
 from webhook.errors import Problem
 from webhook.explain.explanation import explain
 from webhook.grant.notices import TROUBLES, trouble_reason
@@ -162,11 +163,11 @@ def test_conditions_are_in_the_controllers_words() -> None:
         ),
     ]
     missing = Problem("SecretNotFound", 'secrets "login" not found in namespace "team"')
-    proxy = "http://127.0.0.1:1/simple/"
-    seen = [Observed((), has_secret=True, has_ca=False, probe=probe, proxy_url=proxy) for probe in probes]
-    seen.append(Observed((missing,), has_secret=True, has_ca=False, probe=None, proxy_url=proxy))
+    proxy = ProxyAddress("http://127.0.0.1:1/simple/")
+    seen = [Observed((), has_secret=True, has_ca=False, probe=probe, proxy=proxy) for probe in probes]
+    seen.append(Observed((missing,), has_secret=True, has_ca=False, probe=None, proxy=proxy))
     no_password = credential_warning(connector(), Credential("token", Secret("")))
-    warned = Observed((), True, False, probes[1], proxy_url=proxy, secret_warning=no_password)
+    warned = Observed((), True, False, probes[1], proxy=proxy, secret_warning=no_password)
     seen.append(warned)
     written = {
         (condition.type, condition.status, condition.reason, condition.message)

@@ -10,6 +10,7 @@ from support.components.controller_stories import OK, connector, run, store_with
 from support.kubernetes.apistore import ApiStore
 from webhook.cluster.kubernetes import KubernetesApi
 from webhook.connector.conditions import Observed, Probe, conditions
+from webhook.connector.proxy_address import ProxyAddress
 from webhook.limits.fair_slots import FairSlots
 from webhook.status.report import Report
 from webhook.status.reported import Versions
@@ -43,7 +44,9 @@ def events(store: ApiStore, probes: Sequence[Probe]) -> list[tuple[str, str, str
             writer = StatusWriter(api, FairSlots(1), recorder)
             manifest = store.get(connector(store))
             for seen in probes:
-                status = conditions(Observed((), False, False, seen, "http://127.0.0.1:28100/simple/"))
+                status = conditions(
+                    Observed((), False, False, seen, ProxyAddress("http://127.0.0.1:28100/simple/"))
+                )
                 manifest = await writer.write(manifest, Report(status, "http://127.0.0.1:28100", Versions()))
 
     run(story())

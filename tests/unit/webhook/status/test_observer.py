@@ -11,6 +11,7 @@ from webhook.cluster import paths
 from webhook.connector.conditions import Probe
 from webhook.connector.registry import RegistryAccess
 from webhook.limits.fair_slots import FairSlots
+from webhook.status.gateway import Gateway
 from webhook.status.observer import Look, Observer
 from webhook.status.prober import Prober, Turn
 from webhook.status.report import Report, status_patch
@@ -56,7 +57,9 @@ class Looks:
         self.api = ReadOnlyApi({paths.secret("team", "login"): login()})
         self.probed = 0
         self.manifest = connector()
-        self._observer = Observer(self.api, FairSlots(1), Prober(self._probe, lambda: 1000.0))  # type: ignore[arg-type]
+        prober = Prober(self._probe, lambda: 1000.0)
+        gateway = Gateway(self.api, namespace="system", domain="cluster.local")  # type: ignore[arg-type]
+        self._observer = Observer(self.api, FairSlots(1), prober, gateway)  # type: ignore[arg-type]
         self._last = None
 
     def look(self, turn: Turn | None = None) -> Look | None:

@@ -7,6 +7,7 @@ import yaml
 
 from support.checkout import ROOT
 from webhook.connector.conditions import TYPES, Observed, Probe, conditions
+from webhook.connector.proxy_address import ProxyAddress
 from webhook.connector.reasons import ConnectorReason
 from webhook.errors import Problem
 from webhook.status.report import (
@@ -37,7 +38,7 @@ def connector(status: dict[str, Any] | None = None, *, generation: int = 1) -> d
 
 
 def report(probe: Probe | None = OK, *problems: Problem, versions: Versions | None = None) -> Report:
-    result = conditions(Observed(problems, True, True, probe, URL))
+    result = conditions(Observed(problems, True, True, probe, ProxyAddress(URL)))
     return Report(result, URL, versions or Versions("s.1", "c.1"))
 
 
