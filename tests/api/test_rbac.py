@@ -61,6 +61,7 @@ BROKER_AT_HOME: Rights = {
     "create configmaps",
     *(f"{verb} configmaps={names.SIDECAR_IMAGES}" for verb in ("get", "update")),
     "list replicasets",
+    f"get deployments={names.GATEWAY}",
     "create leases",
     *(f"{verb} leases={names.CONTROLLER_LEASE}" for verb in ("get", "update")),
 }

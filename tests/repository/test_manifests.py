@@ -5,14 +5,12 @@ What an API server makes of them is tested in tests/api.
 
 import re
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from support.checkout import MANIFESTS, ROOT
+from support.kubernetes.manifests import ALL, Manifest, container, documents, files, find
 from webhook import names
 from webhook.cluster.connector_class import PYPI
 from webhook.connector.manifest import parse_connector
@@ -22,40 +20,11 @@ VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["versi
 NOT_INSTALLED = {MANIFESTS / "overlays" / "selected-namespaces" / "rolebinding.yaml"}
 """Files that people apply by hand; those of examples/ besides"""
 
-Manifest = dict[str, Any]
 DEPLOYMENTS = (names.ADMISSION, names.BROKER)
-
-
-def files() -> list[Path]:
-    return sorted(MANIFESTS.rglob("*.yaml"))
-
-
-def documents(path: Path) -> Iterator[Manifest]:
-    yield from (one for one in yaml.safe_load_all(path.read_text()) if one)
-
-
-ALL = [
-    one
-    for path in files()
-    if path.parent.name != "examples" and path.name != "settings.yaml"
-    for one in documents(path)
-]
-
-
-def find(kind: str, name: str) -> Manifest:
-    found = [one for one in ALL if one["kind"] == kind and one.get("metadata", {}).get("name") == name]
-    assert len(found) == 1, f"{kind} {name}"
-    return found[0]
 
 
 def settings_patch() -> Manifest:
     return next(documents(MANIFESTS / "overlays" / "default" / "settings.yaml"))
-
-
-def container(manifest: Manifest) -> Manifest:
-    (only,) = manifest["spec"]["template"]["spec"]["containers"]
-    assert isinstance(only, dict)
-    return only
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(MANIFESTS)))
@@ -71,6 +40,13 @@ def test_every_folder_is_part_of_the_base() -> None:
     resources = next(documents(MANIFESTS / "base" / "kustomization.yaml"))["resources"]
     folders = {path.parent.name for path in MANIFESTS.glob("*/kustomization.yaml")} - {"base"}
     assert {f"../{name}" for name in folders} <= set(resources)
+
+
+def test_a_component_is_one_line_of_the_overlay() -> None:
+    text = (MANIFESTS / "overlays" / "default" / "kustomization.yaml").read_text()
+    for component in (MANIFESTS / "components").iterdir():
+        assert f"\n# components: [../../components/{component.name}] #" in text
+        assert next(documents(component / "kustomization.yaml"))["kind"] == "Component"
 
 
 # -- names
@@ -93,7 +69,10 @@ def test_the_objects_that_the_code_names_are_there() -> None:
 
 def test_no_service_is_called_like_the_product() -> None:
     """Its variables would begin with PYPI_CONNECTOR_ in every Pod beside it."""
-    assert {one["metadata"]["name"] for one in ALL if one["kind"] == "Service"} == set(DEPLOYMENTS)
+    assert {one["metadata"]["name"] for one in ALL if one["kind"] == "Service"} == {
+        *DEPLOYMENTS,
+        names.GATEWAY,
+    }
 
 
 def test_rights_are_bound_to_accounts_that_exist() -> None:

@@ -17,8 +17,10 @@ from webhook.cluster import paths
 from webhook.cluster.cache import Cache
 from webhook.cluster.events import EventRecorder
 from webhook.cluster.kubernetes import in_cluster_or_kubeconfig
+from webhook.connector.proxy_address import DEFAULT_DOMAIN
 from webhook.status.connector_trim import spec_and_status
 from webhook.status.controller import Controller
+from webhook.status.gateway import LOOK_SECONDS, Gateway
 from webhook.status.lease import Lease, Times
 from webhook.status.probe import probe
 
@@ -30,7 +32,10 @@ FAST = Times(lease_seconds=60, renew_deadline_seconds=40.0, retry_seconds=0.1)
 class Replica:
     """Runs between `start` and `stop`, which is what SIGTERM does."""
 
-    def __init__(self, kubeconfig: Path, identity: str, **options: Any) -> None:
+    def __init__(
+        self, kubeconfig: Path, identity: str, *, gateway_seconds: float = LOOK_SECONDS, **options: Any
+    ) -> None:
+        self._gateway_seconds = gateway_seconds
         self._kubeconfig = kubeconfig
         self._identity = identity
         self._options = {
@@ -78,7 +83,12 @@ class Replica:
                 identity=self._identity,
                 times=FAST,
             )
-            controller = Controller(api, connectors, lease, recorder=recorder, **self._options)
+            gateway = Gateway(
+                api, namespace=names.NAMESPACE, domain=DEFAULT_DOMAIN, look_seconds=self._gateway_seconds
+            )
+            controller = Controller(
+                api, connectors, lease, recorder=recorder, gateway=gateway, **self._options
+            )
             running = (connectors.run(), recorder.run(), controller.run())
             tasks = [asyncio.create_task(one) for one in running]
             try:
