@@ -16,6 +16,7 @@ from webhook.command.inject import (
 from webhook.command.local_proxy import ProxyFailed
 from webhook.command.manifests import DEFAULT_NAMESPACE, choose, load, resolve
 from webhook.command.run import run_command
+from webhook.connector.description import described
 from webhook.connector.registry import RegistryAccess
 from webhook.console import Console, standard_error, standard_output
 from webhook.errors import ConnectorsError, InputError
@@ -83,7 +84,10 @@ def _check(options: argparse.Namespace, environment: Mapping[str, str], errors: 
             registries.append(resolve(manifests, key, insecure_allowed=True))
     problems.raise_any()
     out = standard_output(environment)
-    ready = [check(registry, environment, out) for registry in registries]
+    ready = [
+        check(registry, environment, out, described(manifests.connectors[registry.connector.key]))
+        for registry in registries
+    ]
     return DONE if all(ready) else NOT_READY
 
 

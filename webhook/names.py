@@ -85,6 +85,9 @@ PUBLISHER_ROLE = "pypi-connector-publisher"
 # -- terms of Kubernetes and of the reference system
 CSI_DRIVER = "connectors-csi"
 """The reference system's driver. It mounts the files that this product injects."""
+DESCRIPTION = "cpaas.io/description"
+DISPLAY_NAME = "cpaas.io/display-name"
+"""Annotations of a Connector, for people."""
 CONNECTOR_CLASS = "pypi"
 AUTH_NAME = "basicAuth"
 SECRET_TYPE = "kubernetes.io/basic-auth"  # noqa: S105 (a type)

@@ -173,6 +173,13 @@ def test_a_list_shows_what_an_administrator_asks_first(alone: Kube, place: str) 
     wide = alone.run("get", "connectors", "-n", place, "-o", "wide").stdout
     assert "status code 401" in wide
     assert "http://127.0.0.1:28100" in wide
+    described = {
+        "cpaas.io/description": "Connect to team development PyPI registry",
+        "cpaas.io/display-name": "Team PyPI",
+    }
+    alone.patch("connector", "pypi-connector", {"metadata": {"annotations": described}}, namespace=place)
+    wide = alone.run("get", "connectors", "-n", place, "-o", "wide").stdout
+    assert all(text in wide for text in described.values())
 
 
 def test_the_category_lists_both_kinds(served: Kube) -> None:

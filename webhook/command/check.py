@@ -31,7 +31,9 @@ _FIXES = {
 }
 
 
-def check(registry: RegistryAccess, environment: Mapping[str, str], console: Console) -> bool:
+def check(
+    registry: RegistryAccess, environment: Mapping[str, str], console: Console, description: str = ""
+) -> bool:
     """Print the conditions, and a fix if the registry does not serve. Returns whether it is Ready."""
     connector = registry.connector
     # on a laptop, a registry on the loopback interface belongs to the user
@@ -49,6 +51,8 @@ def check(registry: RegistryAccess, environment: Mapping[str, str], console: Con
     )
     address = _shown(connector)
     console.line(f"Connector {connector.key}: {address}", "bold")
+    if description:
+        console.line(f"  {description}")
     for condition in results:
         _print(condition, console)
     if connector.packages:

@@ -6,6 +6,7 @@ from typing import Any
 from sidecar.contract.words import Code
 from webhook import names
 from webhook.connector.conditions import PROXY, READY, SECRET, TYPES
+from webhook.connector.description import described
 from webhook.connector.reasons import ConditionReason, ConnectorReason
 from webhook.explain.facts import Facts, Unread, ago, condition, metadata
 from webhook.explain.grants import is_broker_reason
@@ -62,7 +63,9 @@ def explain_connector(facts: Facts, key: ConnectorKey) -> Iterator[Statement]:
 
 def _conditions(facts: Facts, key: ConnectorKey, connector: Mapping[str, Any]) -> Iterator[Statement]:
     ready = condition(connector, READY)
-    title = f"{key} ({(connector.get('spec') or {}).get('address')})"
+    known_as = described(connector)
+    place = (connector.get("spec") or {}).get("address")
+    title = f"{key} ({known_as}; {place})" if known_as else f"{key} ({place})"
     if not ready or ready.get("observedGeneration", 0) < metadata(connector).get("generation", 0):
         text = f"{title}: the product has not checked its present version yet"
         yield Statement(

@@ -51,7 +51,11 @@ def test_a_taken_port_is_named_with_the_fix() -> None:
 
 def test_an_unreachable_registry_is_reported_with_the_fix() -> None:
     address = f"http://127.0.0.1:{free_port()}"
-    result = call("check", "-f", "-", stdin=GOOD.replace("https://pypi.example.com", address))
+    given = GOOD.replace("https://pypi.example.com", address).replace(
+        "name: c", "name: c, annotations: {cpaas.io/display-name: Team PyPI}"
+    )
+    result = call("check", "-f", "-", stdin=given)
+    assert result.stdout.splitlines()[1] == "  Team PyPI"
     assert "LivenessReady       False   ConnectionFailed      connection refused" in result.stdout
     assert "nothing answers there: check spec.address" in result.stdout
     assert result.returncode == 1
