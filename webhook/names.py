@@ -62,12 +62,15 @@ SYSTEM_FILES = {PIP_CONF: "/etc/xdg/pip/pip.conf", UV_TOML: "/etc/xdg/uv/uv.toml
 NAMESPACE = "pypi-connector-system"
 ADMISSION = "pypi-connector-admission"
 BROKER = "pypi-connector-broker"
+GATEWAY = "pypi-connector-gateway"
+"""Deployment, Service and ServiceAccount of the optional component"""
 SIDECAR_IMAGE = "pypi-connector-sidecar"
 WEBHOOK_CONFIGURATION = "pypi-connector"
 """MutatingWebhookConfiguration; the broker keeps its `caBundle`."""
 CA_SECRET = "pypi-connector-ca"  # noqa: S105 (a name)
 ADMISSION_TLS_SECRET = "pypi-connector-admission-tls"  # noqa: S105 (a name)
 BROKER_TLS_SECRET = "pypi-connector-broker-tls"  # noqa: S105 (a name)
+GATEWAY_TLS_SECRET = "pypi-connector-gateway-tls"  # noqa: S105 (a name)
 SIDECAR_IMAGES = "pypi-connector-sidecar-images"
 """ConfigMap: the sidecar images that this installation has injected. The broker maintains it."""
 CONTROLLER_LEASE = "pypi-connector-controller"

@@ -48,6 +48,21 @@ def pod(token: str) -> tuple[str, str]:
     return subject, bound["uid"]
 
 
+def subject(token: str) -> tuple[str, str]:
+    """The user name that a token claims, `system:serviceaccount:NAMESPACE:NAME`, and that namespace. Empty
+    texts if it is not a ServiceAccount's."""
+    claims = _claims(token)
+    if claims is None or not _is_service_account(claims):
+        return "", ""
+    return claims["sub"], claims["kubernetes.io"]["namespace"]
+
+
+def expiry(token: str) -> float | None:
+    """The time at which the token ends, in seconds since 1970. Trust it only after a review of the token."""
+    seconds: Any = (_claims(token) or {}).get("exp")
+    return float(seconds) if _is_number(seconds) else None
+
+
 def _claims(token: str) -> Mapping[str, Any] | None:
     """The claims of a JWT (RFC 7519); its signature is not checked."""
     parts = token.split(".")
