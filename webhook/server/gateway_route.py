@@ -88,6 +88,7 @@ class GatewayRoute:
         exchange.gateway = caller.pod_name
         exchange.trail = Trail(connector=request.connector)
         async with self._clients.turn(token) as turn:
+            exchange.is_reviewed = True
             client = await identify_client(self._cluster, token)
             turn.accept(client.identity.username)
             exchange.trail = exchange.trail.with_account(client)
@@ -120,9 +121,10 @@ class _Exchange:
         self.trail = Trail()
         self.gateway = ""
         """The gateway's Pod, once it is known"""
+        self.is_reviewed = False
 
     def end(self, result: str, reason: str, sentence: str) -> Response:
-        if self.gateway or result != "refused":  # the reception counts requests that never came to a review
+        if self.is_reviewed or result != "refused":  # the receptions count what never came to a review
             self.log(result, reason)
         return problem(reason, sentence)
 
