@@ -5,8 +5,8 @@ that it was made from; after a conflict the replica reads again. The order keeps
 
 1. the authority's Secret: until it is written, only this replica knows the authority, and another may win
 2. `bundle` here and `caBundle` of the webhook configuration: every client trusts the authority
-3. the leaves' Secrets (the kubelet mounts admission's and the gateway's), then the broker's own files: now it is
-   served
+3. the leaves' Secrets (the kubelet mounts admission's and the gateway's), then the broker's own files: now
+   it is served
 
 The gateway is optional, and its leaf is kept in any case: where it is added later, its Pods start at once.
 
