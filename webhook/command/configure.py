@@ -132,13 +132,14 @@ def _host(url: str) -> str:
 
 
 def _print(texts: Mapping[str, Secret], out: Console) -> None:
+    """Several files are told apart by a comment with the name, which each of the formats has."""
     for number, (name, text) in enumerate(texts.items()):
-        if len(texts) > 1:  # a comment in each of the formats
-            out.line(f"{chr(10) if number else ''}# {name}".lstrip())
+        if number:
+            out.line()
+        if len(texts) > 1:
+            out.line(f"# {name}")
         for line in text.reveal().splitlines():
             out.line(line)
-        if number < len(texts) - 1:
-            out.line()
 
 
 def _print_facts(wish: Wish, namespace: str, address: str, token: Token, errors: Console) -> None:

@@ -16,7 +16,7 @@ SHORTEST_SECONDS = 600
 LONGEST_SECONDS = 2**32
 """As above. Most API servers issue none that are longer than a day or a year, and say so."""
 
-_DURATION = re.compile(r"(?:(\d{1,7})h)?(?:(\d{1,9})m)?(?:(\d{1,10})s)?")
+_DURATION = re.compile(r"(?:([0-9]{1,7})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,10})s)?")
 
 
 @dataclass(frozen=True, slots=True)

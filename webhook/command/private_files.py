@@ -19,38 +19,40 @@ def check_absent(folder: str, names: Iterable[str]) -> None:
 
 
 def write_private(folder: str, texts: Mapping[str, Secret], *, is_forced: bool) -> list[Path]:
-    """Write each file as a whole, so that no reader sees a part of it, and return the paths.
+    """Write the files, and return their paths.
 
-    A link in a file's place is replaced, and not followed. `InputError` if the folder cannot be written, or
-    if a file exists and `is_forced` is not set.
+    By force, a file is replaced as a whole, and a link in its place is not followed. `InputError` if the
+    folder cannot be written, or if a file exists and `is_forced` is not set.
     """
-    written = []
+    place = Path(folder)
     try:
-        Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not place.is_dir():
+            place.mkdir(mode=0o700, parents=True)
         for name, text in texts.items():
-            path = Path(folder) / name
-            _write(path, text, is_forced=is_forced)
-            written.append(path)
-    except FileExistsError as error:
-        raise _taken(str(error.filename2 or error.filename)) from None
+            if is_forced:
+                _replace(place / name, text)
+            else:
+                _create(place / name, text)
     except OSError as error:
+        if isinstance(error, FileExistsError) and error.filename != folder:
+            raise _taken(str(error.filename)) from None
         cause = (error.strerror or type(error).__name__).lower()
         raise InputError.of("FileUnwritable", f"{folder} cannot be written: {cause}") from error
-    return written
+    return [place / name for name in texts]
 
 
-def _write(path: Path, text: Secret, *, is_forced: bool) -> None:
+def _create(path: Path, text: Secret) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text.reveal())
+
+
+def _replace(path: Path, text: Secret) -> None:
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text.reveal())
-        if is_forced:
-            draft.replace(path)
-        else:
-            path.hardlink_to(draft)  # fails where a file exists: a rename would replace it
-            draft.unlink()
-    except BaseException:
+        _create(draft, text)
+        draft.replace(path)
+    except OSError:
         draft.unlink(missing_ok=True)
         raise
 

@@ -1,0 +1,37 @@
+"""The life of a token, as people write it."""
+
+import pytest
+
+from webhook.command.gateway_token import parse_duration
+from webhook.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1h", 3600), ("10m", 600), ("600s", 600), ("1h30m", 5400), ("720h", 2592000), ("1h0m1s", 3601)],
+)
+def test_a_duration_is_read_as_kubectl_reads_it(text: str, seconds: int) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "must read like 90m"),
+        ("1", "must read like 90m"),
+        ("1d", "must read like 90m"),
+        ("-1h", "must read like 90m"),
+        ("1h ", "must read like 90m"),
+        ("1h\n", "must read like 90m"),
+        ("1m1h", "must read like 90m"),
+        ("1.5h", "must read like 90m"),
+        ("²h", "must read like 90m"),
+        ("٣h", "must read like 90m"),
+        ("0s", "too short"),
+        ("9m59s", "too short: the API server issues no token for less than 10m"),
+        ("9999999h", "too long"),
+    ],
+)
+def test_another_duration_is_a_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        parse_duration(text)
