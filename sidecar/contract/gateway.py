@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from sidecar.contract.errors import ContractError
 from sidecar.contract.grant import Grant
 
-_SECONDS_LIMIT = 1e9
-"""Thirty years: more than the life of any token"""
+_SECONDS_LIMIT = 1e10
+"""Three hundred years: more than the life of any token"""
 
 
 class GatewayGrant(NamedTuple):

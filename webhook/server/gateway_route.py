@@ -84,9 +84,8 @@ class GatewayRoute:
         with _refusing_as_gateway():
             with self._reception.arrival(peer):
                 own, token, request = await read_gateway_request(http)
-            caller = await self._gateway(peer, own)
-        exchange.gateway = caller.pod_name
-        exchange.trail = Trail(connector=request.connector)
+            exchange.trail = Trail(connector=request.connector)
+            await self._check_gateway(peer, own, exchange)
         async with self._clients.turn(token) as turn:
             exchange.is_reviewed = True
             client = await identify_client(self._cluster, token)
@@ -97,13 +96,15 @@ class GatewayRoute:
         exchange.trail = exchange.trail.with_grant(issued.grant, request)
         return issued
 
-    async def _gateway(self, peer: str, token: Secret) -> Caller:
-        """The caller, which is a gateway. Its turn ends here: the turns of its clients are their own."""
+    async def _check_gateway(self, peer: str, token: Secret, exchange: "_Exchange") -> None:
+        """Its turn ends here: the turns of its clients are their own."""
         async with self._reception.turn(peer, token) as turn:
+            exchange.is_reviewed = True
             caller = await identify(self._cluster, token)
             turn.accept(caller.pod_uid)
+            exchange.trail = exchange.trail.with_caller(caller)
             await check_gateway(self._cluster, caller, self._namespace)
-        return caller
+        exchange.enter(caller)
 
 
 @contextlib.contextmanager
@@ -121,6 +122,13 @@ class _Exchange:
         self.trail = Trail()
         self.gateway = ""
         """The gateway's Pod, once it is known"""
+        self.is_reviewed = False
+        """Whether the API server was asked about the token on trial: the caller's, then the client's"""
+
+    def enter(self, gateway: Caller) -> None:
+        """From here on, the facts are the client's."""
+        self.gateway = gateway.pod_name
+        self.trail = Trail(connector=self.trail.connector)
         self.is_reviewed = False
 
     def end(self, result: str, reason: str, sentence: str) -> Response:

@@ -99,6 +99,18 @@ def test_tokens_that_no_review_could_accept_cost_nothing_and_count_nothing() -> 
     play(given, story)
 
 
+def test_claims_of_names_that_cannot_exist_are_kept_nowhere() -> None:
+    """They could be of kilobytes, and a report counts a thousand of them."""
+    given = Counting()
+
+    async def story(ask: Ask) -> None:
+        for namespace in ("a" * 9_000, "Team", "a/b", "ä", ""):
+            assert (await ask(forged(1, namespace))).status_code == 401
+
+    play(given, story)
+    assert given.reviews == 0
+
+
 def test_a_failed_token_is_reviewed_and_logged_once_in_ten_seconds(caplog: pytest.LogCaptureFixture) -> None:
     given = Counting()
 

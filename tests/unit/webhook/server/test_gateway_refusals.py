@@ -40,6 +40,12 @@ def human(given: MemoryCluster) -> str:
     return made_up(aud=[CLIENTS], exp=time.time() + 600, sub="jane")
 
 
+def claiming(namespace: str, of_subject: str | None = None) -> str:
+    subject = f"system:serviceaccount:{of_subject or namespace}:default"
+    private = {"namespace": namespace}
+    return made_up(aud=[CLIENTS], exp=time.time() + 600, sub=subject, **{"kubernetes.io": private})
+
+
 BAD_TOKENS: Mapping[str, Callable[[MemoryCluster], str]] = {
     "empty": lambda given: "",
     "a password": lambda given: "hunter2",
@@ -53,6 +59,9 @@ BAD_TOKENS: Mapping[str, Callable[[MemoryCluster], str]] = {
     "for the broker": lambda given: client_token(given, audience=AUDIENCE),
     "of a sidecar": token,
     "of the gateway itself": own_token,
+    "with a namespace of kilobytes": lambda given: claiming("a" * 9_000),
+    "with a namespace that cannot exist": lambda given: claiming("Team/1"),
+    "of two namespaces": lambda given: claiming("team", "other"),
 }
 
 

@@ -16,6 +16,7 @@ from support.components.broker_requests import (
     injected,
     login,
     problem,
+    token,
 )
 from support.components.gateway_requests import (
     CLIENTS,
@@ -184,6 +185,16 @@ def test_the_log_names_client_connector_and_gateway_and_no_pod_hears_of_it(
     assert CANARY not in text
     for part in secret.split("."):
         assert part not in text
+
+
+def test_a_caller_that_is_no_gateway_has_a_line_that_names_it(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "webhook")
+    given = cluster()
+    refused(given, own=token(given))
+    [line] = [vars(record) for record in caplog.records if record.msg == "gateway grant"]
+    fields = ("connector", "namespace", "pod", "service_account", "gateway", "result", "reason")
+    expected = ("team/pypi", "team", "job", "default", "", "refused", "GatewayNotAllowed")
+    assert tuple(line[field] for field in fields) == expected
 
 
 class Failing(MemoryCluster):
