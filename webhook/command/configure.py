@@ -18,7 +18,7 @@ from webhook.clients.outside import Outside, outside_files
 from webhook.cluster import paths
 from webhook.cluster.api import Api
 from webhook.cluster.kubernetes import context_namespace, in_cluster_or_kubeconfig
-from webhook.command.gateway_token import Token, request_token
+from webhook.command.gateway_token import Token, life_sentence, request_token
 from webhook.command.private_files import check_absent, write_private
 from webhook.connector.conditions import PROXY
 from webhook.console import Console
@@ -27,9 +27,6 @@ from webhook.identifiers import ConnectorKey
 
 FILES = (names.PIP_CONF, names.PYPIRC)
 """What the reference system documents, and what is written where no file is named"""
-
-_TOLERANCE_SECONDS = 60.0
-"""Between the wish and the end of the token that is not worth a word: clocks differ"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +140,7 @@ def _print(texts: Mapping[str, Secret], out: Console) -> None:
 
 
 def _print_facts(wish: Wish, namespace: str, address: str, token: Token, errors: Console) -> None:
-    left = (token.ends_at - datetime.now(UTC)).total_seconds()
-    sentence = (
-        f"the token of ServiceAccount {namespace}/{wish.service_account} ends at "
-        f"{token.ends_at:%Y-%m-%dT%H:%M:%SZ}, in {max(0, round(left / 60))} minutes"
-    )
-    if abs(left - wish.seconds) > _TOLERANCE_SECONDS:
-        sentence += f": the API server did not issue one for {wish.seconds // 60} minutes"
-    errors.line(f"pypi-connector: {sentence}")
+    sentence = life_sentence(token.ends_at, wish.seconds, datetime.now(UTC))
+    errors.line(f"pypi-connector: the token of ServiceAccount {namespace}/{wish.service_account} {sentence}")
     if address.startswith("http://"):
-        errors.line(
-            f"pypi-connector: {_host(address)} is reached without TLS: the token can be read on the way"
-        )
+        errors.line(f"pypi-connector: the token goes to {_host(address)} without TLS")

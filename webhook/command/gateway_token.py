@@ -16,6 +16,9 @@ SHORTEST_SECONDS = 600
 LONGEST_SECONDS = 2**32
 """As above. Most API servers issue none that are longer than a day or a year, and say so."""
 
+_TOLERANCE_SECONDS = 90.0
+"""Between the wish and the end of the token that is not worth a word. Arbitrary: clocks differ"""
+
 _DURATION = re.compile(r"(?:([0-9]{1,7})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,10})s)?")
 
 
@@ -40,6 +43,15 @@ def parse_duration(text: str) -> int:
     if seconds > LONGEST_SECONDS:
         raise InputError.of("InvalidDuration", f"--duration {text} is too long for the API server")
     return seconds
+
+
+def life_sentence(ends_at: datetime, asked_seconds: int, now: datetime) -> str:
+    """When a token ends, and a word if that is not what was asked for. Continues "the token ..."."""
+    left = (ends_at - now).total_seconds()
+    sentence = f"ends at {ends_at:%Y-%m-%dT%H:%M:%SZ}, in {max(0, round(left / 60))} minutes"
+    if abs(left - asked_seconds) <= _TOLERANCE_SECONDS:
+        return sentence
+    return f"{sentence}: the API server issues none for {asked_seconds // 60} minutes, or the clocks differ"
 
 
 async def request_token(api: Api, namespace: str, account: str, seconds: int) -> Token:

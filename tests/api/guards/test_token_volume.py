@@ -156,11 +156,14 @@ def test_the_deprecated_field_makes_no_gateway_of_a_pod_with_another_account(
 def harmless() -> dict[str, Any]:
     other = guards.projecting_pod()
     other["spec"]["volumes"] = [guards.token_volume("mine", audience="vault")]
+    gateways = guards.projecting_pod()
+    gateways["spec"]["volumes"] = [guards.token_volume("mine", audience="pypi-connector-gateway")]
     default = guards.projecting_pod()
     del default["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["audience"]
     return {
         "an injected Pod": guards.injected_pod("ours"),
         "another audience": other,
+        "the audience of clients of the gateway": gateways,
         "the API server's own audience": default,
         "no volumes": guards.plain_pod("other"),
     }

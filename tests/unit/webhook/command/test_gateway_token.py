@@ -1,8 +1,10 @@
 """The life of a token, as people write it."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from webhook.command.gateway_token import parse_duration
+from webhook.command.gateway_token import life_sentence, parse_duration
 from webhook.errors import InputError
 
 
@@ -35,3 +37,21 @@ def test_a_duration_is_read_as_kubectl_reads_it(text: str, seconds: int) -> None
 def test_another_duration_is_a_sentence(text: str, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         parse_duration(text)
+
+
+CUT = "the API server issues none for 2880 minutes, or the clocks differ"
+NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("hours", "sentence"),
+    [
+        (48.0, "ends at 2026-12-03T12:00:00Z, in 2880 minutes"),
+        (48.01, "ends at 2026-12-03T12:00:36Z, in 2881 minutes"),
+        (24.0, f"ends at 2026-12-02T12:00:00Z, in 1440 minutes: {CUT}"),
+        (-1.0, f"ends at 2026-12-01T11:00:00Z, in 0 minutes: {CUT}"),
+    ],
+)
+def test_the_real_end_is_told_where_the_api_server_cuts_it(hours: float, sentence: str) -> None:
+    """It may bound the life of tokens (`--service-account-max-token-expiration`)."""
+    assert life_sentence(NOW + timedelta(hours=hours), 48 * 3600, NOW) == sentence
