@@ -2,14 +2,17 @@
 
 import json
 import logging
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from sidecar.contract.secret import Secret
+from support.clients.command_line import PROGRAM
 from support.kubernetes.gateway_places import POD, Gateway, gateway_pod
 from support.kubernetes.grant_places import CANARY, SHARED, binding, connector, login
 from support.kubernetes.kube import Kube
+from support.machine.environments import clean
 from webhook import names
 
 
@@ -88,6 +91,23 @@ def test_under_rbac_the_same_namespace_needs_the_role_as_well(gateway: Gateway) 
 def test_a_read_only_connector_grants_no_upload(gateway: Gateway) -> None:
     gateway.place.create(connector(access="read"), login())
     assert gateway.granted(gateway.client()).grant.upload_url is None
+
+
+def test_the_token_that_configure_writes_is_granted(gateway: Gateway) -> None:
+    place = gateway.place
+    place.create(connector(), login())
+    arguments = ("-n", place.namespace, "pypi", "--file", ".pypirc", "--url", "https://gateway.example")
+    printed = subprocess.run(
+        [PROGRAM, "configure", *arguments],
+        env={**clean(), "KUBECONFIG": str(place.kube.kubeconfig)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    issued = gateway.granted(printed.rpartition("password = ")[2].strip())
+    assert issued.client == f"{place.namespace}/default"
+    assert 3500 < issued.expires_seconds <= 3600
 
 
 # -- traces
