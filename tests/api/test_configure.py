@@ -156,8 +156,10 @@ def test_without_the_gateway_no_token_is_asked_for(cluster: Kube, namespace: str
     assert f"Connector {namespace}/pypi is served in injected Pods only" in result.stderr
 
 
-def test_a_gateway_that_does_not_serve_it_says_why(cluster: Kube, namespace: str) -> None:
-    declare(cluster, namespace, status="False", reason="ServiceTaken", message="Service c-pypi is foreign")
+@pytest.mark.parametrize("url", ["", None], ids=["with an address", "without an address"])
+def test_a_gateway_that_does_not_serve_it_says_why(cluster: Kube, namespace: str, url: str | None) -> None:
+    taken = {"status": "False", "reason": "ServiceTaken", "message": "Service c-pypi is foreign"}
+    declare(cluster, namespace, url, **taken)
     result = configure(cluster.kubeconfig, "-n", namespace, "pypi", code=2)
     assert "does not serve Connector" in result.stderr
     assert "Service c-pypi is foreign" in result.stderr

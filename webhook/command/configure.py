@@ -99,6 +99,10 @@ def _address(wish: Wish, key: ConnectorKey, manifest: Mapping[str, Any]) -> str:
         except InvalidValue as error:
             raise InputError.of("InvalidURL", f"--url {error.what}") from None
     status = manifest.get("status") or {}
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == PROXY and condition.get("status") != "True":
+            sentence = f"the gateway does not serve Connector {key}: {condition.get('message')}"
+            raise InputError.of("GatewayNotReady", sentence)
     recorded = str(((status.get("proxy") or {}).get("httpAddress") or {}).get("url") or "")
     host = _host(recorded)
     if not recorded or host == "localhost" or host.startswith("127."):
@@ -107,10 +111,6 @@ def _address(wish: Wish, key: ConnectorKey, manifest: Mapping[str, Any]) -> str:
             "taken up this Connector yet"
         )
         raise InputError.of("GatewayNotInstalled", sentence)
-    for condition in status.get("conditions") or []:
-        if condition.get("type") == PROXY and condition.get("status") != "True":
-            sentence = f"the gateway does not serve Connector {key}: {condition.get('message')}"
-            raise InputError.of("GatewayNotReady", sentence)
     address = own_address(key, recorded)
     if address is None:
         sentence = (

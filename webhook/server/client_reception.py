@@ -52,7 +52,8 @@ class ClientReception:
     def __init__(self) -> None:
         self._callers = Callers(failures_limit=FAILURES_LIMIT, failures_per_second=FAILURES_PER_SECOND)
         self._slots = FairSlots(SLOTS_LIMIT)
-        self._failed: OrderedDict[bytes, tuple[float, Refusal]] = OrderedDict()
+        self._failed: OrderedDict[bytes, tuple[float, tuple[str, str]]] = OrderedDict()
+        """Digest of a token → the end of this memory, reason and sentence (an error would hold its frames)"""
         self._key = secrets.token_bytes(32)
         self._tally = Tally(logger, "clients of the gateway turned away")
 
@@ -87,30 +88,24 @@ class ClientReception:
 
     def _check_limits(self, turn: "ClientTurn") -> None:
         now = time.monotonic()
-        ends_at, refusal = self._failed.get(turn.digest, (0.0, None))
-        if refusal is not None and now < ends_at:
+        if refusal := self._obstacle(turn, now):
             self._tally.count_and_report(refusal.reason, turn.claimed_namespace, now)
-            raise Refusal(refusal.reason, refusal.message)
-        for may_go, reason, sentence in (
-            (
-                self._callers.may_ask(_ALL, turn.token, turn.claimed_user, now),
-                BrokerReason.TOO_MANY_FAILED_TOKENS,
-                _FAILED,
-            ),
-            (
-                self._callers.may_be_refused(turn.claimed_user, now),
-                BrokerReason.TOO_MANY_REFUSALS,
-                _REFUSED,
-            ),
-        ):
-            if not may_go:
-                self._tally.count_and_report(reason, turn.claimed_namespace, now)
-                raise Refusal(reason, sentence)
+            raise refusal
+
+    def _obstacle(self, turn: "ClientTurn", now: float) -> Refusal | None:
+        ends_at, past = self._failed.get(turn.digest, (0.0, None))
+        if past is not None and now < ends_at:
+            return Refusal(*past)
+        if not self._callers.may_ask(_ALL, turn.token, turn.claimed_user, now):
+            return Refusal(BrokerReason.TOO_MANY_FAILED_TOKENS, _FAILED)
+        if not self._callers.may_be_refused(turn.claimed_user, now):
+            return Refusal(BrokerReason.TOO_MANY_REFUSALS, _REFUSED)
+        return None
 
     def _not_accepted(self, turn: "ClientTurn", error: Refusal) -> None:
         now = time.monotonic()
         self._callers.not_accepted(_ALL, turn.token, turn.claimed_user, now)
-        self._failed[turn.digest] = now + FAILED_SECONDS, error
+        self._failed[turn.digest] = now + FAILED_SECONDS, (error.reason, error.message)
         self._failed.move_to_end(turn.digest)
         if len(self._failed) > FAILED_LIMIT:
             self._failed.popitem(last=False)
