@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from certs.errors import CertificateError
+from webhook import names
 from webhook.command.check import check
 from webhook.command.inject import (
     inject_files,
@@ -99,6 +100,25 @@ def _explain(options: argparse.Namespace, environment: Mapping[str, str], errors
     return DONE if is_served else NOT_READY
 
 
+def _configure(options: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
+    from webhook.command.configure import FILES, Wish, configure  # as for `explain`
+    from webhook.command.gateway_token import parse_duration
+
+    wish = Wish(
+        connector=options.connector,
+        namespace=options.namespace,
+        service_account=options.service_account,
+        seconds=parse_duration(options.duration),
+        url=options.url,
+        files=[options.file] if options.file else FILES,
+        folder=options.output,
+        is_forced=options.force,
+        context=options.context,
+    )
+    configure(wish, environment, standard_output(environment), errors)
+    return DONE
+
+
 def _demo(options: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
     try:
         from webhook.demo.story import run_demo
@@ -138,6 +158,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_check_options(commands.add_parser("check", help=check_help))
     explain_help = "say why a Pod is, or is not, served"
     _add_explain_options(commands.add_parser("explain", help=explain_help))
+    configure_help = "write pip.conf and .pypirc for a client of the gateway"
+    _add_configure_options(commands.add_parser("configure", help=configure_help))
     demo = commands.add_parser("demo", help="the main job on a registry of its own")
     demo.add_argument("--no-isolation", action="store_true", help="no user namespaces, prefixed paths")
     demo.set_defaults(handler=_demo)
@@ -184,6 +206,21 @@ def _add_explain_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--context", metavar="CONTEXT", help="of the kubeconfig")
     parser.add_argument("pod", metavar="POD", help="a Pod, or what makes Pods, as job/NAME")
     parser.set_defaults(handler=_explain)
+
+
+def _add_configure_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--namespace", "-n", metavar="NS", help="the ServiceAccount's; default: the context's"
+    )
+    parser.add_argument("--context", metavar="CONTEXT", help="of the kubeconfig")
+    parser.add_argument("--service-account", default="default", metavar="SA", help="whose token (default)")
+    parser.add_argument("--duration", default="1h", metavar="TIME", help="life of the token, such as 8h")
+    parser.add_argument("--url", metavar="URL", help="the gateway's, such as that of an Ingress")
+    parser.add_argument("--file", choices=(names.PIP_CONF, names.PYPIRC, names.UV_TOML), help="only this one")
+    parser.add_argument("--output", metavar="DIR", help="write the files there; default: print them")
+    parser.add_argument("--force", action="store_true", help="replace files that exist")
+    parser.add_argument("connector", metavar="CONNECTOR", help="NAME, or NAMESPACE/NAME")
+    parser.set_defaults(handler=_configure)
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:

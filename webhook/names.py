@@ -72,6 +72,7 @@ WEBHOOK_CONFIGURATION = "pypi-connector"
 CA_SECRET = "pypi-connector-ca"  # noqa: S105 (a name)
 ADMISSION_TLS_SECRET = "pypi-connector-admission-tls"  # noqa: S105 (a name)
 BROKER_TLS_SECRET = "pypi-connector-broker-tls"  # noqa: S105 (a name)
+GATEWAY_TLS_SECRET = "pypi-connector-gateway-tls"  # noqa: S105 (a name)
 SIDECAR_IMAGES = "pypi-connector-sidecar-images"
 """ConfigMap: the sidecar images that this installation has injected. The broker maintains it."""
 CONTROLLER_LEASE = "pypi-connector-controller"

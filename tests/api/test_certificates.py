@@ -31,7 +31,12 @@ from webhook.cluster.kubernetes import KubernetesApi, in_cluster_or_kubeconfig
 from webhook.errors import Conflict, Forbidden
 
 KIND = "mutatingwebhookconfiguration"
-SECRETS = (names.CA_SECRET, names.ADMISSION_TLS_SECRET, names.BROKER_TLS_SECRET)
+SECRETS = (
+    names.CA_SECRET,
+    names.ADMISSION_TLS_SECRET,
+    names.BROKER_TLS_SECRET,
+    names.GATEWAY_TLS_SECRET,
+)
 HOST = f"{names.BROKER}.{names.NAMESPACE}.svc"
 PATIENCE_SECONDS = 60.0
 WEBHOOK = str(MANIFESTS / "webhook")

@@ -56,6 +56,7 @@ BROKER_AT_HOME: Rights = {
             names.CA_SECRET,
             names.ADMISSION_TLS_SECRET,
             names.BROKER_TLS_SECRET,
+            names.GATEWAY_TLS_SECRET,
         )
     ),
     "create configmaps",

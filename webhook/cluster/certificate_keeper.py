@@ -5,7 +5,10 @@ that it was made from; after a conflict the replica reads again. The order keeps
 
 1. the authority's Secret: until it is written, only this replica knows the authority, and another may win
 2. `bundle` here and `caBundle` of the webhook configuration: every client trusts the authority
-3. the leaves' Secrets (the kubelet mounts admission's own), then the broker's own files: now it is served
+3. the leaves' Secrets (the kubelet mounts admission's and the gateway's), then the broker's own files: now
+   it is served
+
+The gateway is optional, and its leaf is kept in any case: where it is added later, its Pods start at once.
 
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#authenticate-apiservers
 """
@@ -35,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 60.0
 """A deleted Secret, or a `caBundle` that a deployment tool removed, is restored within this time. The kubelet
-takes as long to project a Secret. A look costs four small reads."""
+takes as long to project a Secret. A look costs five small reads."""
 
 FIRST_PAUSE_SECONDS = 1.0
 """After a failure, doubled up to `LOOK_SECONDS`. At an install all objects are created within seconds."""
@@ -126,6 +129,7 @@ class CertificateKeeper:
             partial(self._announce, succession.bundle),
             partial(self._keep_admission, admission, succession),
             partial(self._keep_broker, broker, succession),
+            partial(self._keep_gateway, succession),
         ]
         outcomes = [await _outcome(step) for step in steps]
         for outcome in outcomes:
@@ -164,6 +168,12 @@ class CertificateKeeper:
         if files != self._written:
             store.write_files(self._directory, files)
             self._written = files
+
+    async def _keep_gateway(self, succession: Succession) -> None:
+        """Read here, and not with the others: a right that is missing for it must not end their leaves."""
+        secret = await self._get(names.GATEWAY_TLS_SECRET)
+        hosts = service_hosts(names.GATEWAY, self._namespace)
+        await self._keep_leaf(names.GATEWAY_TLS_SECRET, secret, succession, hosts)
 
     async def _keep_leaf(
         self, name: str, secret: Json | None, succession: Succession, hosts: Sequence[str]

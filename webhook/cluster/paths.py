@@ -52,6 +52,10 @@ def config_map(namespace_name: str, name: str) -> str:
     return _core(namespace_name, "configmaps", name)
 
 
+def service_account_token(namespace_name: str, name: str) -> str:
+    return _core(namespace_name, "serviceaccounts", name, "token")
+
+
 def replica_sets(namespace_name: str) -> str:
     return f"/apis/apps/v1/namespaces/{quote(namespace_name, safe='')}/replicasets"
 

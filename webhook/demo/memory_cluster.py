@@ -71,7 +71,9 @@ class MemoryCluster:
             life_seconds=life_seconds,
         )
 
-    def issue_unbound_token(self, namespace: str, service_account: str, audience: str) -> Secret:
+    def issue_unbound_token(
+        self, namespace: str, service_account: str, audience: str, *, life_seconds: int = LIFE_SECONDS
+    ) -> Secret:
         """The token that `kubectl create token --audience` would print."""
         return self._tokens.issue(
             audience=audience,
@@ -80,6 +82,7 @@ class MemoryCluster:
             pod=None,
             node=None,
             now=self._clock(),
+            life_seconds=life_seconds,
         )
 
     async def review_token(self, token: Secret, audience: str) -> TokenReview:

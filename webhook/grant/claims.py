@@ -10,8 +10,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from webhook.identifiers import is_label, is_subdomain
+
 LEEWAY_SECONDS = 300.0
 """Allowed difference between the clocks of this node and the API server. Arbitrary, and generous."""
+
+_LATEST = 1e10
+"""Seconds since 1970: the year 2286. The API server issues no token for more than 2**32 seconds"""
 
 
 def doubt(token: str, audience: str, now: float) -> str | None:
@@ -48,6 +53,21 @@ def pod(token: str) -> tuple[str, str]:
     return subject, bound["uid"]
 
 
+def subject(token: str) -> tuple[str, str]:
+    """The user name that a token claims, `system:serviceaccount:NAMESPACE:NAME`, and that namespace. Empty
+    texts if it is not a ServiceAccount's."""
+    claims = _claims(token)
+    if claims is None or not _is_service_account(claims):
+        return "", ""
+    return claims["sub"], claims["kubernetes.io"]["namespace"]
+
+
+def expiry(token: str) -> float | None:
+    """The time at which the token ends, in seconds since 1970. Trust it only after a review of the token."""
+    seconds: Any = (_claims(token) or {}).get("exp")
+    return float(seconds) if _is_number(seconds) and 0 < seconds < _LATEST else None
+
+
 def _claims(token: str) -> Mapping[str, Any] | None:
     """The claims of a JWT (RFC 7519); its signature is not checked."""
     parts = token.split(".")
@@ -61,9 +81,13 @@ def _claims(token: str) -> Mapping[str, Any] | None:
 
 
 def _is_service_account(claims: Mapping[str, Any]) -> bool:
-    private, subject = claims.get("kubernetes.io"), claims.get("sub")
-    is_named = isinstance(subject, str) and subject.startswith("system:serviceaccount:")
-    return is_named and isinstance(private, dict) and _are_texts(private, "namespace")
+    private, user = claims.get("kubernetes.io"), claims.get("sub")
+    if not isinstance(user, str) or not isinstance(private, dict) or not _are_texts(private, "namespace"):
+        return False
+    namespace = private["namespace"]
+    prefix = f"system:serviceaccount:{namespace}:"
+    # limits and reports hold the namespace of tokens that are not reviewed yet
+    return is_label(namespace) and user.startswith(prefix) and is_subdomain(user.removeprefix(prefix))
 
 
 def _texts(value: object) -> list[str]:

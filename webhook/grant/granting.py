@@ -17,7 +17,7 @@ from webhook.grant import rules
 from webhook.grant.cluster import Cluster
 from webhook.grant.isolation import violations
 from webhook.grant.reasons import ViolationReason
-from webhook.grant.rules import Caller
+from webhook.grant.rules import Account, Caller
 from webhook.grant.trail import GrantRequest
 from webhook.identifiers import ConnectorKey
 from webhook.pod.request import Request
@@ -34,7 +34,7 @@ async def grant(cluster: Cluster, settings: Settings, caller: Caller, request: G
     the broker itself lacks a right."""
     key = request.connector
     pod_request = await _judge_pod(cluster, settings, caller, key)
-    connector, is_reviewed = await _permitted_connector(cluster, caller, key)
+    connector, is_reviewed = await permitted_connector(cluster, caller, key)
     rules.check_enforced(connector, request.enforces)
     may_create = not is_reviewed or await cluster.is_allowed(caller.identity, "create", *key)
     is_target = pod_request.publish_target == key
@@ -61,17 +61,17 @@ async def _violations(cluster: Cluster, settings: Settings, pod: Mapping[str, An
     return problems
 
 
-async def _permitted_connector(
-    cluster: Cluster, caller: Caller, connector_key: ConnectorKey
+async def permitted_connector(
+    cluster: Cluster, account: Account, connector_key: ConnectorKey
 ) -> tuple[Connector, bool]:
     """The Connector, and whether access reviews decide on it. For a Connector in another namespace the review
     comes first, so that a refusal does not show whether it exists. Else the Connector's own field decides."""
 
     async def check_install() -> None:
-        allowed = await cluster.is_allowed(caller.identity, "get", *connector_key)
-        rules.check_install(caller, connector_key, allowed=allowed)
+        allowed = await cluster.is_allowed(account.identity, "get", *connector_key)
+        rules.check_install(account, connector_key, allowed=allowed)
 
-    is_foreign = rules.is_foreign(caller, connector_key.namespace)
+    is_foreign = rules.is_foreign(account, connector_key.namespace)
     if is_foreign:
         await check_install()
     connector = rules.check_connector(connector_key, await cluster.connector(*connector_key))

@@ -29,6 +29,17 @@ class BrokerReason(StrEnum):
     TOKEN_NOT_SERVICE_ACCOUNT = "TokenNotServiceAccount"  # noqa: S105
     TOKEN_NOT_POD_BOUND = "TokenNotPodBound"  # noqa: S105
 
+    # -- the token of a gateway's client
+    CLIENT_TOKEN_NOT_AUTHENTICATED = "ClientTokenNotAuthenticated"  # noqa: S105
+    CLIENT_TOKEN_AUDIENCE_MISSING = "ClientTokenAudienceMissing"  # noqa: S105
+    CLIENT_TOKEN_NOT_SERVICE_ACCOUNT = "ClientTokenNotServiceAccount"  # noqa: S105
+
+    # -- the gateway itself
+    GATEWAY_TOKEN_REFUSED = "GatewayTokenRefused"  # noqa: S105
+    GATEWAY_NOT_ALLOWED = "GatewayNotAllowed"
+    GATEWAY_POD_GONE = "GatewayPodGone"
+    GATEWAY_TOO_OLD = "GatewayTooOld"
+
     # -- the Pod
     POD_NOT_FOUND = "PodNotFound"
     POD_RECREATED = "PodRecreated"
@@ -99,6 +110,14 @@ STATUSES: Mapping[str, int] = {
     BrokerReason.TOKEN_AUDIENCE_MISSING: 401,
     BrokerReason.TOKEN_NOT_SERVICE_ACCOUNT: 403,
     BrokerReason.TOKEN_NOT_POD_BOUND: 403,
+    # 401 for what a new token mends: the gateway asks its client for one
+    BrokerReason.CLIENT_TOKEN_NOT_AUTHENTICATED: 401,
+    BrokerReason.CLIENT_TOKEN_AUDIENCE_MISSING: 401,
+    BrokerReason.CLIENT_TOKEN_NOT_SERVICE_ACCOUNT: 401,
+    BrokerReason.GATEWAY_TOKEN_REFUSED: 403,
+    BrokerReason.GATEWAY_NOT_ALLOWED: 403,
+    BrokerReason.GATEWAY_POD_GONE: 403,
+    BrokerReason.GATEWAY_TOO_OLD: 403,
     BrokerReason.POD_NOT_FOUND: 403,
     BrokerReason.POD_RECREATED: 403,
     BrokerReason.POD_FINISHED: 403,

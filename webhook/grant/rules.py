@@ -27,14 +27,20 @@ HARD_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """A Pod that the API server verified by its token."""
+class Account:
+    """A ServiceAccount that the API server verified by its token."""
 
     namespace: str
     service_account: str
+    identity: TokenIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class Caller(Account):
+    """A Pod that the API server verified by its token."""
+
     pod_name: str
     pod_uid: str
-    identity: TokenIdentity
 
     @property
     def key(self) -> str:
@@ -56,7 +62,7 @@ def authenticate(review: TokenReview, audience: str) -> Caller:
         raise Refusal(BrokerReason.TOKEN_NOT_SERVICE_ACCOUNT, sentence)
     if identity.pod_name is None or identity.pod_uid is None:
         raise unbound()
-    return Caller(identity.namespace, identity.service_account, identity.pod_name, identity.pod_uid, identity)
+    return Caller(identity.namespace, identity.service_account, identity, identity.pod_name, identity.pod_uid)
 
 
 def unbound() -> Refusal:
@@ -105,16 +111,16 @@ def check_isolation(caller: Caller, violations: Sequence[Problem]) -> None:
         )
 
 
-def is_foreign(caller: Caller, connector_namespace: str) -> bool:
+def is_foreign(account: Account, connector_namespace: str) -> bool:
     """Whether the connector is in another namespace: then an access review comes before any answer."""
-    return caller.namespace != connector_namespace
+    return account.namespace != connector_namespace
 
 
-def check_install(caller: Caller, connector_key: ConnectorKey, *, allowed: bool) -> None:
+def check_install(account: Account, connector_key: ConnectorKey, *, allowed: bool) -> None:
     if not allowed:
         raise Refusal(
             BrokerReason.ACCESS_DENIED,
-            f"ServiceAccount {caller.namespace}/{caller.service_account} may not use Connector "
+            f"ServiceAccount {account.namespace}/{account.service_account} may not use Connector "
             f"{connector_key}: bind it to the ClusterRole {names.USER_ROLE} by a RoleBinding in namespace "
             f"{connector_key.namespace}",
         )
@@ -129,6 +135,11 @@ def check_connector(connector_key: ConnectorKey, manifest: Mapping[str, Any] | N
         raise Refusal(BrokerReason.CONNECTOR_INVALID, str(error)) from error
 
 
+def exceeds(connector: Connector, enforces: Container[str]) -> bool:
+    """Whether the Connector has rules that the caller does not claim to enforce."""
+    return bool(connector.packages) and "packages" not in enforces
+
+
 def check_enforced(connector: Connector, enforces: Container[str]) -> None:
     """Refuse a Connector with rules that the sidecar does not claim to enforce: an older sidecar lets every
     package through.
@@ -136,7 +147,7 @@ def check_enforced(connector: Connector, enforces: Container[str]) -> None:
     The claim counts because `check_isolation` has verified image and command. The shape of the Pod is no
     proof: during an upgrade a newer webhook can inject an older image.
     """
-    if connector.packages and "packages" not in enforces:
+    if exceeds(connector, enforces):
         raise Refusal(
             BrokerReason.SIDECAR_TOO_OLD,
             f"Connector {connector.key} has allowPackages or denyPackages, which this Pod's sidecar is too "

@@ -4,8 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from sidecar.contract.grant import Grant
-from webhook.grant.rules import Caller
+from sidecar.contract.words import Code
+from webhook.grant.rules import Account, Caller
 from webhook.identifiers import ConnectorKey
+
+_DOUBTFUL = (Code.CREDENTIAL_REFUSED, Code.CREDENTIAL_RESTS, Code.REGISTRY_UNREACHABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +40,16 @@ class Trail:
     cause: str | None = None
     """Why not. None if there is a newer version, or the sidecar is older"""
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the cause concerns the Connector, and not only one package."""
+        return self.cause in _DOUBTFUL
+
+    def with_account(self, account: Account) -> "Trail":
+        return replace(self, namespace=account.namespace, service_account=account.service_account)
+
     def with_caller(self, caller: Caller) -> "Trail":
-        return replace(
-            self,
-            namespace=caller.namespace,
-            pod=caller.pod_name,
-            uid=caller.pod_uid,
-            service_account=caller.service_account,
-        )
+        return replace(self.with_account(caller), pod=caller.pod_name, uid=caller.pod_uid)
 
     def with_grant(self, grant: Grant, request: GrantRequest) -> "Trail":
         rejected = request.rejected == grant.version

@@ -86,8 +86,10 @@ class Callers:
     claimed      address and its Pod     is counted if the key exists    adds the key
     """
 
-    def __init__(self) -> None:
-        self._failures = Allowances(FAILURES_LIMIT, FAILURES_PER_SECOND, PEERS_LIMIT)
+    def __init__(
+        self, *, failures_limit: float = FAILURES_LIMIT, failures_per_second: float = FAILURES_PER_SECOND
+    ) -> None:
+        self._failures = Allowances(failures_limit, failures_per_second, PEERS_LIMIT)
         self._claimed = Allowances(CLAIMED_FAILURES_LIMIT, CLAIMED_FAILURES_PER_SECOND, ACCEPTED_LIMIT)
         self._refusals = Allowances(REFUSALS_LIMIT, REFUSALS_PER_SECOND, ACCEPTED_LIMIT)
         self._accepted: OrderedDict[bytes, None] = OrderedDict()

@@ -6,7 +6,7 @@ that nobody foresaw, the log has its type and place, never its text, which could
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from http import HTTPStatus
 
@@ -16,35 +16,25 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from sidecar.contract.grant import Grant
-from sidecar.contract.words import GRANTS_PATH, Code
+from sidecar.contract.words import GATEWAY_GRANTS_PATH, GRANTS_PATH
+from webhook import names
 from webhook.cluster.events import Recorder
 from webhook.errors import ClusterRefused, ClusterUnavailable, Refusal, describe_failure
 from webhook.grant.cluster import Cluster
 from webhook.grant.granting import grant, identify
 from webhook.grant.notices import GRANTED, Outcomes, PodEvent
-from webhook.grant.reasons import BrokerReason, status_of
+from webhook.grant.reasons import BrokerReason
 from webhook.grant.trail import Trail
 from webhook.identifiers import ConnectorKey
 from webhook.pod.settings import Settings
-from webhook.server.grant_reading import read_grant_request
+from webhook.server.gateway_route import GatewayRoute
+from webhook.server.grant_reading import DEADLINE_SECONDS, read_grant_request
+from webhook.server.problem_documents import LACKING_RIGHT, problem
 from webhook.server.reception import Reception
 
 logger = logging.getLogger(__name__)
 
-DEADLINE_SECONDS = 8.0
-"""For body and cluster together: the sidecar waits 10 s, and 503 is a better answer than none."""
-
-RETRY_SECONDS = 5
-"""Arbitrary. An API server elects a leader in less time; a longer wait would only hold up Pods."""
-
-DOUBTFUL = (Code.CREDENTIAL_REFUSED, Code.CREDENTIAL_RESTS, Code.REGISTRY_UNREACHABLE)
-"""Causes that concern the Connector, and not only one package"""
-
 _UNAVAILABLE = "the broker cannot ask the API server; the sidecar asks again by itself"
-_REFUSED = (
-    "the API server refuses what the broker asks, and the broker's log says what: if a right is missing, "
-    "apply the product's manifests anew"
-)
 
 
 def create_app(
@@ -52,11 +42,15 @@ def create_app(
     cluster: Cluster,
     recorder: Recorder | None = None,
     doubt: Callable[[ConnectorKey], None] = lambda connector: None,
+    namespace: str = names.NAMESPACE,
 ) -> FastAPI:
     """`settings` is called for each grant, because authorities come and go. `recorder` writes Events on Pods.
-    `doubt` is called with a Connector whose registry does not serve."""
+    `doubt` is called with a Connector whose registry does not serve. `namespace` is the product's own."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.post(GRANTS_PATH)(_GrantRoute(settings, cluster, recorder, doubt).answer)
+    reception = Reception()
+    app.post(GRANTS_PATH)(_GrantRoute(settings, cluster, recorder, doubt, reception).answer)
+    gateways = GatewayRoute(settings, cluster, doubt, reception, namespace)
+    app.post(GATEWAY_GRANTS_PATH)(gateways.answer)
 
     @app.get("/healthz")
     async def healthz() -> Response:
@@ -70,13 +64,13 @@ def create_app(
                     return PlainTextResponse("ok")
         except (ClusterUnavailable, TimeoutError):
             pass
-        return _problem(BrokerReason.CLUSTER_UNAVAILABLE, "the cluster cannot be asked yet")
+        return problem(BrokerReason.CLUSTER_UNAVAILABLE, "the cluster cannot be asked yet")
 
     @app.exception_handler(HTTPException)
     async def other(_: Request, error: HTTPException) -> Response:
         reason = HTTPStatus(error.status_code).phrase.title().replace(" ", "")
-        sentence = f"this server answers POST {GRANTS_PATH}"
-        return _problem(reason, sentence, error.status_code, error.headers)
+        sentence = f"this server answers POST {GRANTS_PATH} and POST {GATEWAY_GRANTS_PATH}"
+        return problem(reason, sentence, error.status_code, error.headers)
 
     return app
 
@@ -93,13 +87,14 @@ class _GrantRoute:
         cluster: Cluster,
         recorder: Recorder | None,
         doubt: Callable[[ConnectorKey], None],
+        reception: Reception,
     ) -> None:
         self._settings = settings
         self._cluster = cluster
         self._recorder = recorder
         self._doubt = doubt
         self._outcomes = Outcomes()
-        self._reception = Reception()
+        self._reception = reception
 
     async def answer(self, http: Request) -> Response:
         trail = Trail()
@@ -128,11 +123,11 @@ class _GrantRoute:
         except Exception as error:  # noqa: BLE001 (an edge)
             logger.error("internal error", extra=describe_failure(error))
             _audit(trail, "failed", BrokerReason.INTERNAL_ERROR)
-            return _problem(BrokerReason.INTERNAL_ERROR, "the broker failed; its log says where")
+            return problem(BrokerReason.INTERNAL_ERROR, "the broker failed; its log says where")
 
     async def _granted(self, trail: Trail, issued: Grant) -> Response:
         _audit(trail, "granted", GRANTED)
-        if trail.connector and trail.cause in DOUBTFUL:
+        if trail.connector and trail.is_doubtful:
             self._doubt(trail.connector)
         await self._record(self._outcomes.troubled(trail) or self._outcomes.granted(trail, issued))
         return JSONResponse(issued.document(), headers={"Cache-Control": "no-store"})
@@ -141,20 +136,20 @@ class _GrantRoute:
         if trail.connector is not None:  # the reception counts requests that never came to a review
             _audit(trail, "refused", error.reason)
         await self._record(self._outcomes.refused(trail, error.reason, error.message))
-        return _problem(error.reason, error.message)
+        return problem(error.reason, error.message)
 
     async def _unavailable(self, trail: Trail, error: Exception) -> Response:
         detail = str(error) or f"no answer from the cluster within {DEADLINE_SECONDS:g} seconds"
         _audit(trail, "unavailable", BrokerReason.CLUSTER_UNAVAILABLE)
         # without the detail, which differs from time to time: repeats are to be one Event
         await self._record(self._outcomes.refused(trail, BrokerReason.CLUSTER_UNAVAILABLE, _UNAVAILABLE))
-        return _problem(BrokerReason.CLUSTER_UNAVAILABLE, detail)
+        return problem(BrokerReason.CLUSTER_UNAVAILABLE, detail)
 
     async def _lacking_right(self, trail: Trail, error: ClusterRefused) -> Response:
         logger.error("the API server refuses the broker", extra={"cause": str(error)})
         _audit(trail, "unavailable", BrokerReason.CLUSTER_REFUSED)
-        await self._record(self._outcomes.refused(trail, BrokerReason.CLUSTER_REFUSED, _REFUSED))
-        return _problem(BrokerReason.CLUSTER_REFUSED, _REFUSED)
+        await self._record(self._outcomes.refused(trail, BrokerReason.CLUSTER_REFUSED, LACKING_RIGHT))
+        return problem(BrokerReason.CLUSTER_REFUSED, LACKING_RIGHT)
 
     async def _record(self, event: PodEvent | None) -> None:
         if self._recorder is not None and event is not None:
@@ -171,23 +166,3 @@ class _GrantRoute:
 def _audit(trail: Trail, result: str, reason: str) -> None:
     connector = trail.connector and str(trail.connector)
     logger.info("grant", extra={**asdict(trail), "connector": connector, "result": result, "reason": reason})
-
-
-def _problem(
-    reason: str, detail: str, status: int | None = None, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Type "about:blank" with the status as title (RFC 9457 §4.2.1); programs read `reason`."""
-    status = status or status_of(reason)
-    fields = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "reason": reason,
-    }
-    extra = dict(headers or {})
-    if status == 401:
-        extra["WWW-Authenticate"] = "Bearer"
-    if status in (429, 503):
-        extra["Retry-After"] = str(RETRY_SECONDS)
-    return JSONResponse(fields, status, {**extra, "Cache-Control": "no-store"}, "application/problem+json")

@@ -52,6 +52,7 @@ async def _broker(chosen: ProcessSettings, environment: Mapping[str, str]) -> No
             KubernetesCluster(api, connectors, images),
             recorder,
             controller.doubt,
+            chosen.namespace,
         )
         if not await done_before(keeper.start(), stop):
             return

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import Request
 
@@ -16,6 +18,12 @@ from webhook.server.body import Fault, UnusableBody, read_body
 BODY_LIMIT = 4096
 """Bytes. A connector's key is at most 63 + 1 + 253, a version about 120: ten times that, to be safe."""
 
+DEADLINE_SECONDS = 8.0
+"""For body and cluster together: the sidecar waits 10 s, and 503 is a better answer than none."""
+
+GATEWAY_BODY_LIMIT = 40 * 1024
+"""Bytes. A client's head has 32 KiB at most, its token included"""
+
 BODY_SECONDS = 3.0
 """A sidecar sends head and body in one packet; a client that needs longer holds a connection for nothing."""
 
@@ -25,11 +33,32 @@ _BEARER = re.compile(r"Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+) 
 async def read_grant_request(http: Request) -> tuple[Secret, GrantRequest]:
     """Raises `errors.Refusal`, and starlette's `ClientDisconnect`."""
     token = _bearer(http)
+    return token, _parse(await _fields(http, BODY_LIMIT))
+
+
+async def read_gateway_request(http: Request) -> tuple[Secret, Secret, GrantRequest]:
+    """The gateway's token, its client's, and the rest of the body. The client's token is any text: what a
+    stranger sends to a gateway must be no fault of the gateway."""
+    own = _bearer(http)
+    fields = await _fields(http, GATEWAY_BODY_LIMIT)
+    token = fields.get("token")
+    if not isinstance(token, str):
+        raise _malformed('"token" must be a text')
+    return own, Secret(token), _parse(fields)
+
+
+async def _fields(http: Request, limit: int) -> Mapping[str, Any]:
     try:
-        body = await read_body(http, limit=BODY_LIMIT, seconds=BODY_SECONDS)
+        body = await read_body(http, limit=limit, seconds=BODY_SECONDS)
     except UnusableBody as error:
-        raise _refusal(error.fault) from None
-    return token, _parse(body)
+        raise _refusal(error.fault, limit) from None
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        raise _malformed("the body is not JSON") from None
+    if not isinstance(fields, dict):
+        raise _malformed("the body must be a JSON object")
+    return fields
 
 
 def _bearer(http: Request) -> Secret:
@@ -43,25 +72,19 @@ def _bearer(http: Request) -> Secret:
     return Secret(match[1])
 
 
-def _refusal(fault: Fault) -> Refusal:
+def _refusal(fault: Fault, limit: int) -> Refusal:
     match fault:
         case Fault.TYPE:
             return Refusal(BrokerReason.UNSUPPORTED_MEDIA_TYPE, "the body must be application/json")
         case Fault.SIZE:
-            return Refusal(BrokerReason.BODY_TOO_LARGE, f"the body may have {BODY_LIMIT} bytes")
+            return Refusal(BrokerReason.BODY_TOO_LARGE, f"the body may have {limit} bytes")
         case Fault.TIME:
             sentence = f"the body did not arrive within {BODY_SECONDS:g} seconds"
             return Refusal(BrokerReason.BODY_TOO_SLOW, sentence)
 
 
-def _parse(body: bytearray) -> GrantRequest:
+def _parse(fields: Mapping[str, Any]) -> GrantRequest:
     """Unknown fields pass: a newer sidecar may send more."""
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
-        raise _malformed("the body is not JSON") from None
-    if not isinstance(fields, dict):
-        raise _malformed("the body must be a JSON object")
     try:
         connector = ConnectorKey.parse(str(fields.get("connector")))
     except InvalidValue:

@@ -10,6 +10,7 @@ import pytest
 
 from support.components.brokers import Broker, install, kubeconfig_of, running_broker
 from support.kubernetes import clusters
+from support.kubernetes.gateway_places import BROKER, POD, Gateway, gateway_pod, mint
 from support.kubernetes.grant_places import SETTINGS, SHARED, Place
 from support.kubernetes.kube import Kube
 from webhook import names
@@ -42,3 +43,16 @@ def broker(cluster: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def place(cluster: Kube, broker: Broker, caplog: pytest.LogCaptureFixture) -> Iterator[Place]:
     with cluster.namespace(prefix="team") as namespace:
         yield Place(cluster, broker, namespace, caplog)
+
+
+@pytest.fixture(scope="module")
+def own(cluster: Kube) -> Iterator[str]:
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": names.GATEWAY}}
+    cluster.create(account, gateway_pod(), namespace=names.NAMESPACE)
+    yield mint(cluster, names.NAMESPACE, names.GATEWAY, BROKER, pod=POD, duration="1h")
+    cluster.delete("pod", POD, names.NAMESPACE, now=True)
+
+
+@pytest.fixture
+def gateway(place: Place, own: str) -> Gateway:
+    return Gateway(place, own)

@@ -68,7 +68,14 @@ def test_the_kubelet_gets_no_token_without_a_pod(kube: Kube, guarded: str, node:
 
 @pytest.mark.parametrize(
     "act",
-    [token(), token("--audience=vault"), token(bound=True), token("--audience=pypi-connector-of-another")],
+    [
+        token(),
+        token("--audience=vault"),
+        token(bound=True),
+        token("--audience=pypi-connector-of-another"),
+        token("--audience=pypi-connector-gateway"),
+        token("--audience=pypi-connector-gateway", bound=True),
+    ],
 )
 def test_other_tokens_are_minted_as_ever(kube: Kube, guarded: str, act: guards.Act) -> None:
     result = act(guards.as_person(kube, AUTHOR), guarded)

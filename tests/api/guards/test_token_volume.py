@@ -1,5 +1,6 @@
 """Guard 1: a token for our audience reaches our container, and no other."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from support.kubernetes import guards
 from support.kubernetes.guards import AUTHOR, PEOPLE, Attack, Pod, create, title
 from support.kubernetes.kube import Kube
+from webhook import names
 
 GUARD = "pypi-connector-token-volume"
 LIFTED = ("pypi-connector-debug", "pypi-connector-isolation")
@@ -87,14 +89,81 @@ def test_it_alone_keeps_the_token_from_ephemeral_containers(kube: Kube) -> None:
         kube.wait_for(lambda: guards.is_refused_by(GUARD, attack.act(kube, namespace)))
 
 
+# -- the gateway's own Pods
+
+
+def gateway_pod(name: str = "gateway", **spec: Any) -> Pod:
+    """It projects our audience, under any name, into a container of any name."""
+    pod = guards.projecting_pod()
+    pod["metadata"]["name"] = name
+    pod["spec"] |= {"serviceAccountName": names.GATEWAY, **spec}
+    return pod
+
+
+@pytest.fixture(scope="module")
+def product(kube: Kube) -> Iterator[str]:
+    """The product's own namespace."""
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": names.GATEWAY}}
+    is_new = kube.find("namespace", names.NAMESPACE) is None
+    if is_new:
+        kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.NAMESPACE}})
+    kube.apply(account, namespace=names.NAMESPACE)
+    yield names.NAMESPACE
+    if is_new:
+        kube.delete("namespace", names.NAMESPACE)
+
+
+def test_the_gateways_own_pod_has_a_token_for_the_broker(kube: Kube, product: str) -> None:
+    guards.assert_passes(create(gateway_pod())(kube, product))
+
+
+def test_a_running_gateway_stays_updatable(kube: Kube, product: str) -> None:
+    kube.create(gateway_pod("updated"), namespace=product)
+    try:
+        image = [{"op": "replace", "path": "/spec/containers/0/image", "value": "example.test/app:2"}]
+        guards.assert_passes(guards.patch(image, target="pod/updated", kind="json")(kube, product))
+    finally:
+        kube.delete("pod", "updated", product, now=True)
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_a_pod_of_that_account_elsewhere_is_no_gateway(kube: Kube, guarded: str, who: str) -> None:
+    """Its author may create a ServiceAccount of that name in a namespace of their own."""
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": names.GATEWAY}}
+    kube.apply(account, namespace=guarded)
+    attack = Attack("account of that name", create(gateway_pod()), "is projected by volume mine")
+    guards.assert_refused(GUARD, attack, guards.as_person(kube, who), guarded)
+
+
+@pytest.mark.parametrize("account", ["default", f"{names.GATEWAY}-2", names.BROKER])
+def test_another_pod_of_the_products_namespace_is_no_gateway(kube: Kube, product: str, account: str) -> None:
+    other = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}}
+    kube.apply(other, namespace=product)
+    pod = gateway_pod(serviceAccountName=account)
+    attack = Attack("other account", create(pod), "is projected by volume mine")
+    guards.assert_refused(GUARD, attack, kube, product)
+
+
+def test_the_deprecated_field_makes_no_gateway_of_a_pod_with_another_account(
+    kube: Kube, product: str
+) -> None:
+    """The API server lets `serviceAccountName` win over `serviceAccount`."""
+    pod = gateway_pod(serviceAccountName="default", serviceAccount=names.GATEWAY)
+    attack = Attack("deprecated field", create(pod), "is projected by volume mine")
+    guards.assert_refused(GUARD, attack, kube, product)
+
+
 def harmless() -> dict[str, Any]:
     other = guards.projecting_pod()
     other["spec"]["volumes"] = [guards.token_volume("mine", audience="vault")]
+    gateways = guards.projecting_pod()
+    gateways["spec"]["volumes"] = [guards.token_volume("mine", audience="pypi-connector-gateway")]
     default = guards.projecting_pod()
     del default["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["audience"]
     return {
         "an injected Pod": guards.injected_pod("ours"),
         "another audience": other,
+        "the audience of clients of the gateway": gateways,
         "the API server's own audience": default,
         "no volumes": guards.plain_pod("other"),
     }

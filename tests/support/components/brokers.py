@@ -7,13 +7,16 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 from fastapi import FastAPI
 
+from sidecar.contract.grant import gateway_grant_request
+from sidecar.contract.secret import Secret
 from support.checkout import MANIFESTS
 from support.kubernetes.kube import Kube
 from webhook import names
@@ -39,14 +42,22 @@ class Broker:
 
     def ask(self, token: str, connector: str) -> httpx.Response:
         """Request a grant."""
-        request = asyncio.run_coroutine_threadsafe(self._post(token, connector), self.loop)
+        return self._request(token, "/v1/grants", {"connector": connector})
+
+    def ask_as_gateway(self, own: str, token: str, connector: str) -> httpx.Response:
+        """Request a grant with the gateway's own token, for the client of the other."""
+        body = gateway_grant_request(connector, None, Secret(token))
+        return self._request(own, "/v1/gateway-grants", body)
+
+    def _request(self, token: str, path: str, body: Mapping[str, Any]) -> httpx.Response:
+        request = asyncio.run_coroutine_threadsafe(self._post(token, path, body), self.loop)
         return request.result(PATIENCE_SECONDS)
 
-    async def _post(self, token: str, connector: str) -> httpx.Response:
+    async def _post(self, token: str, path: str, body: Mapping[str, Any]) -> httpx.Response:
         transport = httpx.ASGITransport(self.app)
         async with httpx.AsyncClient(transport=transport, base_url="https://broker") as client:
             headers = {"Authorization": f"Bearer {token}"}
-            return await client.post("/v1/grants", json={"connector": connector}, headers=headers)
+            return await client.post(path, json=body, headers=headers)
 
 
 def install(kube: Kube) -> None:

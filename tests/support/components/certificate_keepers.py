@@ -24,9 +24,14 @@ NAMESPACE = "where-it-is-installed"
 NOW = datetime(2027, 1, 31, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 CONFIGURATION = paths.webhook_configuration(names.WEBHOOK_CONFIGURATION)
-CA, ADMISSION, BROKER = (
+CA, ADMISSION, BROKER, GATEWAY = (
     paths.secret(NAMESPACE, name)
-    for name in (names.CA_SECRET, names.ADMISSION_TLS_SECRET, names.BROKER_TLS_SECRET)
+    for name in (
+        names.CA_SECRET,
+        names.ADMISSION_TLS_SECRET,
+        names.BROKER_TLS_SECRET,
+        names.GATEWAY_TLS_SECRET,
+    )
 )
 
 Json = dict[str, Any]

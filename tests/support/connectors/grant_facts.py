@@ -8,7 +8,7 @@ from webhook.connector.credentials import MaybeSecret
 from webhook.connector.manifest import Connector, parse_connector
 from webhook.connector.registry import Secrets
 from webhook.connector.secret import SecretManifest, parse_secret
-from webhook.grant import rules
+from webhook.grant import gateway_rules, rules
 from webhook.grant.cluster import parse_token_review
 from webhook.identifiers import ConnectorKey
 
@@ -94,6 +94,15 @@ def ca(**values: Any) -> SecretManifest:
 
 def authenticate(**changes: Any) -> rules.Caller:
     return rules.authenticate(parse_token_review(status(**changes)), "pypi-connector")
+
+
+def authenticate_client(**changes: Any) -> rules.Account:
+    review = parse_token_review(status(**{"audiences": ["pypi-connector-gateway"], **changes}))
+    return gateway_rules.authenticate_client(review)
+
+
+def caller_of(namespace: str, service_account: str = "pypi-connector-gateway") -> rules.Caller:
+    return authenticate(**user(username=f"system:serviceaccount:{namespace}:{service_account}"))
 
 
 def compose(given: MaybeSecret = None, ca_secret: MaybeSecret = None, **spec: Any) -> Grant:

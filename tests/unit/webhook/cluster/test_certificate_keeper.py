@@ -18,6 +18,7 @@ from support.components.certificate_keepers import (
     CA,
     CONFIGURATION,
     DAY,
+    GATEWAY,
     NAMESPACE,
     NOW,
     Clock,
@@ -38,10 +39,11 @@ from webhook.errors import Conflict
 def test_from_nothing_everything_is_created_and_every_client_can_verify(tmp_path: Path) -> None:
     api = MemoryApi()
     keeper = ensure(api, tmp_path)
-    for path, service in ((ADMISSION, names.ADMISSION), (BROKER, names.BROKER)):
+    leaves = {ADMISSION: names.ADMISSION, BROKER: names.BROKER, GATEWAY: names.GATEWAY}
+    for path, service in leaves.items():
         for bundle in [
             *ca_bundles(api),
-            *(files_in(api, path)[store.BUNDLE] for path in (ADMISSION, BROKER)),
+            *(files_in(api, path)[store.BUNDLE] for path in leaves),
         ]:
             verify(files_in(api, path)[store.CERTIFICATE], bundle, f"{service}.{NAMESPACE}.svc")
         assert api.objects[path]["type"] == "kubernetes.io/tls"
@@ -57,19 +59,20 @@ def test_nothing_is_served_before_all_clients_trust_its_authority(tmp_path: Path
     served: list[bool] = []
     api.before = lambda _verb, _path: served.append((tmp_path / "tls.crt").exists())
     ensure(api, tmp_path)
-    written = [("create", CA), ("patch", CONFIGURATION), ("create", ADMISSION), ("create", BROKER)]
-    assert api.writes == written
-    assert not any(served)
+    created = [("create", path) for path in (ADMISSION, BROKER, GATEWAY)]
+    assert api.writes == [("create", CA), ("patch", CONFIGURATION), *created]
+    assert not any(served[: api.calls.index(("create", BROKER)) + 1])
     assert (tmp_path / "tls.crt").exists()
 
 
-def test_a_cluster_in_order_costs_four_reads_and_no_write(tmp_path: Path) -> None:
+def test_a_cluster_in_order_costs_five_reads_and_no_write(tmp_path: Path) -> None:
     api = MemoryApi()
     keeper = ensure(api, tmp_path)
     written = (tmp_path / "tls.crt").stat().st_mtime_ns
     api.calls.clear()
     asyncio.run(keeper.ensure())
-    assert sorted(api.calls) == sorted(("get", path) for path in (CA, ADMISSION, BROKER, CONFIGURATION))
+    read = (CA, ADMISSION, BROKER, GATEWAY, CONFIGURATION)
+    assert sorted(api.calls) == sorted(("get", path) for path in read)
     assert (tmp_path / "tls.crt").stat().st_mtime_ns == written
 
 
@@ -102,7 +105,7 @@ def test_ten_replicas_that_start_at_once_end_with_the_same_authority(tmp_path: P
 # -- other writers
 
 
-@pytest.mark.parametrize("path", [ADMISSION, BROKER], ids=["admission", "broker"])
+@pytest.mark.parametrize("path", [ADMISSION, BROKER, GATEWAY], ids=["admission", "broker", "gateway"])
 def test_a_deleted_leaf_is_replaced(tmp_path: Path, path: str) -> None:
     api = MemoryApi()
     keeper = ensure(api, tmp_path)
@@ -135,11 +138,12 @@ def test_a_lost_authority_joins_the_bundles_and_signs_a_month_later(tmp_path: Pa
 def test_a_new_authority_reaches_every_bundle_before_its_leaf_is_served(tmp_path: Path) -> None:
     api = MemoryApi()
     keeper = ensure(api, tmp_path)
-    for path in (CA, ADMISSION, BROKER):
+    for path in (CA, ADMISSION, BROKER, GATEWAY):
         del api.objects[path]  # the way out after a theft
     api.calls.clear()
     asyncio.run(keeper.ensure())
-    assert api.writes == [("create", CA), ("patch", CONFIGURATION), ("create", ADMISSION), ("create", BROKER)]
+    created = [("create", path) for path in (ADMISSION, BROKER, GATEWAY)]
+    assert api.writes == [("create", CA), ("patch", CONFIGURATION), *created]
 
 
 def test_a_change_between_read_and_write_survives(tmp_path: Path) -> None:

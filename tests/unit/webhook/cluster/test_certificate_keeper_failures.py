@@ -21,6 +21,7 @@ from support.components.certificate_keepers import (
     CA,
     CONFIGURATION,
     DAY,
+    GATEWAY,
     NAMESPACE,
     NOW,
     Clock,
@@ -70,7 +71,7 @@ def test_a_missing_configuration_is_named_and_stops_nothing_else(tmp_path: Path)
     keeper = keeper_of(api, tmp_path)
     missing = asyncio.run(keeper.ensure())
     assert missing.startswith("there is no MutatingWebhookConfiguration")
-    assert {CA, ADMISSION, BROKER} == api.objects.keys()
+    assert {CA, ADMISSION, BROKER, GATEWAY} == api.objects.keys()
     api.put(CONFIGURATION, configuration_of("pods.connectors.alauda.io"))
     assert asyncio.run(keeper.ensure()) == ""
 
@@ -95,7 +96,7 @@ def test_while_the_cluster_does_not_answer_no_leaf_is_changed(tmp_path: Path, pa
     with pytest.raises(ClusterUnavailable):
         asyncio.run(keeper.ensure())
     assert not keeper.is_ready
-    assert not {ADMISSION, BROKER} & api.objects.keys()
+    assert not {ADMISSION, BROKER, GATEWAY} & api.objects.keys()
 
 
 def test_a_refused_leaf_does_not_prevent_the_other(tmp_path: Path) -> None:
@@ -105,6 +106,19 @@ def test_a_refused_leaf_does_not_prevent_the_other(tmp_path: Path) -> None:
     with pytest.raises(Forbidden):
         asyncio.run(keeper.ensure())
     assert keeper.is_ready
+
+
+@pytest.mark.parametrize("verb", ["get", "create"])
+def test_a_right_that_is_missing_for_the_gateway_ends_no_other_leaf(tmp_path: Path, verb: str) -> None:
+    """The Role of an earlier release does not name its Secret."""
+    api = MemoryApi()
+    api.fails[(verb, GATEWAY)] = Forbidden("may not")
+    keeper = keeper_of(api, tmp_path)
+    with pytest.raises(Forbidden):
+        asyncio.run(keeper.ensure())
+    assert keeper.is_ready
+    assert {CA, ADMISSION, BROKER} < api.objects.keys()
+    assert set(ca_bundles(api)) == {files_in(api, CA)[store.BUNDLE]}
 
 
 def test_a_start_goes_on_until_it_succeeds_and_each_cause_is_logged_once(
@@ -151,7 +165,7 @@ def test_looks_go_on_for_years_at_a_jittered_minute(tmp_path: Path) -> None:
     assert clock.now - NOW > 20 * timedelta(days=365)
     verify((tmp_path / "tls.crt").read_text(), ca_bundles(api)[0], names.BROKER, clock.now - 20 * DAY)
     renewals = 22 * 365 / 55
-    assert len(api.writes) < 2 * renewals + 20
+    assert len(api.writes) < 3 * renewals + 20
     assert 0.75 * LOOK_SECONDS <= min(clock.pauses) < max(clock.pauses) <= 1.25 * LOOK_SECONDS
     assert len(set(clock.pauses)) > 350
 

@@ -37,6 +37,16 @@ DOUBTS = {
     "not yet": (made_up(nbf=NOW + LEEWAY_SECONDS + 1), "not valid yet"),
     "not for ages": (made_up(nbf=10**400), "not valid yet"),
     "a user's": (made_up(sub="kim"), "not a ServiceAccount's"),
+    "of a namespace that cannot exist": (
+        made_up(**{"kubernetes.io": {"namespace": "Team"}}),
+        "not a ServiceAccount's",
+    ),
+    "of a namespace of kilobytes": (
+        made_up(sub=f"system:serviceaccount:{'a' * 9999}:x", **{"kubernetes.io": {"namespace": "a" * 9999}}),
+        "not a ServiceAccount's",
+    ),
+    "of two namespaces": (made_up(sub="system:serviceaccount:other:default"), "not a ServiceAccount's"),
+    "of no account": (made_up(sub="system:serviceaccount:team:"), "not a ServiceAccount's"),
     "without Kubernetes' claims": (made_up(**{"kubernetes.io": None}), "not a ServiceAccount's"),
 }
 
@@ -90,3 +100,28 @@ def test_any_text_is_judged_without_an_error(head: str, payload: str) -> None:
 def test_claims_of_any_form_name_a_pod_or_none(changes: dict[str, Any]) -> None:
     assert claims.pod(made_up()) == ("system:serviceaccount:team:default", "1")
     assert claims.pod(made_up(**changes)) == ("", "")
+
+
+def test_the_subject_of_a_token_is_read_with_its_namespace() -> None:
+    assert claims.subject(made_up()) == ("system:serviceaccount:team:default", "team")
+    for text in ("", "a.b.c", made_up(sub="kim"), made_up(sub="system:serviceaccount:other:default")):
+        assert claims.subject(text) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (NOW + 600, NOW + 600),
+        (6_100_000_000, 6_100_000_000.0),
+        (None, None),
+        ("9999999999", None),
+        (True, None),
+        (-1, None),
+        (0, None),
+        (10**400, None),
+        (float("inf"), None),
+        (float("nan"), None),
+    ],
+)
+def test_the_end_of_a_token_is_a_time_that_can_come(end: object, expected: float | None) -> None:
+    assert claims.expiry(made_up(exp=end)) == expected

@@ -11,8 +11,10 @@ from support.connectors.grant_facts import (
     WITH_CA,
     annotated,
     authenticate,
+    authenticate_client,
     ca,
     caller,
+    caller_of,
     compose,
     connector,
     connector_manifest,
@@ -28,9 +30,14 @@ from webhook.connector.conditions import CA_CERT, REASONS, SECRET
 from webhook.connector.credentials import secret_forbidden
 from webhook.connector.reasons import ConnectorReason
 from webhook.errors import InputError, Problem, Refusal
-from webhook.grant import rules
+from webhook.grant import gateway_rules, rules
 from webhook.grant.cluster import TokenReview
 from webhook.grant.reasons import BrokerReason, status_of
+
+
+def refuse_as_gateway(reason: str) -> None:
+    raise gateway_rules.as_gateways(Refusal(reason, "x"))
+
 
 REFUSALS: Mapping[str, list[tuple[Callable[[], object], str]]] = {
     "SecretForbidden": [
@@ -101,6 +108,43 @@ REFUSALS: Mapping[str, list[tuple[Callable[[], object], str]]] = {
             lambda: rules.check_enforced(with_policy(allowPackages="a"), ["licences"]),
             "Connector team/pypi has",
         ),
+    ],
+    "ClientTokenNotAuthenticated": [
+        (lambda: authenticate_client(authenticated=False, error="expired"), "client's token: expired"),
+        (lambda: authenticate_client(authenticated="true"), "kubectl create token"),
+        (lambda: gateway_rules.check_life(1000.0, 1000.0), "has expired"),
+        (lambda: gateway_rules.check_life(None, 1000.0), "has expired"),
+    ],
+    "ClientTokenAudienceMissing": [
+        (lambda: authenticate_client(audiences=["pypi-connector"]), "pypi-connector-gateway"),
+        (lambda: authenticate_client(audiences=[]), "pypi-connector-gateway"),
+        (lambda: authenticate_client(audiences=None), "pypi-connector-gateway"),
+    ],
+    "ClientTokenNotServiceAccount": [
+        (lambda: authenticate_client(**user(username="jane")), "of 'jane', is not a ServiceAccount's"),
+        (
+            lambda: authenticate_client(**user(username="system:serviceaccount:team")),
+            "not a ServiceAccount's",
+        ),
+    ],
+    "GatewayTokenRefused": [
+        (lambda: refuse_as_gateway("TokenMissing"), "the gateway itself: x"),
+        (lambda: refuse_as_gateway("TokenNotPodBound"), "the gateway itself: x"),
+    ],
+    "GatewayPodGone": [(lambda: refuse_as_gateway("PodFinished"), "the gateway itself")],
+    "GatewayNotAllowed": [
+        (lambda: gateway_rules.check_gateway(caller(), "pypi-connector-system"), "team/builder is not"),
+        (
+            lambda: gateway_rules.check_gateway(caller_of("team"), "pypi-connector-system"),
+            "team/pypi-connector-gateway is",
+        ),
+        (
+            lambda: gateway_rules.check_gateway(caller_of("elsewhere", "default"), "elsewhere"),
+            "elsewhere/default is not",
+        ),
+    ],
+    "GatewayTooOld": [
+        (lambda: gateway_rules.check_enforced(with_policy(denyPackages="evil-*"), ()), "roll the Deployment"),
     ],
     "SecretNotFound": [(compose, 'secrets "login" not found in namespace "team"')],
     "SecretTypeMismatch": [(lambda: compose(secret(type="Opaque")), "kubernetes.io/basic-auth")],
