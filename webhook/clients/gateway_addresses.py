@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
+from webhook import names
 from webhook.errors import InvalidValue
 from webhook.identifiers import ConnectorKey
 
@@ -37,4 +38,9 @@ def path_address(key: ConnectorKey, url: str) -> str:
 
 
 def _own_urls(key: ConnectorKey) -> list[str]:
-    return [f"http://{host}" for host in own_hosts(key)]
+    """Its Service, and the path form, which a Connector has whose name no Service can have."""
+    gateway = f"{names.GATEWAY}.{names.NAMESPACE}.svc"
+    paths = (
+        path_address(key, f"http://{host}").rstrip("/") for host in (gateway, f"{gateway}.{CLUSTER_DOMAIN}")
+    )
+    return [*(f"http://{host}" for host in own_hosts(key)), *paths]

@@ -84,8 +84,19 @@ def test_the_texts_are_secrets() -> None:
 
 # -- addresses
 
+GATEWAY = "pypi-connector-gateway.pypi-connector-system.svc"
 
-@pytest.mark.parametrize("recorded", [f"http://{HOST}", f"http://{HOST}/", f"http://{HOST[:-14]}"])
+
+@pytest.mark.parametrize(
+    "recorded",
+    [
+        f"http://{HOST}",
+        f"http://{HOST}/",
+        f"http://{HOST[:-14]}",
+        f"http://{GATEWAY}.cluster.local/namespaces/{KEY.namespace}/connectors/{KEY.name}/",
+        f"http://{GATEWAY}/namespaces/{KEY.namespace}/connectors/{KEY.name}",
+    ],
+)
 def test_the_recorded_address_is_the_connectors_own(recorded: str) -> None:
     assert own_address(KEY, recorded) == recorded.rstrip("/") + "/"
 
@@ -107,6 +118,9 @@ def test_the_recorded_address_is_the_connectors_own(recorded: str) -> None:
         "http://c-other.connectors-pypi-demo.svc.cluster.local",
         "http://c-pypi-connector.other.svc.cluster.local",
         f"https://{HOST}",
+        f"http://{GATEWAY}",
+        f"http://{GATEWAY}/namespaces/{KEY.namespace}/connectors/other/",
+        f"http://{GATEWAY}.evil.example/namespaces/{KEY.namespace}/connectors/{KEY.name}/",
     ],
 )
 def test_no_other_address_gets_a_token(recorded: str) -> None:
