@@ -83,6 +83,8 @@ class Code:
     REDIRECT_NOT_FOLLOWED = "redirect-not-followed"
     REDIRECT = "redirect"
     """No refusal: the index is at the registry's own path"""
+    NEXT_CONNECTOR = "next-connector"
+    """No refusal: the registry does not have the project, and the next connector in order is asked"""
 
     BAD_REQUEST = "bad-request"
     BAD_TARGET = "bad-target"
