@@ -1,4 +1,4 @@
-"""The loopback URLs of clients: an index, a publish target, and sections for further connectors. Pure."""
+"""The loopback URLs of clients: an index, and publish targets. Pure."""
 
 from dataclasses import dataclass
 
@@ -13,16 +13,32 @@ def upload_url(port: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """A publish target that a client chooses by its name."""
+
+    name: str
+    """Section of `.pypirc`, and index of uv"""
+    upload_url: str
+    index_url: str
+    """uv asks it for files that exist already"""
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoints:
     """The URLs for the clients of one Pod, or of `run`."""
 
     index_url: str | None
     """None: no index is configured (no `pipconf`)"""
     upload_url: str | None
-    """None: nothing may be uploaded (no `pypirc`)"""
+    """The default target's; None: nothing may be uploaded (no `pypirc`)"""
     upload_check_url: str | None
-    """The index of the publish target: uv asks it for files that exist already"""
-    sections: tuple[tuple[str, str], ...] = ()
-    """Section of `.pypirc` and upload URL of each further connector"""
+    """The index of the default target"""
+    targets: tuple[Target, ...] = ()
+    """The targets that the author names, the default first"""
     admits_extra_indexes: bool = False
     """Whether indexes that an image names are asked as well"""
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether clients may choose between several targets."""
+        return len(self.targets) > 1

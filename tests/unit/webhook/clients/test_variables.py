@@ -43,11 +43,66 @@ def test_the_folder_of_the_files_can_change() -> None:
 
 
 def test_uploads_go_to_the_publish_connector_alone() -> None:
-    request = Request(connectors=(KEY,), publish_connector=UPLOADS)
+    request = Request(connectors=(KEY,), publish_connectors=(UPLOADS,))
     variables = groups(endpoints(request, {KEY: 28200, UPLOADS: 28300}))
     assert variables["uv index"]["UV_DEFAULT_INDEX"] == "http://127.0.0.1:28200/simple/"
     assert variables["uv publish"]["UV_PUBLISH_CHECK_URL"] == "http://127.0.0.1:28300/simple/"
     assert variables["twine"]["TWINE_REPOSITORY_URL"] == "http://127.0.0.1:28300/"
+
+
+SEVERAL = groups(
+    endpoints(Request(connectors=(KEY,), publish_connectors=(UPLOADS, KEY)), {KEY: 28200, UPLOADS: 28300})
+)
+"""With several publish targets"""
+
+
+def test_with_several_targets_no_variable_outweighs_the_choice_of_one() -> None:
+    """twine takes TWINE_REPOSITORY_URL for more than `-r`, and uv refuses `--index` beside UV_PUBLISH_URL."""
+    names = {name for values in SEVERAL.values() for name in values}
+    assert names.isdisjoint({"TWINE_REPOSITORY_URL", "UV_PUBLISH_URL", "UV_PUBLISH_CHECK_URL"})
+    assert SEVERAL["twine by name"]["TWINE_REPOSITORY"] == "connectors-pypi"
+    assert SEVERAL["uv publish by name"]["UV_PUBLISH_INDEX"] == "connectors-pypi"
+    assert SEVERAL["flit"]["FLIT_INDEX_URL"] == "http://127.0.0.1:28300/"
+
+
+def test_without_a_file_of_uv_its_variable_names_the_default_target() -> None:
+    request = Request(connectors=(KEY,), publish_connectors=(UPLOADS, KEY), configurations=("pypirc",))
+    variables = groups(endpoints(request, {KEY: 28200, UPLOADS: 28300}))
+    assert variables["uv publish"]["UV_PUBLISH_URL"] == "http://127.0.0.1:28300/"
+    assert "uv publish by name" not in variables
+
+
+@pytest.mark.parametrize(("before", "after"), [(WANTED, SEVERAL), (SEVERAL, WANTED), (SEVERAL, {})])
+def test_a_copy_gets_the_variables_of_its_own_number_of_targets(
+    before: dict[str, dict[str, str]], after: dict[str, dict[str, str]]
+) -> None:
+    env = apply([], before, GUARDS).env
+    changed = apply(env, after, GUARDS)
+    assert as_dict(changed.env) == as_dict(apply([], after, GUARDS).env)
+    assert changed.own == {}
+    assert apply(changed.env, after, GUARDS).env == changed.env
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"TWINE_REPOSITORY": "connectors-pypi"},
+        {"TWINE_REPOSITORY": "theirs"},
+        {"TWINE_REPOSITORY_URL": "https://their.example/"},
+        {"TWINE_REPOSITORY_URL": "http://127.0.0.1:28300/"},
+        {"UV_PUBLISH_INDEX": "connectors-pypi"},
+        {"UV_PUBLISH_INDEX": "theirs"},
+        {"UV_PUBLISH_URL": "https://their.example/"},
+    ],
+)
+@pytest.mark.parametrize("wanted", [WANTED, SEVERAL])
+def test_an_authors_own_target_is_never_taken_away(
+    wanted: dict[str, dict[str, str]], own: dict[str, str]
+) -> None:
+    env = literal(**own)
+    merged = apply(env, wanted, GUARDS)
+    assert merged.env[-1] == env[0] or as_dict(merged.env) == as_dict(apply([], wanted, GUARDS).env)
+    assert apply(merged.env, wanted, GUARDS).env == merged.env
 
 
 def blocked(env: list[Any]) -> list[str]:

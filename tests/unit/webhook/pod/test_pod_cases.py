@@ -44,6 +44,8 @@ SETTINGS = Settings(
 )
 CONSTANTS = {
     "TWINE_NON_INTERACTIVE": "1",
+    "TWINE_REPOSITORY": "connectors-pypi",
+    "UV_PUBLISH_INDEX": "connectors-pypi",
     "VIRTUALENV_NO_PERIODIC_UPDATE": "1",
     "PIP_EXTRA_INDEX_URL": " ",
     "PIP_FIND_LINKS": " ",
