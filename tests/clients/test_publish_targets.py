@@ -15,14 +15,16 @@ from support.machine.environments import environment
 from support.pods.pod_runs import Runner
 from support.servers import programs
 from support.servers.programs import RegistryServer
+from webhook.clients.ports import default_port
 from webhook.demo.containers import isolation_works
 from webhook.demo.stage import Stage, set_stage
+from webhook.identifiers import ConnectorKey
 
 pytestmark = pytest.mark.clients
 
 OTHER = f"other-{secrets.token_hex(4)}"
 """In no other run, for the port comes from the name"""
-NAME = f"connectors-pypi-team-a-{OTHER}"
+NAME, PORT = f"connectors-pypi-team-a-{OTHER}", default_port(ConnectorKey("team-a", OTHER))
 
 
 @pytest.fixture(scope="module")
@@ -54,15 +56,11 @@ class Publishing:
     ) -> str:
         """What it printed, after a success. `$OTHER` is the other target's URL, `$NAME` its name."""
         folder = environment(client) if client else None
-        url = (
-            "import configparser; file = configparser.RawConfigParser(); file.read('/etc/pypi-connector/.pypirc')\n"
-            f"print(file['{NAME}']['repository'])"
-        )
         lines = [
             "set -eu",
             "export HOME=$PWD",
             f"PATH={folder}/bin:$PATH" if folder else "",
-            f'NAME={NAME}; OTHER=$(python3 -c "{url}")',
+            f"NAME={NAME}; OTHER=http://127.0.0.1:{PORT}/",
             script,
         ]
         outcome = self.pod.run(
@@ -91,7 +89,8 @@ def publishing(stage: Stage, other: RegistryServer, tmp_path: Path) -> Publishin
 
 
 def built(name: str) -> str:
-    return f"uv init --quiet --package {name}; uv build --quiet --wheel {name} --out-dir {name}/dist\n"
+    build = f"uv build --quiet --wheel {name} --out-dir {name}/dist"
+    return f"uv init --quiet --package {name}; {build}; rm {name}/dist/.gitignore\n"
 
 
 def project(folder: str, name: str) -> str:
@@ -162,7 +161,11 @@ def test_a_client_that_is_told_nothing_uploads_to_the_first_target(publishing: P
         ("", "twine upload {0}/dist/*", "Missing 'connectors-pypi' section"),
         ("", "twine upload -r $NAME {0}/dist/*", f"Missing '{NAME}'"),
         ("", "env UV_NO_CONFIG=1 uv publish {0}/dist/*", "No indexes were found"),
-        ("client-flit", "cd {0}; flit publish --repository $NAME", "not both"),
+        (
+            "client-flit",
+            "ln -s /etc/pypi-connector/.pypirc ~; cd {0}; flit publish --repository $NAME",
+            "not both",
+        ),
         ("client-hatch", "cd {0}; hatch publish -r $NAME", "missing an 'http://'"),
         ("client-pdm", "cd {0}; pdm publish --no-build -r $NAME", f"Missing repository config of {NAME}"),
         ("client-poetry", "cd {0}; poetry publish -r $NAME", f"{NAME} is not defined"),
@@ -202,11 +205,10 @@ def test_no_target_is_asked_for_packages(publishing: Publishing) -> None:
 def test_a_connector_to_install_from_takes_no_upload(publishing: Publishing) -> None:
     """It is the second of the order, and no target."""
     name = "to-an-index"
-    script = (
-        f"{built(name)}port=$(python3 -c 'import json, os; print()')\n"
-        f"if twine upload --config-file /etc/pypi-connector/.pypirc -r {NAME} {name}/dist/*; then exit 1; fi"
+    upload = f"twine upload --repository-url http://127.0.0.1:{PORT}/ {name}/dist/*"
+    outcome = publishing.pod.run(
+        f"{built(name)}if {upload}; then exit 1; fi", connector=f"team-pypi, {OTHER}"
     )
-    outcome = publishing.pod.run(script, connector=f"team-pypi, {OTHER}")
     assert outcome.exit_code == 0, publishing.pod.printed
-    assert f"Missing '{NAME}' section" in re.sub(r"\s+", " ", publishing.pod.printed)
+    assert '"reason":"upload-not-granted"' in publishing.pod.log
     assert publishing.where(name) == []

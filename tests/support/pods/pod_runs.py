@@ -12,7 +12,6 @@ from webhook.demo.reviewing import ask_admission
 from webhook.demo.stage import Stage, example
 from webhook.demo.workload import Outcome, run_and_search
 
-
 _NONE: Mapping[str, str] = {}
 
 
