@@ -7,7 +7,7 @@ Only the registry's own 404 counts. It says nothing of the project if the reques
 some registries hide with 404 what a stranger may not see. Refusals and errors of ours are final.
 """
 
-from sidecar.contract.words import Code
+from sidecar.contract.words import ALONE, Code
 from sidecar.exchange.client import Exchange
 from sidecar.exchange.granted import GrantedRegistry
 from sidecar.exchange.relay import relay
@@ -38,7 +38,8 @@ class Next:
 
         The answer of our own, None if the registry's was relayed.
         """
-        if not project or not _is_answer_to_the_credential(response, registry):
+        is_alone = exchange.head.target.endswith(f"?{ALONE}")
+        if is_alone or not project or not _is_answer_to_the_credential(response, registry):
             await relay(exchange, response, upstream, registry.grant.credential)
             return None
         await upstream.discard_body(response)

@@ -210,3 +210,20 @@ def test_a_project_that_is_published_meanwhile_comes_from_the_private_registry(
     printed = run(pod, script, client=client)
     for folder, version in (("a", "9.9"), ("b", "9.9"), ("c", "0.1.0")):
         assert f"{folder}/{module}-{version}.dist-info" in printed
+
+
+@pytest.mark.parametrize("options", ["", "--index connectors-pypi-team-a-team-pypi"])
+def test_uv_publishes_what_only_a_later_registry_has(
+    pod: Runner, mirror: RegistryServer, stage: Stage, options: str
+) -> None:
+    """uv asks for files of the same name before an upload, and refuses one of another content."""
+    assert mirror.packages is not None
+    name = f"in-both-{len(options)}"
+    make_wheel(mirror.packages, name, "0.1.0")
+    annotations = {"publish-connector": f"team-pypi, {MIRROR}"} if options else {}
+    build = f"uv init --quiet --package {name}; uv build --quiet --wheel {name} --out-dir dist"
+    publish = f"uv publish {options} dist/*.whl"
+    printed = run(pod, f"{build}\n{publish}\n{publish} 2>&1", annotations=annotations)
+    assert list(stage.packages.glob(f"{name.replace('-', '_')}-*"))
+    assert "already exists" in printed
+    assert asked(pod, MIRROR) == []

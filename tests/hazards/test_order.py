@@ -301,3 +301,18 @@ def test_a_file_of_the_next_is_vouched_for_by_its_own_page(line: Line) -> None:
     line.registries[1].page(f"/files/{WHEEL}", b"wheel", "application/octet-stream")
     assert line.get(f"/files/{WHEEL}", at=1).body == b"wheel"
     assert line.get(f"/files/{WHEEL}").status == 404
+
+
+def test_a_client_can_ask_for_one_registry_alone(tmp_path: Path) -> None:
+    """`uv publish` asks so for files of the same name, before an upload."""
+
+    def grants(at: int, registry: Registry) -> Grant:
+        return grant(registry, index_url=f"{registry.origin}/{('own/simple', 'simple')[at]}/")
+
+    with line_of(tmp_path, grants=grants) as line:
+        own = line.get("/simple/foo/?next=no").header("location")
+        assert own == "/own/simple/foo/?next=no"
+        alone = line.get(own)
+        assert (alone.status, alone.header("location")) == (404, None)
+        for other in ("?next=yes", "?next=no&a=b", "?anext=no"):
+            assert line.get(f"/own/simple/foo/{other}").status == 302

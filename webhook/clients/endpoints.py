@@ -2,10 +2,18 @@
 
 from dataclasses import dataclass
 
+from sidecar.contract.words import ALONE
+
 
 def index_url(port: int) -> str:
     """In the form of the reference system, regardless of the registry's own path."""
     return f"http://127.0.0.1:{port}/simple/"
+
+
+def check_url(port: int, *, is_followed: bool = False) -> str:
+    """The index that uv asks for files that exist already. `is_followed`: the connector is before another one
+    in an order, which must not answer in its place."""
+    return index_url(port) + (f"?{ALONE}" if is_followed else "")
 
 
 def upload_url(port: int) -> str:
@@ -19,8 +27,7 @@ class Target:
     name: str
     """Section of `.pypirc`, and index of uv"""
     upload_url: str
-    index_url: str
-    """uv asks it for files that exist already"""
+    check_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ class Endpoints:
     upload_url: str | None
     """The default target's; None: nothing may be uploaded (no `pypirc`)"""
     upload_check_url: str | None
-    """The index of the default target"""
+    """The default target's index, for `check_url`"""
     targets: tuple[Target, ...] = ()
     """The targets that the author names, the default first"""
     admits_extra_indexes: bool = False

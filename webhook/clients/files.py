@@ -85,6 +85,6 @@ def uv_toml(index_url: str, endpoints: Endpoints) -> str:
 
 def _explicit_index(target: Target) -> str:
     return (
-        f'\n[[index]]\nname = "{target.name}"\nurl = "{target.index_url}"\n'
+        f'\n[[index]]\nname = "{target.name}"\nurl = "{target.check_url}"\n'
         f'publish-url = "{target.upload_url}"\nexplicit = true\n'
     )

@@ -5,13 +5,13 @@ registry, or a package, to another registry.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sidecar.contract.words import CONFIG_DIR
 from webhook import names
 from webhook.clients import ports, sources
-from webhook.clients.endpoints import Endpoints, index_url, upload_url
+from webhook.clients.endpoints import Endpoints, check_url, index_url, upload_url
 from webhook.clients.files import PASSWORD, USERNAME
 
 _INDEX, _UPLOAD, _CHECK = "index", "upload", "check"
@@ -92,6 +92,12 @@ OUR_VARIABLES = frozenset(
 )
 """All that we may set"""
 
+_URLS: Mapping[str, Callable[[int], Sequence[str]]] = {
+    _INDEX: lambda port: [index_url(port)],
+    _UPLOAD: lambda port: [upload_url(port)],
+    _CHECK: lambda port: [check_url(port), check_url(port, is_followed=True)],
+}
+"""Kind → port → URLs that we write"""
 _LOOPBACK = re.compile(r"http://127\.0\.0\.1:([0-9]{1,5})/")
 
 
@@ -134,12 +140,12 @@ def _is_ours(entry: Mapping[str, Any], group: str, values: Mapping[str, str]) ->
     kind = GROUPS[group][name]
     if value == values.get(name):
         return True
-    if kind in (_INDEX, _UPLOAD, _CHECK):
+    if kind in _URLS:
         match = _LOOPBACK.match(value)
         # a user's own registry may listen on the loopback interface too, outside our range of ports
         if match is None or int(match[1]) not in ports.RANGE:
             return False
-        return value == (upload_url if kind == _UPLOAD else index_url)(int(match[1]))
+        return value in _URLS[kind](int(match[1]))
     return value == _CONSTANTS.get(kind, kind)
 
 

@@ -16,7 +16,7 @@ from typing import IO, Any
 from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.grant import Grant
 from sidecar.contract.words import Code, Line
-from webhook.clients.endpoints import Endpoints, index_url, upload_url
+from webhook.clients.endpoints import Endpoints, check_url, index_url, upload_url
 from webhook.clients.files import files
 from webhook.command.egress import unused_proxy
 from webhook.command.loopback import free_port
@@ -91,7 +91,7 @@ def _endpoints(registries: Sequence[RegistryAccess], port: int) -> Endpoints:
     return Endpoints(
         index_url=index_url(port),
         upload_url=upload_url(port) if may_upload else None,
-        upload_check_url=index_url(port) if may_upload else None,
+        upload_check_url=check_url(port, is_followed=len(registries) > 1) if may_upload else None,
         admits_extra_indexes=all(registry.connector.extra_indexes == "allow" for registry in registries),
     )
 

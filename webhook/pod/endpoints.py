@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from webhook import names
-from webhook.clients.endpoints import Endpoints, Target, index_url, upload_url
+from webhook.clients.endpoints import Endpoints, Target, check_url, index_url, upload_url
 from webhook.identifiers import ConnectorKey
 from webhook.pod.request import Request
 
@@ -16,7 +16,7 @@ def endpoints(
     return Endpoints(
         index_url=index_url(ports[request.connectors[0]]) if request.has_pipconf else None,
         upload_url=upload_url(ports[target]) if target else None,
-        upload_check_url=index_url(ports[target]) if target else None,
+        upload_check_url=_check_url(request, ports, target) if target else None,
         targets=_named_targets(request, ports),
         admits_extra_indexes=admits_extra_indexes,
     )
@@ -31,5 +31,9 @@ def _named_targets(request: Request, ports: Mapping[ConnectorKey, int]) -> tuple
         if name in targets:
             # a/b-c and a-b/c give the same name, and clients cannot read a file that has a section twice
             name += f"-{port}"
-        targets[name] = Target(name, upload_url(port), index_url(port))
+        targets[name] = Target(name, upload_url(port), _check_url(request, ports, connector))
     return tuple(targets.values())
+
+
+def _check_url(request: Request, ports: Mapping[ConnectorKey, int], target: ConnectorKey) -> str:
+    return check_url(ports[target], is_followed=target in request.order[:-1])

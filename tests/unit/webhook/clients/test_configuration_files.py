@@ -101,7 +101,7 @@ def test_uv_toml_names_several_targets_and_none_of_them_is_asked_for_packages() 
         default,
         named("connectors-pypi", 28400),
         named("connectors-pypi-b-c", 28400),
-        named("connectors-pypi-team-a-pypi", 28200),
+        named("connectors-pypi-team-a-pypi", 28200) | {"url": "http://127.0.0.1:28200/simple/?next=no"},
     ]
 
 

@@ -50,6 +50,20 @@ def test_uploads_go_to_the_publish_connector_alone() -> None:
     assert variables["twine"]["TWINE_REPOSITORY_URL"] == "http://127.0.0.1:28300/"
 
 
+def test_uv_asks_a_target_alone_where_another_connector_follows() -> None:
+    """Else a file of the same name in the other registry would keep it from the upload."""
+    order = (KEY, UPLOADS)
+    for request, url in (
+        (Request(connectors=order), "http://127.0.0.1:28200/simple/?next=no"),
+        (Request(connectors=(KEY,)), "http://127.0.0.1:28200/simple/"),
+        (Request(connectors=order, publish_connectors=(UPLOADS,)), "http://127.0.0.1:28300/simple/"),
+    ):
+        variables = groups(endpoints(request, {KEY: 28200, UPLOADS: 28300}))
+        assert variables["uv publish"]["UV_PUBLISH_CHECK_URL"] == url
+        env = apply([], variables, GUARDS).env
+        assert apply(env, WANTED, GUARDS).own == {}
+
+
 SEVERAL = groups(
     endpoints(Request(connectors=(KEY,), publish_connectors=(UPLOADS, KEY)), {KEY: 28200, UPLOADS: 28300})
 )
