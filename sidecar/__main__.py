@@ -52,12 +52,16 @@ def main() -> int:
         write_files(environment.config_dir, environment.files)
         for volume, files in environment.volumes.items():
             write_files(f"{VOLUMES_DIR}/{volume}", files)
+        proxies: dict[str, Proxy] = {}
         for listener, fetch in zip(environment.listeners, fetches, strict=True):
-            server.add_listener(listen(listener), _make_proxy(listener, fetch, loop, log))
+            proxies[listener.connector] = proxy = _make_proxy(listener, fetch, loop, log)
+            server.add_listener(listen(listener), proxy)
             log.write("info", Line.LISTENING, connector=listener.connector, port=listener.port)
     except (SidecarError, ValueError, OSError) as error:  # a ContractError is a ValueError
         log.write("error", Line.CANNOT_START, detail=str(error))
         return 2
+    if environment.order:
+        _put_in_order(environment, proxies)
     loop.run()
     log.write("info", Line.STOPPED)
     return 0
@@ -69,6 +73,15 @@ def _make_proxy(listener: Listener, fetch: Fetch, loop: Loop, log: Log) -> Proxy
     upstream = Upstream(loop, Threads(loop))
     attempts = Attempts(listener.connector, loop, log)
     return Proxy(listener.connector, listener.port, grants, attempts, upstream, log)
+
+
+def _put_in_order(environment: Environment, proxies: dict[str, Proxy]) -> None:
+    """Lead from each connector of the order to the next."""
+    from sidecar.exchange.order import Next  # most Pods have one connector, and no order
+
+    ports = {listener.connector: listener.port for listener in environment.listeners}
+    for connector, following in zip(environment.order, environment.order[1:], strict=False):
+        proxies[connector].next = Next(following, ports[following])
 
 
 def _make_fetches(environment: Environment, server: Server) -> list[Fetch]:

@@ -15,12 +15,13 @@ from webhook.command.inject import (
     print_stream,
 )
 from webhook.command.local_proxy import ProxyFailed
-from webhook.command.manifests import DEFAULT_NAMESPACE, choose, load, resolve
+from webhook.command.manifests import DEFAULT_NAMESPACE, Manifests, choose, choose_in_order, load, resolve
 from webhook.command.run import run_command
 from webhook.connector.description import described
 from webhook.connector.registry import RegistryAccess
 from webhook.console import Console, standard_error, standard_output
 from webhook.errors import ConnectorsError, InputError
+from webhook.identifiers import ConnectorKey
 from webhook.pod.reasons import UNUSABLE
 from webhook.problems import Problems
 
@@ -51,8 +52,11 @@ def _run(options: argparse.Namespace, environment: Mapping[str, str], errors: Co
     if not command:
         raise InputError.of("CommandMissing", "give a command after --, such as: -- pip install flask")
     manifests = load(options.files)
-    registry = resolve(manifests, choose(manifests, options.connector), insecure_allowed=True)
-    return run_command(command, registry, environment, errors, port=options.port, is_verbose=options.verbose)
+    keys = choose_in_order(manifests, options.connector)
+    registries = _resolve_all(manifests, keys)
+    return run_command(
+        command, registries, environment, errors, port=options.port, is_verbose=options.verbose
+    )
 
 
 def _inject(options: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
@@ -78,18 +82,24 @@ def _check(options: argparse.Namespace, environment: Mapping[str, str], errors: 
     keys = [choose(manifests, options.connector)] if options.connector else sorted(manifests.connectors)
     if not keys:
         choose(manifests, None)  # raises: there is no Connector
-    registries: list[RegistryAccess] = []
-    problems = Problems()
-    for key in keys:
-        with problems.collecting():
-            registries.append(resolve(manifests, key, insecure_allowed=True))
-    problems.raise_any()
+    registries = _resolve_all(manifests, keys)
     out = standard_output(environment)
     ready = [
         check(registry, environment, out, described(manifests.connectors[registry.connector.key]))
         for registry in registries
     ]
     return DONE if all(ready) else NOT_READY
+
+
+def _resolve_all(manifests: Manifests, keys: Sequence[ConnectorKey]) -> list[RegistryAccess]:
+    """`InputError` has the problems of all of them."""
+    registries: list[RegistryAccess] = []
+    problems = Problems()
+    for key in keys:
+        with problems.collecting():
+            registries.append(resolve(manifests, key, insecure_allowed=True))
+    problems.raise_any()
+    return registries
 
 
 def _explain(options: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
@@ -149,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pypi-connector {version('pypi-connector')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    run_usage = "pypi-connector run -f FILE... [--connector NAME] [--port N] [-v] -- COMMAND..."
+    run_usage = "pypi-connector run -f FILE... [--connector NAME,...] [--port N] [-v] -- COMMAND..."
     run_help = "run a command whose pip, uv and twine use the registry"
     _add_run_options(commands.add_parser("run", help=run_help, usage=run_usage))
     inject_help = "print manifests as admission would change their Pods"
@@ -174,7 +184,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     _add_files(parser)
-    parser.add_argument("--connector", metavar="NAME", help="which one, if the files hold several")
+    connector_help = "which one, if the files hold several; a comma list is an order to look in"
+    parser.add_argument("--connector", metavar="NAME,...", help=connector_help)
     parser.add_argument("--port", type=_port, metavar="N", help="loopback port (default: a free one)")
     parser.add_argument("-v", "--verbose", action="store_true", help="print a line for each request")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")

@@ -5,9 +5,10 @@ API_VERSION = GROUP + "/v1alpha1"
 
 # -- annotations that a Pod's author writes
 CONNECTOR = GROUP + "/connector"
-"""A comma list of `name` or `namespace/name`. The first connector is the index and the publish target."""
+"""A comma list of `name` or `namespace/name`. The first connector is the index and the publish target. Each
+of the others is asked for projects that those before it do not have."""
 PUBLISH_CONNECTOR = GROUP + "/publish-connector"
-"""A different connector for uploads."""
+"""A comma list of other connectors for uploads. The first is the default target."""
 CONFIGURATIONS = GROUP + "/configurations"
 """A comma list of `pipconf` and `pypirc`, default both. A Pod without `pypirc` cannot upload."""
 CONTAINERS = GROUP + "/containers"
@@ -98,7 +99,7 @@ PIPCONF_CONFIGURATION = "pipconf"
 PYPIRC_CONFIGURATION = "pypirc"
 UV_CONFIGURATION = "uv"
 ALIAS = "connectors-pypi"
-"""The section of `.pypirc`, as in the reference system."""
+"""The section of `.pypirc`, as in the reference system. It names the default target."""
 
 SETTINGS_PREFIX = "WEBHOOK_"
 """Of the variables of admission and broker. Kubernetes sets PYPI_CONNECTOR_… itself, from Service names."""

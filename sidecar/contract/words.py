@@ -10,6 +10,9 @@ CONFIG_DIR = "/etc/pypi-connector"
 VOLUMES_DIR = "/etc/pypi-connector-volumes"
 """In the sidecar, each volume of the Pod that the workload mounts by itself is in here, under its name"""
 
+ALONE = "next=no"
+"""Query of a page that is looked for at no other connector: `uv publish` asks its target alone"""
+
 TOKEN_DIR = "/var/run/secrets/pypi-connector"  # noqa: S105 (a path)
 TOKEN_FILE = TOKEN_DIR + "/token"
 TOKEN_AUDIENCE = "pypi-connector"  # noqa: S105 (a name)
@@ -86,6 +89,8 @@ class Code:
     REDIRECT_NOT_FOLLOWED = "redirect-not-followed"
     REDIRECT = "redirect"
     """No refusal: the index is at the registry's own path"""
+    NEXT_CONNECTOR = "next-connector"
+    """No refusal: the registry does not have the project, and the next connector in order is asked"""
 
     BAD_REQUEST = "bad-request"
     BAD_TARGET = "bad-target"

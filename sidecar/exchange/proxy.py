@@ -22,9 +22,10 @@ from sidecar.sockets.connections import closing_on_error
 
 if TYPE_CHECKING:
     from sidecar.exchange.looks import Looks
+    from sidecar.exchange.order import Next
 
 _REDIRECT = Answer(302, Code.REDIRECT, "the index is at the registry's own path")
-_USUAL_CODES = (None, Code.REDIRECT, Code.CLIENT_GONE)
+_USUAL_CODES = (None, Code.REDIRECT, Code.NEXT_CONNECTOR, Code.CLIENT_GONE)
 
 Outcome = tuple[Route | None, str | None, str | None]
 """For the log line of a request: its route, if it has any; code and sentence of an answer of our own"""
@@ -46,6 +47,8 @@ class Proxy:
         self._listed = ListedFiles()
         self._looks: Looks | None = None
         self._log = log
+        self.next: Next | None = None
+        """The connector that is asked for projects that this one does not have"""
 
     async def serve(self, exchange: Exchange) -> None:
         """Answer a request, whatever happens on the way, and log it. Raises only for faults of our own."""
@@ -72,7 +75,7 @@ class Proxy:
             elif chosen.action == "upload":
                 await self._visits.upload(exchange, chosen, registry)
             else:
-                await self._download(exchange, chosen, registry)
+                answer = await self._download(exchange, chosen, registry)
             await exchange.drain()
         except ClientGone:
             exchange.abandon()
@@ -106,7 +109,8 @@ class Proxy:
             await self._looks.look(exchange, missing, registry)
             return route(exchange.head.method, exchange.head.target, registry.layout)
 
-    async def _download(self, exchange: Exchange, wanted: Route, granted: GrantedRegistry) -> None:
+    async def _download(self, exchange: Exchange, wanted: Route, granted: GrantedRegistry) -> Answer | None:
+        """None, unless the answer is our own."""
         response, chosen, registry = await self._visits.fetch(exchange, wanted, granted)
         try:
             with closing_on_error(response.wire):
@@ -122,11 +126,15 @@ class Proxy:
                     await relay_page(exchange, response, self._upstream, links)
                     if self._looks is not None:
                         self._looks.forget(chosen.package)
+                elif is_page and response.head.status == 404 and self.next is not None:
+                    package, upstream = chosen.package, self._upstream
+                    return await self.next.ask(exchange, response, package, registry, upstream)
                 else:
                     page_mark = registry.layout.mark if is_page else None
                     await relay(exchange, response, self._upstream, credential, page_mark)
         finally:
             self._visits.leave(chosen, registry)
+        return None
 
     async def _check_storage(self, response: Response, registry: GrantedRegistry) -> None:
         """Refuse in our words what another origin than the registry's own refuses: it must have a reason."""

@@ -1,6 +1,8 @@
-"""The loopback URLs of clients: an index, a publish target, and sections for further connectors. Pure."""
+"""The loopback URLs of clients: an index, and publish targets. Pure."""
 
 from dataclasses import dataclass
+
+from sidecar.contract.words import ALONE
 
 
 def index_url(port: int) -> str:
@@ -8,8 +10,24 @@ def index_url(port: int) -> str:
     return f"http://127.0.0.1:{port}/simple/"
 
 
+def check_url(port: int, *, is_followed: bool = False) -> str:
+    """The index that uv asks for files that exist already. `is_followed`: the connector is before another one
+    in an order, which must not answer in its place."""
+    return index_url(port) + (f"?{ALONE}" if is_followed else "")
+
+
 def upload_url(port: int) -> str:
     return f"http://127.0.0.1:{port}/"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A publish target that a client chooses by its name."""
+
+    name: str
+    """Section of `.pypirc`, and index of uv"""
+    upload_url: str
+    check_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +37,15 @@ class Endpoints:
     index_url: str | None
     """None: no index is configured (no `pipconf`)"""
     upload_url: str | None
-    """None: nothing may be uploaded (no `pypirc`)"""
+    """The default target's; None: nothing may be uploaded (no `pypirc`)"""
     upload_check_url: str | None
-    """The index of the publish target: uv asks it for files that exist already"""
-    sections: tuple[tuple[str, str], ...] = ()
-    """Section of `.pypirc` and upload URL of each further connector"""
+    """The default target's index, for `check_url`"""
+    targets: tuple[Target, ...] = ()
+    """The targets that the author names, the default first"""
     admits_extra_indexes: bool = False
     """Whether indexes that an image names are asked as well"""
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether clients may choose between several targets."""
+        return len(self.targets) > 1

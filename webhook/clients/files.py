@@ -4,8 +4,10 @@ pip.conf and .pypirc have the reference system's form. The webhook renders them 
 sidecar's environment: so an older sidecar writes the files of a newer webhook.
 """
 
+from collections.abc import Sequence
+
 from webhook import names
-from webhook.clients.endpoints import Endpoints
+from webhook.clients.endpoints import Endpoints, Target
 from webhook.clients.sources import PIP_OPTIONS
 
 USERNAME = "pypi-connector"
@@ -30,10 +32,10 @@ def configurations(endpoints: Endpoints) -> dict[str, dict[str, str]]:
         result[names.PIPCONF_CONFIGURATION] = {
             names.PIP_CONF: pip_conf(index_url, endpoints.admits_extra_indexes)
         }
-        uv = uv_toml(index_url, endpoints.upload_url, endpoints.upload_check_url)
+        uv = uv_toml(index_url, endpoints)
         result[names.UV_CONFIGURATION] = {names.UV_TOML: uv}
     if endpoints.upload_url:
-        result[names.PYPIRC_CONFIGURATION] = {names.PYPIRC: pypirc(endpoints.upload_url, endpoints.sections)}
+        result[names.PYPIRC_CONFIGURATION] = {names.PYPIRC: pypirc(endpoints.upload_url, endpoints.targets)}
     return result
 
 
@@ -54,9 +56,10 @@ def pip_conf(index_url: str, admits_extra_indexes: bool = False) -> str:
     return "\n".join(f"[{section}]\n{lines}{emptied}" for section, lines in sections.items())
 
 
-def pypirc(upload_url: str, sections: tuple[tuple[str, str], ...] = ()) -> str:
+def pypirc(upload_url: str, targets: Sequence[Target] = ()) -> str:
     """Without `-r`, twine takes the section `pypi`: defined here, it never means the public pypi.org."""
-    servers = {names.ALIAS: upload_url, "pypi": upload_url, **dict(sections)}
+    named = {target.name: target.upload_url for target in targets}
+    servers = {names.ALIAS: upload_url, "pypi": upload_url, **named}
     lines = ["[distutils]", "index-servers =", *(f"    {server}" for server in servers)]
     for server, url in servers.items():
         lines += [
@@ -69,6 +72,19 @@ def pypirc(upload_url: str, sections: tuple[tuple[str, str], ...] = ()) -> str:
     return "\n".join(lines) + "\n"
 
 
-def uv_toml(index_url: str, upload_url: str | None, check_url: str | None) -> str:
-    publish = f'publish-url = "{upload_url}"\ncheck-url = "{check_url}"\n\n' if upload_url else ""
-    return f'{publish}[[index]]\nurl = "{index_url}"\ndefault = true\n'
+def uv_toml(index_url: str, endpoints: Endpoints) -> str:
+    """Several targets are indexes for `uv publish --index`. uv asks an explicit index for no package."""
+    text = f'[[index]]\nurl = "{index_url}"\ndefault = true\n'
+    upload_url, check_url = endpoints.upload_url, endpoints.upload_check_url
+    if upload_url and check_url:
+        text = f'publish-url = "{upload_url}"\ncheck-url = "{check_url}"\n\n{text}'
+        default = Target(names.ALIAS, upload_url, check_url)
+        text += "".join(map(_explicit_index, (default, *endpoints.targets) if endpoints.has_choice else ()))
+    return text
+
+
+def _explicit_index(target: Target) -> str:
+    return (
+        f'\n[[index]]\nname = "{target.name}"\nurl = "{target.check_url}"\n'
+        f'publish-url = "{target.upload_url}"\nexplicit = true\n'
+    )

@@ -38,20 +38,18 @@ def apply(
     second pass changes nothing. Groups are removed for the copy of a Pod whose annotation has changed.
     """
     merge = _Merge(env)
-    for group in GROUPS:
-        values = wanted.get(group, {})
+    for group in GROUPS:  # a group may stand in place of its alternative, so these go first
+        if group not in wanted and merge.touches(group):
+            merge.remove_ours(group)
+    for group, values in wanted.items():
         if not merge.touches(group):  # the usual case, without a walk through `env` for each group
             merge.add(values)
         elif own := list(blocking(merge.rest, group, values)):
-            if values:
-                merge.own[group] = own
+            merge.own[group] = own
             continue
-        elif values:
+        else:
             merge.put(values)
-        elif holds_whole_group(merge.rest, group):
-            merge.remove(group)
-        if values:
-            merge.guard(group, guards.get(group, {}))
+        merge.guard(group, guards.get(group, {}))
     return Merged([*merge.front, *merge.rest], merge.own)
 
 
@@ -121,7 +119,10 @@ class _Merge:
         following = takewhile(lambda entry: sources.is_guard(entry, group), self._env[end:])
         return {str(entry.get("name")) for entry in following}
 
-    def remove(self, group: str) -> None:
+    def remove_ours(self, group: str) -> None:
+        """Remove a group that is complete, and ours as a whole."""
+        if not holds_whole_group(self.rest, group) or any(blocking(self.rest, group, {})):
+            return
         self.rest = [
             entry
             for entry in self.rest

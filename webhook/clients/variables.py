@@ -5,19 +5,26 @@ registry, or a package, to another registry.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sidecar.contract.words import CONFIG_DIR
 from webhook import names
 from webhook.clients import ports, sources
-from webhook.clients.endpoints import Endpoints, index_url, upload_url
+from webhook.clients.endpoints import Endpoints, check_url, index_url, upload_url
 from webhook.clients.files import PASSWORD, USERNAME
 
 _INDEX, _UPLOAD, _CHECK = "index", "upload", "check"
 _PIP_CONF = "pip.conf"
 _WITH_INDEX = "1, where there is an index"
-_CONSTANTS = {_PIP_CONF: f"{CONFIG_DIR}/{names.PIP_CONF}", _WITH_INDEX: "1"}
+_SECTION = "section of .pypirc, where clients have a choice of targets"
+_NAMED_INDEX = "index of uv.toml, where clients have a choice of targets"
+_CONSTANTS = {
+    _PIP_CONF: f"{CONFIG_DIR}/{names.PIP_CONF}",
+    _WITH_INDEX: "1",
+    _SECTION: names.ALIAS,
+    _NAMED_INDEX: names.ALIAS,
+}
 GROUPS: Mapping[str, Mapping[str, str]] = {
     "pip": {"PIP_CONFIG_FILE": _PIP_CONF, "PIP_INDEX_URL": _INDEX},
     # UV_INDEX_URL is for uv before 0.4.23; later versions prefer UV_DEFAULT_INDEX, silently
@@ -26,6 +33,13 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "uv publish": {"UV_PUBLISH_URL": _UPLOAD, "UV_PUBLISH_CHECK_URL": _CHECK, "UV_PUBLISH_TOKEN": PASSWORD},
     "twine": {
         "TWINE_REPOSITORY_URL": _UPLOAD,
+        "TWINE_USERNAME": USERNAME,
+        "TWINE_PASSWORD": PASSWORD,
+        "TWINE_NON_INTERACTIVE": "1",
+    },
+    "uv publish by name": {"UV_PUBLISH_INDEX": _NAMED_INDEX, "UV_PUBLISH_TOKEN": PASSWORD},
+    "twine by name": {
+        "TWINE_REPOSITORY": _SECTION,
         "TWINE_USERNAME": USERNAME,
         "TWINE_PASSWORD": PASSWORD,
         "TWINE_NON_INTERACTIVE": "1",
@@ -50,23 +64,40 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
 }
 """Group → variable → kind of value: a URL, the path of pip.conf, or a constant."""
 
+BY_NAME: Mapping[str, str] = {"uv publish by name": "uv publish", "twine by name": "twine"}
+"""Group → the group that it replaces where clients have a choice of targets. With a URL in a variable, twine
+would upload to it whatever `-r` says, and uv would refuse `--index`"""
+
 RIVALS: Mapping[str, tuple[str, ...]] = {
     "pip": (sources.OTHER_INDEX,),
     "uv publish": ("UV_PUBLISH_USERNAME", "UV_PUBLISH_PASSWORD", "UV_PUBLISH_INDEX"),
+    "uv publish by name": (
+        "UV_PUBLISH_USERNAME",
+        "UV_PUBLISH_PASSWORD",
+        "UV_PUBLISH_URL",
+        "UV_PUBLISH_CHECK_URL",
+    ),
     "twine": ("TWINE_REPOSITORY",),
+    "twine by name": ("TWINE_REPOSITORY_URL",),
 }
 """Variables that choose a target too. Beside ours, the client refuses or ignores them."""
 
 NAMES: Mapping[str, frozenset[str]] = {
     group: frozenset(kinds).union(RIVALS.get(group, ())) for group, kinds in GROUPS.items()
 }
-"""Group → every variable that matters to it. No variable matters to two groups."""
+"""Group → every variable that matters to it. Only a group and its alternative (`BY_NAME`) share any."""
 
 OUR_VARIABLES = frozenset(
     name for part in (GROUPS, sources.GUARDS) for values in part.values() for name in values
 )
 """All that we may set"""
 
+_URLS: Mapping[str, Callable[[int], Sequence[str]]] = {
+    _INDEX: lambda port: [index_url(port)],
+    _UPLOAD: lambda port: [upload_url(port)],
+    _CHECK: lambda port: [check_url(port), check_url(port, is_followed=True)],
+}
+"""Kind → port → URLs that we write"""
 _LOOPBACK = re.compile(r"http://127\.0\.0\.1:([0-9]{1,5})/")
 
 
@@ -78,6 +109,8 @@ def groups(endpoints: Endpoints, *, config_dir: str = CONFIG_DIR) -> dict[str, d
         _CHECK: endpoints.upload_check_url,
         _PIP_CONF: f"{config_dir}/{names.PIP_CONF}",
         _WITH_INDEX: _CONSTANTS[_WITH_INDEX] if endpoints.index_url else None,
+        _SECTION: names.ALIAS if endpoints.has_choice else None,
+        _NAMED_INDEX: names.ALIAS if endpoints.has_choice and endpoints.index_url else None,
     }
     complete_groups: dict[str, dict[str, str]] = {}
     for group, kinds in GROUPS.items():
@@ -85,7 +118,8 @@ def groups(endpoints: Endpoints, *, config_dir: str = CONFIG_DIR) -> dict[str, d
         complete = {name: text for name, text in texts.items() if text is not None}
         if len(complete) == len(kinds):
             complete_groups[group] = complete
-    return complete_groups
+    replaced = {BY_NAME[group] for group in complete_groups if group in BY_NAME}
+    return {group: texts for group, texts in complete_groups.items() if group not in replaced}
 
 
 def blocking(env: Iterable[Mapping[str, Any]], group: str, values: Mapping[str, str]) -> Iterator[str]:
@@ -106,12 +140,12 @@ def _is_ours(entry: Mapping[str, Any], group: str, values: Mapping[str, str]) ->
     kind = GROUPS[group][name]
     if value == values.get(name):
         return True
-    if kind in (_INDEX, _UPLOAD, _CHECK):
+    if kind in _URLS:
         match = _LOOPBACK.match(value)
         # a user's own registry may listen on the loopback interface too, outside our range of ports
         if match is None or int(match[1]) not in ports.RANGE:
             return False
-        return value == (upload_url if kind == _UPLOAD else index_url)(int(match[1]))
+        return value in _URLS[kind](int(match[1]))
     return value == _CONSTANTS.get(kind, kind)
 
 

@@ -65,7 +65,9 @@ def _removed(environment: Mapping[str, str], proxy: RunningProxy) -> set[str]:
     """Variables that lead elsewhere, in any spelling that a client understands."""
     entries, urls = _entries(environment), proxy.endpoints
     ours = {name for values in variables.groups(urls).values() for name in values}
-    rivals = {name for names in variables.RIVALS.values() for name in names}
+    # `run` has one target, and no group that chooses by name
+    groups = variables.RIVALS.keys() - variables.BY_NAME
+    rivals = {name for group in groups for name in variables.RIVALS[group]}
     further = [] if urls.admits_extra_indexes else sources.further_sources(entries, urls.index_url)
     return {
         *(name for name in environment if sources.read_as(name) in ours and name not in ours),

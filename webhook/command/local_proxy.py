@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import IO, Any
 from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.grant import Grant
 from sidecar.contract.words import Code, Line
-from webhook.clients.endpoints import Endpoints, index_url, upload_url
+from webhook.clients.endpoints import Endpoints, check_url, index_url, upload_url
 from webhook.clients.files import files
 from webhook.command.egress import unused_proxy
 from webhook.command.loopback import free_port
@@ -46,23 +46,27 @@ class RunningProxy:
 
 @contextmanager
 def running_proxy(
-    registry: RegistryAccess,
+    registries: Sequence[RegistryAccess],
     environment: Mapping[str, str],
     console: Console,
     *,
     port: int | None,
     is_verbose: bool = False,
 ) -> Iterator[RunningProxy]:
-    """A sidecar process that ends with the block, and with this process, even if that is killed."""
+    """A sidecar process that ends with the block, and with this process, even if that is killed.
+
+    The first registry is the clients' index, at `port`, and takes uploads. Each of the others is asked for
+    what those before it do not have.
+    """
     folder = Path(tempfile.mkdtemp(prefix="pypi-connector-"))
     try:
         tries = 1 if port else _PORT_TRIES
         for remaining in reversed(range(tries)):
             chosen = port or free_port()
-            endpoints = _endpoints(registry, chosen)
+            endpoints = _endpoints(registries, chosen)
             try:
                 process, lifeline, watcher = _start(
-                    registry, environment, endpoints, chosen, folder, console, is_verbose=is_verbose
+                    registries, environment, endpoints, chosen, folder, console, is_verbose=is_verbose
                 )
                 break
             except ProxyFailed:
@@ -82,28 +86,37 @@ def running_proxy(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _endpoints(registry: RegistryAccess, port: int) -> Endpoints:
-    may_upload = registry.connector.access == "readwrite"
+def _endpoints(registries: Sequence[RegistryAccess], port: int) -> Endpoints:
+    may_upload = registries[0].connector.access == "readwrite"
     return Endpoints(
         index_url=index_url(port),
         upload_url=upload_url(port) if may_upload else None,
-        upload_check_url=index_url(port) if may_upload else None,
-        admits_extra_indexes=registry.connector.extra_indexes == "allow",
+        upload_check_url=check_url(port, is_followed=len(registries) > 1) if may_upload else None,
+        admits_extra_indexes=all(registry.connector.extra_indexes == "allow" for registry in registries),
     )
 
 
-def _grant(registry: RegistryAccess) -> Grant:
+def _grants(registries: Sequence[RegistryAccess]) -> bytes:
+    """A line for each registry. The first takes uploads, if its Connector allows them."""
+    lines = [
+        json.dumps(_grant(registry, is_target=position == 0).document()).encode() + b"\n"
+        for position, registry in enumerate(registries)
+    ]
+    return b"".join(lines)
+
+
+def _grant(registry: RegistryAccess, *, is_target: bool) -> Grant:
     return compose_grant(
         registry,
         version="file",
-        may_upload=registry.connector.access == "readwrite",
+        may_upload=is_target and registry.connector.access == "readwrite",
         soft_seconds=_FOREVER,
         hard_seconds=_FOREVER,
     )
 
 
 def _start(
-    registry: RegistryAccess,
+    registries: Sequence[RegistryAccess],
     environment: Mapping[str, str],
     endpoints: Endpoints,
     port: int,
@@ -114,24 +127,28 @@ def _start(
 ) -> tuple["subprocess.Popen[str]", int, "_Watcher"]:
     """The process, the pipe that it lives on, and the reader of its log."""
     grant_fd, lifeline = os.pipe()
+    names = [str(registry.connector.key) for registry in registries]
+    ports = [port, *(free_port() for _ in names[1:])]
     settings = Environment(
-        listeners=(Listener(str(registry.connector.key), port),),
+        listeners=tuple(map(Listener, names, ports)),
         files=files(endpoints),
         config_dir=str(folder),
         grant_fd=grant_fd,
         peer_uid=os.getuid(),
+        order=tuple(names) if len(names) > 1 else (),
     )
     passed_on = {name: environment[name] for name in _PASSED_ON if name in environment}
     try:
         process = _spawn({**passed_on, **settings.variables()}, grant_fd)
     finally:
         os.close(grant_fd)
-    proxy_note = unused_proxy(environment, registry.connector.index_url)
-    watcher = _Watcher(process, console, is_verbose=is_verbose, proxy_note=proxy_note)
+    notes = [unused_proxy(environment, registry.connector.index_url) for registry in registries]
+    proxy_note = next(filter(None, notes), None)
+    watcher = _Watcher(process, console, len(ports), is_verbose=is_verbose, proxy_note=proxy_note)
     try:
         # a CA bundle can be larger than a pipe: the reader runs already
         with suppress(BrokenPipeError):
-            _write_all(lifeline, json.dumps(_grant(registry).document()).encode() + b"\n")
+            _write_all(lifeline, _grants(registries))
         watcher.wait_until_listening()
     except BaseException:
         os.close(lifeline)
@@ -160,12 +177,14 @@ class _Watcher:
         self,
         process: "subprocess.Popen[str]",
         console: Console,
+        listeners: int,
         *,
         is_verbose: bool,
         proxy_note: str | None = None,
     ) -> None:
         """`proxy_note`: printed once, if the registry cannot be connected to."""
         self._console = console
+        self._awaited = listeners
         self._proxy_note = proxy_note
         self._is_verbose = is_verbose
         self._settled = threading.Event()
@@ -195,8 +214,10 @@ class _Watcher:
     def _take(self, event: Mapping[str, Any]) -> None:
         message = event.get("message")
         if message == Line.LISTENING:
-            self._failure = None
-            self._settled.set()
+            self._awaited -= 1
+            if not self._awaited:
+                self._failure = None
+                self._settled.set()
         elif message == Line.CANNOT_START:
             self._failure = str(event.get("detail"))
         elif message == Line.REQUEST and (self._is_verbose or event.get("level") == "warning"):

@@ -63,6 +63,13 @@ def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) 
     return Manifests(connectors, secrets, default_namespace, demands)
 
 
+def choose_in_order(manifests: Manifests, listed: str | None) -> list[ConnectorKey]:
+    """The keys of a comma list, each once; without a list, the key of the only Connector."""
+    if listed is None:
+        return [choose(manifests, None)]
+    return list(dict.fromkeys(choose(manifests, name.strip()) for name in listed.split(",")))
+
+
 def choose(manifests: Manifests, name: str | None) -> ConnectorKey:
     """The key of the only Connector, or of the Connector called `name` or `namespace/name`."""
     keys = sorted(manifests.connectors)

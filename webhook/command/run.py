@@ -22,33 +22,38 @@ _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, sig
 
 def run_command(
     command: Sequence[str],
-    registry: RegistryAccess,
+    registries: Sequence[RegistryAccess],
     environment: Mapping[str, str],
     console: Console,
     *,
     port: int | None,
     is_verbose: bool,
 ) -> int:
-    """Run the command with clients configured. Returns its exit code, 128 + N if signal N ended it."""
-    with running_proxy(registry, environment, console, port=port, is_verbose=is_verbose) as proxy:
-        console.line(
-            f"pypi-connector: {registry.connector.key} is at {index_url(proxy.port)} "
-            f"for {command[0]} ({_describe(registry)})"
-        )
-        if registry.warning:
-            console.line(f"pypi-connector: warning: {registry.warning.message}", "yellow")
-        if registry.connector.packages:
-            console.line(f"pypi-connector: {describe(registry.connector.packages)}")
+    """Run the command with clients configured. Returns its exit code, 128 + N if signal N ended it.
+
+    `registries` are in order: the first is the clients' index.
+    """
+    with running_proxy(registries, environment, console, port=port, is_verbose=is_verbose) as proxy:
+        for position, registry in enumerate(registries):
+            place = f"is at {index_url(proxy.port)} for {command[0]}"
+            if position:
+                place = "is asked for what it does not have" if position == 1 else "is asked after that"
+            console.line(f"pypi-connector: {registry.connector.key} {place} ({_describe(registry)})")
+            if registry.warning:
+                console.line(f"pypi-connector: warning: {registry.warning.message}", "yellow")
+            if registry.connector.packages:
+                console.line(f"pypi-connector: {describe(registry.connector.packages)}")
         settings = client_settings(environment, proxy)
-        _report(settings, registry, console)
+        _report(settings, registries, console)
         return _execute(command, settings.variables, console)
 
 
-def _report(settings: ClientSettings, registry: RegistryAccess, console: Console) -> None:
-    """Say what differs from the environment. `InputError` where the Connector refuses other indexes."""
-    if settings.further and registry.connector.extra_indexes == "refuse":
+def _report(settings: ClientSettings, registries: Sequence[RegistryAccess], console: Console) -> None:
+    """Say what differs from the environment. `InputError` where a Connector refuses other indexes."""
+    strict = [one.connector.key for one in registries if one.connector.extra_indexes == "refuse"]
+    if settings.further and strict:
         sentences = "; ".join(settings.further)
-        fix = f"Connector {registry.connector.key} refuses indexes beside it (extraIndexes)"
+        fix = f"Connector {strict[0]} refuses indexes beside it (extraIndexes)"
         raise InputError.of(Reason.EXTRA_INDEX, sentences, fix)
     if settings.replaced:
         console.line(f"pypi-connector: replaced in the environment: {', '.join(settings.replaced)}")

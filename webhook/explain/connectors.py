@@ -1,6 +1,6 @@
 """`explain`: a Connector's conditions, and the registry's answers to the Pod. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sidecar.contract.words import Code
@@ -120,11 +120,18 @@ def explain_requests(facts: Facts, key: ConnectorKey) -> Iterator[Statement]:
     if len(use.denied) > PACKAGES_LIMIT:
         text = f"{key}: {len(use.denied) - PACKAGES_LIMIT} more packages are denied"
         yield Statement("requests", "note", text)
-    if use.missing:
-        listed = ", ".join(use.missing[:PACKAGES_LIMIT]) + (
-            ", …" if len(use.missing) > PACKAGES_LIMIT else ""
+    missing = [package for package in use.missing if package not in use.passed_on]
+    if missing:
+        yield Statement("requests", "note", f"{key}: the registry does not have {_listed(missing)} (404)")
+    if use.passed_on:
+        text = (
+            f"{key}: the registry does not have {_listed(use.passed_on)} (404): the next connector was asked"
         )
-        yield Statement("requests", "note", f"{key}: the registry does not have {listed} (404)")
+        yield Statement("requests", "note", text)
+
+
+def _listed(packages: Sequence[str]) -> str:
+    return ", ".join([*packages[:PACKAGES_LIMIT], *(["…"] if len(packages) > PACKAGES_LIMIT else [])])
 
 
 def _refused(facts: Facts, key: ConnectorKey, requests: RefusedRequests) -> Statement:

@@ -126,7 +126,7 @@ def _binding(name: str, role: str, namespace: str, account: str) -> str:
 def _granted(facts: Facts, request: Request, key: ConnectorKey, event: Json) -> Iterator[Statement]:
     rights = text_of(key, str(event.get("message")))
     yield Statement("granted", "ok", f"{key}: {rights}, {ago(facts.now, last_seen(event))}")
-    if rights != INSTALL or request.publish_target != key or not _wants_upload(facts, key):
+    if rights != INSTALL or key not in request.publish_targets or not _wants_upload(facts, key):
         return
     connector = facts.connectors.get(key)
     if connector and not isinstance(connector, Unread) and _parameter(connector, "access") == "read":

@@ -33,11 +33,10 @@ def read_request(facts: Facts) -> tuple[Request | None, list[Statement]]:
 
 
 def describe(request: Request) -> str:
-    """`install from team/pypi, upload to team/up`."""
-    first, *others = request.connectors
-    parts = [f"install from {first}" + (f", and also from {', '.join(map(str, others))}" if others else "")]
-    if request.publish_target:
-        parts.append(f"upload to {request.publish_target}")
+    """`install from team/pypi, then shared/mirror; upload to team/up`."""
+    parts = [f"install from {', then '.join(map(str, request.connectors))}"]
+    if request.publish_targets:
+        parts.append(f"upload to {', '.join(map(str, request.publish_targets))}")
     if request.containers is not None:
         parts.append(f"in container {', '.join(request.containers)}")
     return "; ".join(parts)

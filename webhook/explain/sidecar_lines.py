@@ -14,8 +14,10 @@ _PASSING = (
     Code.CREDENTIAL_RENEWED,
     Code.CLIENT_GONE,
     Code.REDIRECT,
+    Code.NEXT_CONNECTOR,
 )
 """Reasons that need no action: clients repeat these requests by themselves, or have left"""
+_NOT_FOUND = 404
 _ACTIONABLE = (Code.FILE_NOT_LISTED, Code.UPLOAD_UNCONFIRMED)
 """Reasons that need an action, whatever the status is"""
 
@@ -49,6 +51,8 @@ class Use:
     """Newest first"""
     missing: tuple[str, ...]
     """Packages for which the registry answered 404"""
+    passed_on: tuple[str, ...]
+    """Packages of these for which the next connector was asked"""
     redirected: tuple[str, ...]
     """A sentence for each place that index pages were redirected to and not followed"""
     denied: tuple[str, ...]
@@ -67,6 +71,9 @@ def use_of(lines: Sequence[Json], connector: ConnectorKey) -> Use:
         last_served=time_of(served[-1].get("time")) if served else None,
         refusals=tuple(_refusals(requests)),
         missing=tuple(dict.fromkeys(str(line["package"]) for line in missing)),
+        passed_on=tuple(
+            dict.fromkeys(str(line["package"]) for line in missing if line["status"] != _NOT_FOUND)
+        ),
         redirected=tuple(
             dict.fromkeys(str(line["detail"]) for line in requests if _is_redirected_away(line))
         ),
@@ -80,8 +87,10 @@ def _is_served(line: Json) -> bool:
 
 def _is_missing(line: Json) -> bool:
     # pip looks for a newer pip, which few private registries have
-    is_index = line.get("action") == "index" and line.get("package") not in (None, "", "pip")
-    return is_index and _status(line) == 404 and not line.get("reason")
+    if line.get("action") != "index" or line.get("package") in (None, "", "pip"):
+        return False
+    is_passed_on = line.get("reason") == Code.NEXT_CONNECTOR
+    return is_passed_on or (_status(line) == _NOT_FOUND and not line.get("reason"))
 
 
 def _is_refused(line: Json) -> bool:

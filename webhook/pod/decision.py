@@ -5,6 +5,7 @@ It takes two steps, `parse_pod` and `decide_request`, so that a caller can fetch
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -136,6 +137,7 @@ def decide_request(
         *misspellings(pod),
         *_name_resolution(pod, settings),
         *_csi_volumes(pod),
+        *_unreachable_connectors(request, lookup),
     )
     if problems:
         return _refused(problems, warnings)
@@ -197,6 +199,16 @@ def _index_rule(request: Request, lookup: Lookup) -> IndexRule:
     }
     value = next(value for value in STRICTEST_FIRST if value in rules)
     return IndexRule(value, rules[value])
+
+
+def _unreachable_connectors(request: Request, lookup: Lookup) -> list[str]:
+    """Warnings about an order that ends early: what a Connector does not allow is looked for nowhere."""
+    return [
+        f"Connector {key} allows some packages only (allowPackages): all others are refused, and not looked "
+        f"for in {following}"
+        for key, following in pairwise(request.order)
+        if isinstance(connector := lookup(key), Connector) and connector.packages and connector.packages.allow
+    ]
 
 
 def _name_resolution(pod: Mapping[str, Any], settings: Settings) -> list[str]:

@@ -15,7 +15,7 @@ from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.words import CONFIG_DIR
 from webhook import names
 from webhook.clients import files
-from webhook.clients.endpoints import Endpoints
+from webhook.clients.endpoints import Endpoints, index_url, upload_url
 from webhook.errors import Problem
 from webhook.identifiers import ConnectorKey
 from webhook.pod import dropped
@@ -61,7 +61,7 @@ def inject(
     lost = _put_sidecar(result, environment, resources, settings)
     _put_volumes(result)
     _add_pull_secrets(result, settings)
-    message = _message(request, urls)
+    message = _message(request, urls, ports)
     _mark(result, message)
     warnings = [*([dropped.warning(lost)] if lost else []), *remarks.warnings]
     return Injection(result, message, tuple(warnings), tuple(remarks.problems), lost)
@@ -77,6 +77,7 @@ def sidecar_environment(
         log_level=request.log_level,
         broker_url=settings.broker_url,
         broker_ca=join_bundle(settings.broker_ca),
+        order=tuple(map(str, request.order)),
     )
 
 
@@ -124,10 +125,11 @@ def _mark(pod: Json, message: str) -> None:
     metadata["labels"] = {**(metadata.get("labels") or {}), names.INJECTED_LABEL: "true"}
 
 
-def _message(request: Request, urls: Endpoints) -> str:
+def _message(request: Request, urls: Endpoints, ports: Mapping[ConnectorKey, int]) -> str:
     parts = [f"files in {CONFIG_DIR}"]
     if urls.index_url:
-        parts.append(f"installs from {request.connectors[0]} at {urls.index_url}")
-    if urls.upload_url:
-        parts.append(f"uploads to {request.publish_target} at {urls.upload_url}")
+        first, *following = request.connectors
+        parts.append(f"installs from {first} at {urls.index_url}")
+        parts += (f"then from {key} at {index_url(ports[key])}" for key in following)
+    parts += (f"uploads to {key} at {upload_url(ports[key])}" for key in request.publish_targets)
     return ", ".join(parts)

@@ -51,8 +51,8 @@ class Request:
 
     connectors: tuple[ConnectorKey, ...] = ()
     """The first is the index. Empty: the Pod asks for nothing"""
-    publish_connector: ConnectorKey | None = None
-    """Where uploads go, if not to the first connector"""
+    publish_connectors: tuple[ConnectorKey, ...] = ()
+    """Where uploads go, if not to the first connector. The first of them is the default"""
     configurations: tuple[str, ...] = CONFIGURATIONS
     containers: tuple[str, ...] | None = None
     """None: all"""
@@ -72,17 +72,21 @@ class Request:
         return names.PYPIRC_CONFIGURATION in self.configurations
 
     @property
-    def publish_target(self) -> ConnectorKey | None:
-        """The only connector that takes uploads; None without `pypirc`."""
-        if not self.has_pypirc or not self.connectors:
-            return None
-        return self.publish_connector or self.connectors[0]
+    def order(self) -> tuple[ConnectorKey, ...]:
+        """The connectors to install from, where a project of one may be looked for in the next."""
+        return self.connectors if len(self.connectors) > 1 else ()
+
+    @property
+    def publish_targets(self) -> tuple[ConnectorKey, ...]:
+        """All connectors that take uploads, the default first; empty without `pypirc`."""
+        if not self.has_pypirc:
+            return ()
+        return self.publish_connectors or self.connectors[:1]
 
     @property
     def keys(self) -> tuple[ConnectorKey, ...]:
         """All connectors, in the order of the listeners."""
-        further = [self.publish_connector] if self.publish_connector else []
-        return tuple(dict.fromkeys([*self.connectors, *further]))
+        return tuple(dict.fromkeys([*self.connectors, *self.publish_connectors]))
 
     def selects(self, container: str) -> bool:
         return self.containers is None or container in self.containers
@@ -103,7 +107,7 @@ def parse_annotations(annotations: Mapping[str, str], *, namespace: str, warns: 
     reader = _Reader(annotations, namespace)
     request = Request(
         connectors=reader.read(names.CONNECTOR, (), reader.connectors),
-        publish_connector=reader.read(names.PUBLISH_CONNECTOR, None, reader.connector),
+        publish_connectors=reader.read(names.PUBLISH_CONNECTOR, (), reader.connectors),
         configurations=reader.read(names.CONFIGURATIONS, CONFIGURATIONS, reader.configurations),
         containers=reader.read(names.CONTAINERS, None, reader.containers),
         port=reader.read(names.PORT, None, reader.port),

@@ -1,7 +1,7 @@
 """The Pod of the example, with a script of the test, run as the patch says."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from webhook.demo.kubelet import PodProcesses
 from webhook.demo.reviewing import ask_admission
 from webhook.demo.stage import Stage, example
 from webhook.demo.workload import Outcome, run_and_search
+
+_NONE: Mapping[str, str] = {}
 
 
 class Runner:
@@ -31,11 +33,14 @@ class Runner:
         name: str = "build",
         connector: str = "team-pypi",
         further_image: Sequence[Path] = (),
+        annotations: Mapping[str, str] = _NONE,
         **variables: str,
     ) -> Outcome:
+        """`annotations` are further ones, by their names without the prefix."""
         pod = copy.deepcopy(example("pod.yaml")[0])
-        annotations = {names.CONNECTOR: connector, names.LOG_LEVEL: "debug", names.PORT: str(free_port())}
-        pod["metadata"] |= {"annotations": annotations, "name": name}
+        ours = {names.CONNECTOR: connector, names.LOG_LEVEL: "debug", names.PORT: str(free_port())}
+        ours |= {f"{names.GROUP}/{key}": value for key, value in annotations.items()}
+        pod["metadata"] |= {"annotations": ours, "name": name}
         container = pod["spec"]["containers"][0]
         container["args"] = [script]
         container["env"] = [{"name": name, "value": value} for name, value in variables.items()]

@@ -24,7 +24,8 @@ from webhook.pod.request import Request
 PYPI, SHARED, UPLOADS = map(ConnectorKey.parse, ("team-a/pypi", "registries/shared", "b/c"))
 PORTS = {PYPI: 28200, SHARED: 28300, UPLOADS: 28400}
 SINGLE = endpoints(Request(connectors=(PYPI,)), PORTS)
-THREE = endpoints(Request(connectors=(PYPI, SHARED), publish_connector=UPLOADS), PORTS)
+OTHER = endpoints(Request(connectors=(PYPI, SHARED), publish_connectors=(UPLOADS,)), PORTS)
+SEVERAL = endpoints(Request(connectors=(PYPI, SHARED), publish_connectors=(UPLOADS, PYPI)), PORTS)
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 
 
@@ -85,15 +86,48 @@ def test_uv_toml_publishes_only_with_the_pypirc() -> None:
     request = Request(connectors=(PYPI,), configurations=("pipconf",))
     config = tomllib.loads(files.files(endpoints(request, PORTS))["uv.toml"])
     assert config == {"index": [{"url": "http://127.0.0.1:28200/simple/", "default": True}]}
-    assert tomllib.loads(files.files(THREE)["uv.toml"])["publish-url"] == "http://127.0.0.1:28400/"
+    for urls in (OTHER, SEVERAL):
+        assert tomllib.loads(files.files(urls)["uv.toml"])["publish-url"] == "http://127.0.0.1:28400/"
+
+
+def test_uv_toml_names_several_targets_and_none_of_them_is_asked_for_packages() -> None:
+    def named(name: str, port: int) -> dict[str, object]:
+        url = f"http://127.0.0.1:{port}/"
+        return {"name": name, "url": f"{url}simple/", "publish-url": url, "explicit": True}
+
+    default = {"url": "http://127.0.0.1:28200/simple/", "default": True}
+    assert tomllib.loads(files.files(OTHER)["uv.toml"])["index"] == [default]
+    assert tomllib.loads(files.files(SEVERAL)["uv.toml"])["index"] == [
+        default,
+        named("connectors-pypi", 28400),
+        named("connectors-pypi-b-c", 28400),
+        named("connectors-pypi-team-a-pypi", 28200) | {"url": "http://127.0.0.1:28200/simple/?next=no"},
+    ]
 
 
 def test_sections_have_different_names() -> None:
     keys = tuple(map(ConnectorKey.parse, ("x/y", "a/b-c", "a-b/c")))
-    urls = endpoints(Request(connectors=keys), dict(zip(keys, (1, 2, 3), strict=True)))
+    request = Request(connectors=keys[:1], publish_connectors=keys)
+    urls = endpoints(request, dict(zip(keys, (1, 2, 3), strict=True)))
     parser = configparser.ConfigParser()
     parser.read_string(files.files(urls)[".pypirc"])
-    assert parser.sections()[3:] == ["connectors-pypi-a-b-c", "connectors-pypi-a-b-c-3"]
+    assert parser.sections()[3:] == [
+        "connectors-pypi-x-y",
+        "connectors-pypi-a-b-c",
+        "connectors-pypi-a-b-c-3",
+    ]
+
+
+def test_a_connector_to_install_from_has_no_section() -> None:
+    """Nothing could be uploaded there."""
+    for urls, sections in (
+        (endpoints(Request(connectors=(PYPI, SHARED)), PORTS), []),
+        (OTHER, ["connectors-pypi-b-c"]),
+        (SEVERAL, ["connectors-pypi-b-c", "connectors-pypi-team-a-pypi"]),
+    ):
+        parser = configparser.ConfigParser()
+        parser.read_string(files.files(urls)[".pypirc"])
+        assert parser.sections() == ["distutils", "connectors-pypi", "pypi", *sections]
 
 
 @pytest.mark.parametrize(
@@ -101,12 +135,13 @@ def test_sections_have_different_names() -> None:
     [
         ("pypi", "http://127.0.0.1:28400/"),
         ("connectors-pypi", "http://127.0.0.1:28400/"),
-        ("connectors-pypi-registries-shared", "http://127.0.0.1:28300/"),
+        ("connectors-pypi-b-c", "http://127.0.0.1:28400/"),
+        ("connectors-pypi-team-a-pypi", "http://127.0.0.1:28200/"),
     ],
 )
 def test_twine_reads_every_section(tmp_path: Path, section: str, url: str) -> None:
     file = tmp_path / ".pypirc"
-    file.write_text(files.files(THREE)[".pypirc"])
+    file.write_text(files.files(SEVERAL)[".pypirc"])
     repository = get_repository_from_config(str(file), section)
     assert (repository["repository"], repository["username"]) == (url, "pypi-connector")
     assert repository["password"] == "unused"

@@ -43,7 +43,7 @@ def test_the_folder_of_the_files_can_change() -> None:
 
 
 def test_uploads_go_to_the_publish_connector_alone() -> None:
-    request = Request(connectors=(KEY,), publish_connector=UPLOADS)
+    request = Request(connectors=(KEY,), publish_connectors=(UPLOADS,))
     variables = groups(endpoints(request, {KEY: 28200, UPLOADS: 28300}))
     assert variables["uv index"]["UV_DEFAULT_INDEX"] == "http://127.0.0.1:28200/simple/"
     assert variables["uv publish"]["UV_PUBLISH_CHECK_URL"] == "http://127.0.0.1:28300/simple/"

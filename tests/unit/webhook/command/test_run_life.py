@@ -144,7 +144,7 @@ def test_a_refusal_at_the_very_end_is_printed() -> None:
     manifest = yaml.safe_load(MANIFESTS) | {"metadata": {"name": "c", "namespace": "n"}}
     stream = SlowStream()
     registry = RegistryAccess(parse_connector(manifest), None, None)
-    with running_proxy(registry, clean(), Console(stream, is_coloured=False), port=None) as proxy:
+    with running_proxy([registry], clean(), Console(stream, is_coloured=False), port=None) as proxy:
         stream.port = proxy.port
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(f"http://127.0.0.1:{proxy.port}/nothing", timeout=10)

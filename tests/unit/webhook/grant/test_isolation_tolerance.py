@@ -33,6 +33,11 @@ from support.pods.isolation_edits import (
 from webhook.grant.isolation import violations
 from webhook.grant.known_sidecars import KNOWN
 
+
+def entry_of(pod: Pod, name: str) -> Mapping[str, Any]:
+    return next(entry for entry in ours(pod)["env"] if entry["name"] == name)
+
+
 BENIGN: Mapping[str, Edit] = {
     "nothing": lambda pod: None,
     "resources": field(resources={"limits": {"cpu": "1", "memory": "1Gi"}}),
@@ -70,7 +75,8 @@ BENIGN: Mapping[str, Edit] = {
     ),
     "an ephemeral container beside us": ephemeral(targetContainerName="main"),
     "the config folder, read-only": mount("pypi-connector-config", "/c", "main", readOnly=True),
-    "connectors in order": added("SIDECAR_ORDER", "team/pypi,shared/internal"),
+    "another order of connectors": variable("SIDECAR_ORDER", "shared/internal,team/pypi"),
+    "no order": lambda pod: ours(pod)["env"].remove(entry_of(pod, "SIDECAR_ORDER")),
     "files for volumes": added("SIDECAR_VOLUMES", '{"pipconf": {"pip.conf": "x"}}'),
     "a file of a class": variable("SIDECAR_FILES", '{"..pip-2.CONF_": "x"}'),
     "a bundle with comments": variable("SIDECAR_BROKER_CA", "# ours\n" + CA),
@@ -139,7 +145,7 @@ def test_the_current_shape_is_known() -> None:
 def test_an_earlier_shape_does_not_excuse_parts_of_another() -> None:
     pod = injected()
     variable("SIDECAR_SHAPE", "0")(pod)
-    assert set(reasons(pod)) == {"SidecarLifecycle", "SidecarTermination"}
+    assert set(reasons(pod)) == {"SidecarLifecycle", "SidecarTermination", "SidecarVariable"}
     pod = recorded("0")
     variable("SIDECAR_SHAPE", "1")(pod)
     assert set(reasons(pod)) == {"SidecarLifecycle", "SidecarTermination"}

@@ -41,23 +41,24 @@ def test_a_terminating_pod_keeps_its_grant() -> None:
 
 
 @pytest.mark.parametrize(
-    ("annotations", "target"),
+    ("annotations", "targets"),
     [
-        ({"connector": "pypi"}, KEY),
-        ({"connector": " other/a , pypi "}, ConnectorKey("other", "a")),
-        ({"connector": "pypi", "configurations": "pipconf"}, None),
-        ({"connector": "pypi", "publish_connector": "other/up"}, ConnectorKey("other", "up")),
+        ({"connector": "pypi"}, [KEY]),
+        ({"connector": " other/a , pypi "}, [ConnectorKey("other", "a")]),
+        ({"connector": "pypi", "configurations": "pipconf"}, []),
+        ({"connector": "pypi", "publish_connector": "other/up"}, [ConnectorKey("other", "up")]),
+        ({"connector": "pypi", "publish_connector": "other/up,pypi"}, [ConnectorKey("other", "up"), KEY]),
     ],
 )
-def test_the_publish_target_is_the_first_connector_or_the_publish_connector(
-    annotations: dict[str, str], target: ConnectorKey | None
+def test_the_publish_targets_are_the_first_connector_or_the_publish_connectors(
+    annotations: dict[str, str], targets: list[ConnectorKey]
 ) -> None:
-    assert rules.find_request(caller(), annotated(**annotations), KEY).publish_target == target
+    assert [*rules.find_request(caller(), annotated(**annotations), KEY).publish_targets] == targets
 
 
 def test_a_publish_connector_counts_as_named() -> None:
     publishing = annotated(connector="other", publish_connector="pypi")
-    assert rules.find_request(caller(), publishing, KEY).publish_target == KEY
+    assert rules.find_request(caller(), publishing, KEY).publish_targets == (KEY,)
 
 
 def test_a_grant_request_compares_no_annotation_with_known_names(monkeypatch: pytest.MonkeyPatch) -> None:

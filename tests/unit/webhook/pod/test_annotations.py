@@ -28,28 +28,36 @@ def test_a_pod_without_annotations_requests_nothing() -> None:
 
 
 def test_names_are_resolved_against_the_namespace_in_order() -> None:
-    request = parse(connector=" b , other/a,b ", publish_connector="c")
+    request = parse(connector=" b , other/a,b ", publish_connector="c , other/a, c")
     assert [str(key) for key in request.connectors] == ["team-a/b", "other/a"]
-    assert str(request.publish_target) == "team-a/c"
+    assert [str(key) for key in request.publish_targets] == ["team-a/c", "other/a"]
     assert [str(key) for key in request.keys] == ["team-a/b", "other/a", "team-a/c"]
 
 
 def test_uploads_go_to_the_first_connector() -> None:
-    assert parse(connector="a,b").publish_target == ConnectorKey("team-a", "a")
-    assert parse(connector="a", configurations="pipconf").publish_target is None
+    assert parse(connector="a,b").publish_targets == (ConnectorKey("team-a", "a"),)
+    assert parse(connector="a", configurations="pipconf").publish_targets == ()
+    assert parse().publish_targets == ()
 
 
+def test_connectors_to_install_from_have_an_order() -> None:
+    assert parse(connector="a", publish_connector="b").order == ()
+    assert [str(key) for key in parse(connector="a,o/b", publish_connector="c").order] == ["team-a/a", "o/b"]
+
+
+@pytest.mark.parametrize("key", ["connector", "publish-connector"])
 @pytest.mark.parametrize(
-    "text", ["", ",", "a,", "A", "a/b/c", "/a", "a/", "a b", "a_b", "a\nb", "ns.x/a", "ä"]
+    "text", ["", ",", "a,", "A", "a/b/c", "/a", "a/", "a b", "a_b", "a\nb", "ns.x/a", "ä", "a;b", "a,,b"]
 )
-def test_a_connector_that_is_no_name_is_refused(text: str) -> None:
-    [(reason, message)] = problems(connector=text)
+def test_a_connector_that_is_no_name_is_refused(key: str, text: str) -> None:
+    [(reason, message)] = problems(**{"connector": "a", key.replace("-", "_"): text})
     assert reason == "InvalidAnnotation"
-    assert message.startswith("annotation connectors.alauda.io/connector must read name or namespace/name")
+    assert message.startswith(f"annotation connectors.alauda.io/{key} must read name or namespace/name")
 
 
-def test_the_number_of_connectors_is_limited() -> None:
-    [(_, message)] = problems(connector=",".join(f"c{index}" for index in range(17)))
+@pytest.mark.parametrize("key", ["connector", "publish_connector"])
+def test_the_number_of_connectors_is_limited(key: str) -> None:
+    [(_, message)] = problems(**{"connector": "a", key: ",".join(f"c{index}" for index in range(17))})
     assert message.endswith("names 17 connectors; at most 16 are allowed")
 
 

@@ -43,8 +43,8 @@ SETTINGS = Settings(
     broker_ca=("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",),
 )
 CONSTANTS = {
-    "TWINE_NON_INTERACTIVE": "1",
-    "VIRTUALENV_NO_PERIODIC_UPDATE": "1",
+    **dict.fromkeys(("TWINE_NON_INTERACTIVE", "VIRTUALENV_NO_PERIODIC_UPDATE"), "1"),
+    **dict.fromkeys(("TWINE_REPOSITORY", "UV_PUBLISH_INDEX"), "connectors-pypi"),
     "PIP_EXTRA_INDEX_URL": " ",
     "PIP_FIND_LINKS": " ",
     "PIP_NO_INDEX": "0",

@@ -67,9 +67,12 @@ def test_a_reviewed_pod_gets_a_grant_that_the_sidecar_reads() -> None:
         ({"connector": "other,pypi", "publish_connector": "pypi"}, {}, "team/pypi", True),
         ({"publish_connector": "other"}, {}, "team/pypi", False),
         ({"publish_connector": "other"}, {}, "team/other", True),
+        ({"publish_connector": "other,pypi"}, {}, "team/pypi", True),
+        ({"publish_connector": "other,pypi"}, {}, "team/other", True),
+        ({"connector": "other,pypi", "publish_connector": "x,other"}, {}, "team/pypi", False),
     ],
 )
-def test_uploading_is_granted_to_the_publish_target_only(
+def test_uploading_is_granted_to_the_publish_targets_only(
     annotations: dict[str, str], params: dict[str, str], key: str, expected: bool
 ) -> None:
     memory_cluster = cluster(connector(**params), connector("other"), pod=injected(**annotations))
