@@ -17,7 +17,8 @@ from webhook.errors import InputError, InvalidConnector, Problem
 from webhook.identifiers import ConnectorKey
 from webhook.pod import shape
 from webhook.pod.csi_volumes import unserved_volumes
-from webhook.pod.injection import inject
+from webhook.pod.inheritance import inherit
+from webhook.pod.injection import inject, let_through
 from webhook.pod.misspelling import misspellings
 from webhook.pod.namespace import NamespaceFacts
 from webhook.pod.obstacles import obstacles, size_problems
@@ -47,13 +48,13 @@ class Decision:
     """A sentence or, if the Pod is refused, a line for each problem, with its fix"""
     warnings: tuple[str, ...] = ()
     pod: Json | None = None
-    """The injected Pod"""
+    """The injected Pod, or one that is let through with an obstacle as the reason"""
     dropped: tuple[str, ...] = ()
     """Fields of our container that another webhook dropped, and that `pod` has again"""
 
     @property
     def allowed(self) -> bool:
-        return self.reason is Reason.INJECTED or self.reason in UNCHANGED
+        return self.pod is not None or self.reason in UNCHANGED
 
 
 # Truth table. The first row that fits decides; "-" is not looked at.
@@ -95,13 +96,14 @@ def decide(
     facts: NamespaceFacts | None = None,
 ) -> Decision:
     """Both steps, for callers that have every Connector at hand."""
-    request = parse_pod(pod, namespace=namespace)
+    facts = facts or NamespaceFacts()
+    request = parse_pod(pod, namespace=namespace, facts=facts)
     if isinstance(request, Decision):
         return request
-    return decide_request(pod, request, lookup=lookup, settings=settings, facts=facts or NamespaceFacts())
+    return decide_request(pod, request, lookup=lookup, settings=settings, facts=facts)
 
 
-def parse_pod(pod: Mapping[str, Any], *, namespace: str) -> Request | Decision:
+def parse_pod(pod: Mapping[str, Any], *, namespace: str, facts: NamespaceFacts) -> Request | Decision:
     """The first step: the Pod's request, or the decision where no Connector matters to it.
 
     `namespace` is the admission request's: a Pod with a generated name may not carry its own yet.
@@ -109,26 +111,29 @@ def parse_pod(pod: Mapping[str, Any], *, namespace: str) -> Request | Decision:
     misshapen = shape.shape_problems(pod)
     if misshapen:
         return Decision(Reason.INVALID_POD, f"this is no Pod: {_joined(misshapen)}")
+    inheritance = inherit(pod, facts)
     try:
-        request = parse_annotations(_annotations(pod), namespace=namespace)
+        request = parse_annotations(
+            inheritance.annotations, namespace=namespace, inherited=inheritance.inherited
+        )
     except InputError as error:
-        return _refused(error.problems)
-    unchanged = _unchanged(pod, request)
+        passed = None if inheritance.asks_itself else _let_through(pod, Request(), namespace, facts)
+        return passed or _refused(error.problems)
+    unchanged = _unchanged(pod, request, namespace, facts)
     if unchanged:
         return unchanged
-    oversize = size_problems(pod)
-    return _refused(oversize) if oversize else request
+    request = replace(request, is_asked_by_namespace=inheritance.is_asked_by_namespace)
+    if inheritance.asks_itself:
+        oversize = size_problems(pod)
+        return _refused(oversize) if oversize else request
+    return _let_through(pod, request, namespace, facts) or request
 
 
 def decide_request(
     pod: Mapping[str, Any], request: Request, *, lookup: Lookup, settings: Settings, facts: NamespaceFacts
 ) -> Decision:
     """The second step. `request` is the result of `parse_pod` for this Pod; `lookup` has its Connectors."""
-    is_unconfined_allowed = facts.labels.get(names.ALLOW_UNCONFINED) == "true"
-    lifted = UNCONFINED if is_unconfined_allowed else frozenset()
-    in_the_way = obstacles(pod, request)
-    tolerated = [problem for problem in in_the_way if problem.reason in lifted]
-    problems = [problem for problem in in_the_way if problem.reason not in lifted]
+    problems, tolerated = _obstacles(pod, request, facts)
     resources, misfits = sidecar_resources(request.resources, pod, facts)
     problems += [*misfits, *_connector_problems(request, lookup)]
     warnings = (
@@ -139,10 +144,10 @@ def decide_request(
     )
     if problems:
         return _refused(problems, warnings)
-    try:
-        ports = allocate(request.keys, taken=declared_ports(pod), first=request.port)
-    except LookupError as error:
-        return _refused([Problem(Reason.PORT_TAKEN, f"{error}: declare fewer ports")], warnings)
+    unlistenable = _port_problems(pod, request)
+    if unlistenable:
+        return _refused(unlistenable, warnings)
+    ports = allocate(request.keys, taken=declared_ports(pod), first=request.port)
     rule = _index_rule(request, lookup)
     injection = inject(pod, request=request, ports=ports, settings=settings, rule=rule, resources=resources)
     if injection.problems:
@@ -161,11 +166,58 @@ def _annotations(pod: Mapping[str, Any]) -> Mapping[str, str]:
     return (pod.get("metadata") or {}).get("annotations") or {}
 
 
-def _unchanged(pod: Mapping[str, Any], request: Request) -> Decision | None:
+def _obstacles(
+    pod: Mapping[str, Any], request: Request, facts: NamespaceFacts
+) -> tuple[list[Problem], list[Problem]]:
+    """The obstacles, and those that the Namespace allows."""
+    is_unconfined_allowed = facts.labels.get(names.ALLOW_UNCONFINED) == "true"
+    lifted = UNCONFINED if is_unconfined_allowed else frozenset()
+    in_the_way = obstacles(pod, request)
+    tolerated = [problem for problem in in_the_way if problem.reason in lifted]
+    return [problem for problem in in_the_way if problem.reason not in lifted], tolerated
+
+
+def _let_through(
+    pod: Mapping[str, Any], request: Request, namespace: str, facts: NamespaceFacts
+) -> Decision | None:
+    """A Pod that did not ask itself and that no connector can serve: it starts without a sidecar.
+
+    Otherwise a labelled Namespace would lose its DaemonSets and the Pods of its node agents.
+    """
+    problems = size_problems(pod)
+    if not problems:
+        _, misfits = sidecar_resources(request.resources, pod, facts)
+        problems = [*_obstacles(pod, request, facts)[0], *misfits, *_port_problems(pod, request)]
+    if not problems:
+        return None
+    sentences = [problem.message for problem in problems]
+    what = f"no sidecar, though Namespace {namespace} asks for one"
+    message = _joined([f"{what}: {sentences[0]}", *sentences[1:]])
+    reason = Reason(problems[0].reason)
+    warnings = _few([f"{what}: {sentence}" for sentence in sentences])
+    return Decision(reason, message, warnings, let_through(pod, reason, message))
+
+
+def _port_problems(pod: Mapping[str, Any], request: Request) -> list[Problem]:
+    try:
+        allocate(request.keys, taken=declared_ports(pod), first=request.port)
+    except LookupError as error:
+        return [Problem(Reason.PORT_TAKEN, f"{error}: declare fewer ports")]
+    return []
+
+
+def _unchanged(
+    pod: Mapping[str, Any], request: Request, namespace: str, facts: NamespaceFacts
+) -> Decision | None:
     if request.is_opted_out:
         return Decision(Reason.OPTED_OUT, f"annotation {names.INJECT} is false")
     if not request.connectors:
-        warnings = _few((*request.warnings, *misspellings(pod), *_csi_volumes(pod)))
+        absent = (
+            f"Namespace {namespace} has the label {names.INJECT}={names.OPTED_IN}, but no annotation "
+            f"{names.CONNECTOR}: its Pods get no connector"
+        )
+        of_namespace = [absent] if facts.is_opted_in else []
+        warnings = _few((*of_namespace, *request.warnings, *misspellings(pod), *_csi_volumes(pod)))
         return Decision(Reason.NOT_REQUESTED, f"there is no annotation {names.CONNECTOR}", warnings)
     if shape.MIRROR_ANNOTATION in _annotations(pod):
         message = "a static Pod cannot be injected: the kubelet runs it from a file"
@@ -179,7 +231,10 @@ def _connector_problems(request: Request, lookup: Lookup) -> list[Problem]:
         connector = lookup(key)
         if connector is None:
             sentence = f"connector {key.name} not found in namespace {key.namespace}"
-            problems.append(Problem(Reason.CONNECTOR_NOT_FOUND, sentence, "create it, or name another"))
+            fix = "create it, or name another"
+            if names.CONNECTOR in request.inherited:
+                fix += f" in the annotation {names.CONNECTOR} of the Namespace"
+            problems.append(Problem(Reason.CONNECTOR_NOT_FOUND, sentence, fix))
         elif isinstance(connector, InvalidConnector):
             reasons = [problem.reason for problem in connector.problems]
             is_class = ConnectorReason.CONNECTOR_CLASS_NOT_FOUND in reasons

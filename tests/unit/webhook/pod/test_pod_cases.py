@@ -1,9 +1,9 @@
 """Every directory of tests/cases/pods: a whole Pod before, the whole Pod or the decision after, and the laws.
 
 `pod.yaml` is the Pod that comes in, `after.yaml` the injected Pod. `decision.yaml` has reason, message and
-warnings where there is more to say than "injected". `request.yaml` (namespace, its labels, what its
-quotas bound, its LimitRanges) and `connectors.yaml` (else `default-connectors.yaml`) replace the defaults.
-`make cases` rewrites the expectations.
+warnings where there is more to say than "injected". `request.yaml` (namespace, its labels and annotations,
+what its quotas bound, its LimitRanges) and `connectors.yaml` (else `default-connectors.yaml`) replace the
+defaults. `make cases` rewrites the expectations.
 """
 
 import copy
@@ -98,6 +98,7 @@ def read_case(folder: Path) -> Case:
                 *request.get("quotaObjects", []),
             ],
             request.get("limitRanges", []),
+            request.get("namespaceAnnotations", {}),
         ),
         connectors=read_connectors(own if own.exists() else CASES / "default-connectors.yaml"),
     )
@@ -106,7 +107,9 @@ def read_case(folder: Path) -> Case:
 FOLDERS = sorted(path.parent for path in CASES.glob("*/pod.yaml"))
 
 
-INJECTED = [folder for folder in FOLDERS if read_case(folder).decide(read_case(folder).pod).pod]
+DECISIONS = {folder: read_case(folder).decide(read_case(folder).pod) for folder in FOLDERS}
+INJECTED = [folder for folder in FOLDERS if DECISIONS[folder].reason is Reason.INJECTED]
+LET_THROUGH = [folder for folder in FOLDERS if DECISIONS[folder].pod and folder not in INJECTED]
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
@@ -257,7 +260,9 @@ def foreign(pod: Mapping[str, Any]) -> Iterator[object]:
     metadata, spec = pod["metadata"], pod["spec"]
     yield {key: value for key, value in pod.items() if key not in ("metadata", "spec")}
     yield {key: value for key, value in metadata.items() if key not in ("annotations", "labels")}
-    yield {key: value for key, value in metadata.get("annotations", {}).items() if key != names.RESULT}
+    annotations = metadata.get("annotations", {})
+    inherited = json.loads(annotations.get(names.RESULT, "{}")).get("inherited", [])
+    yield {key: value for key, value in annotations.items() if key not in (names.RESULT, *inherited)}
     yield {key: value for key, value in metadata.get("labels", {}).items() if key != names.INJECTED_LABEL}
     lists = ("containers", "initContainers", "volumes")
     yield {key: value for key, value in spec.items() if key not in lists}
@@ -289,7 +294,27 @@ def _without_loopback(entry: Mapping[str, Any]) -> object:
 
 
 def test_each_reason_has_a_case() -> None:
-    assert {case.decide(case.pod).reason for case in map(read_case, FOLDERS)} == set(Reason)
+    assert {decision.reason for decision in DECISIONS.values()} == set(Reason)
+
+
+@pytest.mark.parametrize("folder", LET_THROUGH, ids=lambda folder: folder.name)
+def test_a_pod_that_is_let_through_gets_the_reason_and_nothing_else(folder: Path) -> None:
+    case = read_case(folder)
+    decision = case.decide(case.pod)
+    assert decision.pod is not None
+    assert decision.allowed
+    assert decision.warnings
+    assert list(foreign(decision.pod)) == list(foreign(case.pod))
+    assert decision.pod["spec"] == case.pod["spec"]
+    assert {change["op"] for change in operations(case.pod, decision.pod)} == {"add"}
+    result = json.loads(decision.pod["metadata"]["annotations"][names.RESULT])
+    assert result == {
+        "decision": "skipped",
+        "reason": decision.reason.value,
+        "message": decision.message,
+    }
+    again = case.decide(decision.pod)
+    assert (again.pod, again.reason) == (decision.pod, decision.reason)
 
 
 def test_an_unconfined_pod_is_refused_without_the_label_of_its_namespace() -> None:
