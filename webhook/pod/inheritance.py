@@ -47,7 +47,7 @@ def inherit(pod: Mapping[str, Any], facts: NamespaceFacts) -> Inheritance:
         return Inheritance(own, asks_itself=asks_itself)
     kept_out = OF_THE_CONNECTOR if names.CONNECTOR in own else ()
     new = {name: text for name, text in defaults.items() if name not in own and name not in kept_out}
-    result = _result(own)
+    result = read_result(own)
     recorded = result.get(names.RESULT_INHERITED)
     listed = recorded if isinstance(recorded, list) else []
     former = {name: text for name, text in defaults.items() if name in listed and own.get(name) == text}
@@ -74,7 +74,7 @@ def _defaults(pod: Mapping[str, Any], facts: NamespaceFacts, *, asks_itself: boo
     return defaults
 
 
-def _result(own: Mapping[str, str]) -> Mapping[str, Any]:
+def read_result(own: Mapping[str, str]) -> Mapping[str, Any]:
     """The result of an earlier pass. The annotation may be anybody's, and of any shape."""
     text = own.get(names.RESULT, "")
     try:

@@ -62,6 +62,7 @@ def facts_of(name: str) -> Facts:
         registration=_read(case["registration"], _encoded),
         registrations=_read(case["registrations"]),
         broker=_read(case["broker"]),
+        namespace_object=_read(case["namespace_object"]),
     )
 
 
