@@ -48,10 +48,10 @@ def _of(namespace: object) -> NamespaceFacts | None:
 
 def _skipped(message: str) -> Iterator[Statement]:
     first, *further = message.split("\n")
-    fix = f'change the Pod, {_AGAIN}; if it needs no connector, write the annotation {names.INJECT}: "false"'
+    fix = f'change that, {_AGAIN}; if it needs no connector, write the annotation {names.INJECT}: "false"'
     yield Statement("asked", "wrong", first, fix)
     for line in further:
-        yield Statement("asked", "wrong", line, fix)
+        yield Statement("asked", "wrong", line)
 
 
 def _without_effect(facts: Facts, namespace: NamespaceFacts) -> Iterator[Statement]:

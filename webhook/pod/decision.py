@@ -75,7 +75,7 @@ class Decision:
 # shape       the fields that admission reads have the types of the API
 # opts out    `names.INJECT` is "false"
 # valid       each annotation can be read, and none contradicts another
-# asks        `names.CONNECTOR` names a Connector
+# asks        `names.CONNECTOR` names a Connector, on the Pod or on a Namespace with the label (`inheritance`)
 # static      the kubelet runs the Pod from a file
 # small       within the limits of `obstacles.size_problems`
 # clear       no obstacle, and room for the sidecar's resources; the Namespace's label
@@ -85,6 +85,20 @@ class Decision:
 # alone       no variable of the author's names another index, or no Connector refuses that
 #
 # Rows 1 to 6 need no Connector: `parse_pod` decides them, `decide_request` the others.
+#
+# A Pod for which only its Namespace asks is let through where it cannot be served: it may be a DaemonSet's, or
+# of a node agent. Without an obstacle it is decided on as any other: it would install from elsewhere.
+#
+#     valid  small  clear  Connectors  port  alone  decision
+#  3  no     yes    yes    -           yes   -      InvalidAnnotation, which names the Namespace
+#  6  -      no     -      -           -     -      let through: PodTooLarge
+#  7  -      yes    no     -           -     -      let through: the first obstacle's reason
+#  9  -      yes    yes    -           no    -      let through: PortTaken
+#  8  yes    yes    yes    no          yes   -      ConnectorNotFound, …
+# 10  yes    yes    yes    yes         yes   no     ExtraIndex
+#
+# In a second round the Pod names a connector, and an obstacle that another webhook has added since refuses it:
+# nobody takes the sidecar out again.
 
 
 def decide(
