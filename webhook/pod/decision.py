@@ -26,17 +26,12 @@ from webhook.pod.quota_room import room_warnings
 from webhook.pod.reasons import UNCHANGED, UNCONFINED, Reason
 from webhook.pod.request import Request, parse_annotations
 from webhook.pod.resources import sidecar_resources
+from webhook.pod.sentences import few, joined
 from webhook.pod.settings import Settings
 from webhook.pod.shape import Json, declared_ports
 from webhook.pod.workload import IndexRule
 
 Lookup = Callable[[ConnectorKey], MaybeConnector]
-
-MESSAGE_LIMIT = 4096
-"""Characters of a message: a dozen or two of sentences. 16,000 hostPath volumes would make 3 MB of them."""
-
-WARNINGS_LIMIT = 32
-"""The API server passes on 4096 characters of warnings, 16 of full length (`review.WARNING_LIMIT`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +81,8 @@ class Decision:
 #
 # Rows 1 to 6 need no Connector: `parse_pod` decides them, `decide_request` the others.
 #
-# A Pod for which only its Namespace asks is let through where it cannot be served: it may be a DaemonSet's, or
-# of a node agent. Without an obstacle it is decided on as any other: it would install from elsewhere.
+# A Pod for which only its Namespace asks is let through where it cannot be served: it may be a DaemonSet's.
+# Without an obstacle it is decided on as any other: it would install from elsewhere.
 #
 #     valid  small  clear  Connectors  port  alone  decision
 #  3  no     yes    yes    -           yes   -      InvalidAnnotation, which names the Namespace
@@ -97,7 +92,7 @@ class Decision:
 #  8  yes    yes    yes    no          yes   -      ConnectorNotFound, …
 # 10  yes    yes    yes    yes         yes   no     ExtraIndex
 #
-# In a second round the Pod names a connector, and an obstacle that another webhook has added since refuses it:
+# In a second round the Pod names a connector, and an obstacle that another webhook has added refuses it:
 # nobody takes the sidecar out again.
 
 
@@ -124,7 +119,7 @@ def parse_pod(pod: Mapping[str, Any], *, namespace: str, facts: NamespaceFacts) 
     """
     misshapen = shape.shape_problems(pod)
     if misshapen:
-        return Decision(Reason.INVALID_POD, f"this is no Pod: {_joined(misshapen)}")
+        return Decision(Reason.INVALID_POD, f"this is no Pod: {joined(misshapen)}")
     inheritance = inherit(pod, facts)
     try:
         request = parse_annotations(
@@ -172,7 +167,7 @@ def decide_request(
         for problem in tolerated
     )
     short = room_warnings(facts.rooms, resources, pod, facts.limit_ranges)
-    all_warnings = _few((*warnings, *short, *allowances, *injection.warnings))
+    all_warnings = few((*warnings, *short, *allowances, *injection.warnings))
     return Decision(Reason.INJECTED, injection.message, all_warnings, injection.pod, injection.dropped)
 
 
@@ -206,9 +201,9 @@ def _let_through(
         return None
     sentences = [problem.message for problem in problems]
     what = f"no sidecar, though Namespace {namespace} asks for one"
-    message = _joined([f"{what}: {sentences[0]}", *sentences[1:]])
+    message = joined([f"{what}: {sentences[0]}", *sentences[1:]])
     reason = Reason(problems[0].reason)
-    warnings = _few([f"{what}: {sentence}" for sentence in sentences])
+    warnings = few([f"{what}: {sentence}" for sentence in sentences])
     return Decision(reason, message, warnings, let_through(pod, reason, message))
 
 
@@ -231,7 +226,7 @@ def _unchanged(
             f"{names.CONNECTOR}: its Pods get no connector"
         )
         of_namespace = [absent] if facts.is_opted_in else []
-        warnings = _few((*of_namespace, *request.warnings, *misspellings(pod), *_csi_volumes(pod)))
+        warnings = few((*of_namespace, *request.warnings, *misspellings(pod), *_csi_volumes(pod)))
         return Decision(Reason.NOT_REQUESTED, f"there is no annotation {names.CONNECTOR}", warnings)
     if shape.MIRROR_ANNOTATION in _annotations(pod):
         message = "a static Pod cannot be injected: the kubelet runs it from a file"
@@ -291,31 +286,5 @@ def _csi_volumes(pod: Mapping[str, Any]) -> list[str]:
 
 def _refused(problems: Sequence[Problem], warnings: tuple[str, ...] = ()) -> Decision:
     """The reason is the first problem's, the message has the sentences of all."""
-    message = _joined([problem.message for problem in problems])
-    return Decision(Reason(problems[0].reason), message, _few(warnings))
-
-
-def _joined(sentences: Sequence[str]) -> str:
-    """A line for each sentence, cut at a quarter of the limit; past the limit, the number of the others.
-
-    kubectl prints the lines of a refusal as they are. Sentences hold semicolons and commas themselves.
-    """
-    line_limit = MESSAGE_LIMIT // 4
-    lines: list[str] = []
-    room = MESSAGE_LIMIT - len("\nand 1000000 more problems")  # the last line must fit as well
-    for sentence in sentences:
-        line = " ".join(sentence.splitlines())  # before validation a name may hold a line break
-        if len(line) > line_limit:
-            line = line[: line_limit - 1] + "…"
-        room -= len(line) + len("\n")
-        if room < 0:
-            return "\n".join([*lines, f"and {len(sentences) - len(lines)} more problems"])
-        lines.append(line)
-    return "\n".join(lines)
-
-
-def _few(warnings: Sequence[str]) -> tuple[str, ...]:
-    if len(warnings) <= WARNINGS_LIMIT:
-        return tuple(warnings)
-    first = warnings[: WARNINGS_LIMIT - 1]
-    return (*first, f"and {len(warnings) - len(first)} more warnings")
+    message = joined([problem.message for problem in problems])
+    return Decision(Reason(problems[0].reason), message, few(warnings))
