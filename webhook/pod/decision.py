@@ -225,7 +225,7 @@ def _unchanged(
             f"Namespace {namespace} has the label {names.INJECT}={names.OPTED_IN}, but no annotation "
             f"{names.CONNECTOR}: its Pods get no connector"
         )
-        of_namespace = [absent] if facts.is_opted_in else []
+        of_namespace = [absent] if facts.is_opted_in and names.CONNECTOR not in facts.defaults else []
         warnings = few((*of_namespace, *request.warnings, *misspellings(pod), *_csi_volumes(pod)))
         return Decision(Reason.NOT_REQUESTED, f"there is no annotation {names.CONNECTOR}", warnings)
     if shape.MIRROR_ANNOTATION in _annotations(pod):

@@ -43,7 +43,8 @@ def inherit(pod: Mapping[str, Any], facts: NamespaceFacts) -> Inheritance:
     asks_itself = names.CONNECTOR in own or names.PUBLISH_CONNECTOR in own
     defaults = _defaults(pod, facts, asks_itself=asks_itself)
     is_served = names.CONNECTOR in own or names.CONNECTOR in defaults
-    if own.get(names.INJECT) == "false" or MIRROR_ANNOTATION in own or not is_served:
+    is_left_out = own.get(names.INJECT) == "false" or MIRROR_ANNOTATION in own
+    if is_left_out or not is_served or not defaults:
         return Inheritance(own, asks_itself=asks_itself)
     kept_out = OF_THE_CONNECTOR if names.CONNECTOR in own else ()
     new = {name: text for name, text in defaults.items() if name not in own and name not in kept_out}

@@ -61,7 +61,9 @@ def test_a_pod_that_cannot_be_served_is_printed_with_the_reason(tmp_path: Path) 
 
 def test_values_that_are_no_texts_are_read_as_texts(tmp_path: Path) -> None:
     """`kubectl apply` refuses them, with a sentence of its own."""
-    namespace = NAMESPACE.replace("NAME", "default").replace("connector: c}", f"connector: c, {names.PORT}: 80}}")
+    namespace = NAMESPACE.replace("NAME", "default").replace(
+        "connector: c}", f"connector: c, {names.PORT}: 80}}"
+    )
     result = inject(tmp_path, PLAIN, "-f", "namespace.yaml", namespace=namespace)
     assert result.returncode == 2
     assert f"annotation {names.PORT} of Namespace default must be a whole number" in result.stderr

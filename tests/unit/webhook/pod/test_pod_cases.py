@@ -9,7 +9,7 @@ defaults. `make cases` rewrites the expectations.
 import copy
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from sidecar.contract.environment import Environment
 from sidecar.contract.words import CONFIG_DIR
 from support.checkout import TESTS
 from support.pods.foreign_parts import foreign
+from support.pods.plain_yaml import Plain
 from webhook import names
 from webhook.connector.manifest import MaybeConnector, find_connector
 from webhook.grant.isolation import violations
@@ -27,9 +28,9 @@ from webhook.identifiers import ConnectorKey
 from webhook.pod.decision import Decision, decide
 from webhook.pod.namespace import NamespaceFacts, namespace_facts
 from webhook.pod.patch import applied, operations
-from webhook.pod.reasons import UNCONFINED, Reason
+from webhook.pod.reasons import UNCONFINED, UNUSABLE, Reason
 from webhook.pod.settings import Settings
-from webhook.pod.shape import containers
+from webhook.pod.shape import MIRROR_ANNOTATION, containers
 
 CASES = TESTS / "cases" / "pods"
 SETTINGS = Settings(
@@ -50,6 +51,16 @@ class Case:
     namespace: str
     facts: NamespaceFacts
     connectors: Mapping[ConnectorKey, MaybeConnector]
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        return (self.pod.get("metadata") or {}).get("annotations") or {}
+
+    @property
+    def asks_alone(self) -> bool:
+        """Not by its Namespace, and no static Pod."""
+        asks = names.CONNECTOR in self.annotations and MIRROR_ANNOTATION not in self.annotations
+        return asks and not self.facts.is_opted_in
 
     def decide(self, pod: Mapping[str, Any]) -> Decision:
         return decide(
@@ -137,7 +148,7 @@ def test_a_pod_becomes_what_its_case_says(case: Case, request: pytest.FixtureReq
         for name in ("after.yaml", "decision.yaml"):
             (case.folder / name).unlink(missing_ok=True)
         for name, document in expected.items():
-            text = yaml.dump(document, Dumper=_Plain, sort_keys=False, width=110, allow_unicode=True)
+            text = yaml.dump(document, Dumper=Plain, sort_keys=False, width=110, allow_unicode=True)
             (case.folder / name).write_text(text)
     written = {
         path.name: yaml.safe_load(path.read_text())
@@ -145,20 +156,6 @@ def test_a_pod_becomes_what_its_case_says(case: Case, request: pytest.FixtureReq
         if path.name in ("after.yaml", "decision.yaml")
     }
     assert written == expected
-
-
-class _Plain(yaml.SafeDumper):
-    """No anchors (a reader should see the values), and scripts as blocks."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
-
-
-def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Plain.add_representer(str, _block)
 
 
 # -- the laws
@@ -243,6 +240,27 @@ def test_the_broker_accepts_an_injected_pod(injected: dict[str, Any]) -> None:
 
 def test_each_reason_has_a_case() -> None:
     assert {decision.reason for decision in DECISIONS.values()} == set(Reason)
+
+
+ASKING = [folder for folder in FOLDERS if read_case(folder).asks_alone]
+
+
+@pytest.mark.parametrize("folder", ASKING, ids=lambda folder: folder.name)
+def test_each_case_with_its_annotations_on_the_namespace(folder: Path) -> None:
+    """Injected as before, or refused for what was asked, or let through for what the Pod is."""
+    case, expected = read_case(folder), DECISIONS[folder]
+    pod = copy.deepcopy(case.pod)
+    asked = {key: case.annotations[key] for key in names.NAMESPACE_ANNOTATIONS if key in case.annotations}
+    own = {key: text for key, text in case.annotations.items() if key not in (*asked, names.RESULT)}
+    pod["metadata"]["annotations"] = own
+    labels = {**case.facts.labels, names.INJECT: names.OPTED_IN}
+    found = replace(case, facts=replace(case.facts, labels=labels, annotations=asked)).decide(pod)
+    assert found.reason is expected.reason
+    if expected.pod and found.pod:
+        assert (found.pod["spec"], found.message) == (expected.pod["spec"], expected.message)
+    else:
+        asked_wrongly = {*UNUSABLE, Reason.EXTRA_INDEX} - {Reason.UNKNOWN_CONTAINER}
+        assert found.allowed == (expected.reason not in asked_wrongly)
 
 
 @pytest.mark.parametrize("folder", LET_THROUGH, ids=lambda folder: folder.name)
