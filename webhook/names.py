@@ -25,12 +25,21 @@ INJECT = GROUP + "/inject"
 
 # -- written by the webhook
 RESULT = GROUP + "/result"
-"""JSON `{"decision", "reason", "message"}`."""
+"""JSON `{"decision", "reason", "message"}`; `RESULT_INHERITED` and `RESULT_ASKED_BY` where they apply."""
+RESULT_INHERITED = "inherited"
+"""The annotations that the Namespace has given the Pod"""
+RESULT_ASKED_BY = "askedBy"
+ASKED_BY_NAMESPACE = "Namespace"
+"""The Pod itself named no connector. The registration of the webhook searches the result for this."""
+RESULT_SKIPPED = "skipped"
+"""The decision on a Pod that is let through without a sidecar. Guard 4 searches the result for it."""
 INJECTED_LABEL = GROUP + "/injected"
 PROXY_SERVICE_LABEL = GROUP + "/proxy-of"
 """On a Service that leads to the gateway: the name of its Connector."""
 
 # -- on a Namespace
+OPTED_IN = "enabled"
+"""The value of the label `INJECT` that opts a Namespace in: its annotations are defaults for new Pods."""
 ALLOW_UNCONFINED = GROUP + "/allow-unconfined"
 """Label. `"true"`: Pods that could look into other containers are injected nevertheless."""
 
@@ -47,6 +56,8 @@ AUTHOR_ANNOTATIONS = (
     LOG_LEVEL,
     INJECT,
 )
+NAMESPACE_ANNOTATIONS = tuple(name for name in AUTHOR_ANNOTATIONS if name != INJECT)
+"""The annotations that may stand on a Namespace"""
 
 # -- parts of an injected Pod
 SIDECAR = "pypi-connector"

@@ -12,6 +12,7 @@ from sidecar.http.http1 import (
     MalformedHead,
     RequestHead,
     RequestReader,
+    ResponseHead,
     ResponseReader,
     render_request,
     render_response,

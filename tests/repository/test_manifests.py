@@ -208,14 +208,20 @@ def test_one_replica_can_always_be_missed(deployment: str) -> None:
 # -- the registration
 
 
-def registration() -> Manifest:
-    (webhook,) = find("MutatingWebhookConfiguration", names.WEBHOOK_CONFIGURATION)["webhooks"]
-    assert isinstance(webhook, dict)
-    return webhook
+ENTRIES = ("pods.connectors.alauda.io", "namespaces.connectors.alauda.io")
 
 
-def test_the_registration_is_as_the_design_says() -> None:
-    webhook = registration()
+def registration(name: str = ENTRIES[0]) -> Manifest:
+    webhooks = find("MutatingWebhookConfiguration", names.WEBHOOK_CONFIGURATION)["webhooks"]
+    assert tuple(webhook["name"] for webhook in webhooks) == ENTRIES, "the order decides who reviews a Pod"
+    found = next(webhook for webhook in webhooks if webhook["name"] == name)
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_the_registration_is_as_the_design_says(entry: str) -> None:
+    webhook = registration(entry)
     chosen = ("failurePolicy", "reinvocationPolicy", "sideEffects", "timeoutSeconds")
     assert [webhook[key] for key in chosen] == ["Fail", "IfNeeded", "None", 5]
     assert [(rule["operations"], rule["resources"]) for rule in webhook["rules"]] == [(["CREATE"], ["pods"])]
@@ -223,16 +229,24 @@ def test_the_registration_is_as_the_design_says() -> None:
     assert (left_out["operator"], set(left_out["values"])) == ("NotIn", {"kube-system", names.NAMESPACE})
 
 
-def test_the_registration_holds_no_ca_which_the_product_writes() -> None:
-    assert registration()["clientConfig"] == {
+def test_only_the_second_entry_looks_at_a_label_of_the_namespace() -> None:
+    labels = [registration(entry)["namespaceSelector"].get("matchLabels") for entry in ENTRIES]
+    assert labels == [None, {names.INJECT: names.OPTED_IN}]
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_the_registration_holds_no_ca_which_the_product_writes(entry: str) -> None:
+    assert registration(entry)["clientConfig"] == {
         "service": {"name": names.ADMISSION, "namespace": names.NAMESPACE, "path": "/mutate", "port": 443}
     }
 
 
-def test_the_registration_selects_by_the_annotations_of_the_code() -> None:
-    expressions = " ".join(one["expression"] for one in registration()["matchConditions"])
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_the_registration_selects_by_the_annotations_of_the_code(entry: str) -> None:
+    expressions = " ".join(one["expression"] for one in registration(entry)["matchConditions"])
     keys = set(re.findall(rf"'({re.escape(names.GROUP)}/[^']+)'", expressions))
-    assert keys == {names.CONNECTOR, names.PUBLISH_CONNECTOR, names.INJECT}
+    further = {names.RESULT} if entry == ENTRIES[1] else set()
+    assert keys == {names.CONNECTOR, names.PUBLISH_CONNECTOR, names.INJECT, *further}
     # an index without `?` errs where the key is missing, and under Fail that refuses every other Pod
     assert not re.search(r"annotations\[[^?]|annotations\.(?!orValue)", expressions)
 

@@ -125,12 +125,13 @@ class AdmissionView:
 
     async def namespace_facts(self, name: str) -> NamespaceFacts:
         namespace = self._namespaces.get("", name)
-        if namespace is None:
+        if namespace is None or trim.is_abridged(namespace):
             namespace = await self._live.get(paths.namespace(name), name) or {}
-        labels = (namespace.get("metadata") or {}).get("labels") or {}
+        metadata = namespace.get("metadata") or {}
+        labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
         quotas = self._quotas.in_namespace(name)
         limit_ranges = self._limit_ranges.in_namespace(name)[:LIMIT_RANGES_LIMIT]
-        return namespace_facts(labels, quotas, limit_ranges)
+        return namespace_facts(labels, quotas, limit_ranges, annotations)
 
     def is_ready(self) -> bool:
         caches = (self._connectors, self._namespaces, self._quotas, self._limit_ranges)

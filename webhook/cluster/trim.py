@@ -23,6 +23,9 @@ SPEC_BYTES_LIMIT = 8192
 """Bytes of a Connector's spec, as JSON. A usual spec has 300; with a list of packages (4 KiB at most), 5 KiB.
 A larger spec is not stored, but read when it is needed (`is_abridged`): ten thousand of them must fit too."""
 
+DEFAULTS_LIMIT = 4096
+"""Characters of a Namespace's annotations for its Pods: usually some dozens. More are not stored."""
+
 OTHERS_LIMIT = 2
 """Resources per field of a LimitRange that a sidecar cannot have. A refusal names them."""
 
@@ -56,10 +59,19 @@ def without_texts(manifest: Json) -> Json:
 
 
 def namespace(manifest: Json) -> Json:
-    """The labels that decide whether a Pod may be injected."""
+    """The labels that decide whether a Pod is injected, and an opted-in Namespace's defaults for its Pods.
+
+    Large defaults are left out; then `is_abridged` is true."""
     trimmed = presence(manifest)
-    labels = as_mapping(as_mapping(manifest.get("metadata")).get("labels"))
-    trimmed["metadata"]["labels"] = _only(labels, (names.ALLOW_UNCONFINED,))
+    metadata = as_mapping(manifest.get("metadata"))
+    labels = _only(as_mapping(metadata.get("labels")), (names.ALLOW_UNCONFINED, names.INJECT))
+    trimmed["metadata"]["labels"] = shared(labels)
+    if labels.get(names.INJECT) != names.OPTED_IN:
+        return trimmed
+    defaults = _only(as_mapping(metadata.get("annotations")), names.NAMESPACE_ANNOTATIONS)
+    if sum(len(str(text)) for text in defaults.values()) > DEFAULTS_LIMIT:
+        return abridged(trimmed)
+    trimmed["metadata"]["annotations"] = shared(defaults)
     return trimmed
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from webhook import names
 from webhook.command.lists import objects
-from webhook.command.manifests import DEMANDS, Manifests
+from webhook.command.manifests import DEMANDS, Manifests, namespace_of
 from webhook.command.pod_manifests import PodManifest, find_pods
 from webhook.command.yaml_files import Document, dump, label, read_documents
 from webhook.connector.fields import as_mapping
@@ -75,19 +75,25 @@ def inject_files(
 def _demands(
     documents: Sequence[Document], default_namespace: str
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """LimitRanges and quotas that stand beside the Pods."""
+    """LimitRanges, quotas and Namespaces that stand beside the Pods."""
     for value in (as_mapping(item) for document in documents for _, item in objects(document.value)):
         if value.get("kind") in DEMANDS:
-            yield str(as_mapping(value.get("metadata")).get("namespace") or default_namespace), value
+            yield namespace_of(value, default_namespace), value
 
 
 def _facts(namespace: str, manifests: Manifests) -> NamespaceFacts:
-    """Of the files: the labels of the Namespace are unknown."""
+    """Of the files: without a Namespace among them, its labels and annotations are unknown."""
     of_namespace = [manifest for place, manifest in manifests.demands if place == namespace]
-    limit_ranges, quotas = (
+    limit_ranges, quotas, namespaces = (
         [manifest for manifest in of_namespace if manifest["kind"] == kind] for kind in DEMANDS
     )
-    return namespace_facts({}, quotas, limit_ranges)
+    metadata = as_mapping(namespaces[-1].get("metadata")) if namespaces else {}
+    labels, annotations = (_texts(metadata.get(field)) for field in ("labels", "annotations"))
+    return namespace_facts(labels, quotas, limit_ranges, annotations)
+
+
+def _texts(values: object) -> dict[str, str]:
+    return {str(key): str(value) for key, value in as_mapping(values).items()}
 
 
 def _no_pod(sources: Sequence[str], documents: Sequence[InjectedDocument]) -> InputError:

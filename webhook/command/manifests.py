@@ -12,6 +12,7 @@ from webhook import names
 from webhook.command.lists import objects
 from webhook.command.yaml_files import label, read_yaml
 from webhook.connector.credentials import MaybeSecret
+from webhook.connector.fields import as_mapping
 from webhook.connector.manifest import Connector, parse_connector
 from webhook.connector.reasons import ConnectorReason
 from webhook.connector.registry import RegistryAccess, Secrets, parse_access
@@ -23,8 +24,8 @@ from webhook.problems import Problems
 DEFAULT_NAMESPACE = "default"
 _DIGEST_KEY = token_bytes(32)
 _KINDS = ("Connector", "ConnectorClass", "Secret")
-DEMANDS = ("LimitRange", "ResourceQuota")
-"""Kinds that say what the containers of a namespace must request. Only `inject` has use for them."""
+DEMANDS = ("LimitRange", "ResourceQuota", "Namespace")
+"""Kinds that say what a namespace wants of its Pods. Only `inject` has use for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) 
             elif document["kind"] == "Secret":
                 secrets[identity] = parse_secret(document, digest_key=_DIGEST_KEY)
             elif document["kind"] in DEMANDS:
-                demands.append((identity[0], document))
+                demands.append((namespace_of(document, default_namespace), document))
     problems.raise_any()
     return Manifests(connectors, secrets, default_namespace, demands)
 
@@ -68,6 +69,13 @@ def choose_in_order(manifests: Manifests, listed: str | None) -> list[ConnectorK
     if listed is None:
         return [choose(manifests, None)]
     return list(dict.fromkeys(choose(manifests, name.strip()) for name in listed.split(",")))
+
+
+def namespace_of(demand: Mapping[str, Any], default_namespace: str) -> str:
+    """The namespace whose Pods an object of `DEMANDS` is about."""
+    metadata = as_mapping(demand.get("metadata"))
+    field = "name" if demand.get("kind") == "Namespace" else "namespace"
+    return str(metadata.get(field) or default_namespace)
 
 
 def choose(manifests: Manifests, name: str | None) -> ConnectorKey:

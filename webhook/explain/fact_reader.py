@@ -13,7 +13,8 @@ from webhook.cluster import paths
 from webhook.cluster.api import Api
 from webhook.errors import ClusterRefused, ClusterUnavailable, Forbidden, InputError, NotFound
 from webhook.explain import workloads
-from webhook.explain.facts import Facts, Json, Object, Objects, Unread, annotations, metadata, parse_log
+from webhook.explain.facts import Facts, Json, Object, Objects, Unread, metadata, parse_log
+from webhook.explain.namespaces import inherited_annotations
 from webhook.explain.workloads import Target
 from webhook.identifiers import ConnectorKey
 from webhook.pod.request import parse_annotations
@@ -33,7 +34,9 @@ async def read_facts(api: Api, namespace: str, target: Target) -> Facts:
     else:
         workload = await reader.workload(target)
         pod = await reader.newest_pod(workload)
+    namespace_object = await reader.object(paths.namespace(namespace), "Namespaces")
     subject = pod or workloads.template(workload or {})
+    asking = None if pod else namespace_object
     # `gather` has types for at most six results, so two of them
     (
         (owners, events, creations, log),
@@ -44,7 +47,7 @@ async def read_facts(api: Api, namespace: str, target: Target) -> Facts:
             reader.object(paths.webhook_configuration(names.WEBHOOK_CONFIGURATION), "webhook registrations"),
             reader.registrations(),
             reader.object(_broker_path(), f"Deployments in namespace {names.NAMESPACE}"),
-            reader.connectors(subject),
+            reader.connectors(subject, asking),
         ),
     )
     return Facts(
@@ -61,6 +64,7 @@ async def read_facts(api: Api, namespace: str, target: Target) -> Facts:
         registration=registration,
         registrations=registrations,
         broker=broker,
+        namespace_object=namespace_object,
     )
 
 
@@ -143,9 +147,13 @@ class _Reader:
         text = await self._try(read, f"logs of Pods in namespace {self._namespace}")
         return text if isinstance(text, Unread) else parse_log(text or "")
 
-    async def connectors(self, subject: Mapping[str, object]) -> dict[ConnectorKey, Object]:
+    async def connectors(
+        self, subject: Mapping[str, object], namespace: Object
+    ) -> dict[ConnectorKey, Object]:
+        """`namespace` is the one that a Pod of this template would inherit from."""
+        inherited = inherited_annotations(namespace, subject, self._namespace)
         try:
-            keys = parse_annotations(annotations(subject), namespace=self._namespace).keys
+            keys = parse_annotations(inherited, namespace=self._namespace).keys
         except InputError:
             return {}
         connectors = await asyncio.gather(*(self._connector(key) for key in keys))

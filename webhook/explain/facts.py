@@ -48,6 +48,8 @@ class Facts:
     """Those of all webhooks"""
     broker: Object = None
     """Its Deployment"""
+    namespace_object: Object = None
+    """The Namespace, which may ask for its Pods"""
 
 
 def metadata(manifest: Mapping[str, Any]) -> Mapping[str, Any]:

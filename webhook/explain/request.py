@@ -5,7 +5,7 @@ from typing import Any
 
 from webhook import names
 from webhook.errors import InputError
-from webhook.explain import workloads
+from webhook.explain import namespaces, workloads
 from webhook.explain.facts import Facts, annotations, metadata
 from webhook.explain.statements import Statement
 from webhook.pod.csi_volumes import unserved_volumes
@@ -16,8 +16,11 @@ from webhook.pod.request import Request, parse_annotations
 def read_request(facts: Facts) -> tuple[Request | None, list[Statement]]:
     """The request and the statements about it. The request is None if there is none, or if it is invalid."""
     subject = facts.pod or workloads.template(facts.workload or {})
+    inheritance = namespaces.inheritance_of(facts, subject)
     try:
-        request = parse_annotations(annotations(subject), namespace=facts.namespace)
+        request = parse_annotations(
+            inheritance.annotations, namespace=facts.namespace, inherited=inheritance.inherited
+        )
     except InputError as error:
         return None, [
             Statement("asked", "wrong", problem.message, "correct the annotation, and create the Pod again")
@@ -28,8 +31,12 @@ def read_request(facts: Facts) -> tuple[Request | None, list[Statement]]:
         return None, [Statement("asked", "wrong", text, "remove the annotation, and create the Pod again")]
     if not request.connectors:
         notes = [Statement("asked", "note", sentence) for sentence in other_prefixes(subject)]
-        return None, [*_warnings(request), *notes, *_not_asked(facts, subject)]
-    return request, [Statement("asked", "ok", describe(request)), *_warnings(request), *_volumes(subject)]
+        of_namespace = list(namespaces.explain_unserved(facts, subject))
+        return None, [*_warnings(request), *notes, *(of_namespace or _not_asked(facts, subject))]
+    text = describe(request)
+    if inheritance.is_asked_by_namespace or namespaces.is_asked_by_namespace(subject):
+        text += f"; Namespace {facts.namespace} asks for it"
+    return request, [Statement("asked", "ok", text), *_warnings(request), *_volumes(subject)]
 
 
 def describe(request: Request) -> str:

@@ -18,7 +18,8 @@ from webhook.errors import InputError, InvalidConnector, Problem
 from webhook.identifiers import ConnectorKey
 from webhook.pod import shape
 from webhook.pod.csi_volumes import unserved_volumes
-from webhook.pod.injection import inject
+from webhook.pod.inheritance import inherit
+from webhook.pod.injection import inject, let_through
 from webhook.pod.misspelling import misspellings
 from webhook.pod.namespace import NamespaceFacts
 from webhook.pod.obstacles import obstacles, size_problems
@@ -26,17 +27,12 @@ from webhook.pod.quota_room import room_warnings
 from webhook.pod.reasons import UNCHANGED, UNCONFINED, Reason
 from webhook.pod.request import Request, parse_annotations
 from webhook.pod.resources import sidecar_resources
+from webhook.pod.sentences import few, joined
 from webhook.pod.settings import Settings
 from webhook.pod.shape import Json, declared_ports
 from webhook.pod.workload import IndexRule
 
 Lookup = Callable[[ConnectorKey], MaybeConnector]
-
-MESSAGE_LIMIT = 4096
-"""Characters of a message: a dozen or two of sentences. 16,000 hostPath volumes would make 3 MB of them."""
-
-WARNINGS_LIMIT = 32
-"""The API server passes on 4096 characters of warnings, 16 of full length (`review.WARNING_LIMIT`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +44,13 @@ class Decision:
     """A sentence or, if the Pod is refused, a line for each problem, with its fix"""
     warnings: tuple[str, ...] = ()
     pod: Json | None = None
-    """The injected Pod"""
+    """The injected Pod, or one that is let through with an obstacle as the reason"""
     dropped: tuple[str, ...] = ()
     """Fields of our container that another webhook dropped, and that `pod` has again"""
 
     @property
     def allowed(self) -> bool:
-        return self.reason is Reason.INJECTED or self.reason in UNCHANGED
+        return self.pod is not None or self.reason in UNCHANGED
 
 
 # Truth table. The first row that fits decides; "-" is not looked at.
@@ -75,7 +71,7 @@ class Decision:
 # shape       the fields that admission reads have the types of the API
 # opts out    `names.INJECT` is "false"
 # valid       each annotation can be read, and none contradicts another
-# asks        `names.CONNECTOR` names a Connector
+# asks        `names.CONNECTOR` names a Connector, on the Pod or on a Namespace with the label (`inheritance`)
 # static      the kubelet runs the Pod from a file
 # small       within the limits of `obstacles.size_problems`
 # clear       no obstacle, and room for the sidecar's resources; the Namespace's label
@@ -85,6 +81,20 @@ class Decision:
 # alone       no variable of the author's names another index, or no Connector refuses that
 #
 # Rows 1 to 6 need no Connector: `parse_pod` decides them, `decide_request` the others.
+#
+# A Pod for which only its Namespace asks is let through where it cannot be served: it may be a DaemonSet's.
+# Without an obstacle it is decided on as any other: it would install from elsewhere.
+#
+#     valid  small  clear  Connectors  port  alone  decision
+#  3  no     yes    yes    -           yes   -      InvalidAnnotation, which names the Namespace
+#  6  -      no     -      -           -     -      let through: PodTooLarge
+#  7  -      yes    no     -           -     -      let through: the first obstacle's reason
+#  9  -      yes    yes    -           no    -      let through: PortTaken
+#  8  yes    yes    yes    no          yes   -      ConnectorNotFound, …
+# 10  yes    yes    yes    yes         yes   no     ExtraIndex
+#
+# In a second round the Pod names a connector, and an obstacle that another webhook has added refuses it:
+# nobody takes the sidecar out again.
 
 
 def decide(
@@ -96,40 +106,44 @@ def decide(
     facts: NamespaceFacts | None = None,
 ) -> Decision:
     """Both steps, for callers that have every Connector at hand."""
-    request = parse_pod(pod, namespace=namespace)
+    facts = facts or NamespaceFacts()
+    request = parse_pod(pod, namespace=namespace, facts=facts)
     if isinstance(request, Decision):
         return request
-    return decide_request(pod, request, lookup=lookup, settings=settings, facts=facts or NamespaceFacts())
+    return decide_request(pod, request, lookup=lookup, settings=settings, facts=facts)
 
 
-def parse_pod(pod: Mapping[str, Any], *, namespace: str) -> Request | Decision:
+def parse_pod(pod: Mapping[str, Any], *, namespace: str, facts: NamespaceFacts) -> Request | Decision:
     """The first step: the Pod's request, or the decision where no Connector matters to it.
 
     `namespace` is the admission request's: a Pod with a generated name may not carry its own yet.
     """
     misshapen = shape.shape_problems(pod)
     if misshapen:
-        return Decision(Reason.INVALID_POD, f"this is no Pod: {_joined(misshapen)}")
+        return Decision(Reason.INVALID_POD, f"this is no Pod: {joined(misshapen)}")
+    inheritance = inherit(pod, facts)
     try:
-        request = parse_annotations(_annotations(pod), namespace=namespace)
+        request = parse_annotations(
+            inheritance.annotations, namespace=namespace, inherited=inheritance.inherited
+        )
     except InputError as error:
-        return _refused(error.problems)
-    unchanged = _unchanged(pod, request)
+        passed = None if inheritance.asks_itself else _let_through(pod, Request(), namespace, facts)
+        return passed or _refused(error.problems)
+    unchanged = _unchanged(pod, request, namespace, facts)
     if unchanged:
         return unchanged
-    oversize = size_problems(pod)
-    return _refused(oversize) if oversize else request
+    request = replace(request, is_asked_by_namespace=inheritance.is_asked_by_namespace)
+    if inheritance.asks_itself:
+        oversize = size_problems(pod)
+        return _refused(oversize) if oversize else request
+    return _let_through(pod, request, namespace, facts) or request
 
 
 def decide_request(
     pod: Mapping[str, Any], request: Request, *, lookup: Lookup, settings: Settings, facts: NamespaceFacts
 ) -> Decision:
     """The second step. `request` is the result of `parse_pod` for this Pod; `lookup` has its Connectors."""
-    is_unconfined_allowed = facts.labels.get(names.ALLOW_UNCONFINED) == "true"
-    lifted = UNCONFINED if is_unconfined_allowed else frozenset()
-    in_the_way = obstacles(pod, request)
-    tolerated = [problem for problem in in_the_way if problem.reason in lifted]
-    problems = [problem for problem in in_the_way if problem.reason not in lifted]
+    problems, tolerated = _obstacles(pod, request, facts)
     resources, misfits = sidecar_resources(request.resources, pod, facts)
     problems += [*misfits, *_connector_problems(request, lookup)]
     warnings = (
@@ -141,10 +155,10 @@ def decide_request(
     )
     if problems:
         return _refused(problems, warnings)
-    try:
-        ports = allocate(request.keys, taken=declared_ports(pod), first=request.port)
-    except LookupError as error:
-        return _refused([Problem(Reason.PORT_TAKEN, f"{error}: declare fewer ports")], warnings)
+    unlistenable = _port_problems(pod, request)
+    if unlistenable:
+        return _refused(unlistenable, warnings)
+    ports = allocate(request.keys, taken=declared_ports(pod), first=request.port)
     rule = _index_rule(request, lookup)
     injection = inject(pod, request=request, ports=ports, settings=settings, rule=rule, resources=resources)
     if injection.problems:
@@ -155,7 +169,7 @@ def decide_request(
         for problem in tolerated
     )
     short = room_warnings(facts.rooms, resources, pod, facts.limit_ranges)
-    all_warnings = _few((*warnings, *short, *allowances, *injection.warnings))
+    all_warnings = few((*warnings, *short, *allowances, *injection.warnings))
     return Decision(Reason.INJECTED, injection.message, all_warnings, injection.pod, injection.dropped)
 
 
@@ -163,11 +177,58 @@ def _annotations(pod: Mapping[str, Any]) -> Mapping[str, str]:
     return (pod.get("metadata") or {}).get("annotations") or {}
 
 
-def _unchanged(pod: Mapping[str, Any], request: Request) -> Decision | None:
+def _obstacles(
+    pod: Mapping[str, Any], request: Request, facts: NamespaceFacts
+) -> tuple[list[Problem], list[Problem]]:
+    """The obstacles, and those that the Namespace allows."""
+    is_unconfined_allowed = facts.labels.get(names.ALLOW_UNCONFINED) == "true"
+    lifted = UNCONFINED if is_unconfined_allowed else frozenset()
+    in_the_way = obstacles(pod, request)
+    tolerated = [problem for problem in in_the_way if problem.reason in lifted]
+    return [problem for problem in in_the_way if problem.reason not in lifted], tolerated
+
+
+def _let_through(
+    pod: Mapping[str, Any], request: Request, namespace: str, facts: NamespaceFacts
+) -> Decision | None:
+    """A Pod that did not ask itself and that no connector can serve: it starts without a sidecar.
+
+    Otherwise a labelled Namespace would lose its DaemonSets and the Pods of its node agents.
+    """
+    problems = size_problems(pod)
+    if not problems:
+        _, misfits = sidecar_resources(request.resources, pod, facts)
+        problems = [*_obstacles(pod, request, facts)[0], *misfits, *_port_problems(pod, request)]
+    if not problems:
+        return None
+    sentences = [problem.message for problem in problems]
+    what = f"no sidecar, though Namespace {namespace} asks for one"
+    message = joined([f"{what}: {sentences[0]}", *sentences[1:]])
+    reason = Reason(problems[0].reason)
+    warnings = few([f"{what}: {sentence}" for sentence in sentences])
+    return Decision(reason, message, warnings, let_through(pod, reason, message))
+
+
+def _port_problems(pod: Mapping[str, Any], request: Request) -> list[Problem]:
+    try:
+        allocate(request.keys, taken=declared_ports(pod), first=request.port)
+    except LookupError as error:
+        return [Problem(Reason.PORT_TAKEN, f"{error}: declare fewer ports")]
+    return []
+
+
+def _unchanged(
+    pod: Mapping[str, Any], request: Request, namespace: str, facts: NamespaceFacts
+) -> Decision | None:
     if request.is_opted_out:
         return Decision(Reason.OPTED_OUT, f"annotation {names.INJECT} is false")
     if not request.connectors:
-        warnings = _few((*request.warnings, *misspellings(pod), *_csi_volumes(pod)))
+        absent = (
+            f"Namespace {namespace} has the label {names.INJECT}={names.OPTED_IN}, but no annotation "
+            f"{names.CONNECTOR}: its Pods get no connector"
+        )
+        of_namespace = [absent] if facts.is_opted_in and names.CONNECTOR not in facts.defaults else []
+        warnings = few((*of_namespace, *request.warnings, *misspellings(pod), *_csi_volumes(pod)))
         return Decision(Reason.NOT_REQUESTED, f"there is no annotation {names.CONNECTOR}", warnings)
     if shape.MIRROR_ANNOTATION in _annotations(pod):
         message = "a static Pod cannot be injected: the kubelet runs it from a file"
@@ -181,7 +242,10 @@ def _connector_problems(request: Request, lookup: Lookup) -> list[Problem]:
         connector = lookup(key)
         if connector is None:
             sentence = f"connector {key.name} not found in namespace {key.namespace}"
-            problems.append(Problem(Reason.CONNECTOR_NOT_FOUND, sentence, "create it, or name another"))
+            fix = "create it, or name another"
+            if names.CONNECTOR in request.inherited:
+                fix += f" in the annotation {names.CONNECTOR} of the Namespace"
+            problems.append(Problem(Reason.CONNECTOR_NOT_FOUND, sentence, fix))
         elif isinstance(connector, InvalidConnector):
             reasons = [problem.reason for problem in connector.problems]
             is_class = ConnectorReason.CONNECTOR_CLASS_NOT_FOUND in reasons
@@ -234,31 +298,5 @@ def _csi_volumes(pod: Mapping[str, Any]) -> list[str]:
 
 def _refused(problems: Sequence[Problem], warnings: tuple[str, ...] = ()) -> Decision:
     """The reason is the first problem's, the message has the sentences of all."""
-    message = _joined([problem.message for problem in problems])
-    return Decision(Reason(problems[0].reason), message, _few(warnings))
-
-
-def _joined(sentences: Sequence[str]) -> str:
-    """A line for each sentence, cut at a quarter of the limit; past the limit, the number of the others.
-
-    kubectl prints the lines of a refusal as they are. Sentences hold semicolons and commas themselves.
-    """
-    line_limit = MESSAGE_LIMIT // 4
-    lines: list[str] = []
-    room = MESSAGE_LIMIT - len("\nand 1000000 more problems")  # the last line must fit as well
-    for sentence in sentences:
-        line = " ".join(sentence.splitlines())  # before validation a name may hold a line break
-        if len(line) > line_limit:
-            line = line[: line_limit - 1] + "…"
-        room -= len(line) + len("\n")
-        if room < 0:
-            return "\n".join([*lines, f"and {len(sentences) - len(lines)} more problems"])
-        lines.append(line)
-    return "\n".join(lines)
-
-
-def _few(warnings: Sequence[str]) -> tuple[str, ...]:
-    if len(warnings) <= WARNINGS_LIMIT:
-        return tuple(warnings)
-    first = warnings[: WARNINGS_LIMIT - 1]
-    return (*first, f"and {len(warnings) - len(first)} more warnings")
+    message = joined([problem.message for problem in problems])
+    return Decision(Reason(problems[0].reason), message, few(warnings))

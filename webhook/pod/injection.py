@@ -62,7 +62,7 @@ def inject(
     _put_volumes(result)
     _add_pull_secrets(result, settings)
     message = _message(request, urls, ports)
-    _mark(result, message)
+    _mark(result, message, request)
     warnings = [*([dropped.warning(lost)] if lost else []), *remarks.warnings]
     return Injection(result, message, tuple(warnings), tuple(remarks.problems), lost)
 
@@ -118,10 +118,27 @@ def _add_pull_secrets(pod: Json, settings: Settings) -> None:
     put(pod["spec"], "imagePullSecrets", [*present, *({"name": name} for name in missing)])
 
 
-def _mark(pod: Json, message: str) -> None:
-    result = {"decision": "injected", "reason": Reason.INJECTED.value, "message": message}
+def let_through(pod: Mapping[str, Any], reason: Reason, message: str) -> Json:
+    """A new Pod that only says why there is no sidecar: guard 4 lets a Pod with this decision pass."""
+    result: Json = {**pod, "metadata": {**(pod.get("metadata") or {})}}
+    _put_result(result, {}, {"decision": names.RESULT_SKIPPED, "reason": reason.value, "message": message})
+    return result
+
+
+def _put_result(pod: Json, inherited: Mapping[str, str], result: Mapping[str, Any]) -> None:
+    metadata = pod["metadata"] = pod.get("metadata") or {}
+    present = metadata.get("annotations") or {}
+    metadata["annotations"] = {**present, **inherited, names.RESULT: json.dumps(result)}
+
+
+def _mark(pod: Json, message: str, request: Request) -> None:
+    result: Json = {"decision": "injected", "reason": Reason.INJECTED.value, "message": message}
+    if request.inherited:
+        result[names.RESULT_INHERITED] = list(request.inherited)
+    if request.is_asked_by_namespace:
+        result[names.RESULT_ASKED_BY] = names.ASKED_BY_NAMESPACE
+    _put_result(pod, request.inherited, result)
     metadata = pod["metadata"]
-    metadata["annotations"] = {**metadata["annotations"], names.RESULT: json.dumps(result)}
     metadata["labels"] = {**(metadata.get("labels") or {}), names.INJECTED_LABEL: "true"}
 
 

@@ -62,6 +62,10 @@ class Request:
     log_level: str = "info"
     is_opted_out: bool = False
     warnings: tuple[str, ...] = ()
+    inherited: Mapping[str, str] = field(default_factory=dict)
+    """The annotations that the Namespace has given"""
+    is_asked_by_namespace: bool = False
+    """The Pod itself named no connector"""
 
     @property
     def has_pipconf(self) -> bool:
@@ -92,19 +96,27 @@ class Request:
         return self.containers is None or container in self.containers
 
 
-def parse_annotations(annotations: Mapping[str, str], *, namespace: str, warns: bool = True) -> Request:
+def parse_annotations(
+    annotations: Mapping[str, str],
+    *,
+    namespace: str,
+    warns: bool = True,
+    inherited: Mapping[str, str] | None = None,
+) -> Request:
     """Read the annotations, or raise `InputError` with all problems.
 
     `namespace` is the admission request's: a Pod with a generated name may not carry its own yet. If the Pod
-    opts out, its other annotations are not read. `warns` costs work for each unknown annotation.
+    opts out, its other annotations are not read. `warns` costs work for each unknown annotation. `inherited`
+    are those among the annotations that stand on the Namespace: the sentences say so.
     """
+    inherited = inherited or {}
     if annotations.get(names.INJECT) == "false":
         return Request(is_opted_out=True)
     count = sum(name.startswith(_PREFIX) for name in annotations)
     if count > GROUP_ANNOTATIONS_LIMIT:
         fix = f"remove some, at most {GROUP_ANNOTATIONS_LIMIT} are read"
         raise InputError.of(Reason.INVALID_ANNOTATION, f"{count} annotations begin with {_PREFIX}", fix)
-    reader = _Reader(annotations, namespace)
+    reader = _Reader(annotations, namespace, inherited)
     request = Request(
         connectors=reader.read(names.CONNECTOR, (), reader.connectors),
         publish_connectors=reader.read(names.PUBLISH_CONNECTOR, (), reader.connectors),
@@ -114,10 +126,11 @@ def parse_annotations(annotations: Mapping[str, str], *, namespace: str, warns: 
         resources=Resources(*(reader.read(name, None, reader.quantity) for name in _RESOURCES)),
         log_level=reader.read(names.LOG_LEVEL, "info", reader.log_level),
         warnings=_unknown(annotations) if warns else (),
+        inherited=inherited,
     )
     reader.read(names.INJECT, None, reader.inject)
     problems = reader.problems
-    problems.extend(_contradictions(annotations, request))
+    problems.extend(_contradictions(annotations, request, reader.title))
     problems.raise_any()
     return request
 
@@ -125,17 +138,24 @@ def parse_annotations(annotations: Mapping[str, str], *, namespace: str, warns: 
 class _Reader:
     """Reads the annotations and collects the problems of all of them."""
 
-    def __init__(self, annotations: Mapping[str, str], namespace: str) -> None:
+    def __init__(self, annotations: Mapping[str, str], namespace: str, inherited: Mapping[str, str]) -> None:
         self._annotations = annotations
         self._namespace = namespace
+        self._inherited = inherited
         self.problems = Problems()
+
+    def title(self, name: str) -> str:
+        """The annotation's name, and where it stands if that is not the Pod."""
+        return f"{name} of Namespace {self._namespace}" if name in self._inherited else name
 
     def read(self, name: str, default: T, parse: Callable[[str], T]) -> T:
         text = self._annotations.get(name)
         if text is None:
             return default
-        reason, place = Reason.INVALID_ANNOTATION, f"annotation {name}"
-        return self.problems.read(parse, text, place=place, reason=reason, default=default)
+        reason = Reason.INVALID_ANNOTATION
+        return self.problems.read(
+            parse, text, place=f"annotation {self.title(name)}", reason=reason, default=default
+        )
 
     def connectors(self, text: str) -> tuple[ConnectorKey, ...]:
         parts = _parts(text, CONNECTORS_LIMIT, "connectors")
@@ -187,15 +207,19 @@ def _parts(text: str, limit: int, things: str) -> tuple[str, ...]:
     return parts
 
 
-def _contradictions(annotations: Mapping[str, str], request: Request) -> list[Problem]:
+def _contradictions(
+    annotations: Mapping[str, str], request: Request, title: Callable[[str], str]
+) -> list[Problem]:
     """Problems of annotations that are valid by themselves and contradict each other."""
     problems = []
     if names.PUBLISH_CONNECTOR in annotations and names.CONNECTOR not in annotations:
-        sentence = f"annotation {names.PUBLISH_CONNECTOR} needs {names.CONNECTOR} beside it"
+        sentence = f"annotation {title(names.PUBLISH_CONNECTOR)} needs {names.CONNECTOR} beside it"
         fix = "add the connector to install from"
         problems.append(Problem(Reason.PUBLISH_WITHOUT_CONNECTOR, sentence, fix))
     if names.PUBLISH_CONNECTOR in annotations and not request.has_pypirc:
-        sentence = f"annotation {names.PUBLISH_CONNECTOR} needs pypirc among {names.CONFIGURATIONS}"
+        sentence = (
+            f"annotation {title(names.PUBLISH_CONNECTOR)} needs pypirc among {title(names.CONFIGURATIONS)}"
+        )
         fix = "add it there, or remove the publish connector"
         problems.append(Problem(Reason.PUBLISH_WITHOUT_PYPIRC, sentence, fix))
     wishes = request.resources
@@ -204,7 +228,9 @@ def _contradictions(annotations: Mapping[str, str], request: Request) -> list[Pr
         (names.MEMORY_REQUEST, wishes.memory_request, names.MEMORY_LIMIT, wishes.memory_limit),
     ):
         if low and high and (parse_quantity(low) or 0) > (parse_quantity(high) or 0):
-            sentence = f"annotation {request_name} ({low}) must not be above {limit_name} ({high})"
+            sentence = (
+                f"annotation {title(request_name)} ({low}) must not be above {title(limit_name)} ({high})"
+            )
             problems.append(Problem(Reason.INVALID_ANNOTATION, sentence))
     return problems
 

@@ -21,7 +21,7 @@ NamespaceLookup = Callable[[str], Awaitable[NamespaceFacts]]
 
 
 async def find_no_namespace(namespace: str) -> NamespaceFacts:
-    """Without a cluster: no labels, no quotas, no LimitRanges."""
+    """Without a cluster: no labels, no annotations, no quotas, no LimitRanges."""
     return NamespaceFacts()
 
 
@@ -48,11 +48,11 @@ class Reviewer:
     async def _decide(self, pod: Mapping[str, Any], namespace: str) -> Decision:
         """Parse, fetch, decide."""
         settings = self.settings()
-        request = parse_pod(pod, namespace=namespace)
+        facts = await self.namespaces(namespace)
+        request = parse_pod(pod, namespace=namespace, facts=facts)
         if isinstance(request, Decision):
             return request
         by_key = await self.connectors(request.keys)
-        facts = await self.namespaces(namespace)
         return decide_request(pod, request, lookup=by_key.get, settings=settings, facts=facts)
 
 

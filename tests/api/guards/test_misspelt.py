@@ -1,5 +1,6 @@
 """Guard 6, second part: keys that nobody reads, and volumes that nobody serves, get a warning."""
 
+import json
 from typing import Any
 
 import pytest
@@ -141,3 +142,52 @@ def test_without_the_guard_nobody_says_anything(kube: Kube, unguarded: str) -> N
     kube.wait_for(lambda: said(kube, unguarded, mistake) == "", what="the guard to be lifted")
     result = guards.create(mistake)(kube, unguarded)
     assert result.returncode == 0
+
+
+# -- Namespaces
+
+ASKING = {"labels": {names.INJECT: "enabled"}, "annotations": {names.CONNECTOR: "lab"}}
+OF_A_NAMESPACE: dict[str, tuple[Json, str]] = {
+    "another value": (
+        {**ASKING, "labels": {names.INJECT: "true"}},
+        'label connectors.alauda.io/inject: "true" has no effect on a Namespace: its only value is enabled',
+    ),
+    "no label": (
+        {"annotations": {names.CONNECTOR: "lab", names.PORT: "8123"}},
+        "connectors.alauda.io/connector, connectors.alauda.io/port has no effect on a Namespace without",
+    ),
+    "no annotation": (
+        {"labels": {names.INJECT: "enabled"}},
+        "the Namespace has no annotation connectors.alauda.io/connector",
+    ),
+    "a label in place of the annotation": (
+        {"labels": {names.INJECT: "enabled", names.CONNECTOR: "lab"}},
+        "connectors.alauda.io/connector has no effect as a label",
+    ),
+    "an annotation in place of the label": (
+        {"annotations": {names.INJECT: "enabled"}},
+        "connectors.alauda.io/inject has no effect as an annotation of a Namespace",
+    ),
+}
+
+
+def of_a_namespace(name: str, **metadata: Any) -> Json:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, **metadata}}
+
+
+@pytest.mark.parametrize("mistake", OF_A_NAMESPACE)
+def test_a_mistake_of_a_namespace_is_warned_of(kube: Kube, guarded: str, mistake: str) -> None:
+    fields, sentence = OF_A_NAMESPACE[mistake]
+    assert sentence in said(kube, guarded, of_a_namespace("new", **fields))
+
+
+def test_the_label_warns_where_it_has_no_effect(kube: Kube) -> None:
+    labels = json.dumps({"metadata": {"labels": {names.INJECT: "enabled"}}})
+    arguments = ("patch", "namespace", "kube-system", "--dry-run=server", "-p", labels)
+    kube.apply(of_a_namespace("kube-system"))
+    assert "has no effect on Namespace kube-system" in kube.run(*arguments).stderr
+
+
+@pytest.mark.parametrize("metadata", [ASKING, {}, {"labels": {names.ALLOW_UNCONFINED: "true"}}])
+def test_a_namespace_without_a_mistake_is_not_warned_of(kube: Kube, guarded: str, metadata: Json) -> None:
+    assert said(kube, guarded, of_a_namespace("new", **metadata)) == ""

@@ -108,6 +108,22 @@ def test_ours_has_the_last_word_and_repairs_its_container(
     assert "restartPolicy" not in containers(alone)["own"]
 
 
+@pytest.mark.parametrize("injector", REPAIRED, ids=title)
+def test_a_pod_whose_namespace_asks_is_repaired_as_well(
+    kube: Kube, shared: str, reference: Json, injector: Injector
+) -> None:
+    """In the second round it names a connector, but the API server calls only webhooks of the first."""
+    plain = users_pod(shared)
+    del plain["metadata"]["annotations"]
+    with kube.namespace({**injector.label, names.INJECT: names.OPTED_IN}) as namespace:
+        kube.run("annotate", "namespace", namespace, f"{names.CONNECTOR}={shared}")
+        kube.wait_for(
+            lambda: names.SIDECAR in str(created(kube, plain, namespace)), what="the annotation to be seen"
+        )
+        found = created(kube, plain, namespace)
+    assert_ours_is_whole(found, reference, injector)
+
+
 @pytest.mark.parametrize("injector", LAST_WORD, ids=title)
 def test_an_injector_with_the_last_word_ends_in_a_refusal_and_a_sentence_of_ours(
     kube: Kube, shared: str, injector: Injector

@@ -74,10 +74,8 @@ def client_config(port: int, path: str, ca: str) -> dict[str, str]:
 def registration(process: Process, **fields: Any) -> dict[str, Any]:
     """The shipped one, by URL instead of by Service: there are no Services without a node."""
     document: dict[str, Any] = yaml.safe_load((ROOT / "manifests/webhook/mutating.yaml").read_text())
-    document["webhooks"][0] |= {
-        "clientConfig": client_config(process.port, "/mutate", process.ca),
-        **fields,
-    }
+    for webhook in document["webhooks"]:
+        webhook |= {"clientConfig": client_config(process.port, "/mutate", process.ca), **fields}
     return document
 
 
@@ -94,7 +92,7 @@ def pod(name: str = "build", annotations: Mapping[str, str] | None = None, **spe
 
 @contextlib.contextmanager
 def registered_admission(kube: Kube, folder: Path, **fields: Any) -> Iterator[Process]:
-    """`fields` replace those of the shipped registration's webhook."""
+    """`fields` replace those of each webhook in the shipped registration."""
     kube.apply((ROOT / "manifests/crd/connectors.yaml").read_text())
     kube.wait_for_condition("crd", "connectors.connectors.alauda.io", "Established")
     process = _start(kube, folder, localhost_files())

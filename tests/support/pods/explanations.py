@@ -22,6 +22,7 @@ from webhook.explain.explanation import Explanation
 from webhook.explain.facts import Facts, Unread, parse_log
 from webhook.identifiers import ConnectorKey
 from webhook.pod.decision import decide
+from webhook.pod.namespace import namespace_facts
 from webhook.pod.settings import Settings
 
 Json = dict[str, Any]
@@ -62,6 +63,7 @@ def facts_of(name: str) -> Facts:
         registration=_read(case["registration"], _encoded),
         registrations=_read(case["registrations"]),
         broker=_read(case["broker"]),
+        namespace_object=_read(case["namespace_object"]),
     )
 
 
@@ -103,7 +105,9 @@ def _injected(pod: Json, sidecar: Json, case: Json) -> Json:
     admission = case["admission"]
     image = admission["sidecarImage"]
     settings = Settings(sidecar_image=image, allowed_images=(image,), broker_ca=(admission["brokerCA"],))
-    decision = decide(pod, namespace=case["namespace"], lookup=_declared, settings=settings)
+    metadata = (case["namespace_object"] or {}).get("metadata") or {}
+    facts = namespace_facts(metadata.get("labels") or {}, annotations=metadata.get("annotations"))
+    decision = decide(pod, namespace=case["namespace"], lookup=_declared, settings=settings, facts=facts)
     assert decision.pod, decision.message
     for field in case["dropped"]:
         del decision.pod["spec"]["initContainers"][0][field]

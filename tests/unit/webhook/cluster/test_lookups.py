@@ -96,6 +96,23 @@ def test_the_deciding_facts_of_a_namespace_its_quotas_and_limit_ranges_stay(stor
     stories.run(story())
 
 
+@pytest.mark.parametrize("length", [1, trim.DEFAULTS_LIMIT + 1])
+def test_the_defaults_of_a_namespace_come_from_the_cache_unless_they_are_large(
+    store: ApiStore, length: int
+) -> None:
+    annotations = {names.CONNECTOR: "pypi", names.CONTAINERS: "x" * length, "other": "x"}
+    metadata = {"name": "team", "labels": {names.INJECT: "enabled"}, "annotations": annotations}
+    store.put(paths.namespace("team"), {"kind": "Namespace", "metadata": metadata})
+
+    async def story() -> None:
+        async with viewing(store) as view:
+            facts = await view.namespace_facts("team")
+            assert facts.defaults == {key: annotations[key] for key in (names.CONNECTOR, names.CONTAINERS)}
+            assert store.count("GET", paths.namespace("team")) == (0 if length == 1 else 1)
+
+    stories.run(story())
+
+
 def test_few_limit_ranges_of_a_namespace_are_read(store: ApiStore) -> None:
     """Each costs a review some time."""
     for number in range(2 * LIMIT_RANGES_LIMIT):

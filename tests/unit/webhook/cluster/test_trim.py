@@ -123,6 +123,29 @@ def test_the_deciding_label_of_a_namespace_stays() -> None:
     assert trim.namespace(manifest) == {"metadata": {**METADATA, "labels": ALLOW}}
 
 
+def opted_in(annotations: dict[str, str]) -> dict[str, Any]:
+    manifest = noisy()
+    manifest["metadata"]["labels"][names.INJECT] = names.OPTED_IN
+    manifest["metadata"]["annotations"] |= annotations
+    return manifest
+
+
+def test_the_defaults_of_an_opted_in_namespace_stay() -> None:
+    defaults = {names.CONNECTOR: "pypi", names.CONTAINERS: "app"}
+    kept = {"labels": {names.INJECT: "enabled"}, "annotations": defaults}
+    manifest = opted_in({**defaults, names.INJECT: "false", names.GROUP + "/x": "canary-noise"})
+    assert trim.namespace(manifest) == {"metadata": {**METADATA, **kept}}
+    manifest["metadata"]["labels"][names.INJECT] = "true"
+    assert trim.namespace(manifest) == {"metadata": {**METADATA, "labels": {names.INJECT: "true"}}}
+
+
+def test_large_defaults_of_a_namespace_are_not_stored() -> None:
+    trimmed = trim.namespace(opted_in({names.CONNECTOR: "x" * (trim.DEFAULTS_LIMIT + 1)}))
+    assert trim.is_abridged(trimmed)
+    assert len(json.dumps(trimmed)) < 1000
+    assert trimmed["metadata"]["labels"] == {names.INJECT: "enabled"}
+
+
 def test_all_fields_of_a_pod_that_rules_check_stay() -> None:
     manifest = noisy(spec={"unheard-of": [1]}, status={"phase": "Running", "conditions": [NOISE]})
     ours = {names.CONNECTOR: "pypi"}

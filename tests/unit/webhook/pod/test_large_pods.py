@@ -13,9 +13,10 @@ from support.components.reviews import document, post_now
 from webhook import names
 from webhook.connector.manifest import parse_connector
 from webhook.pod import request
-from webhook.pod.decision import MESSAGE_LIMIT, WARNINGS_LIMIT, Decision, decide
+from webhook.pod.decision import Decision, decide
 from webhook.pod.obstacles import CONTAINERS_LIMIT, ENTRIES_LIMIT, VALUES_LIMIT
 from webhook.pod.request import CONTAINER_NAMES_LIMIT, GROUP_ANNOTATIONS_LIMIT
+from webhook.pod.sentences import MESSAGE_LIMIT, WARNINGS_LIMIT
 from webhook.pod.settings import Settings
 
 STUCK_SECONDS = 5.0

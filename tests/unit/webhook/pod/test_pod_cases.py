@@ -1,16 +1,15 @@
 """Every directory of tests/cases/pods: a whole Pod before, the whole Pod or the decision after, and the laws.
 
 `pod.yaml` is the Pod that comes in, `after.yaml` the injected Pod. `decision.yaml` has reason, message and
-warnings where there is more to say than "injected". `request.yaml` (namespace, its labels, what its
-quotas bound, its LimitRanges) and `connectors.yaml` (else `default-connectors.yaml`) replace the defaults.
-`make cases` rewrites the expectations.
+warnings where there is more to say than "injected". `request.yaml` (namespace, its labels and annotations,
+what its quotas bound, its LimitRanges) and `connectors.yaml` (else `default-connectors.yaml`) replace the
+defaults. `make cases` rewrites the expectations.
 """
 
 import copy
 import json
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,18 @@ import yaml
 from sidecar.contract.environment import Environment
 from sidecar.contract.words import CONFIG_DIR
 from support.checkout import TESTS
+from support.pods.foreign_parts import foreign
+from support.pods.plain_yaml import Plain
 from webhook import names
 from webhook.connector.manifest import MaybeConnector, find_connector
 from webhook.grant.isolation import violations
 from webhook.identifiers import ConnectorKey
 from webhook.pod.decision import Decision, decide
-from webhook.pod.mounts import is_ours
 from webhook.pod.namespace import NamespaceFacts, namespace_facts
 from webhook.pod.patch import applied, operations
-from webhook.pod.reasons import UNCONFINED, Reason
+from webhook.pod.reasons import UNCONFINED, UNUSABLE, Reason
 from webhook.pod.settings import Settings
-from webhook.pod.shape import containers
+from webhook.pod.shape import MIRROR_ANNOTATION, containers
 
 CASES = TESTS / "cases" / "pods"
 SETTINGS = Settings(
@@ -42,19 +42,6 @@ SETTINGS = Settings(
     ),
     broker_ca=("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",),
 )
-CONSTANTS = {
-    **dict.fromkeys(("TWINE_NON_INTERACTIVE", "VIRTUALENV_NO_PERIODIC_UPDATE"), "1"),
-    **dict.fromkeys(("TWINE_REPOSITORY", "UV_PUBLISH_INDEX"), "connectors-pypi"),
-    "PIP_EXTRA_INDEX_URL": " ",
-    "PIP_FIND_LINKS": " ",
-    "PIP_NO_INDEX": "0",
-    "PIP_PROXY": "",
-    "PIP_PYPI_URL": "",
-    "UV_INDEX": "",
-    "UV_EXTRA_INDEX_URL": "",
-    "UV_FIND_LINKS": "",
-}
-OURS = (names.CONFIG_VOLUME, names.TOKEN_VOLUME, names.EMPTY_VOLUME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +51,16 @@ class Case:
     namespace: str
     facts: NamespaceFacts
     connectors: Mapping[ConnectorKey, MaybeConnector]
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        return (self.pod.get("metadata") or {}).get("annotations") or {}
+
+    @property
+    def asks_alone(self) -> bool:
+        """Not by its Namespace, and no static Pod."""
+        asks = names.CONNECTOR in self.annotations and MIRROR_ANNOTATION not in self.annotations
+        return asks and not self.facts.is_opted_in
 
     def decide(self, pod: Mapping[str, Any]) -> Decision:
         return decide(
@@ -98,6 +95,7 @@ def read_case(folder: Path) -> Case:
                 *request.get("quotaObjects", []),
             ],
             request.get("limitRanges", []),
+            request.get("namespaceAnnotations", {}),
         ),
         connectors=read_connectors(own if own.exists() else CASES / "default-connectors.yaml"),
     )
@@ -106,7 +104,9 @@ def read_case(folder: Path) -> Case:
 FOLDERS = sorted(path.parent for path in CASES.glob("*/pod.yaml"))
 
 
-INJECTED = [folder for folder in FOLDERS if read_case(folder).decide(read_case(folder).pod).pod]
+DECISIONS = {folder: read_case(folder).decide(read_case(folder).pod) for folder in FOLDERS}
+INJECTED = [folder for folder in FOLDERS if DECISIONS[folder].reason is Reason.INJECTED]
+LET_THROUGH = [folder for folder in FOLDERS if DECISIONS[folder].pod and folder not in INJECTED]
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
@@ -148,7 +148,7 @@ def test_a_pod_becomes_what_its_case_says(case: Case, request: pytest.FixtureReq
         for name in ("after.yaml", "decision.yaml"):
             (case.folder / name).unlink(missing_ok=True)
         for name, document in expected.items():
-            text = yaml.dump(document, Dumper=_Plain, sort_keys=False, width=110, allow_unicode=True)
+            text = yaml.dump(document, Dumper=Plain, sort_keys=False, width=110, allow_unicode=True)
             (case.folder / name).write_text(text)
     written = {
         path.name: yaml.safe_load(path.read_text())
@@ -156,20 +156,6 @@ def test_a_pod_becomes_what_its_case_says(case: Case, request: pytest.FixtureReq
         if path.name in ("after.yaml", "decision.yaml")
     }
     assert written == expected
-
-
-class _Plain(yaml.SafeDumper):
-    """No anchors (a reader should see the values), and scripts as blocks."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
-
-
-def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Plain.add_representer(str, _block)
 
 
 # -- the laws
@@ -252,44 +238,49 @@ def test_the_broker_accepts_an_injected_pod(injected: dict[str, Any]) -> None:
     assert violations(injected, settings=SETTINGS) == []
 
 
-def foreign(pod: Mapping[str, Any]) -> Iterator[object]:
-    """All parts of a Pod that are not ours, in order."""
-    metadata, spec = pod["metadata"], pod["spec"]
-    yield {key: value for key, value in pod.items() if key not in ("metadata", "spec")}
-    yield {key: value for key, value in metadata.items() if key not in ("annotations", "labels")}
-    yield {key: value for key, value in metadata.get("annotations", {}).items() if key != names.RESULT}
-    yield {key: value for key, value in metadata.get("labels", {}).items() if key != names.INJECTED_LABEL}
-    lists = ("containers", "initContainers", "volumes")
-    yield {key: value for key, value in spec.items() if key not in lists}
-    yield [volume for volume in spec.get("volumes", []) if volume["name"] not in OURS]
-    for container in containers(pod):
-        if container["name"] == names.SIDECAR:
-            continue
-        yield {key: value for key, value in container.items() if key not in ("env", "volumeMounts")}
-        yield [mount for mount in container.get("volumeMounts", []) if not is_ours(mount)]
-        env = [entry for entry in container.get("env", []) if not _is_added(entry)]
-        yield [(entry["name"], _without_loopback(entry)) for entry in env]
-
-
-def _is_added(entry: Mapping[str, Any]) -> bool:
-    """A client variable that points at the connector's port, or holds a constant."""
-    value = str(entry.get("value"))
-    return (
-        re.match(r"http://127\.0\.0\.1:(2[89]|3[012])[0-9]{3}/|/etc/pypi-connector/", value) is not None
-        or value in ("http://127.0.0.1:8123/", "http://127.0.0.1:8123/simple/")
-        or value in ("unused", "pypi-connector", "127.0.0.1")
-        or CONSTANTS.get(entry["name"]) == entry.get("value", "")
-    )
-
-
-def _without_loopback(entry: Mapping[str, Any]) -> object:
-    if entry["name"].lower() == "no_proxy":
-        return str(entry.get("value")).removesuffix(",127.0.0.1")
-    return entry.get("value", entry.get("valueFrom"))
-
-
 def test_each_reason_has_a_case() -> None:
-    assert {case.decide(case.pod).reason for case in map(read_case, FOLDERS)} == set(Reason)
+    assert {decision.reason for decision in DECISIONS.values()} == set(Reason)
+
+
+ASKING = [folder for folder in FOLDERS if read_case(folder).asks_alone]
+
+
+@pytest.mark.parametrize("folder", ASKING, ids=lambda folder: folder.name)
+def test_each_case_with_its_annotations_on_the_namespace(folder: Path) -> None:
+    """Injected as before, or refused for what was asked, or let through for what the Pod is."""
+    case, expected = read_case(folder), DECISIONS[folder]
+    pod = copy.deepcopy(case.pod)
+    asked = {key: case.annotations[key] for key in names.NAMESPACE_ANNOTATIONS if key in case.annotations}
+    own = {key: text for key, text in case.annotations.items() if key not in (*asked, names.RESULT)}
+    pod["metadata"]["annotations"] = own
+    labels = {**case.facts.labels, names.INJECT: names.OPTED_IN}
+    found = replace(case, facts=replace(case.facts, labels=labels, annotations=asked)).decide(pod)
+    assert found.reason is expected.reason
+    if expected.pod and found.pod:
+        assert (found.pod["spec"], found.message) == (expected.pod["spec"], expected.message)
+    else:
+        asked_wrongly = {*UNUSABLE, Reason.EXTRA_INDEX} - {Reason.UNKNOWN_CONTAINER}
+        assert found.allowed == (expected.reason not in asked_wrongly)
+
+
+@pytest.mark.parametrize("folder", LET_THROUGH, ids=lambda folder: folder.name)
+def test_a_pod_that_is_let_through_gets_the_reason_and_nothing_else(folder: Path) -> None:
+    case = read_case(folder)
+    decision = case.decide(case.pod)
+    assert decision.pod is not None
+    assert decision.allowed
+    assert decision.warnings
+    assert list(foreign(decision.pod)) == list(foreign(case.pod))
+    assert decision.pod["spec"] == case.pod["spec"]
+    assert {change["op"] for change in operations(case.pod, decision.pod)} == {"add"}
+    result = json.loads(decision.pod["metadata"]["annotations"][names.RESULT])
+    assert result == {
+        "decision": "skipped",
+        "reason": decision.reason.value,
+        "message": decision.message,
+    }
+    again = case.decide(decision.pod)
+    assert (again.pod, again.reason) == (decision.pod, decision.reason)
 
 
 def test_an_unconfined_pod_is_refused_without_the_label_of_its_namespace() -> None:

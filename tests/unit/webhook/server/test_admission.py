@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import copy
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -193,6 +194,20 @@ def test_the_namespaces_label_is_looked_up() -> None:
     response = post_now(body, namespaces=places).json()["response"]
     assert response["allowed"]
     assert "allow-unconfined" in response["warnings"][0]
+
+
+def test_the_namespaces_annotations_are_looked_up() -> None:
+    async def places(namespace: str) -> NamespaceFacts:
+        defaults = {"connectors.alauda.io/connector": "pypi"}
+        return NamespaceFacts({"connectors.alauda.io/inject": "enabled"}, annotations=defaults)
+
+    body = copy.deepcopy(document())
+    del body["request"]["object"]["metadata"]["annotations"]
+    assert "patch" not in post_now(body).json()["response"]
+    response = post_now(body, namespaces=places).json()["response"]
+    operations = json.loads(base64.b64decode(response["patch"]))
+    assert operations[0]["path"] == "/metadata/annotations"
+    assert operations[0]["value"]["connectors.alauda.io/connector"] == "pypi"
 
 
 def test_each_admission_has_a_single_log_line_without_the_pod(caplog: pytest.LogCaptureFixture) -> None:
