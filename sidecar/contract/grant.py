@@ -122,6 +122,13 @@ def grant_request(connector: str, rejected: str | None, cause: str | None = None
     return {**request, "cause": cause} if cause else request
 
 
+def gateway_grant_request(
+    connector: str, rejected: str | None, token: Secret, cause: str | None = None
+) -> dict[str, Any]:
+    """The JSON object that a gateway sends for a client, with the client's token."""
+    return {**grant_request(connector, rejected, cause), "token": token.reveal()}
+
+
 def _packages(value: Any) -> PackagePolicy | None:
     """An unknown kind of pattern breaks the document: without the pattern, a package could pass."""
     if value is None:

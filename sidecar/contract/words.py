@@ -14,6 +14,9 @@ TOKEN_DIR = "/var/run/secrets/pypi-connector"  # noqa: S105 (a path)
 TOKEN_FILE = TOKEN_DIR + "/token"
 TOKEN_AUDIENCE = "pypi-connector"  # noqa: S105 (a name)
 GRANTS_PATH = "/v1/grants"
+GATEWAY_AUDIENCE = "pypi-connector-gateway"
+"""Of the tokens that clients present to the gateway. No sidecar gets a grant with such a token"""
+GATEWAY_GRANTS_PATH = "/v1/gateway-grants"
 
 BROKER_CA_VARIABLE = "SIDECAR_BROKER_CA"
 """Holds the CAs that a Pod's sidecar trusts; `explain` compares them with the present ones"""
