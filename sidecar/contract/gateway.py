@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 from sidecar.contract.errors import ContractError
 from sidecar.contract.grant import Grant
 
-
 _SECONDS_LIMIT = 1e9
 """Thirty years: more than the life of any token"""
 
