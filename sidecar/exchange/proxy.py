@@ -68,7 +68,8 @@ class Proxy:
                 chosen = await self._look(exchange, registry, error)
             if chosen.action == "redirect":
                 answer = _REDIRECT
-                await exchange.answer(answer, [(b"location", chosen.url.encode("ascii"))])
+                place = exchange.prefix + chosen.url
+                await exchange.answer(answer, [(b"location", place.encode("ascii"))])
             elif chosen.action == "upload":
                 await self._visits.upload(exchange, chosen, registry)
             else:
@@ -118,7 +119,8 @@ class Proxy:
                     from sidecar.exchange.pages import links_of_page, relay_page
 
                     on_login = self._visits.remember_login
-                    links = links_of_page(registry, chosen, response, self._local, on_login)
+                    local = exchange.local or self._local
+                    links = links_of_page(registry, chosen, response, local, on_login)
                     await relay_page(exchange, response, self._upstream, links)
                     if self._looks is not None:
                         self._looks.forget(chosen.package)

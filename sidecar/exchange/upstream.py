@@ -44,6 +44,10 @@ _SMALL_BODY = 64 * 1024  # to read so much is cheaper than a new connection
 _DISCARD_SECONDS = 1.0  # about the time that a new connection takes
 
 
+Contexts = dict[tuple[str | None, bool], ssl.SSLContext]
+"""CA, and whether the system's authorities count too → how an origin is verified"""
+
+
 class Response(NamedTuple):
     head: ResponseHead
     url: str
@@ -60,12 +64,13 @@ class Response(NamedTuple):
 class Upstream:
     """The registry's side of all exchanges of a connector. A task releases each `Response` that it got."""
 
-    def __init__(self, loop: Loop, threads: Threads) -> None:
+    def __init__(self, loop: Loop, threads: Threads, contexts: Contexts | None = None) -> None:
+        """`contexts`: those of other connectors too. They hold certificates, and nothing of a connection."""
         self._loop = loop
         self._threads = threads
         self._pool = Pool(loop)
         self._lock = threading.Lock()
-        self._contexts: dict[tuple[str | None, bool], ssl.SSLContext] = {}
+        self._contexts: Contexts = {} if contexts is None else contexts
 
     @property
     def loop(self) -> Loop:

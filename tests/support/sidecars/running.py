@@ -176,7 +176,8 @@ def ask(
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
 ) -> Reply:
-    connection.putrequest(method, target, skip_accept_encoding=True)
+    has_host = "Host" in (headers or {})
+    connection.putrequest(method, target, skip_host=has_host, skip_accept_encoding=True)
     for name, value in (headers or {}).items():
         connection.putheader(name, value)
     if body is not None:
