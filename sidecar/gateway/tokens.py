@@ -75,6 +75,8 @@ def fingerprint(token: Secret) -> bytes:
 
 
 def _password(encoded: bytes) -> bytes:
+    if not encoded:
+        raise missing()
     try:
         user, colon, password = a2b_base64(encoded, strict_mode=True).partition(b":")
     except Error:

@@ -1,6 +1,8 @@
 """Real gateway processes, a broker for their clients, and tokens as clients have them."""
 
 import json
+import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -16,7 +18,7 @@ from sidecar.contract.gateway import GatewayGrant
 from sidecar.contract.grant import Grant
 from sidecar.contract.words import GATEWAY_AUDIENCE, GATEWAY_GRANTS_PATH
 from support.certificates.authority import HOSTS, authority, ca, server_context
-from support.servers.registry import Call, Registry
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry
 from support.sidecars.running import Reply, Sidecar, ask_once
 
 HOST = "c-pypi.team.svc.cluster.local"
@@ -57,7 +59,7 @@ class GatewayBroker(Registry):
         self.grants: dict[tuple[str, str], Answer] = {}
         self.life_seconds = 3600.0
         self.before: Callable[[], None] = lambda: None
-        self.on(GATEWAY_GRANTS_PATH, self._answer)
+        self.on(GATEWAY_GRANTS_PATH, self._give)
 
     def allow(self, connector: str, token: str, answer: Answer) -> None:
         self.grants[connector, token] = answer
@@ -65,7 +67,7 @@ class GatewayBroker(Registry):
     def asked(self) -> list[dict[str, Any]]:
         return [json.loads(bytes(request.body)) for request in self.requests]
 
-    def _answer(self, call: Call) -> None:
+    def _give(self, call: Call) -> None:
         call.read_body()
         self.before()
         asked = json.loads(bytes(call.request.body))
@@ -102,6 +104,12 @@ class Gateway(Sidecar):
             sent["Authorization"] = basic(token)
         return self.ask(method, target, {"Host": host, **sent}, body)
 
+    def connect_tls(self) -> ssl.SSLSocket:
+        """Verified, as a client of the Service does it."""
+        context = ssl.create_default_context(cadata=ca())
+        sock = socket.create_connection(("127.0.0.1", self.https_port), PATIENCE_SECONDS)
+        return context.wrap_socket(sock, server_hostname=HOST)
+
     def health(self, path: str) -> Reply:
         return ask_once(self.health_port, "GET", path)
 
@@ -111,7 +119,7 @@ def running_gateway(folder: Path, broker: Registry, **variables: str) -> Iterato
     """A gateway with a certificate for `localhost`, on ports of the kernel's choice."""
     tls = folder / "tls"
     tls.mkdir(exist_ok=True)
-    leaf = issue_leaf(authority(), (*HOSTS, HOST), datetime.now(UTC))
+    leaf = issue_leaf(authority("ours"), (*HOSTS, HOST), datetime.now(UTC))
     for name, text in (("tls.crt", leaf.certificate), ("tls.key", leaf.key), ("ca.crt", ca())):
         (tls / name).write_text(text)
     own = folder / "gateway-token"
