@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from support.certificates.authority import server_context
 from support.servers.registry import Registry
 from support.sidecars.gateways import HOST, PREFIX, TOKEN, Gateway, GatewayBroker, basic, token
 from support.sidecars.running import AUTHORIZATION, grant, receive_all
@@ -173,7 +174,7 @@ def test_each_request_of_a_connection_is_judged_by_itself(
     registry: Registry, broker: GatewayBroker, gateway: Gateway
 ) -> None:
     """Another token, another connector, and no token, all on one connection."""
-    with Registry(registry.context) as elsewhere:
+    with Registry(server_context()) as elsewhere:
         elsewhere.on("*", lambda call: call.reply(200, b"theirs"))
         theirs = token("other/builder")
         broker.allow("other/pypi", theirs, grant(elsewhere))

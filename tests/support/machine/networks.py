@@ -23,7 +23,7 @@ def run_apart(
 ) -> None:
     """Call `work` where only the loopback interface exists, with these addresses besides its own.
 
-    `resolver` stands for /etc/resolv.conf there, and `hosts` for /etc/hosts. Errors of `work` are raised here.
+    `resolver` stands for /etc/resolv.conf there, `hosts` for /etc/hosts. Errors of `work` are raised here.
     """
     errors: list[BaseException] = []
 
