@@ -71,6 +71,7 @@ class Gateway:
         self._gate = Gate(wiring, self._sessions, self._tenants)
         self._server = GatewayServer(self._loop, log, self._state, self._certificate)
         self._look()
+        _Signals(self._loop, self._begin_drain)  # before the first line says that it listens
         for scheme, port in (("http", settings.http_port), ("https", settings.https_port)):
             sock = listen(settings.address, port)
             self._server.serve(sock, self._gate, scheme)
@@ -82,7 +83,6 @@ class Gateway:
     def run(self) -> None:
         """Until a signal, and then until the requests under way have ended."""
         self._state.is_listening = True
-        _Signals(self._loop, self._begin_drain)
         self._loop.spawn(self._sweep())
         self._loop.run()
 

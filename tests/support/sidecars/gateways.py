@@ -114,6 +114,16 @@ class Gateway(Sidecar):
         return ask_once(self.health_port, "GET", path)
 
 
+def start(environment: Mapping[str, str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-I", "-m", "sidecar.gateway"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 @contextmanager
 def running_gateway(folder: Path, broker: Registry, **variables: str) -> Iterator[Gateway]:
     """A gateway with a certificate for `localhost`, on ports of the kernel's choice."""
@@ -135,14 +145,7 @@ def running_gateway(folder: Path, broker: Registry, **variables: str) -> Iterato
         "GATEWAY_METRICS_PORT": "0",
         **variables,
     }
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-m", "sidecar.gateway"],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    gateway = Gateway(process, 0)
+    gateway = Gateway(start(environment), 0)
     try:
         ports = {
             scheme: gateway.wait_line(message="listening", scheme=scheme)["port"]
