@@ -21,6 +21,7 @@ from support.sidecars.gateways import (
     GatewayBroker,
     basic,
     running_gateway,
+    start,
     token,
 )
 from support.sidecars.running import grant
