@@ -42,6 +42,7 @@ def start_gateway(python: Path, registry: Registry, folder: Path, port: int) -> 
         GATEWAY_BROKER_URL=f"https://127.0.0.1:{broker.server_port}",
         GATEWAY_TLS_DIR=str(folder),
         GATEWAY_TOKEN_FILE=str(folder / "token"),
+        GATEWAY_LOOPBACK="allow",
         GATEWAY_HTTP_PORT=str(port),
         GATEWAY_HTTPS_PORT="0",
         GATEWAY_METRICS_PORT="0",

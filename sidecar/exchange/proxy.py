@@ -56,6 +56,16 @@ class Proxy:
         finally:
             self._note(exchange, outcome, time.monotonic() - started)
 
+    @property
+    def remembered(self) -> int:
+        """Files that pages have listed, about 80 bytes each."""
+        return len(self._listed)
+
+    def forget(self) -> None:
+        """Forget what pages have said."""
+        self._listed.clear()
+        self._visits.forget_logins()
+
     async def _handle(self, exchange: Exchange) -> Outcome:
         chosen: Route | None = None
         answer: Answer | None = None

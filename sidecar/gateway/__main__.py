@@ -19,6 +19,7 @@ from sidecar.contract.words import Line
 from sidecar.errors import SidecarError
 from sidecar.gateway.brokers import GatewayBroker
 from sidecar.gateway.certificates import Certificate
+from sidecar.gateway.destinations import Guard
 from sidecar.gateway.front import Gate
 from sidecar.gateway.health import HealthServer
 from sidecar.gateway.metrics import Metrics
@@ -65,7 +66,7 @@ class Gateway:
         folder = Path(settings.tls_dir)
         self._certificate = Certificate(folder, log)
         broker = GatewayBroker(settings.broker_url, folder / "ca.crt", settings.token_file)
-        wiring = Wiring(self._loop, log, self._metrics)
+        wiring = Wiring(self._loop, log, self._metrics, Guard(is_loopback_allowed=settings.allows_loopback))
         self._sessions = Sessions(broker, self._loop)
         self._tenants = Tenants(wiring)
         self._gate = Gate(wiring, self._sessions, self._tenants)

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import cast
 
 from sidecar.contract.words import Line
-from sidecar.errors import BrokerRefused, ClientGone, Refusal, SidecarError, TokenRefused
+from sidecar.errors import BrokerRefused, BrokerUnreachable, ClientGone, Refusal, SidecarError, TokenRefused
 from sidecar.exchange.client import Exchange
 from sidecar.gateway.addresses import Address, address_of
 from sidecar.gateway.exchanges import GatewayExchange
@@ -18,6 +18,7 @@ from sidecar.gateway.shares import Shares
 from sidecar.gateway.strangers import Strangers
 from sidecar.gateway.tenants import Tenant, Tenants, Wiring
 from sidecar.gateway.tokens import check_claims, token_of
+from sidecar.grants.life import REFUSED_SECONDS
 from sidecar.rules.answers import Answer, answer_of
 
 ACTIVE_LIMIT = 512
@@ -82,7 +83,6 @@ class Gate:
         session = self._sessions.find(address.connector, token)
         if session is None:
             check_claims(token, time.time())
-            self._attempt(exchange)
             threads = self._tenants.asking(address.connector)
             session = self._sessions.open(address.connector, token, threads)
         if not session.is_known:
@@ -91,13 +91,19 @@ class Gate:
             await session.grant(self._wiring.loop.now)
         return session, self._tenants.of(address.connector)
 
-    def _attempt(self, exchange: GatewayExchange) -> None:
+    def _attempt(self, exchange: GatewayExchange, session: Session) -> None:
+        """Each question takes an attempt; requests that wait for the same question take none."""
+        now = self._wiring.loop.now
+        if now < session.attempt_at:
+            return
         if not self._strangers.attempt(exchange.peer):
             sentence = "too many tokens of this address were not accepted, or are being reviewed"
             raise busy(GatewayCode.TOO_MANY_STRANGERS, sentence)
+        session.attempt_at = now + REFUSED_SECONDS
 
     async def _introduce(self, exchange: GatewayExchange, session: Session) -> None:
         """Wait for the first grant."""
+        self._attempt(exchange, session)
         if not self._asking.take(session.connector):
             raise busy(GatewayCode.GATEWAY_BUSY, "too many new tokens are being reviewed")
         session.under_way += 1
@@ -105,16 +111,22 @@ class Gate:
         try:
             await session.grant(self._wiring.loop.now)
             outcome = "granted"
-            if not session.is_known:
-                self._strangers.accept(exchange.peer)
-                self._sessions.accept(session)
+            self._accept(exchange, session)
         except BrokerRefused:
             outcome = "refused"
+            raise
+        except BrokerUnreachable:  # no fault of theirs
+            self._strangers.accept(exchange.peer)
             raise
         finally:
             self._wiring.metrics.grants.labels(outcome).inc()
             session.under_way -= 1
             self._asking.leave(session.connector)
+
+    def _accept(self, exchange: GatewayExchange, session: Session) -> None:
+        if not session.is_known:  # the first of the requests that waited together
+            self._strangers.accept(exchange.peer)
+            self._sessions.accept(session)
 
     async def _pass(self, exchange: GatewayExchange, session: Session, tenant: Tenant) -> None:
         client = (session.connector, session.client)

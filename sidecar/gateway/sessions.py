@@ -31,7 +31,17 @@ Key = tuple[bytes, str]
 class Session:
     """A token at a connector."""
 
-    __slots__ = ("client", "connector", "expires_at", "grants", "is_known", "key", "under_way", "used_at")
+    __slots__ = (
+        "attempt_at",
+        "client",
+        "connector",
+        "expires_at",
+        "grants",
+        "is_known",
+        "key",
+        "under_way",
+        "used_at",
+    )
 
     def __init__(self, key: Key, token: Secret, broker: GatewayBroker, threads: Threads, loop: Loop) -> None:
         self.key = key
@@ -42,6 +52,8 @@ class Session:
         """End of the token, by the monotonic clock"""
         self.is_known = False
         """Whether the broker has ever given a grant"""
+        self.attempt_at = 0.0
+        """When the next question would be one of a stranger's attempts"""
         self.under_way = 0
         self.used_at = 0.0
         self.grants = Grants(self._fetch(broker, token), loop, threads)

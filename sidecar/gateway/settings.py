@@ -25,6 +25,8 @@ class Settings(NamedTuple):
     metrics_port: int
     address: str
     """To listen on; empty: all addresses"""
+    allows_loopback: bool
+    """Whether a registry may have a loopback address: for tests, where the gateway has no neighbours"""
     drain_seconds: int
     """From SIGTERM to the end: downloads that are under way may take so long"""
 
@@ -55,6 +57,7 @@ def parse(variables: Mapping[str, str]) -> Settings:
         https_port=number("HTTPS_PORT", 8443, 65535),
         metrics_port=number("METRICS_PORT", 9090, 65535),
         address=variables.get("GATEWAY_ADDRESS", ""),
+        allows_loopback=variables.get("GATEWAY_LOOPBACK") == "allow",
         drain_seconds=number("DRAIN_SECONDS", DRAIN_SECONDS, 86400),
     )
     if problems:

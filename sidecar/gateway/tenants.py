@@ -10,6 +10,7 @@ from sidecar.contract.grant import Grant
 from sidecar.contract.words import Line
 from sidecar.exchange.proxy import Proxy
 from sidecar.exchange.upstream import Contexts, Upstream
+from sidecar.gateway.destinations import Guard
 from sidecar.gateway.metrics import Metrics
 from sidecar.gateway.sessions import Session
 from sidecar.gateway.shares import SharedThreads, TenantThreads
@@ -23,6 +24,8 @@ LIMIT = 512
 """Connectors in memory; arbitrary"""
 IDLE_SECONDS = 600.0
 """An idle tenant ends after this, and with it all that its pages have said"""
+REMEMBERED_LIMIT = 1_000_000
+"""Files that pages of all tenants have listed, 80 MB. Of more, the tenant with most forgets its own"""
 _VERSIONS = 16
 _INNER_PORT = 80
 """The proxy answers to `localhost`: the gateway has checked the client's Host by then"""
@@ -85,16 +88,18 @@ class Tenant:
         self.used_at = loop.now
         log = TenantLog(wiring.log, wiring.callers, loop, wiring.metrics)
         grants = TenantGrants(wiring.callers, loop)
-        upstream = Upstream(loop, TenantThreads(connecting, connector), wiring.contexts)
+        threads = TenantThreads(connecting, connector)
+        upstream = Upstream(loop, threads, wiring.contexts, wiring.guard)
         self.proxy = Proxy(connector, _INNER_PORT, grants, Attempts(connector, loop, log), upstream, log)
 
 
 class Wiring:
     """What all tenants are made with."""
 
-    def __init__(self, loop: Loop, log: Log, metrics: Metrics) -> None:
+    def __init__(self, loop: Loop, log: Log, metrics: Metrics, guard: Guard) -> None:
         self.loop = loop
         self.log = log
+        self.guard = guard
         self.metrics = metrics
         self.callers: Callers = {}
         self.contexts: Contexts = BoundedContexts()
@@ -147,3 +152,5 @@ class Tenants:
         for name, tenant in list(self._tenants.items()):
             if not tenant.under_way and self._wiring.loop.now - tenant.used_at >= IDLE_SECONDS:
                 del self._tenants[name]
+        while sum(tenant.proxy.remembered for tenant in self._tenants.values()) > REMEMBERED_LIMIT:
+            max(self._tenants.values(), key=lambda tenant: tenant.proxy.remembered).proxy.forget()

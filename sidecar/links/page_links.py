@@ -40,7 +40,7 @@ with the first link that may have a user: most pages have none"""
 _DROPPED = str.maketrans("", "", "\t\r\n")  # anywhere in a link (WHATWG URL §4.4), as urlsplit does
 
 
-@lru_cache(16)  # arbitrary: most Pods have one Connector
+@lru_cache(256)  # arbitrary: most Pods have one Connector, and a gateway hundreds
 def _prefixes(here: str, own: Origin, *others: Origin) -> Mapping[bytes, bytes]:
     local = {origin: f"{here}{FOREIGN}{origin.netloc}/" for origin in others}
     spelled = [(str(own), f"{here}/"), (f"http://{own.netloc}", f"{here}/")]

@@ -102,7 +102,7 @@ class Swap(NamedTuple):
     """Bytes that a plain link loses, at least 1"""
 
     @classmethod
-    @lru_cache(64)  # arbitrary: a Connector has 8 and more, most Pods one Connector
+    @lru_cache(1024)  # arbitrary: a Connector has 8 and more, most Pods one Connector
     def of(cls, *, before: bytes, key: bytes, between: bytes, prefix: bytes, new: bytes) -> "Swap":
         """A plain link is spelled `before + key + between + prefix`; `new` replaces the prefix."""
         pattern = rb"%b(?:(?<=%b)%b%b|)" % (key, before + key, re.escape(between + prefix), SAFE)

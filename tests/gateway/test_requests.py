@@ -1,6 +1,5 @@
 """A gateway in front of a scripted registry: which connector, who asks, and what passes."""
 
-import time
 from collections.abc import Mapping
 
 import pytest
@@ -36,44 +35,19 @@ def test_a_token_of_the_connector_gets_its_files(
     assert TOKEN not in str(gateway.lines)
 
 
-@pytest.mark.parametrize(
-    ("host", "target"),
-    [
-        ("c-pypi.team.svc.cluster.local", WHEEL),
-        ("c-pypi.team.svc.cluster.local.", WHEEL),
-        ("C-PYPI.Team.svc:8080", WHEEL),
-        ("c-pypi.team", WHEEL),
-        ("c-pypi.team.svc.corp.example", WHEEL),
-        ("pypi.example", PREFIX + WHEEL),
-        ("127.0.0.1:1", PREFIX + WHEEL),
-        ("[::1]:1", PREFIX + WHEEL),
-        (HOST, PREFIX + WHEEL),
-    ],
-)
-def test_the_connector_is_named_by_host_or_by_path(gateway: Gateway, host: str, target: str) -> None:
-    assert gateway.ask_as(TOKEN, target, host=host).body == b"wheel"
+def test_the_connector_is_named_by_host_or_by_path(gateway: Gateway) -> None:
+    assert gateway.ask_as(TOKEN, WHEEL, host="c-pypi.team:8080").body == b"wheel"
+    assert gateway.ask_as(TOKEN, PREFIX + WHEEL, host="pypi.example").body == b"wheel"
 
 
 @pytest.mark.parametrize(
     ("host", "target", "status"),
     [
         ("pypi.example", WHEEL, 404),
-        ("c-pypi.team.example", WHEEL, 404),
-        ("c-my.pypi.team.svc", WHEEL, 404),
-        ("pypi.team.svc", WHEEL, 404),
         ("c-other.team.svc", PREFIX + WHEEL, 421),
-        ("c-pypi.other.svc", PREFIX + WHEEL, 421),
-        (HOST, "/namespaces/other/connectors/pypi" + WHEEL, 421),
-        ("pypi.example", "/namespaces/TEAM/connectors/pypi" + WHEEL, 404),
-        ("pypi.example", "/namespaces/team/connectors/pypi%2e" + WHEEL, 404),
-        ("pypi.example", "//namespaces/team/connectors/pypi" + WHEEL, 404),
         ("pypi.example", PREFIX + "/../pypi" + WHEEL, 400),
         ("pypi.example", PREFIX + "/%2e%2e/pypi" + WHEEL, 400),
         (HOST, f"http://{HOST}{WHEEL}", 400),
-        ("a b", PREFIX + WHEEL, 400),
-        ('"><x', PREFIX + WHEEL, 400),
-        ("a,b", PREFIX + WHEEL, 400),
-        ("", PREFIX + WHEEL, 400),
     ],
 )
 def test_any_other_address_is_refused(
@@ -98,47 +72,18 @@ def test_a_web_page_is_refused(registry: Registry, gateway: Gateway, headers: Ma
     assert registry.requests == []
 
 
-@pytest.mark.parametrize(
-    "authorization",
-    [
-        basic(TOKEN),
-        basic(TOKEN, ""),
-        basic("", TOKEN),
-        f"Bearer {TOKEN}",
-        f"bearer  {TOKEN}",
-        f"BASIC {basic(TOKEN)[6:]}",
-    ],
-    ids=["password", "no user", "user", "bearer", "small", "capitals"],
-)
-def test_the_token_is_a_password_or_a_user_or_a_bearer(gateway: Gateway, authorization: str) -> None:
-    assert gateway.ask("GET", WHEEL, {"Host": HOST, "Authorization": authorization}).body == b"wheel"
+def test_the_token_is_a_bearer_too(gateway: Gateway) -> None:
+    assert gateway.ask("GET", WHEEL, {"Host": HOST, "Authorization": f"Bearer {TOKEN}"}).body == b"wheel"
 
 
 @pytest.mark.parametrize(
-    ("authorization", "reason"),
-    [
-        (None, "token-missing"),
-        ("Basic", "token-missing"),
-        (basic("", ""), "token-missing"),
-        ("Digest a=b", "token-missing"),
-        ("Basic ***", "token-malformed"),
-        ("Basic YQ==", "token-malformed"),
-        (basic("hunter2"), "token-malformed"),
-        (basic("a.b.c"), "token-malformed"),
-        (basic("é"), "token-malformed"),
-        (basic("x" * 8193), "token-malformed"),
-        (basic(token(sub="alice")), "token-malformed"),
-        (basic(token(sub=7)), "token-malformed"),
-        (basic(token(aud=["pypi-connector"])), "token-audience"),
-        (basic(token(aud="https://kubernetes.default.svc")), "token-audience"),
-        (basic(token(exp=time.time() - 120)), "token-expired"),
-    ],
+    ("presented", "reason"),
+    [(None, "token-missing"), ("hunter2", "token-malformed"), (token(exp=1), "token-expired")],
 )
 def test_without_a_token_that_could_be_valid_it_is_401_and_nobody_is_asked(
-    broker: GatewayBroker, gateway: Gateway, authorization: str | None, reason: str
+    broker: GatewayBroker, gateway: Gateway, presented: str | None, reason: str
 ) -> None:
-    headers = {"Host": HOST, **({"Authorization": authorization} if authorization else {})}
-    reply = gateway.ask("GET", WHEEL, headers)
+    reply = gateway.ask_as(presented, WHEEL)
     assert reply.status == 401
     assert (reply.header("www-authenticate") or "").startswith('Basic realm="')
     assert gateway.wait_line(message="request", status=401)["reason"] == reason

@@ -201,3 +201,18 @@ def test_requests_for_made_up_connectors_make_up_no_counters(gateway: Gateway) -
     text = gateway.health("/metrics").body.decode()
     assert 'connector="a1"' not in text
     assert 'pypi_connector_proxied_requests_total{action="none",connector=""' in text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "169.254.169.254", "[::1]", "0.0.0.0"])
+def test_no_connector_leads_into_the_gateways_own_pod_or_node(
+    registry: Registry, broker: GatewayBroker, tmp_path: Path, host: str
+) -> None:
+    url = f"http://{host}:{registry.port}"
+    broker.allow("team/pypi", TOKEN, grant(registry, index_url=f"{url}/simple/", address=url, ca=None))
+    with running_gateway(tmp_path, broker, GATEWAY_LOOPBACK="") as gateway:
+        reply = gateway.ask_as(TOKEN, WHEEL)
+        assert reply.status == 502
+        assert "the gateway does not connect there" in reply.reason
+        upload = gateway.upload(b"x", {"Host": "c-pypi.team", "Authorization": basic(TOKEN)})
+        assert (upload.status, "does not connect there" in upload.reason) == (502, True)
+    assert registry.connections == 0

@@ -140,6 +140,7 @@ def running_gateway(folder: Path, broker: Registry, **variables: str) -> Iterato
         "GATEWAY_TLS_DIR": str(tls),
         "GATEWAY_TOKEN_FILE": str(own),
         "GATEWAY_LOG_LEVEL": "debug",
+        "GATEWAY_LOOPBACK": "allow",
         "GATEWAY_HTTP_PORT": "0",
         "GATEWAY_HTTPS_PORT": "0",
         "GATEWAY_METRICS_PORT": "0",
