@@ -19,7 +19,7 @@ from sidecar.contract.grant import Grant
 from sidecar.contract.words import GATEWAY_AUDIENCE, GATEWAY_GRANTS_PATH
 from support.certificates.authority import HOSTS, authority, ca, server_context
 from support.servers.registry import PATIENCE_SECONDS, Call, Registry
-from support.sidecars.running import Reply, Sidecar, ask_once
+from support.sidecars.running import Reply, Sidecar, ask_once, start_of
 
 HOST = "c-pypi.team.svc.cluster.local"
 PREFIX = "/namespaces/team/connectors/pypi"
@@ -116,7 +116,7 @@ class Gateway(Sidecar):
 
 def start(environment: Mapping[str, str]) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-I", "-m", "sidecar.gateway"],
+        [sys.executable, "-I", *start_of("sidecar.gateway")],
         env=environment,
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -38,14 +38,14 @@ AUTHORIZATION = f"Basic {_PAIR}"
 CONNECTOR = "team/pypi"
 
 _COPY = os.environ.get("SIDECAR_UNDER_TEST")
-_START = (
-    ["-m", "sidecar"]
-    if _COPY is None
-    else [
-        "-c",
-        f"import runpy, sys; sys.path.insert(0, {_COPY!r}); runpy.run_module('sidecar', run_name='__main__')",
-    ]
-)
+
+
+def start_of(module: str) -> list[str]:
+    """Python's arguments that run this module, of the package under test."""
+    if _COPY is None:
+        return ["-m", module]
+    run = f"runpy.run_module({module!r}, run_name='__main__')"
+    return ["-c", f"import runpy, sys; sys.path.insert(0, {_COPY!r}); {run}"]
 
 
 def grant(registry: Registry, **changes: Any) -> Grant:
@@ -246,7 +246,7 @@ def sidecar_of_broker(
 def start(variables: Mapping[str, str], passed: tuple[int, ...] = ()) -> "subprocess.Popen[str]":
     """Start the process alone, with only these variables."""
     return subprocess.Popen(
-        [sys.executable, "-I", *_START],
+        [sys.executable, "-I", *start_of("sidecar")],
         env=dict(variables),
         pass_fds=passed,
         stdin=subprocess.DEVNULL,
