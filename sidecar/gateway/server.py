@@ -1,6 +1,7 @@
 """The gateway's listeners and connections, plain and over TLS, and their end after a signal."""
 
 import heapq
+import select
 import socket
 from typing import TYPE_CHECKING
 
@@ -55,19 +56,22 @@ class GatewayServer(Server):
         super().__init__(loop, log, None)
         self._state = state
         self._certificate = certificate
-        self._listeners: list[socket.socket] = []
+        self._listeners: list[tuple[socket.socket, Front]] = []
 
     def serve(self, sock: socket.socket, gate: Gate, scheme: str) -> None:
-        self._listeners.append(sock)
-        self.add_listener(sock, Front(scheme, gate))
+        front = Front(scheme, gate)
+        self._listeners.append((sock, front))
+        self.add_listener(sock, front)
 
     async def drain(self, seconds: float) -> None:
         """Answer with `Connection: close` from now on, accept a while longer, and let requests end."""
         self._state.is_draining = True
         deadline = self._loop.now + seconds
         await self._sleep(min(LINGER_SECONDS, seconds / 4))
-        for sock in self._listeners:
+        for sock, front in self._listeners:
             self._loop.forget(sock.fileno())
+            while select.select([sock], [], [], 0)[0]:  # the kernel resets those that nobody has accepted
+                self.accept(sock, front)
             sock.close()
         while (self._active or self._idle) and self._loop.now < deadline:
             self._close_idle()

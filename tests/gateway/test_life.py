@@ -197,3 +197,47 @@ def test_an_environment_that_cannot_be_used_is_told_as_a_whole(broker: GatewayBr
     _, text = process.communicate(timeout=20)
     assert process.returncode == 2
     assert all(word in text for word in ("GATEWAY_HTTP_PORT", "GATEWAY_BROKER_URL", "GATEWAY_LOG_LEVEL"))
+
+
+def test_under_load_no_request_is_lost_to_the_end(
+    registry: Registry, broker: GatewayBroker, tmp_path: Path
+) -> None:
+    """Clients keep their connections as long as they may, and connect anew until nobody listens."""
+    serve(registry)
+    broker.allow("team/pypi", TOKEN, grant(registry, max_connections=100))
+    lost: list[str] = []
+    served = [0]
+
+    def ask_on(gateway: Gateway) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+        try:
+            while True:
+                try:
+                    connection.connect()
+                except ConnectionRefusedError:
+                    return
+                is_kept = True
+                while is_kept:
+                    connection.request("GET", PREFIX + WHEEL, headers={"Authorization": basic(TOKEN)})
+                    response = connection.getresponse()
+                    is_kept = response.getheader("connection") != "close"
+                    assert (response.status, response.read()) == (200, b"wheel")
+                    served[0] += 1
+                connection.close()
+        except (AssertionError, OSError, http.client.HTTPException) as error:
+            lost.append(repr(error))
+        finally:
+            connection.close()
+
+    with running_gateway(tmp_path, broker, GATEWAY_DRAIN_SECONDS="8") as gateway:
+        assert gateway.ask_as(TOKEN, WHEEL).status == 200
+        clients = [threading.Thread(target=ask_on, args=(gateway,)) for _ in range(20)]
+        for client in clients:
+            client.start()
+        time.sleep(1.0)
+        gateway.process.send_signal(signal.SIGTERM)
+        for client in clients:
+            client.join(20)
+        assert gateway.process.wait(10) == 0
+    assert served[0] > 100
+    assert lost == []

@@ -109,22 +109,23 @@ def test_a_thousand_idle_and_two_hundred_busy_clients_of_others(
 
 
 def test_what_a_page_of_one_connector_lists_opens_nothing_at_another(
-    registry: Registry, other: Registry, broker: GatewayBroker, gateway: Gateway
+    registry: Registry, broker: GatewayBroker, gateway: Gateway
 ) -> None:
-    """Also where both are on one registry, and only one lists the file."""
+    """Also where both have the same address: each reads the page itself."""
     outside = "/elsewhere/foo-1.0.tar.gz"
     page = f'<a href="{outside}">foo-1.0.tar.gz</a>'.encode()
     registry.on("/a/simple/foo/", lambda call: call.reply(200, page, {"Content-Type": "text/html"}))
-    registry.on("/b/simple/foo/", lambda call: call.reply(200, b"", {"Content-Type": "text/html"}))
     registry.on(outside, lambda call: call.reply(200, b"file"))
+    address = f"{registry.origin}/a/"
     for name in ("a", "b"):
-        given = grant(
-            registry, index_url=f"{registry.origin}/{name}/simple/", address=f"{registry.origin}/{name}/"
-        )
-        broker.allow(f"team/{name}", TOKEN, given)
+        broker.allow(f"team/{name}", TOKEN, grant(registry, index_url=f"{address}simple/", address=address))
     assert gateway.ask_as(TOKEN, "/a/simple/foo/", host="c-a.team.svc").status == 200
     assert gateway.ask_as(TOKEN, outside, host="c-a.team.svc").body == b"file"
+    registry.on("/a/simple/foo/", lambda call: call.reply(200, b"", {"Content-Type": "text/html"}))
     assert gateway.ask_as(TOKEN, outside, host="c-b.team.svc").status == 404
+    assert gateway.ask_as(TOKEN, outside, host="c-a.team.svc").body == b"file"
+    connections = {request.connection for request in registry.requests}
+    assert len(connections) == 2  # neither uses what the other has opened
 
 
 def test_the_limit_of_a_connector_holds_over_all_its_clients(
