@@ -2,12 +2,19 @@
 
 from typing import cast
 
+from sidecar.contract.words import Code
 from sidecar.exchange.client import Exchange
 from sidecar.gateway.addresses import Address
+from sidecar.gateway.sessions import Session
 from sidecar.gateway.wires import GatewayWire
 from sidecar.http.http1 import Headers, find
+from sidecar.rules.answers import Answer
 
 _OURS = frozenset({b"authorization", b"proxy-authorization", b"host", b"cookie"})
+_NO_UPLOAD = (
+    "this ServiceAccount may not upload: that needs a Connector with access readwrite, and permission to "
+    "publish with it"
+)
 _INNER_HOST = (b"host", b"localhost")
 
 
@@ -21,6 +28,20 @@ class GatewayExchange(Exchange):
         """The client's address; an Ingress has its own."""
         return self._gateway_wire().peer
 
+    @property
+    def last_session(self) -> Session | None:
+        """Of the request before on this connection: its token need not be read again."""
+        return self._gateway_wire().last_session
+
+    @property
+    def last_presented(self) -> list[bytes]:
+        """The Authorization headers of that request."""
+        return self._gateway_wire().last_presented
+
+    def remember(self, presented: list[bytes], session: Session) -> None:
+        self._gateway_wire().last_presented = presented
+        self._gateway_wire().last_session = session
+
     def enter(self, address: Address, scheme: str) -> None:
         """Go on as a request of the connector's own listener: without the prefix and the client's token."""
         self.local = f"{scheme}://{address.host}{address.prefix}"
@@ -33,6 +54,12 @@ class GatewayExchange(Exchange):
     ) -> bytes:
         """As the base; no cache on the way may answer others with what a token opened."""
         return super().begin(status, reason, _private(headers), length, has_body=has_body)
+
+    async def answer(self, answer: Answer, extra: Headers | None = None, *, closes: bool = False) -> None:
+        """As the base; where the engine speaks of a Pod, in words for a client that is none."""
+        if answer.code == Code.UPLOAD_NOT_GRANTED:
+            answer = answer._replace(sentence=_NO_UPLOAD)
+        await super().answer(answer, extra, closes=closes)
 
     def _must_close(self) -> bool:
         self._closes = self._closes or self._gateway_wire().state.is_draining

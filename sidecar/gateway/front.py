@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from typing import cast
 
+from sidecar.contract.secret import Secret
 from sidecar.contract.words import Line
 from sidecar.errors import BrokerRefused, BrokerUnreachable, ClientGone, Refusal, SidecarError, TokenRefused
 from sidecar.exchange.client import Exchange
@@ -79,17 +80,24 @@ class Gate:
 
     async def _admit(self, exchange: GatewayExchange, address: Address) -> tuple[Session, Tenant]:
         """The session of a request that may go on. Raises Refusal and BrokerError."""
-        token = token_of(exchange.head.headers)
-        session = self._sessions.find(address.connector, token)
-        if session is None:
-            check_claims(token, time.time())
-            threads = self._tenants.asking(address.connector)
-            session = self._sessions.open(address.connector, token, threads)
+        presented = [value for name, value in exchange.head.headers if name == b"authorization"]
+        session = exchange.last_session
+        if session is None or exchange.last_presented != presented or session.connector != address.connector:
+            session = self._session(token_of(presented), address.connector)
+            exchange.remember(presented, session)
+        session.used_at = self._wiring.loop.now
         if not session.is_known:
             await self._introduce(exchange, session)
         else:
             await session.grant(self._wiring.loop.now)
         return session, self._tenants.of(address.connector)
+
+    def _session(self, token: Secret, connector: str) -> Session:
+        session = self._sessions.find(connector, token)
+        if session is None:
+            check_claims(token, time.time())
+            session = self._sessions.open(connector, token, self._tenants.asking(connector))
+        return session
 
     def _attempt(self, exchange: GatewayExchange, session: Session) -> None:
         """Each question takes an attempt; requests that wait for the same question take none."""

@@ -39,6 +39,8 @@ class Session:
         "grants",
         "is_known",
         "key",
+        "raw",
+        "shared",
         "under_way",
         "used_at",
     )
@@ -56,6 +58,9 @@ class Session:
         """When the next question would be one of a stranger's attempts"""
         self.under_way = 0
         self.used_at = 0.0
+        self.raw: Grant | None = None
+        self.shared: Grant | None = None
+        """The object that all clients of the tenant have for an equal grant, if `raw` is the present one"""
         self.grants = Grants(self._fetch(broker, token), loop, threads)
 
     def _fetch(self, broker: GatewayBroker, token: Secret) -> Callable[[str | None, str | None], Grant]:

@@ -59,7 +59,11 @@ class TenantGrants(Grants):
         self._shared: dict[tuple[str, str | None], Grant] = {}
 
     async def get(self) -> Grant:
-        return self._same(await self._callers[self._loop.current].grant(self._loop.now))
+        session = self._callers[self._loop.current]
+        grant = await session.grant(self._loop.now)
+        if session.raw is not grant:  # seldom: a session keeps its grant for minutes
+            session.raw, session.shared = grant, self._same(grant)
+        return session.shared or grant
 
     async def renew(self, refused: Grant, cause: str, *, is_urgent: bool = False) -> Grant | None:
         grants = self._callers[self._loop.current].grants

@@ -14,7 +14,6 @@ from sidecar.contract.secret import Secret
 from sidecar.contract.words import GATEWAY_AUDIENCE, Code
 from sidecar.errors import Refusal
 from sidecar.gateway.refusals import GatewayCode, malformed, missing, unauthorized
-from sidecar.http.http1 import Headers
 
 _LENGTH_LIMIT = 8 * 1024
 """Bytes; arbitrary. Tokens of a ServiceAccount have about 1 KiB"""
@@ -24,12 +23,13 @@ _PARTS = 3
 _ACCOUNT = "system:serviceaccount:"
 
 
-def token_of(headers: Headers) -> Secret:
-    """The token as Basic password, as Basic user name without a password, or as Bearer. Raises Refusal.
+def token_of(values: list[bytes]) -> Secret:
+    """The token of Authorization headers: as Basic password, as user name without one, or as Bearer.
+
+    Raises Refusal.
 
     `http://token@host/` is the short form that people write for pip.
     """
-    values = [value for name, value in headers if name == b"authorization"]
     if not values:
         raise missing()
     if len(values) > 1:

@@ -2,6 +2,7 @@
 
 import socket
 
+from sidecar.gateway.sessions import Session
 from sidecar.sockets.loop import Loop
 from sidecar.sockets.wire import Wire
 
@@ -30,7 +31,7 @@ class State:
 class GatewayWire(Wire):
     """A client's connection. TLS shakes hands with the first read, which waits like any other."""
 
-    __slots__ = ("_is_counted", "opened_at", "peer", "state")
+    __slots__ = ("_is_counted", "last_presented", "last_session", "opened_at", "peer", "state")
 
     def __init__(self, sock: socket.socket, loop: Loop, state: State) -> None:
         self.peer = str(sock.getpeername()[0]).removeprefix(_MAPPED)
@@ -38,6 +39,8 @@ class GatewayWire(Wire):
         super().__init__(sock, loop, None)
         self.state = state
         self.opened_at = loop.now
+        self.last_presented: list[bytes] = []
+        self.last_session: Session | None = None
         self._is_counted = True
         state.connections += 1
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.contract.gateway import GatewayGrant
+from sidecar.gateway.server import IDLE_LIMIT
 from support.certificates.authority import server_context
 from support.servers.registry import Call, Registry
 from support.sidecars.gateways import TOKEN, Gateway, GatewayBroker, basic, running_gateway, token
@@ -217,3 +218,33 @@ def test_no_connector_leads_into_the_gateways_own_pod_or_node(
         upload = gateway.upload(b"x", {"Host": "c-pypi.team", "Authorization": basic(TOKEN)})
         assert (upload.status, "does not connect there" in upload.reason) == (502, True)
     assert registry.connections == 0
+
+
+def test_a_crowd_of_one_address_displaces_itself(registry: Registry, gateway: Gateway) -> None:
+    registry.on("*", lambda call: call.reply(200, b"wheel"))
+    with gateway.connect() as mine, ExitStack() as stack:
+        mine.sendall(request("c-pypi.team", TOKEN))
+        assert b"200" in mine.recv(65536)
+        crowd = [
+            stack.enter_context(
+                socket.create_connection(("127.0.0.1", gateway.port), 10, source_address=("127.0.0.2", 0))
+            )
+            for _ in range(IDLE_LIMIT + 100)
+        ]
+        crowd[0].settimeout(10)
+        assert crowd[0].recv(1) == b""
+        mine.sendall(request("c-pypi.team", TOKEN))
+        assert b"200" in mine.recv(65536)
+
+
+@pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05hello", b"\x00" * 100])
+@pytest.mark.parametrize("port", ["port", "https_port"])
+def test_what_is_no_request_ends_its_connection_and_nothing_else(
+    registry: Registry, gateway: Gateway, data: bytes, port: str
+) -> None:
+    with socket.create_connection(("127.0.0.1", getattr(gateway, port)), 10) as sock:
+        sock.sendall(data)
+        sock.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            assert not sock.recv(4096).startswith(b"HTTP/1.1 2")
+    assert_served_soon(registry, gateway)
