@@ -1,5 +1,6 @@
 """The port for the kubelet and for Prometheus, in threads of its own: it answers while the loop is busy."""
 
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,10 +25,17 @@ class HealthServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, address: tuple[str, int], state: State, metrics: Metrics) -> None:
+        self._is_dual = not address[0] and socket.has_dualstack_ipv6()
+        self.address_family = socket.AF_INET6 if self._is_dual else socket.AF_INET
         super().__init__(address, _Handler)
         self.state = state
         self.metrics = metrics
         self._places = threading.BoundedSemaphore(_THREADS)
+
+    def server_bind(self) -> None:
+        if self._is_dual:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
 
     def start(self) -> None:
         threading.Thread(target=self.serve_forever, name="health", daemon=True).start()

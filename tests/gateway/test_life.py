@@ -12,6 +12,7 @@ from certs.authority import issue_leaf
 from sidecar.contract.grant import Credential
 from sidecar.contract.secret import Secret
 from support.certificates.authority import HOSTS, authority
+from support.machine.networks import run_apart
 from support.servers.registry import Call, Registry
 from support.sidecars.gateways import (
     HOST,
@@ -241,3 +242,21 @@ def test_under_load_no_request_is_lost_to_the_end(
         assert gateway.process.wait(10) == 0
     assert served[0] > 100
     assert lost == []
+
+
+def test_it_listens_on_all_addresses_of_both_families(tmp_path: Path) -> None:
+    """The kubelet's probes come to the Pod's address, which may be of IPv6 only."""
+    run_apart(lambda: ask_by_both_families(tmp_path))
+
+
+def ask_by_both_families(folder: Path) -> None:
+    with GatewayBroker() as broker, running_gateway(folder, broker, GATEWAY_ADDRESS="") as gateway:
+        for host in ("127.0.0.1", "::1"):
+            for port in (gateway.port, gateway.https_port):
+                socket.create_connection((host, port), 5).close()
+            connection = http.client.HTTPConnection(host, gateway.health_port, timeout=5)
+            connection.request("GET", "/readyz")
+            assert connection.getresponse().status == 200
+            connection.close()
+        gateway.ask_as(None)
+        assert gateway.wait_line(message="request", status=401)["peer"] == "127.0.0.1"

@@ -176,3 +176,30 @@ def test_tls_serves_both_forms(gateway: Gateway) -> None:
             head = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
             sock.sendall(f"{head}Authorization: {basic(TOKEN)}\r\n\r\n".encode())
             assert receive_all(sock).endswith(b"wheel")
+
+
+def test_a_file_that_only_a_page_vouches_for_is_found_in_both_forms(
+    registry: Registry, broker: GatewayBroker, gateway: Gateway
+) -> None:
+    """A lock file names it, and nobody has read the page; what the page lists counts in each form."""
+    outside = "/elsewhere/foo-1.0.tar.gz"
+    page = f'<a href="{outside}">foo-1.0.tar.gz</a><a href="/elsewhere/foo-1.1.tar.gz">'.encode()
+    registry.on("/a/simple/foo/", lambda call: call.reply(200, page, {"Content-Type": "text/html"}))
+    registry.on(outside, lambda call: call.reply(200, b"file"))
+    address = f"{registry.origin}/a/"
+    broker.allow("team/pypi", TOKEN, grant(registry, index_url=f"{address}simple/", address=address))
+    assert gateway.ask_as(TOKEN, PREFIX + outside, host="ingress.example").body == b"file"
+    registry.on("/elsewhere/foo-1.1.tar.gz", lambda call: call.reply(200, b"next"))
+    shown = gateway.ask_as(TOKEN, f"{PREFIX}/a/simple/foo/", host="ingress.example")
+    assert f'href="{PREFIX}{outside}"'.encode() in shown.body
+    asked = len(registry.requests)
+    assert gateway.ask_as(TOKEN, "/elsewhere/foo-1.1.tar.gz").body == b"next"
+    assert len(registry.requests) == asked + 1
+
+
+def test_who_may_not_upload_hears_of_a_service_account(
+    registry: Registry, broker: GatewayBroker, gateway: Gateway
+) -> None:
+    broker.allow("team/pypi", TOKEN, grant(registry, upload_url=None))
+    reply = gateway.upload(b"hello", {"Host": HOST, "Authorization": basic(TOKEN)})
+    assert (reply.status, "this ServiceAccount may not upload" in reply.reason) == (403, True)

@@ -158,4 +158,6 @@ def running_gateway(folder: Path, broker: Registry, **variables: str) -> Iterato
         gateway.__exit__(None, None, None)
     assert not any("raw" in line for line in gateway.lines), gateway.lines  # a traceback
     assert not gateway.leaks, gateway.lines
+    assert TOKEN not in str(gateway.lines)
+    assert OWN_TOKEN not in str(gateway.lines)
     assert not any(line.get("message") == "internal error" for line in gateway.lines), gateway.lines
