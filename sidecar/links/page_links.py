@@ -53,6 +53,11 @@ def _prefixes(here: str, own: Origin, *others: Origin) -> Mapping[bytes, bytes]:
     return found
 
 
+@lru_cache(256)
+def _path_of(local: str) -> str:
+    return "".join(f"/{segment}" for segment in local.split("/")[3:])
+
+
 OnLogin = Callable[[str, Credential], None]
 
 
@@ -81,7 +86,7 @@ class PageLinks(NamedTuple):
     @property
     def prefix(self) -> str:
         """Of all our paths; mostly empty. It is in front of those that a registry counts from its root."""
-        return "/".join(["", *self.local.split("/")[3:]])
+        return _path_of(self.local)
 
     @property
     def depth(self) -> int | None:

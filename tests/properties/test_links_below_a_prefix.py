@@ -86,3 +86,9 @@ def test_links_that_are_replaced_all_at_once_are_as_if_replaced_one_by_one() -> 
         page = plain(*links)
         assert rewrite(page + b"<!--'-->", local=LOCAL) == rewrite(page, local=LOCAL) + b"<!--'-->"
         assert all(url.startswith(f"{LOCAL}/") for url in as_pip_reads(rewrite(page, local=LOCAL), SHOWN_AT))
+
+
+def test_the_base_of_a_page_leads_below_the_prefix_once() -> None:
+    page = rewrite(f'<base href="{OWN}/b/"><a href="a-1.zip">x</a>'.encode(), local=LOCAL)
+    assert page.startswith(f'<base href="{LOCAL}/b/">'.encode())
+    assert as_pip_reads(page, SHOWN_AT) == [f"{LOCAL}/b/a-1.zip"]
