@@ -7,10 +7,10 @@ from sidecar.contract.gateway import GatewayGrant
 from sidecar.contract.grant import gateway_grant_request
 from sidecar.contract.secret import Secret
 from sidecar.contract.words import GATEWAY_GRANTS_PATH
-from sidecar.errors import BrokerRefused, BrokerUnreachable, TokenRefused
+from sidecar.errors import BrokerRefused, BrokerUnreachable, TokenRefused, TurnedAway
 from sidecar.grants.broker import BrokerClient, refusal_of
 
-_UNAUTHORIZED = 401
+_UNAUTHORIZED, _TOO_MANY = 401, 429
 _OF_THE_GATEWAY = "Gateway"
 """Reasons that begin so are about the gateway's own token or Pod: no fault of the client"""
 
@@ -24,7 +24,7 @@ class GatewayBroker:
         self._token_file = token_file
 
     def fetch(self, connector: str, token: Secret, rejected: str | None, cause: str | None) -> GatewayGrant:
-        """Blocks for at most 30 s. Raises BrokerRefused or BrokerUnreachable."""
+        """Blocks for at most 30 s. Raises BrokerRefused, TurnedAway above all, or BrokerUnreachable."""
         request = gateway_grant_request(connector, rejected, token, cause)
         status, body = self._client(connector).post(request)
         if status == 200:
@@ -33,6 +33,8 @@ class GatewayBroker:
             except ContractError as error:
                 raise BrokerUnreachable(str(error)) from error
         refusal = refusal_of(status, body)
+        if status == _TOO_MANY:
+            raise TurnedAway("TurnedAway", str(refusal))
         if not isinstance(refusal, BrokerRefused):
             raise refusal
         if refusal.reason.startswith(_OF_THE_GATEWAY):

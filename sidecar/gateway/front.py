@@ -9,7 +9,15 @@ from typing import cast
 
 from sidecar.contract.secret import Secret
 from sidecar.contract.words import Line
-from sidecar.errors import BrokerRefused, BrokerUnreachable, ClientGone, Refusal, SidecarError, TokenRefused
+from sidecar.errors import (
+    BrokerRefused,
+    BrokerUnreachable,
+    ClientGone,
+    Refusal,
+    SidecarError,
+    TokenRefused,
+    TurnedAway,
+)
 from sidecar.exchange.client import Exchange
 from sidecar.gateway.addresses import Address, address_of
 from sidecar.gateway.exchanges import GatewayExchange
@@ -71,6 +79,10 @@ class Gate:
             session, tenant = await self._admit(exchange, address)
         except ClientGone:
             exchange.abandon()
+            return
+        except TurnedAway as error:
+            refusal = busy(GatewayCode.TOO_MANY_STRANGERS, str(error))
+            await self._refuse(exchange, address, answer_of(refusal), is_token=False)
             return
         except SidecarError as error:
             await self._refuse(exchange, address, answer_of(error), is_token=_is_about_token(error))

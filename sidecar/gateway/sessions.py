@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from sidecar.contract.grant import Grant
 from sidecar.contract.secret import Secret
+from sidecar.errors import BrokerUnreachable, TurnedAway
 from sidecar.gateway.brokers import GatewayBroker
 from sidecar.gateway.tokens import expired, fingerprint
 from sidecar.grants.store import Grants
@@ -66,7 +67,12 @@ class Session:
     def _fetch(self, broker: GatewayBroker, token: Secret) -> Callable[[str | None, str | None], Grant]:
         def fetch(rejected: str | None, cause: str | None) -> Grant:
             asked_at = time.monotonic()  # from then on: the life that the broker tells is over no later
-            answer = broker.fetch(self.connector, token, rejected, cause)
+            try:
+                answer = broker.fetch(self.connector, token, rejected, cause)
+            except TurnedAway as error:
+                if self.is_known:  # a refusal would end its grant
+                    raise BrokerUnreachable(str(error)) from error
+                raise
             self.client = answer.client
             self.expires_at = asked_at + answer.expires_seconds
             ca = answer.grant.ca

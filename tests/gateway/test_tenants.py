@@ -248,3 +248,16 @@ def test_what_is_no_request_ends_its_connection_and_nothing_else(
         with contextlib.suppress(ConnectionResetError):
             assert not sock.recv(4096).startswith(b"HTTP/1.1 2")
     assert_served_soon(registry, gateway)
+
+
+def test_a_broker_that_turns_strangers_away_is_not_asked_on_and_on(
+    registry: Registry, broker: GatewayBroker, gateway: Gateway
+) -> None:
+    """Its answer is no fault of the network: the attempt is spent, and nobody waits for a better one."""
+    made_up = [token(f"team/a{number}") for number in range(100)]
+    for presented in made_up:
+        broker.allow("team/pypi", presented, (429, {"reason": "TooManyFailedTokens", "detail": "too many"}))
+    with ThreadPoolExecutor(16) as pool:
+        replies = list(pool.map(lambda presented: gateway.ask_as(presented, WHEEL), made_up))
+    assert {reply.status for reply in replies} == {503}
+    assert len(broker.requests) < 60
