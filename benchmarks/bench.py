@@ -6,11 +6,12 @@ from functools import partial
 from typing import NamedTuple
 
 from benchmarks.content import PAGE, SMALL
+from benchmarks.gateways import AUTHORIZATION, HOST
 from benchmarks.load import LoadGenerator
 from benchmarks.machine import free_port
 from benchmarks.processes import Service
 from benchmarks.rounds import Sample, Samples, run_rounds
-from benchmarks.subjects import DIRECT, Context, Subjects
+from benchmarks.subjects import DIRECT, GATEWAY, Context, Subjects
 from benchmarks.traffic import Endpoint, await_answer
 
 
@@ -55,6 +56,8 @@ class Bench(NamedTuple):
 def start(subjects: Subjects, name: str) -> Iterator[Target]:
     """Start a subject on a free port, wait until it answers, and end it afterwards."""
     endpoint = Endpoint(free_port())
+    if name == GATEWAY:
+        endpoint = Endpoint(endpoint.port, authorization=AUTHORIZATION, host=HOST)
     with subjects[name](endpoint.port) as service:
         try:
             await_answer(endpoint, SMALL)

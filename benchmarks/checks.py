@@ -16,8 +16,8 @@ _UPLOADED = 1024**2
 def check_subject(name: str, endpoint: Endpoint, registry: Registry, root: Path) -> None:
     """AssertionError if a subject alters a file, misses a link, or needs the client's credential."""
     for path in (SMALL, _WHEEL):
-        assert _fetch(endpoint.port, path) == (root / path.lstrip("/")).read_bytes(), f"{name} alters a file"
-    page = _fetch(endpoint.port, PAGE)
+        assert _fetch(endpoint, path) == (root / path.lstrip("/")).read_bytes(), f"{name} alters a file"
+    page = _fetch(endpoint, PAGE)
     if name in REWRITING:
         links = re.findall(rb'href="(?:http://127\.0\.0\.1:%d)?/files/many/' % endpoint.port, page)
         assert len(links) == PAGE_LINKS, f"{name} rewrites {len(links)} links of {PAGE_LINKS}"
@@ -29,10 +29,11 @@ def check_subject(name: str, endpoint: Endpoint, registry: Registry, root: Path)
             assert client.post(_UPLOADED) == _UPLOADED, f"{name} loses a part of an upload"
 
 
-def _fetch(port: int, path: str) -> bytes:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+def _fetch(endpoint: Endpoint, path: str) -> bytes:
+    connection = http.client.HTTPConnection("127.0.0.1", endpoint.port, timeout=30)
+    given = {"Host": endpoint.host, "Authorization": endpoint.authorization}
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers={name: value for name, value in given.items() if value})
         answer = connection.getresponse()
         assert answer.status == 200, answer.status
         return answer.read()

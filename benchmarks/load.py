@@ -42,6 +42,8 @@ class LoadGenerator:
         command = [self._wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(self._script)]
         if endpoint.authorization:
             command += ["-H", f"Authorization: {endpoint.authorization}"]
+        if endpoint.host:
+            command += ["-H", f"Host: {endpoint.host}"]
         done = subprocess.run(
             [*command, endpoint.origin + path],
             env=clean_environment(self._folder),

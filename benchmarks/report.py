@@ -10,6 +10,7 @@ from benchmarks.subjects import (
     CADDY,
     DIRECT,
     ENVOY,
+    GATEWAY,
     HAPROXY,
     NGINX,
     NGINX_TUNED,
@@ -17,7 +18,7 @@ from benchmarks.subjects import (
     UVICORN,
 )
 
-_COLUMNS = (DIRECT, SIDECAR, BEFORE, NGINX, NGINX_TUNED, HAPROXY, CADDY, ENVOY, UVICORN)
+_COLUMNS = (DIRECT, SIDECAR, BEFORE, GATEWAY, NGINX, NGINX_TUNED, HAPROXY, CADDY, ENVOY, UVICORN)
 _NONE = "\N{EN DASH}"
 
 Table = Sequence[Sequence[str]]
@@ -88,7 +89,7 @@ def _aims(results: Sequence[Samples]) -> Table:
 def _figures(results: Sequence[Samples]) -> Table:
     """Subjects that no figure of this run measured have no column."""
     columns = [name for name in _COLUMNS if any(name in samples for samples in results)]
-    compared = [None, *([BEFORE] if BEFORE in columns else [])]
+    compared = [None, *(name for name in (BEFORE, GATEWAY) if name in columns)]
     rows = [("", *columns, f"{SIDECAR} ÷ {NGINX}", *(f"÷ {name}" for name in compared[1:]))]
     for row in ROWS:
         for samples in results:

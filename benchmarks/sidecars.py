@@ -53,9 +53,8 @@ def command_of(python: Path) -> list[str]:
     return [str(python), *json.loads(done.stdout)[1:]]
 
 
-def start_sidecar(command: list[str], registry: Registry, folder: Path, port: int) -> Service:
-    """Hands the grant over by an inherited descriptor, in the shape of this checkout's contract."""
-    grant = Grant(
+def grant_of(registry: Registry) -> Grant:
+    return Grant(
         version="1",
         index_url=f"{registry.origin}/simple/",
         upload_url=f"{registry.origin}/upload/",
@@ -67,6 +66,11 @@ def start_sidecar(command: list[str], registry: Registry, folder: Path, port: in
         broker_ca=(),
         address=registry.origin,
     )
+
+
+def start_sidecar(command: list[str], registry: Registry, folder: Path, port: int) -> Service:
+    """Hands the grant over by an inherited descriptor, in the shape of this checkout's contract."""
+    grant = grant_of(registry)
     reading, writing = os.pipe()
     environment = Environment(
         listeners=(Listener("bench/registry", port),),

@@ -3,7 +3,7 @@
 from benchmarks.bench import Bench, Target
 from benchmarks.content import SMALL
 from benchmarks.rounds import Sample, Samples
-from benchmarks.subjects import BEFORE, CADDY, DIRECT, ENVOY, HAPROXY, NGINX, SIDECAR
+from benchmarks.subjects import BEFORE, CADDY, DIRECT, ENVOY, GATEWAY, HAPROXY, NGINX, SIDECAR
 
 CONNECTIONS = (1, 16, 50)
 
@@ -27,4 +27,4 @@ def small(bench: Bench) -> Samples:
                 values[f"cpu_us_{connections}"] = spent / load.requests * 1e6
         return values
 
-    return bench.over("20 KB", 9, (DIRECT, SIDECAR, BEFORE, NGINX, HAPROXY, CADDY, ENVOY), measure)
+    return bench.over("20 KB", 9, (DIRECT, SIDECAR, BEFORE, GATEWAY, NGINX, HAPROXY, CADDY, ENVOY), measure)

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import nginx, peers
+from benchmarks.gateways import start_gateway
 from benchmarks.machine import clean_environment
 from benchmarks.processes import Service
 from benchmarks.registry import PASSWORD, USERNAME, Registry
@@ -14,6 +15,7 @@ from benchmarks.sidecars import command_of, start_sidecar
 DIRECT = "direct"
 SIDECAR = "sidecar"
 BEFORE = "sidecar before"
+GATEWAY = "gateway"
 NGINX = "nginx"
 NGINX_TUNED = "nginx, big buffers"
 HAPROXY = "haproxy"
@@ -23,8 +25,8 @@ UVICORN = "uvicorn + httpx"
 
 PEERS = (HAPROXY, CADDY, ENVOY)
 """A run may leave them out"""
-STANDING = (SIDECAR, BEFORE, NGINX, NGINX_TUNED, *PEERS)
-REWRITING = (SIDECAR, BEFORE, NGINX, NGINX_TUNED)
+STANDING = (SIDECAR, BEFORE, GATEWAY, NGINX, NGINX_TUNED, *PEERS)
+REWRITING = (SIDECAR, BEFORE, GATEWAY, NGINX, NGINX_TUNED)
 """They rewrite the links of index pages; the other subjects do not"""
 
 Subjects = Mapping[str, Callable[[int], Service]]
@@ -50,6 +52,7 @@ def make_subjects(context: Context) -> Subjects:
     subjects: dict[str, Callable[[int], Service]] = {SIDECAR: _sidecar(context, context.python)}
     if context.python_before:
         subjects[BEFORE] = _sidecar(context, context.python_before)
+    subjects[GATEWAY] = partial(_start_gateway, context)
     subjects[NGINX] = partial(_start_nginx, context, "")
     subjects[NGINX_TUNED] = partial(_start_nginx, context, nginx.BIG_BUFFERS)
     for name, start in ((HAPROXY, _start_haproxy), (CADDY, _start_caddy), (ENVOY, _start_envoy)):
@@ -62,6 +65,10 @@ def make_subjects(context: Context) -> Subjects:
 def _sidecar(context: Context, python: Path) -> Callable[[int], Service]:
     command = command_of(python)
     return lambda port: start_sidecar(command, context.registry, _folder(context, SIDECAR, port), port)
+
+
+def _start_gateway(context: Context, port: int) -> Service:
+    return start_gateway(context.python, context.registry, _folder(context, GATEWAY, port), port)
 
 
 def _start_nginx(context: Context, tuning: str, port: int) -> Service:

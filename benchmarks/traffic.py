@@ -26,6 +26,8 @@ class Endpoint:
     tls: ssl.SSLContext | None = None
     authorization: str | None = None
     upload_path: str = "/"
+    host: str | None = None
+    """For the Host header, if a subject tells its targets by it"""
 
     @property
     def origin(self) -> str:
@@ -40,6 +42,7 @@ class Client:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        self._address = f"127.0.0.1:{endpoint.port}"
         sock = socket.create_connection(("127.0.0.1", endpoint.port), _SECONDS)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = endpoint.tls.wrap_socket(sock, server_hostname="127.0.0.1") if endpoint.tls else sock
@@ -71,7 +74,7 @@ class Client:
         return int(self._read_answer()[1])
 
     def _send_head(self, method: str, path: str, more: list[str]) -> None:
-        lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{self._endpoint.port}", *more]
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self._endpoint.host or self._address}", *more]
         if self._endpoint.authorization:
             lines.append(f"Authorization: {self._endpoint.authorization}")
         self._socket.sendall("\r\n".join([*lines, "", ""]).encode())

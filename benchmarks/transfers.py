@@ -7,9 +7,9 @@ from benchmarks.bench import Bench, Target
 from benchmarks.content import LARGE, LARGE_SIZE, PAGE, PAGE_SIZE, SMALL
 from benchmarks.processes import Service
 from benchmarks.rounds import Sample, Samples
-from benchmarks.subjects import BEFORE, CADDY, DIRECT, ENVOY, HAPROXY, NGINX, NGINX_TUNED, SIDECAR
+from benchmarks.subjects import BEFORE, CADDY, DIRECT, ENVOY, GATEWAY, HAPROXY, NGINX, NGINX_TUNED, SIDECAR
 
-_ALL = (DIRECT, SIDECAR, BEFORE, NGINX, NGINX_TUNED, HAPROXY, CADDY, ENVOY)
+_ALL = (DIRECT, SIDECAR, BEFORE, GATEWAY, NGINX, NGINX_TUNED, HAPROXY, CADDY, ENVOY)
 _PAGES_PER_SAMPLE = 5
 _SETTLE_SECONDS = 0.3
 
@@ -49,7 +49,7 @@ def page(bench: Bench) -> Samples:
                 assert client.get(PAGE) > PAGE_SIZE // 2
             return {"page_ms": (time.perf_counter() - began) * 1000 / _PAGES_PER_SAMPLE}
 
-    return bench.over("5 MB page", 15, (DIRECT, SIDECAR, BEFORE, NGINX), measure)
+    return bench.over("5 MB page", 15, (DIRECT, SIDECAR, BEFORE, GATEWAY, NGINX), measure)
 
 
 def _idle_rss(service: Service) -> float:

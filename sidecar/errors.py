@@ -13,6 +13,8 @@ SidecarError
 │       └── UploadUnconfirmed  no answer to an upload that was sent whole: the registry may have taken it
 ├── BrokerError        no grant
 │   ├── BrokerRefused      the broker said no, with a reason
+│   │   ├── TokenRefused       it said no to the token that a client presented to the gateway
+│   │   └── TurnedAway         it did not look at that token: too many others came to nothing
 │   └── BrokerUnreachable  no answer; it may come back
 │       └── BrokerUntrusted  a certificate that cannot be verified: nothing was asked
 └── PortTaken          another process of the Pod listens on a port of ours; the sidecar ends
@@ -139,6 +141,14 @@ class BrokerRefused(BrokerError):
         super().__init__(sentence)
         self.reason = reason
         """Stable CamelCase reference of the problem document"""
+
+
+class TokenRefused(BrokerRefused):
+    """The token of the gateway's client is not valid: with another one the answer could be yes."""
+
+
+class TurnedAway(BrokerRefused):
+    """The broker did not look at a new token. To ask again at once would be of no use."""
 
 
 class BrokerUnreachable(BrokerError):

@@ -62,6 +62,11 @@ class Exchange:
         "wire",
     )
 
+    local = ""
+    """Origin and prefix by which this client reaches us, `http://host/prefix`; empty: the listener's own"""
+    prefix = ""
+    """The prefix in `local`; mostly empty"""
+
     def __init__(self, wire: Wire, head: RequestHead, buffer: memoryview) -> None:
         self.wire = wire
         self.head = head

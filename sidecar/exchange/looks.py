@@ -7,7 +7,7 @@ address, or has an odd name, only the project's page can vouch for it.
 from typing import NamedTuple
 
 from sidecar.contract.words import Code, Line
-from sidecar.errors import ClientGone, NotListed, Refusal, SidecarError
+from sidecar.errors import BrokerError, ClientGone, NotListed, Refusal, SidecarError
 from sidecar.exchange.client import Exchange
 from sidecar.exchange.granted import GrantedRegistry
 from sidecar.exchange.pages import links_of_page, read_page
@@ -91,8 +91,8 @@ class Looks:
         try:
             await self._read(exchange, project, registry)
             self._note(project, _Ended(self._loop.now, index_url, generation, None))
-        except ClientGone:
-            raise  # the next request looks for itself
+        except (ClientGone, BrokerError):
+            raise  # the next request looks for itself: it may have another grant
         except SidecarError as error:
             self._note(project, _Ended(self._loop.now, index_url, generation, answer_of(error)))
             raise

@@ -59,6 +59,16 @@ class Proxy:
         finally:
             self._note(exchange, outcome, time.monotonic() - started)
 
+    @property
+    def remembered(self) -> int:
+        """Files that pages have listed, about 80 bytes each."""
+        return len(self._listed)
+
+    def forget(self) -> None:
+        """Forget what pages have said."""
+        self._listed.clear()
+        self._visits.forget_logins()
+
     async def _handle(self, exchange: Exchange) -> Outcome:
         chosen: Route | None = None
         answer: Answer | None = None
@@ -71,7 +81,8 @@ class Proxy:
                 chosen = await self._look(exchange, registry, error)
             if chosen.action == "redirect":
                 answer = _REDIRECT
-                await exchange.answer(answer, [(b"location", chosen.url.encode("ascii"))])
+                place = exchange.prefix + chosen.url
+                await exchange.answer(answer, [(b"location", place.encode("ascii"))])
             elif chosen.action == "upload":
                 await self._visits.upload(exchange, chosen, registry)
             else:
@@ -122,7 +133,8 @@ class Proxy:
                     from sidecar.exchange.pages import links_of_page, relay_page
 
                     on_login = self._visits.remember_login
-                    links = links_of_page(registry, chosen, response, self._local, on_login)
+                    local = exchange.local or self._local
+                    links = links_of_page(registry, chosen, response, local, on_login)
                     await relay_page(exchange, response, self._upstream, links)
                     if self._looks is not None:
                         self._looks.forget(chosen.package)

@@ -4,13 +4,13 @@ import contextlib
 import errno
 import select
 import socket
+from typing import TYPE_CHECKING
 
 from sidecar.contract.environment import Listener
 from sidecar.contract.words import Code, Line
 from sidecar.errors import ClientGone, SidecarError
 from sidecar.exchange.client import Exchange
 from sidecar.exchange.peers import is_allowed_peer
-from sidecar.exchange.proxy import Proxy
 from sidecar.http.http1 import HEAD_LIMIT, MalformedHead, RequestHead, RequestReader
 from sidecar.log import Log
 from sidecar.rules.answers import Answer, render_answer
@@ -18,6 +18,15 @@ from sidecar.sockets.bodies import BUFFER_SIZE
 from sidecar.sockets.loop import Loop
 from sidecar.sockets.readiness import WireTimeout
 from sidecar.sockets.wire import Wire, WireClosed
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Service(Protocol):
+        """Answers the requests of a listener: a proxy."""
+
+        async def serve(self, exchange: Exchange) -> None: ...
+
 
 ADDRESS = "127.0.0.1"
 BACKLOG = 128
@@ -62,6 +71,10 @@ def listen(listener: Listener) -> socket.socket:
 class Server:
     """Accepts connections and serves them."""
 
+    idle_limit = IDLE_LIMIT
+    active_limit = ACTIVE_LIMIT
+    exchange_type = Exchange
+
     def __init__(self, loop: Loop, log: Log, peer_uid: int | None) -> None:
         self._loop = loop
         self._log = log
@@ -71,14 +84,14 @@ class Server:
         self._idle: dict[Wire, None] = {}
         """Connections without a request, oldest first"""
 
-    def add_listener(self, sock: socket.socket, proxy: Proxy) -> None:
+    def add_listener(self, sock: socket.socket, proxy: "Service") -> None:
         self._loop.register(sock.fileno(), _Acceptor(self, sock, proxy), select.EPOLLIN)
 
     def add_stop(self, descriptor: int) -> None:
         """End the loop once this is readable or at its end: after a signal, or when the parent is gone."""
         self._loop.register(descriptor, _Stop(self._loop), select.EPOLLIN)
 
-    def accept(self, listener: socket.socket, proxy: Proxy) -> None:
+    def accept(self, listener: socket.socket, proxy: "Service") -> None:
         try:
             sock, peer = listener.accept()
         except OSError as error:
@@ -91,16 +104,19 @@ class Server:
             sock.close()
             return
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if len(self._idle) >= IDLE_LIMIT:
-            self._evict(IDLE_LIMIT // 8)
+        if len(self._idle) >= self.idle_limit:
+            self._evict(self.idle_limit // 8)
         try:
-            wire = Wire(sock, self._loop, None)
+            wire = self._open(sock, proxy)
         except OSError as error:
             self._log.write("warning", Line.CONNECTION_REFUSED, detail=str(error))
             sock.close()
             return
         self._idle[wire] = None
         wire.hand_over(self._loop.spawn(self._serve(wire, proxy)))
+
+    def _open(self, sock: socket.socket, service: "Service") -> Wire:
+        return Wire(sock, self._loop, None)
 
     def _is_served(self, sock: socket.socket, peer: tuple[str, int]) -> bool:
         if self._peer_uid is None:
@@ -111,7 +127,7 @@ class Server:
             self._evict(1)
         return False
 
-    async def _pause(self, listener: socket.socket, proxy: Proxy) -> None:
+    async def _pause(self, listener: socket.socket, proxy: "Service") -> None:
         """Let new connections wait. The listener stays readable, so the loop would do nothing but retry."""
         self._loop.unregister(listener.fileno())
         is_listening = False
@@ -131,11 +147,11 @@ class Server:
             wire.evict()
         return len(oldest)
 
-    async def _serve(self, wire: Wire, proxy: Proxy) -> None:
+    async def _serve(self, wire: Wire, proxy: "Service") -> None:
         try:
             while (head := await self._next_request(wire)) is not None:
-                exchange = Exchange(wire, head, self._buffer)
-                if self._active >= ACTIVE_LIMIT:
+                exchange = self.exchange_type(wire, head, self._buffer)
+                if self._active >= self.active_limit:
                     self._log.write("warning", Line.REQUEST, status=_BUSY.status, reason=_BUSY.code)
                     await exchange.answer(_BUSY, closes=True)
                     await exchange.drain()
@@ -187,7 +203,7 @@ class Server:
 class _Acceptor:
     """Events of a listener."""
 
-    def __init__(self, server: Server, sock: socket.socket, proxy: Proxy) -> None:
+    def __init__(self, server: Server, sock: socket.socket, proxy: "Service") -> None:
         self._server = server
         self._sock = sock
         self._proxy = proxy

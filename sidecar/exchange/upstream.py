@@ -4,6 +4,7 @@ import contextlib
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from typing import NamedTuple
 
 from sidecar.contract.grant import Credential, Grant
@@ -44,6 +45,10 @@ _SMALL_BODY = 64 * 1024  # to read so much is cheaper than a new connection
 _DISCARD_SECONDS = 1.0  # about the time that a new connection takes
 
 
+Contexts = dict[tuple[str | None, bool], ssl.SSLContext]
+"""CA, and whether the system's authorities count too → how an origin is verified"""
+
+
 class Response(NamedTuple):
     head: ResponseHead
     url: str
@@ -60,12 +65,23 @@ class Response(NamedTuple):
 class Upstream:
     """The registry's side of all exchanges of a connector. A task releases each `Response` that it got."""
 
-    def __init__(self, loop: Loop, threads: Threads) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        threads: Threads,
+        contexts: Contexts | None = None,
+        guard: Callable[[Origin, list[str]], None] | None = None,
+    ) -> None:
+        """`contexts`: those of other connectors too. They hold certificates, and nothing of a connection.
+
+        `guard`: as in `connect`.
+        """
+        self._guard = guard
         self._loop = loop
         self._threads = threads
         self._pool = Pool(loop)
         self._lock = threading.Lock()
-        self._contexts: dict[tuple[str | None, bool], ssl.SSLContext] = {}
+        self._contexts: Contexts = {} if contexts is None else contexts
 
     @property
     def loop(self) -> Loop:
@@ -188,7 +204,8 @@ class Upstream:
 
     async def _connect(self, origin: Origin, ca: str | None, *, is_own: bool, is_declared: bool) -> Wire:
         def block() -> socket.socket:
-            return connect(origin, self._tls(origin, ca, is_own=is_own), is_declared=is_declared)
+            tls = self._tls(origin, ca, is_own=is_own)
+            return connect(origin, tls, is_declared=is_declared, guard=self._guard)
 
         try:
             sock = await self._threads.run(block)

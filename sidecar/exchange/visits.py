@@ -100,6 +100,9 @@ class Visits:
             self._logins = LinkLogins()
         self._logins.remember(url, login)
 
+    def forget_logins(self) -> None:
+        self._logins = None
+
     def leave(self, chosen: Route, registry: GrantedRegistry) -> None:
         """Give back the place: the answer has ended, or is not read."""
         if _is_at_registry(chosen, registry):

@@ -6,7 +6,8 @@ import os
 import socket
 import ssl
 import time
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from sidecar.contract.errors import ContractError
@@ -33,24 +34,34 @@ _DOCUMENT_LIMIT = 1024 * 1024  # a CA bundle of the whole web is 220 KiB
 class BrokerClient:
     """Asks a broker for the grant of a connector. It holds no token: the kubelet rotates the file."""
 
-    def __init__(self, url: str, ca: str, token_file: str | os.PathLike[str], connector: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        ca: str,
+        token_file: str | os.PathLike[str],
+        connector: str,
+        path: str = GRANTS_PATH,
+    ) -> None:
         self._origin = origin_of(url)
-        self._path = urlsplit(url).path.rstrip("/") + GRANTS_PATH
+        self._path = urlsplit(url).path.rstrip("/") + path
         self._bundle = ca
         self._token_file = token_file
         self._connector = connector
 
     def fetch(self, rejected: str | None, cause: str | None = None) -> Grant:
         """Blocks for at most 30 s. Raises BrokerRefused or BrokerUnreachable."""
-        body = json.dumps(grant_request(self._connector, rejected, cause)).encode()
+        return self._read(*self.post(grant_request(self._connector, rejected, cause)))
+
+    def post(self, document: Mapping[str, Any]) -> tuple[int, bytes]:
+        """Status and body of the broker's answer. Blocks as `fetch` does, and raises BrokerUnreachable."""
+        body = json.dumps(document).encode()
         try:
             with connect(self._origin, self._tls()) as sock:
-                status, answer = self._exchange(sock, body)
+                return self._exchange(sock, body)
         except UpstreamUnreachable as error:
             raise _failure(error) from error
         except (OSError, MalformedHead) as error:
             raise BrokerUnreachable("the broker broke off its answer") from error
-        return self._read(status, answer)
 
     def _tls(self) -> ssl.SSLContext:
         return make_tls_context(self._bundle)
@@ -99,10 +110,7 @@ class BrokerClient:
                 raise BrokerUnreachable(str(error)) from error
             self._learn(grant.broker_ca)
             return grant
-        reason, detail = _read_problem(body)
-        if 400 <= status < 500 and status != 429:
-            raise BrokerRefused(reason, detail or f"the broker refused with status {status}")
-        raise BrokerUnreachable(detail or f"the broker answered with status {status}")
+        raise refusal_of(status, body)
 
     def _learn(self, newer: tuple[str, ...]) -> None:
         """Trust the authorities that a verified broker announces: a Pod may outlive its first CA."""
@@ -112,6 +120,14 @@ class BrokerClient:
             with contextlib.suppress(UpstreamUnreachable):  # a faulty certificate must not spoil the others
                 make_tls_context(certificate)
                 self._bundle += "\n" + certificate.strip() + "\n"
+
+
+def refusal_of(status: int, body: bytes) -> BrokerRefused | BrokerUnreachable:
+    """The error for an answer without a grant."""
+    reason, detail = _read_problem(body)
+    if 400 <= status < 500 and status != 429:
+        return BrokerRefused(reason, detail or f"the broker refused with status {status}")
+    return BrokerUnreachable(detail or f"the broker answered with status {status}")
 
 
 def _failure(error: UpstreamUnreachable) -> BrokerUnreachable:

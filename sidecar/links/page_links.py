@@ -21,7 +21,7 @@ from urllib.parse import SplitResult, unquote_to_bytes, urljoin, urlsplit
 from sidecar.contract.grant import Credential
 from sidecar.contract.origins import Origin, declared_as, origin_of
 from sidecar.http.headers import basic_authorization, secret_of
-from sidecar.http.origins import login_of
+from sidecar.http.origins import login_of, target_of
 from sidecar.rules.layout import Layout
 from sidecar.rules.routes import FOREIGN
 
@@ -40,16 +40,22 @@ with the first link that may have a user: most pages have none"""
 _DROPPED = str.maketrans("", "", "\t\r\n")  # anywhere in a link (WHATWG URL §4.4), as urlsplit does
 
 
-@lru_cache(16)  # arbitrary: most Pods have one Connector
-def _prefixes(own: Origin, *others: Origin) -> Mapping[bytes, bytes]:
-    local = {origin: f"{FOREIGN}{origin.netloc}/" for origin in others}
-    spelled = [(str(own), "/"), (f"http://{own.netloc}", "/")]
+@lru_cache(256)  # arbitrary: most Pods have one Connector, and a gateway hundreds
+def _prefixes(here: str, own: Origin, *others: Origin) -> Mapping[bytes, bytes]:
+    local = {origin: f"{here}{FOREIGN}{origin.netloc}/" for origin in others}
+    spelled = [(str(own), f"{here}/"), (f"http://{own.netloc}", f"{here}/")]
+    spelled += [("", f"{here}/")] if here else []
     spelled += [(str(origin), new) for origin, new in local.items()]
     spelled += [(f"http://{origin.netloc}", new) for origin, new in local.items()]
     found: dict[bytes, bytes] = {}
     for prefix, new in spelled:  # the first counts, as in `declared_as`
         found.setdefault(f"{prefix}/".encode(), new.encode())
     return found
+
+
+@lru_cache(256)
+def _path_of(local: str) -> str:
+    return "".join(f"/{segment}" for segment in local.split("/")[3:])
 
 
 OnLogin = Callable[[str, Credential], None]
@@ -64,7 +70,8 @@ class PageLinks(NamedTuple):
     final_url: str
     """The URL that answered, after redirects"""
     local: str
-    """`http://127.0.0.1:PORT`, for the links that must be absolute (PEP 740, a page's base)"""
+    """`http://127.0.0.1:PORT`, for the links that must be absolute (PEP 740, a page's base). In a gateway a
+    prefix of all our paths may follow: `http://host/namespaces/team/connectors/pypi`"""
     credential: Credential | None = None
     """The registry's, which no link may show"""
     on_login: OnLogin | None = None
@@ -77,6 +84,11 @@ class PageLinks(NamedTuple):
         return self.final_url != self.requested_url
 
     @property
+    def prefix(self) -> str:
+        """Of all our paths; mostly empty. It is in front of those that a registry counts from its root."""
+        return _path_of(self.local)
+
+    @property
     def depth(self) -> int | None:
         """Folders that a relative link may climb without leaving the scope; None: the page lies outside."""
         path = urlsplit(self.requested_url).path
@@ -84,6 +96,11 @@ class PageLinks(NamedTuple):
             (path[len(scope) :].count("/") for scope in self.layout.scopes if path.startswith(scope)),
             default=None,
         )
+
+    @property
+    def folders(self) -> int:
+        """Folders that a relative link may climb without a step above the registry's root."""
+        return urlsplit(self.requested_url).path.count("/") - 1
 
     def rewrite(self, link: str, base_url: str | None = None, *, must_be_absolute: bool = False) -> str:
         """The link for the client. It is unchanged if it leads here already, or to an undeclared origin."""
@@ -93,7 +110,7 @@ class PageLinks(NamedTuple):
                 link = self.without_credential(link)
             parts = urlsplit(link)
             if not parts.scheme and not parts.netloc:
-                if not must_be_absolute and not base_url and not self.has_moved:
+                if not must_be_absolute and not base_url and not self.has_moved and not self._leaves(link):
                     return link
                 if not link or link.startswith("#"):
                     return link
@@ -108,7 +125,14 @@ class PageLinks(NamedTuple):
             return link if parts.scheme else absolute.geturl()
         path = prefix + _from_the_path_on(whole, absolute)
         # two slashes at the start would be another host; as an absolute link it is refused here, by name
-        return self.local + path if must_be_absolute or path[1:2] in ("/", "\\") else path
+        return self.local + path if must_be_absolute or path[1:2] in ("/", "\\") else self.prefix + path
+
+    def _leaves(self, link: str) -> bool:
+        """Whether a relative link of the page leads the client out of our prefix."""
+        if not self.prefix or not link or link.startswith("#"):
+            return False
+        page = self.local + target_of(self.requested_url)
+        return link.startswith("/") or not urljoin(page, link).startswith(f"{self.local}/")
 
     def without_credential(self, link: str) -> str:
         """The link without its user, if that user is the registry's credential."""
@@ -132,7 +156,7 @@ class PageLinks(NamedTuple):
     def rewrite_base(self, link: str) -> str:
         """The base of a page, for the client. It is absolute: pip and uv do not resolve a relative base."""
         new = self.rewrite(link)
-        return self.local + new if new != link and new.startswith("/") else new
+        return self.local + new.removeprefix(self.prefix) if new != link and new.startswith("/") else new
 
     def base_for(self, base: str) -> tuple[str | None, bool]:
         """The base for relative links that are resolved here, and whether its origin is undeclared.
@@ -144,7 +168,7 @@ class PageLinks(NamedTuple):
             prefix = self._local_prefix(origin_of(url))
         except ValueError:  # a base that is no URL counts for nothing
             return None, False
-        return url if self.has_moved or prefix != "" else None, prefix is None
+        return url if self.has_moved or prefix != "" or self.prefix else None, prefix is None
 
     def _local_prefix(self, origin: Origin) -> str | None:
         if origin == self.layout.origin:  # nearly always
@@ -165,12 +189,14 @@ class PageLinks(NamedTuple):
         """The prefixes of nearly all absolute links → their replacements. `is_scoped`: of links in scope."""
         own = self.layout.origin
         if is_scoped:
+            here = self.prefix
+            starts = [f"{scheme}://{own.netloc}" for scheme in dict.fromkeys((own.scheme, "http"))]
             return {
-                f"{scheme}://{own.netloc}{scope}".encode(): scope.encode()
+                f"{start}{scope}".encode(): f"{here}{scope}".encode()
                 for scope in self.layout.scopes
-                for scheme in dict.fromkeys((own.scheme, "http"))
+                for start in (starts if not here else [*starts, ""])
             }
-        return _prefixes(own, *self.layout.foreign.values())
+        return _prefixes(self.prefix, own, *self.layout.foreign.values())
 
 
 def _from_the_path_on(link: str, absolute: SplitResult) -> str:

@@ -17,6 +17,7 @@ slash or drop: a backslash (WHATWG URL), an entity, a blank"""
 _RELATIVE = rb"""\.\.?/|/%b|[\w.+~-]+["/#?%%]""" % SAFE
 _CLIMBS = rb"(?:\.\./){1,%d}(?![./\\&\s])"
 _STAYS = rb"""(?!\.)[\w.+~-]+["/#?%]"""
+_NOTHING = b"(?!)"
 _REMEMBERED = 100  # arbitrary: a page names one or two hosts
 
 
@@ -30,6 +31,8 @@ def unchanged(links: PageLinks, *, is_scoped: bool = False) -> bytes:
     hosts = b"|".join(re.escape(origin.host.removesuffix(".").encode()) for origin in links.origins)
     undeclared = rb"https?://(?!(?:%b)\.?/)[a-z0-9.-]+/" % hosts
     relative = _in_scope(links, links.layout.scopes) if is_scoped else _RELATIVE
+    if links.prefix:  # a path from the root has to get it in front, and a climb must not leave it
+        relative = _in_scope(links, ()) if is_scoped else _below(links.folders)
     return b"(?:%b)" % (undeclared if links.has_moved else undeclared + b"|" + relative)
 
 
@@ -44,12 +47,15 @@ def _in_scope(links: PageLinks, prefixes: Iterable[str]) -> bytes:
     Example: on the page /repo/simple/foo/ of a Connector with the address https://r/repo, these begin with
     `/repo/`, or climb two folders at most.
     """
-    starts = [rb"%b%b" % (re.escape(prefix.encode()), SAFE) for prefix in prefixes]
+    starts = [rb"%b%b" % (re.escape(f"{links.prefix}{prefix}".encode()), SAFE) for prefix in prefixes]
     if links.depth is not None and not links.has_moved:
-        starts.append(_STAYS)
-        if links.depth:
-            starts.insert(0, _CLIMBS % links.depth)
-    return b"|".join(starts)
+        starts.append(_below(links.depth))
+    return b"|".join(starts) or _NOTHING
+
+
+def _below(depth: int) -> bytes:
+    """Relative links that climb so many folders at most."""
+    return b"|".join([_CLIMBS % depth, _STAYS] if depth else [_STAYS])
 
 
 class Prefixes:
@@ -96,7 +102,7 @@ class Swap(NamedTuple):
     """Bytes that a plain link loses, at least 1"""
 
     @classmethod
-    @lru_cache(64)  # arbitrary: a Connector has 8 and more, most Pods one Connector
+    @lru_cache(1024)  # arbitrary: a Connector has 8 and more, most Pods one Connector
     def of(cls, *, before: bytes, key: bytes, between: bytes, prefix: bytes, new: bytes) -> "Swap":
         """A plain link is spelled `before + key + between + prefix`; `new` replaces the prefix."""
         pattern = rb"%b(?:(?<=%b)%b%b|)" % (key, before + key, re.escape(between + prefix), SAFE)

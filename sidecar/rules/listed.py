@@ -49,6 +49,14 @@ class ListedFiles:
         key = _key(index_url, target)
         return key in self._young or key in self._older or key in self._listed_meanwhile
 
+    def __len__(self) -> int:
+        return len(self._young) + len(self._older)
+
+    def clear(self) -> None:
+        """Forget all but the files that requests wait for: a lost file costs a second look at its page."""
+        self._young, self._older = set(), set()
+        self.generation += 1
+
     @contextmanager
     def wanting(self, index_url: str, targets: Iterable[str]) -> Iterator[None]:
         """Keep these files from the moment that a page lists them: many pages may be read at once."""

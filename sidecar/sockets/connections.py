@@ -4,6 +4,7 @@ import contextlib
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from sidecar.contract.destinations import why_forbidden
@@ -41,8 +42,16 @@ def make_tls_context(ca: str | None) -> ssl.SSLContext:
     return context
 
 
-def connect(origin: Origin, tls: ssl.SSLContext | None, *, is_declared: bool = True) -> socket.socket:
+def connect(
+    origin: Origin,
+    tls: ssl.SSLContext | None,
+    *,
+    is_declared: bool = True,
+    guard: Callable[[Origin, list[str]], None] | None = None,
+) -> socket.socket:
     """Open a connection, TLS for https; blocks. `is_declared`: the Connector itself names this origin.
+
+    `guard`: raises UpstreamUnreachable for addresses that no Connector may name either.
 
     An origin that only a redirect names must not lead into the node or its cloud's metadata service. The same
     addresses are judged and connected to, because a second look-up of the name could return others.
@@ -51,6 +60,8 @@ def connect(origin: Origin, tls: ssl.SSLContext | None, *, is_declared: bool = T
         addresses = _addresses(origin)
         if not is_declared:
             _judge(origin, addresses)
+        if guard is not None:
+            guard(origin, addresses)
         sock = _connect_first(addresses, origin.port)
     except UnicodeError as error:
         raise UpstreamUnreachable(

@@ -44,8 +44,9 @@ class _Call(Generic[Result]):
 class Threads:
     """As many threads as calls need, up to a limit. Idle threads end."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, limit: int = THREAD_LIMIT) -> None:
         self._loop = loop
+        self._limit = limit
         self._changed = threading.Condition()
         self._calls: deque[_Call[object]] = deque()
         self._idle = 0
@@ -83,7 +84,7 @@ class Threads:
     def _submit(self, call: _Call[object]) -> None:
         with self._changed:
             self._calls.append(call)
-            if self._idle >= len(self._calls) or self._count >= THREAD_LIMIT:
+            if self._idle >= len(self._calls) or self._count >= self._limit:
                 self._changed.notify()
                 return
             self._count += 1

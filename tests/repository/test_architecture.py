@@ -20,6 +20,7 @@ WALKS = (
     "A Pod through admission",
     "A token through the broker",
     "A request through the sidecar",
+    "A request through the gateway",
     "A Connector into its status",
     "A certificate and its renewal",
 )

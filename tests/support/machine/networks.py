@@ -15,11 +15,15 @@ _NEW_MOUNTS, _NEW_NETWORK = 0x00020000, 0x40000000  # CLONE_NEWNS, CLONE_NEWNET 
 
 
 def run_apart(
-    work: Callable[[], None], *, addresses: Sequence[str] = (), resolver: Path | None = None
+    work: Callable[[], None],
+    *,
+    addresses: Sequence[str] = (),
+    resolver: Path | None = None,
+    hosts: Path | None = None,
 ) -> None:
     """Call `work` where only the loopback interface exists, with these addresses besides its own.
 
-    `resolver` stands for /etc/resolv.conf there. Errors of `work` are raised here.
+    `resolver` stands for /etc/resolv.conf there, `hosts` for /etc/hosts. Errors of `work` are raised here.
     """
     errors: list[BaseException] = []
 
@@ -29,8 +33,9 @@ def run_apart(
             if libc.unshare(_NEW_NETWORK | _NEW_MOUNTS):
                 raise OSError(ctypes.get_errno(), "a network of its own needs root")
             _run("mount", "--make-rprivate", "/")
-            if resolver is not None:
-                _run("mount", "--bind", str(resolver), os.path.realpath("/etc/resolv.conf"))
+            for file, place in ((resolver, "/etc/resolv.conf"), (hosts, "/etc/hosts")):
+                if file is not None:
+                    _run("mount", "--bind", str(file), os.path.realpath(place))
             _run("ip", "link", "set", "lo", "up")
             for address in addresses:
                 _run("ip", "address", "add", address, "dev", "lo")

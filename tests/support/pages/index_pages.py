@@ -26,8 +26,8 @@ GRANT = Grant(
 LAYOUT = Layout.of(GRANT)
 
 
-def links(final: str = ASKED, credential: Credential | None = None) -> PageLinks:
-    return PageLinks(LAYOUT, ASKED, final, LOCAL, credential)
+def links(final: str = ASKED, credential: Credential | None = None, local: str = LOCAL) -> PageLinks:
+    return PageLinks(LAYOUT, ASKED, final, local, credential)
 
 
 def rewrite(
@@ -37,8 +37,9 @@ def rewrite(
     final: str = ASKED,
     cuts: list[int] | None = None,
     credential: Credential | None = None,
+    local: str = LOCAL,
 ) -> bytes:
-    rewriter = PageRewriter(links(final, credential), is_json=is_json)
+    rewriter = PageRewriter(links(final, credential, local), is_json=is_json)
     edges = [0, *sorted(min(cut, len(page)) for cut in cuts or []), len(page)]
     return b"".join(rewriter.feed(page[start:end]) for start, end in pairwise(edges)) + rewriter.finish()
 

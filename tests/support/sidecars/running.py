@@ -38,14 +38,14 @@ AUTHORIZATION = f"Basic {_PAIR}"
 CONNECTOR = "team/pypi"
 
 _COPY = os.environ.get("SIDECAR_UNDER_TEST")
-_START = (
-    ["-m", "sidecar"]
-    if _COPY is None
-    else [
-        "-c",
-        f"import runpy, sys; sys.path.insert(0, {_COPY!r}); runpy.run_module('sidecar', run_name='__main__')",
-    ]
-)
+
+
+def start_of(module: str) -> list[str]:
+    """Python's arguments that run this module, of the package under test."""
+    if _COPY is None:
+        return ["-m", module]
+    run = f"runpy.run_module({module!r}, run_name='__main__')"
+    return ["-c", f"import runpy, sys; sys.path.insert(0, {_COPY!r}); {run}"]
 
 
 def grant(registry: Registry, **changes: Any) -> Grant:
@@ -176,7 +176,8 @@ def ask(
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
 ) -> Reply:
-    connection.putrequest(method, target, skip_accept_encoding=True)
+    has_host = "Host" in (headers or {})
+    connection.putrequest(method, target, skip_host=has_host, skip_accept_encoding=True)
     for name, value in (headers or {}).items():
         connection.putheader(name, value)
     if body is not None:
@@ -245,7 +246,7 @@ def sidecar_of_broker(
 def start(variables: Mapping[str, str], passed: tuple[int, ...] = ()) -> "subprocess.Popen[str]":
     """Start the process alone, with only these variables."""
     return subprocess.Popen(
-        [sys.executable, "-I", *_START],
+        [sys.executable, "-I", *start_of("sidecar")],
         env=dict(variables),
         pass_fds=passed,
         stdin=subprocess.DEVNULL,
