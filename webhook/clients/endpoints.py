@@ -24,5 +24,7 @@ class Endpoints:
     """The index of the publish target: uv asks it for files that exist already"""
     sections: tuple[tuple[str, str], ...] = ()
     """Section of `.pypirc` and upload URL of each further connector"""
+    template_index_url: str | None = None
+    """The index for templates, also where clients get none. None: the same as `index_url`"""
     admits_extra_indexes: bool = False
     """Whether indexes that an image names are asked as well"""

@@ -130,7 +130,7 @@ def decide_request(
     tolerated = [problem for problem in in_the_way if problem.reason in lifted]
     problems = [problem for problem in in_the_way if problem.reason not in lifted]
     resources, misfits = sidecar_resources(request.resources, pod, facts)
-    problems += [*misfits, *_connector_problems(request, lookup)]
+    problems += [*misfits, *_connector_problems(request, lookup), *_unknown_configurations(request, lookup)]
     warnings = (
         *request.warnings,
         *misspellings(pod),
@@ -143,8 +143,17 @@ def decide_request(
         ports = allocate(request.keys, taken=declared_ports(pod), first=request.port)
     except LookupError as error:
         return _refused([Problem(Reason.PORT_TAKEN, f"{error}: declare fewer ports")], warnings)
-    rule = _index_rule(request, lookup)
-    injection = inject(pod, request=request, ports=ports, settings=settings, rule=rule, resources=resources)
+    first = lookup(request.connectors[0])
+    assert isinstance(first, Connector)  # noqa: S101 (else there is a problem)
+    injection = inject(
+        pod,
+        request=request,
+        ports=ports,
+        settings=settings,
+        rule=_index_rule(request, lookup),
+        resources=resources,
+        connector=first,
+    )
     if injection.problems:
         return _refused(injection.problems, warnings)
     allowances = (
@@ -186,6 +195,20 @@ def _connector_problems(request: Request, lookup: Lookup) -> list[Problem]:
             reason = Reason.CONNECTOR_CLASS_NOT_FOUND if is_class else Reason.CONNECTOR_INVALID
             problems += [replace(problem, reason=reason) for problem in connector.problems]
     return problems
+
+
+def _unknown_configurations(request: Request, lookup: Lookup) -> list[Problem]:
+    """The class of the first connector has the configurations of all."""
+    connector = lookup(request.connectors[0])
+    if not isinstance(connector, Connector):
+        return []
+    known = connector.connector_class.configuration_names
+    unknown = [name for name in request.own_configurations if name not in known]
+    if not unknown:
+        return []
+    sentence = f"annotation {names.CONFIGURATIONS} names {', '.join(unknown)}"
+    fix = f"the class {connector.connector_class.name} of Connector {connector.key} has {', '.join(known)}"
+    return [Problem(Reason.INVALID_ANNOTATION, sentence, fix)]
 
 
 def _index_rule(request: Request, lookup: Lookup) -> IndexRule:

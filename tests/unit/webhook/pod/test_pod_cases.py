@@ -21,6 +21,7 @@ from sidecar.contract.environment import Environment
 from sidecar.contract.words import CONFIG_DIR
 from support.checkout import TESTS
 from webhook import names
+from webhook.connector.connector_class import find_class, with_default_class
 from webhook.connector.manifest import MaybeConnector, find_connector
 from webhook.grant.isolation import violations
 from webhook.identifiers import ConnectorKey
@@ -76,11 +77,19 @@ class Case:
 
 
 def read_connectors(path: Path) -> dict[ConnectorKey, MaybeConnector]:
-    connectors: dict[ConnectorKey, MaybeConnector] = {}
-    for manifest in yaml.safe_load_all(path.read_text()):
-        metadata = manifest["metadata"]
-        connectors[ConnectorKey(metadata["namespace"], metadata["name"])] = find_connector(manifest)
-    return connectors
+    """A file has Connectors, and the classes that they name."""
+    manifests = list(yaml.safe_load_all(path.read_text()))
+    of_kind = {
+        kind: [manifest for manifest in manifests if manifest["kind"] == kind]
+        for kind in ("Connector", "ConnectorClass")
+    }
+    classes = {manifest["metadata"]["name"]: find_class(manifest) for manifest in of_kind["ConnectorClass"]}
+    return {
+        ConnectorKey(manifest["metadata"]["namespace"], manifest["metadata"]["name"]): find_connector(
+            manifest, with_default_class(classes)
+        )
+        for manifest in of_kind["Connector"]
+    }
 
 
 def read_case(folder: Path) -> Case:
