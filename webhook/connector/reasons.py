@@ -58,3 +58,5 @@ class ConditionReason(StrEnum):
     NOT_AN_INDEX = "NotAnIndex"
     AUTHENTICATION_FAILED = "AuthenticationFailed"
     CONNECTOR_INVALID = "ConnectorInvalid"
+    TEMPLATE_INVALID = "TemplateInvalid"
+    """Of a class: a template cannot be used, and Pods get the built-in file"""

@@ -8,8 +8,10 @@ from webhook.clients.endpoints import index_url
 from webhook.clients.ports import default_port
 from webhook.cluster import paths, trim
 from webhook.cluster.api import Api
+from webhook.cluster.class_lookup import ClassLookup
 from webhook.cluster.trim import Json, is_abridged, without_texts
 from webhook.connector.conditions import TYPES, Observed, Probe, conditions
+from webhook.connector.manifest import class_name
 from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.identifiers import ConnectorKey
 from webhook.limits.fair_slots import FairSlots
@@ -37,14 +39,13 @@ class Look:
 class Observer:
     """`calls` bounds the requests to the API server at once."""
 
-    def __init__(self, api: Api, calls: FairSlots, prober: Prober) -> None:
+    def __init__(self, api: Api, calls: FairSlots, prober: Prober, classes: ClassLookup) -> None:
         self._api = api
         self._calls = calls
         self._prober = prober
+        self._classes = classes
 
-    async def look(
-        self, manifest: Json, last_probe: LastProbe | None, turn: Turn | None, *, class_exists: bool
-    ) -> Look | None:
+    async def look(self, manifest: Json, last_probe: LastProbe | None, turn: Turn | None) -> Look | None:
         """Read the Connector's Secrets, and probe its registry if it is due and `turn` is enough.
 
         None: the Connector is being deleted, or the watch is behind and will bring its newer state.
@@ -56,7 +57,8 @@ class Observer:
             whole = await self._whole(manifest)
             if whole is None:
                 return None
-            inspection = await inspect(whole, self._secret, class_exists=class_exists)
+            classes = await self._classes.find([class_name(whole)])
+            inspection = await inspect(whole, self._secret, classes=classes)
         if inspection.registry is None:
             return Look(manifest, _report(manifest, inspection, None))
         outcome = await self._prober.probe(manifest, inspection, last_probe, turn)
@@ -92,5 +94,6 @@ def _report(manifest: Json, inspection: Inspection, probe: Probe | None) -> Repo
         probe,
         url,
         secret_warning=inspection.secret_warning,
+        class_name=inspection.class_name,
     )
     return Report(conditions(observed), url, inspection.versions)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from webhook import names
-from webhook.cluster import paths
+from webhook.cluster import paths, trim
 from webhook.cluster.cache import Cache
 from webhook.cluster.events import EventRecorder
 from webhook.cluster.kubernetes import in_cluster_or_kubeconfig
@@ -78,8 +78,9 @@ class Replica:
                 identity=self._identity,
                 times=FAST,
             )
-            controller = Controller(api, connectors, lease, recorder=recorder, **self._options)
-            running = (connectors.run(), recorder.run(), controller.run())
+            classes = Cache(api, paths.CONNECTOR_CLASSES, trim.connector_class)
+            controller = Controller(api, connectors, classes, lease, recorder=recorder, **self._options)
+            running = (connectors.run(), classes.run(), recorder.run(), controller.run())
             tasks = [asyncio.create_task(one) for one in running]
             try:
                 yield controller
