@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from sidecar.contract.words import CONFIG_DIR
 from webhook import names
 from webhook.clients.class_templates import BUILT_IN, NOBODY, Subject, Templates
 from webhook.clients.endpoints import Endpoints
@@ -55,10 +56,14 @@ def configurations(
     *,
     username: str = USERNAME,
     password: str = PASSWORD,
+    directory: str = CONFIG_DIR,
 ) -> dict[str, dict[str, str]]:
     """Name of a configuration → file name → text. An index brings pip.conf and uv.toml; a publish target
     brings .pypirc; the templates bring their own, and replace the texts of these."""
-    return render(endpoints, templates, subject, username=username, password=password).configurations
+    rendered = render(
+        endpoints, templates, subject, username=username, password=password, directory=directory
+    )
+    return rendered.configurations
 
 
 def render(
@@ -68,13 +73,14 @@ def render(
     *,
     username: str = USERNAME,
     password: str = PASSWORD,
+    directory: str = CONFIG_DIR,
 ) -> Rendered:
     """The same, with the faults of templates. A template with a fault leaves the built-in text; an own file
     without one is missing."""
     result = _built_in(endpoints, username, password)
     faults: dict[str, list[str]] = {}
     admits_others = templates.admits_extra_indexes and endpoints.admits_extra_indexes
-    context = subject.context(endpoints, username, password)
+    context = {**subject.context(endpoints, username, password), "directory": directory}
     for template in templates.files:
         name, file = template.configuration, template.file
         if name in _BUILT_IN and name not in result:

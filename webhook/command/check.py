@@ -13,6 +13,7 @@ from webhook.connector.manifest import Connector
 from webhook.connector.packages import describe
 from webhook.connector.registry import RegistryAccess
 from webhook.console import Console, Style
+from webhook.pod.class_files import class_faults
 from webhook.status.probe import probe
 
 _STYLES: dict[str, Style] = {"True": "green", "False": "red", "Unknown": "yellow"}
@@ -44,6 +45,7 @@ def check(registry: RegistryAccess, environment: Mapping[str, str], console: Con
             probe=result,
             proxy_url=index_url(default_port(connector.key)),
             secret_warning=registry.warning,
+            class_name=connector.connector_class.name,
         )
     )
     address = _shown(connector)
@@ -52,6 +54,8 @@ def check(registry: RegistryAccess, environment: Mapping[str, str], console: Con
         _print(condition, console)
     if connector.packages:
         console.line(f"  {describe(connector.packages)}")
+    for fault in class_faults(connector.connector_class):
+        console.line(f"warning: configuration {fault}: the built-in file is used in its place", "yellow")
     if result.outcome != "ok":
         console.line(f"{address}: {advice(result)}")
     note = unused_proxy(environment, connector.index_url) if result.outcome == "unreachable" else None

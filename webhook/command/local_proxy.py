@@ -17,12 +17,12 @@ from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.grant import Grant
 from sidecar.contract.words import Code, Line
 from webhook.clients.endpoints import Endpoints, index_url, upload_url
-from webhook.clients.files import files
 from webhook.command.egress import unused_proxy
 from webhook.command.loopback import free_port
 from webhook.connector.registry import RegistryAccess, compose_grant
 from webhook.console import Console
 from webhook.errors import ConnectorsError
+from webhook.pod import class_files
 
 _FOREVER = 10.0**9
 """Seconds: the manifests are read once, so the grant has no end"""
@@ -92,6 +92,16 @@ def _endpoints(registry: RegistryAccess, port: int) -> Endpoints:
     )
 
 
+def _files(registry: RegistryAccess, endpoints: Endpoints, folder: Path, console: Console) -> dict[str, str]:
+    """All files of the class: a command has no annotation that could choose."""
+    connector = registry.connector
+    own = connector.connector_class.configuration_names
+    rendered = class_files.configuration_files(connector, endpoints, own=own, directory=str(folder))
+    for warning in class_files.warnings(connector, rendered):
+        console.line(f"pypi-connector: warning: {warning}", "yellow")
+    return {name: text for texts in rendered.configurations.values() for name, text in texts.items()}
+
+
 def _grant(registry: RegistryAccess) -> Grant:
     return compose_grant(
         registry,
@@ -113,10 +123,11 @@ def _start(
     is_verbose: bool,
 ) -> tuple["subprocess.Popen[str]", int, "_Watcher"]:
     """The process, the pipe that it lives on, and the reader of its log."""
+    files = _files(registry, endpoints, folder, console)
     grant_fd, lifeline = os.pipe()
     settings = Environment(
         listeners=(Listener(str(registry.connector.key), port),),
-        files=files(endpoints),
+        files=files,
         config_dir=str(folder),
         grant_fd=grant_fd,
         peer_uid=os.getuid(),

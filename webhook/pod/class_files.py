@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection
 from functools import lru_cache
 
+from sidecar.contract.words import CONFIG_DIR
 from webhook.clients.class_templates import Subject, Templates, compile_templates
 from webhook.clients.endpoints import Endpoints
 from webhook.clients.files import PASSWORD, USERNAME, Rendered, render
@@ -34,12 +35,15 @@ def configuration_files(
     own: Collection[str] = (),
     username: str = USERNAME,
     password: str = PASSWORD,
+    directory: str = CONFIG_DIR,
 ) -> Rendered:
     """The files by configuration, and what is wrong with templates. `own` are the chosen configurations of
-    the class's own; the others follow from the endpoints. Too many bytes: built-in files only."""
+    the class's own; the others follow from the endpoints. `directory` is where clients find the files. Too
+    many bytes: built-in files only."""
     subject = Subject(connector.namespace, connector.name, connector.params)
     templates = templates_of(connector.connector_class)
-    rendered = render(endpoints, templates, subject, username=username, password=password).chosen(own)
+    files = render(endpoints, templates, subject, username=username, password=password, directory=directory)
+    rendered = files.chosen(own)
     size = len(json.dumps(rendered.configurations))
     if size <= SIZE_LIMIT:
         return rendered

@@ -58,12 +58,9 @@ class Looks:
         self.api = ReadOnlyApi({paths.secret("team", "login"): login()})
         self.probed = 0
         self.manifest = connector()
-        self._observer = Observer(
-            self.api,
-            FairSlots(1),
-            Prober(self._probe, lambda: 1000.0),
-            ClassLookup(Cache(self.api, "", trim.whole)),
-        )  # type: ignore[arg-type]
+        classes = ClassLookup(Cache(self.api, "", trim.whole))  # type: ignore[arg-type]
+        prober = Prober(self._probe, lambda: 1000.0)
+        self._observer = Observer(self.api, FairSlots(1), prober, classes)  # type: ignore[arg-type]
         self._last = None
 
     def look(self, turn: Turn | None = None) -> Look | None:
