@@ -1,4 +1,4 @@
-"""ConnectorClasses on an API server: their status and columns, what they do to Connectors, the default one."""
+"""ConnectorClasses on an API server: status, columns, effects on Connectors, and the default class."""
 
 import asyncio
 import contextlib

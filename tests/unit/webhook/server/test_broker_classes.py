@@ -1,6 +1,5 @@
 """The broker and ConnectorClasses: what a class says holds for grants, and without it there is none."""
 
-import json
 from typing import Any
 
 import pytest
@@ -21,14 +20,14 @@ def of_class(name: str = "strict", **spec: Any) -> dict[str, Any]:
     return manifest
 
 
-ENFORCING = json.dumps({"connector": "team/pypi", "rejected": None, "enforces": ["packages"]})
+ENFORCING = {"connector": "team/pypi", "rejected": None, "enforces": ["packages"]}
 DENYING = declared(
     params=[{"name": "denyPackages", "default": "team-*"}, {"name": "access", "default": "read"}]
 )
 
 
 def test_defaults_of_the_class_hold_for_the_grant() -> None:
-    grant = Grant.parse(ask(cluster(of_class(), DENYING), content=ENFORCING).content)
+    grant = Grant.parse(ask(cluster(of_class(), DENYING), json=ENFORCING).content)
     assert grant.packages
     assert grant.packages.deny == ("team-*",)
     assert grant.upload_url is None
@@ -40,9 +39,9 @@ def test_a_sidecar_that_does_not_know_the_packages_of_the_class_gets_no_grant() 
 
 def test_a_changed_class_changes_the_grants_version() -> None:
     given = cluster(of_class(), declared(params=[{"name": "denyPackages", "default": "a"}]))
-    versions = {Grant.parse(ask(given, content=ENFORCING).content).version for _ in range(2)}
+    versions = {Grant.parse(ask(given, json=ENFORCING).content).version for _ in range(2)}
     given.apply(DENYING)
-    versions.add(Grant.parse(ask(given, content=ENFORCING).content).version)
+    versions.add(Grant.parse(ask(given, json=ENFORCING).content).version)
     assert len(versions) == 2
 
 
