@@ -111,6 +111,6 @@ def test_that_very_file_would_have_led_pip_elsewhere(registry: Registry, tmp_pat
     with Registry() as elsewhere:
         config = tmp_path / "own.conf"
         config.write_text(f"[:env:]\nextra-index-url = {elsewhere.origin}/simple/\n")
-        script = f"exec env -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE={config} {' '.join(pip('download', 'strict-demo'))}"
-        run(registry, tmp_path, "sh", "-c", script)
+        command = ["env", "-u", "PIP_EXTRA_INDEX_URL", f"PIP_CONFIG_FILE={config}"]
+        run(registry, tmp_path, *command, *pip("download", "strict-demo"))
         assert elsewhere.requests

@@ -21,14 +21,17 @@ class ClassLookup:
         cache.add_listener(self._forget)
 
     async def find(self, names: Iterable[str]) -> Classes:
-        """The classes of these names, as far as they exist."""
+        """The classes of these names, as far as they exist. After a class that does not exist, no other is
+        asked for: its Connector refuses the Pod anyway."""
         found: dict[str, MaybeClass] = {}
+        may_ask = self._ask is not None
         for name in dict.fromkeys(names):
             manifest = self._cache.get("", name)
             if manifest is not None:
                 found[name] = self._parse(name, manifest)
-            elif name and self._ask is not None:
+            elif name and may_ask and self._ask is not None:
                 found[name] = find_class(await self._ask(name))
+                may_ask = found[name] is not None
         return with_default_class(found)
 
     def _parse(self, name: str, manifest: Json) -> MaybeClass:

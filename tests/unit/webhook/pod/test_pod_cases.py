@@ -20,9 +20,9 @@ import yaml
 from sidecar.contract.environment import Environment
 from sidecar.contract.words import CONFIG_DIR
 from support.checkout import TESTS
+from support.connectors.documents import read_connectors
 from webhook import names
-from webhook.connector.connector_class import find_class, with_default_class
-from webhook.connector.manifest import MaybeConnector, find_connector
+from webhook.connector.manifest import MaybeConnector
 from webhook.grant.isolation import violations
 from webhook.identifiers import ConnectorKey
 from webhook.pod.decision import Decision, decide
@@ -74,22 +74,6 @@ class Case:
             settings=SETTINGS,
             facts=self.facts,
         )
-
-
-def read_connectors(path: Path) -> dict[ConnectorKey, MaybeConnector]:
-    """A file has Connectors, and the classes that they name."""
-    manifests = list(yaml.safe_load_all(path.read_text()))
-    of_kind = {
-        kind: [manifest for manifest in manifests if manifest["kind"] == kind]
-        for kind in ("Connector", "ConnectorClass")
-    }
-    classes = {manifest["metadata"]["name"]: find_class(manifest) for manifest in of_kind["ConnectorClass"]}
-    return {
-        ConnectorKey(manifest["metadata"]["namespace"], manifest["metadata"]["name"]): find_connector(
-            manifest, with_default_class(classes)
-        )
-        for manifest in of_kind["Connector"]
-    }
 
 
 def read_case(folder: Path) -> Case:
