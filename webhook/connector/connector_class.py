@@ -167,11 +167,17 @@ def _read_configurations(value: object, problems: Problems) -> tuple[Configurati
             owner = owners.setdefault(file, name)
             if owner != name:
                 _add(problems, f"spec.configurations {name}: {file} is a file of {owner}")
-            elif len(file) > 128 or not _FILE.fullmatch(file):
+            elif not _is_file_name(file):
                 _add(problems, f"spec.configurations {name}: {file!r} is no plain file name")
         read.append(Configuration(name, tuple(data.items())))
     _check_sizes(read, problems)
     return tuple(read) or tuple(map(Configuration, BUILT_IN_FILES))
+
+
+def _is_file_name(text: str) -> bool:
+    """`.x.new` is the sidecar's: it writes `x` there first."""
+    is_new = text.startswith(".") and text.endswith(".new")
+    return len(text) <= 128 and _FILE.fullmatch(text) is not None and not is_new
 
 
 def _check_sizes(read: list[Configuration], problems: Problems) -> None:

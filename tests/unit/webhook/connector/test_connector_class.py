@@ -103,7 +103,7 @@ def test_all_fields_are_read() -> None:
         ),
         *(
             ({"configurations": [{"name": "x", "data": {file: ""}}]}, "is no plain file name")
-            for file in ("../a", "a/b", ".", "..", "...", "", "a b", "a\n", "ä", "x" * 129)
+            for file in ("../a", "a/b", ".", "..", "...", "", "a b", "a\n", "ä", ".a.new", "x" * 129)
         ),
         ({"configurations": [{"name": "x", "data": {"a": "b" * (DATA_LIMIT + 1)}}]}, "at most 65536"),
         ({"configurations": [{"name": f"x{n}", "data": {f"{n}": ""}} for n in range(17)]}, "at most 16"),
