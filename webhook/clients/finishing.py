@@ -43,8 +43,8 @@ def finish(file: str, text: str, canonical: str, endpoints: Endpoints, *, admits
 def _check_text(text: str) -> None:
     if _CONTROL.search(text):
         raise InvalidValue("gives a text with control characters or odd line ends")
-    if "$(" in text:
-        raise InvalidValue('gives a text with "$(", which Kubernetes would expand')
+    if "$(" in text or "$$" in text:
+        raise InvalidValue('gives a text with "$(" or "$$", which Kubernetes would expand')
 
 
 def _ours(endpoints: Endpoints) -> set[str]:
@@ -140,6 +140,9 @@ def _check_uv(document: Mapping[str, Any], endpoints: Endpoints, admits_others: 
     for key, url in (("publish-url", endpoints.upload_url), ("check-url", endpoints.upload_check_url)):
         if document.get(key, url) != url:
             raise InvalidValue(f"{key} must be left out: uploads go to the connector")
+    elsewhere = [item for item in items if isinstance(item, Mapping) and "publish-url" in item]
+    if any(str(item["publish-url"]) not in _ours(endpoints) for item in elsewhere):
+        raise InvalidValue("index publish-url must be left out: uploads go to the connector")
     if admits_others:
         return
     further = sources_of_uv(document)

@@ -140,6 +140,7 @@ PIP_CONF_ATTACKS = [
     "timeout = 60",
     "[global]\ntimeout",
     "[global]\nlog = $(HOME)/x",
+    "[global]\nlog = $$HOME/x",
 ]
 
 
@@ -232,6 +233,20 @@ def test_further_indexes_need_the_class_and_the_connector(file: str, text: str) 
     assert "second.example" in result(file, text, admits=True, urls=admitting)
     for urls, admits in ((URLS, True), (admitting, False), (URLS, False)):
         assert rendered(file, text, admits=admits, urls=urls).faults
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'publish-url = "https://evil.example/"',
+        'check-url = "https://evil.example/"',
+        '[[index]]\nurl = "{{ index_url }}"\ndefault = true\npublish-url = "https://evil.example/"',
+        'index = [{url = "{{ index_url }}", default = true}, {url = "https://b.example/", publish-url = []}]',
+    ],
+)
+def test_uploads_stay_the_connectors_in_any_class(text: str) -> None:
+    admitting = Endpoints(INDEX, UPLOAD, INDEX, admits_extra_indexes=True)
+    assert rendered("uv.toml", text, admits=True, urls=admitting).faults
 
 
 @pytest.mark.parametrize("text", ["[global]\nindex-url = https://evil.example/", "[global]\nproxy = evil:1"])
