@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from support.components.brokers import settle
 from support.components.controllers import Replica
 from support.kubernetes.connector_places import Place
 from support.kubernetes.kube import Kube
@@ -127,6 +128,7 @@ def keeping(kubeconfig: Path) -> Iterator[None]:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        await settle()
 
     loop, stopped = asyncio.new_event_loop(), asyncio.Event()
     thread = threading.Thread(target=loop.run_until_complete, args=(keep(),))
