@@ -95,7 +95,8 @@ def _check_pip_option(place: str, name: str, value: str, endpoints: Endpoints, a
     index_url = endpoints.index_url or ""
     if name == "index-url" and value != index_url:
         raise InvalidValue(f"{place}must be {{{{ index_url }}}}", "or leave it out")
-    if name == "trusted-host" and value != urlsplit(index_url).hostname:
+    url = urlsplit(index_url)
+    if name == "trusted-host" and (value != url.hostname or url.scheme != "http"):
         raise InvalidValue(f"{place}must be left out")
     if name in ("proxy", "pypi-url", "no-index") and value:
         raise InvalidValue(f"{place}must be left out: clients would not reach the connector")

@@ -279,3 +279,5 @@ def test_files_for_people_hold_the_given_name_and_password() -> None:
     assert made["own"]["netrc"] == "robot:t0ken"
     assert ini(made["pypirc"][".pypirc"])["pypi"]["password"] == "t0ken"
     assert "trusted-host" not in made["pipconf"]["pip.conf"], "TLS is verified"
+    lax = "[global]\ntimeout = 60\ntrusted-host = gate.example\n"
+    assert rendered("pip.conf", lax, urls=urls).faults, "and a class cannot lift that"
