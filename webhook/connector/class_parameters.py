@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from webhook.connector.fields import as_mapping
-from webhook.connector.parameters import KNOWN, parse_texts
+from webhook.connector.parameters import KNOWN, OWN, parse_texts
 from webhook.connector.reasons import ConnectorReason
 from webhook.problems import Problems
 
@@ -45,8 +45,9 @@ def _read(item: object, problems: Problems) -> ClassParameter | None:
     if not isinstance(name, str) or not isinstance(default, str | None) or not are_texts:
         _add(problems, f"{_FIELD} must be a list of objects with name, and default and values as texts")
         return None
-    if name not in KNOWN:
-        _add(problems, f"{_FIELD} has no {name!r}; known are {', '.join(KNOWN)}")
+    if name not in KNOWN and not OWN.fullmatch(name):
+        sentence = f"{_FIELD} has no {name!r}; known are {', '.join(KNOWN)}"
+        _add(problems, sentence, "call one of the class's own x-NAME")
         return None
     if default is not None and values and default not in values:
         _add(problems, f"{_FIELD} {name}: the default {default!r} is not among its values")
@@ -56,6 +57,11 @@ def _read(item: object, problems: Problems) -> ClassParameter | None:
         for fault in faults:
             _add(problems, fault.what, fault.fix)
     return ClassParameter(name, default, tuple(values))
+
+
+def own_names(parameters: Sequence[ClassParameter]) -> list[str]:
+    """Those that only the class's templates read."""
+    return [one.name for one in parameters if one.name not in KNOWN]
 
 
 def with_defaults(texts: Mapping[str, str], parameters: Sequence[ClassParameter]) -> dict[str, str]:

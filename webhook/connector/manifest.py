@@ -10,7 +10,7 @@ from sidecar.contract.grant import MAX_CONNECTIONS, PackagePolicy
 from webhook import names
 from webhook.connector import urls
 from webhook.connector.address import parse_address
-from webhook.connector.class_parameters import check_values, with_defaults
+from webhook.connector.class_parameters import check_values, own_names, with_defaults
 from webhook.connector.connector_class import (
     BUILT_IN_CLASSES,
     DEFAULT_CLASS,
@@ -160,8 +160,8 @@ class _Spec:
 def _read_spec(value: object, namespace: str, classes: Classes, problems: Problems) -> _Spec:
     spec = read_object(value, "spec", problems)
     connector_class = _read_class(spec.get("connectorClassName"), classes, problems)
-    own = read_texts(spec.get("params"), problems)
-    texts = with_defaults(own, connector_class.parameters)
+    own = own_names(connector_class.parameters)
+    texts = with_defaults(read_texts(spec.get("params"), problems, own), connector_class.parameters)
     check_values(texts, connector_class.parameters, connector_class.name, problems)
     parameters = parse_texts(texts, problems)
     address = _read_address(spec.get("address"), "spec.address", problems)

@@ -43,6 +43,8 @@ _CHOICES: Mapping[str, tuple[str, ...] | None] = {
 }
 """Name of a parameter → its allowed values, None where a function reads the value."""
 KNOWN: Collection[str] = _CHOICES.keys()
+OWN = re.compile(r"x-[a-z0-9]([a-z0-9-]{0,59}[a-z0-9])?")
+"""Names of parameters for a class's templates alone. A misspelt parameter of ours is none of these"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +98,12 @@ def parse_texts(texts: Mapping[str, str], problems: Problems) -> Parameters:
     )
 
 
-def read_texts(value: object, problems: Problems) -> dict[str, str]:
-    """The known parameters, as the manifest has them."""
+def read_texts(value: object, problems: Problems, own: Collection[str] = ()) -> dict[str, str]:
+    """The known parameters, as the manifest has them. `own` are those of the class alone."""
     texts: dict[str, str] = {}
     for name, text in read_pairs(value, _FIELD, problems):
-        if name not in _CHOICES:
-            sentence = f"{_FIELD} has no {name!r}; known are {', '.join(_CHOICES)}"
+        if name not in _CHOICES and name not in own:
+            sentence = f"{_FIELD} has no {name!r}; known are {', '.join([*_CHOICES, *own])}"
             problems.add(ConnectorReason.INVALID_PARAMETER, sentence)
             continue
         texts[name] = text
@@ -110,7 +112,7 @@ def read_texts(value: object, problems: Problems) -> dict[str, str]:
 
 def _check_choices(texts: Mapping[str, str], problems: Problems) -> None:
     for name, text in texts.items():
-        choices = _CHOICES[name]
+        choices = _CHOICES.get(name)
         if choices and text not in choices:
             listed = " or ".join(f'"{choice}"' for choice in choices)
             sentence = f"{_FIELD} {name} must be {listed}, not {text!r}"

@@ -164,6 +164,24 @@ def test_only_allowed_values_pass_and_a_needed_one_may_not_be_missing() -> None:
     assert connector(strict, params=[{"name": "authorization", "value": "rbac"}]).authorization == "rbac"
 
 
+def test_a_class_has_parameters_of_its_own_for_its_templates() -> None:
+    strict = declared(params=[parameter("x-timeout", default="60", values=["60", "90"])])
+    assert dict(connector(strict).params) == {"x-timeout": "60"}
+    assert dict(connector(strict, params=[{"name": "x-timeout", "value": "90"}]).params) == {
+        "x-timeout": "90"
+    }
+    ((_, message),) = refusals(strict, params=[{"name": "x-timeout", "value": "1"}])
+    assert "x-timeout must not be '1'" in message
+    ((_, message),) = refusals(strict, params=[{"name": "x-retries", "value": "1"}])
+    assert "has no 'x-retries'" in message
+    assert message.endswith("denyPackages, x-timeout")
+
+
+@pytest.mark.parametrize("name", ["x-", "x", "X-a", "x-A", "x_a", "x-a-", "timeout", "x-" + "a" * 62])
+def test_a_parameter_of_a_class_cannot_be_mistaken_for_another(name: str) -> None:
+    assert any("call one of the class's own x-NAME" in fault for fault in faults(params=[parameter(name)]))
+
+
 @pytest.mark.parametrize(
     ("classes", "name", "reason"),
     [

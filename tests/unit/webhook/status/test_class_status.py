@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import yaml
+
+from support.checkout import ROOT
 from webhook.cluster.connector_class import PYPI
 from webhook.status.class_status import class_condition, class_patch
 
@@ -53,6 +56,13 @@ def test_a_class_that_breaks_its_contract_is_told_of_all() -> None:
     assert (status, reason) == ("False", "ConnectorClassInvalid")
     assert "spec.extraIndexes" in message
     assert "spec.params" in message
+
+
+def test_the_example_of_the_page_is_ready() -> None:
+    page = (ROOT / "docs" / "classes.md").read_text()
+    manifest = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    assert said(manifest)[:2] == ("True", "Valid")
+    assert class_patch(manifest, NOW)["status"]["configurations"] == "pipconf, pypirc, uv, pip-extra"  # type: ignore[index]
 
 
 def test_files_that_are_too_large_together_are_told() -> None:
