@@ -2,6 +2,7 @@
 
 ConnectorsError
 ├── InputError             manifests, annotations or arguments that cannot be used; exit 2 on the command line
+│   ├── InvalidClass       a ConnectorClass that breaks its contract
 │   ├── InvalidConnector   a Connector that breaks its contract
 │   └── InvalidSecret      a Secret that a Connector names and that cannot be used
 ├── InvalidValue           a value that breaks its rule; `webhook.problems` makes it a Problem of its place
@@ -64,6 +65,10 @@ class InputError(ConnectorsError):
     @classmethod
     def of(cls, reason: str, what: str, fix: str = "") -> "InputError":
         return cls([Problem(reason, what, fix)])
+
+
+class InvalidClass(InputError):
+    """A ConnectorClass that breaks its contract: no Connector of it can be used."""
 
 
 class InvalidConnector(InputError):

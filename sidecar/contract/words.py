@@ -43,6 +43,9 @@ class Line:
     PEER_REFUSED = "connection of another user refused"
     LINES_LOST = "log lines were lost: nobody read them"
     INTERNAL_ERROR = "internal error"
+    CERTIFICATE_LOADED = "certificate loaded"
+    CERTIFICATE_UNUSABLE = "certificate not usable"
+    """The last two are the gateway's"""
 
 
 class Code:

@@ -3,6 +3,7 @@
 import ssl
 from pathlib import Path
 
+from sidecar.contract.words import Line
 from sidecar.log import Log
 
 
@@ -29,7 +30,7 @@ class Certificate:
             self._complain(error.reason if isinstance(error, ssl.SSLError) else type(error).__name__)
             return
         self._content, self._complaint = content, ""
-        self._log.write("info", "certificate loaded")
+        self._log.write("info", Line.CERTIFICATE_LOADED)
 
     def _load(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -41,5 +42,5 @@ class Certificate:
     def _complain(self, cause: str | None) -> None:
         """Once for each cause: the files are looked at every few seconds."""
         if cause != self._complaint:
-            self._log.write("warning", "certificate not usable", detail=cause)
+            self._log.write("warning", Line.CERTIFICATE_UNUSABLE, detail=cause)
         self._complaint = cause or ""

@@ -22,6 +22,9 @@ ADMISSION: Rights = {
     "get namespaces",
     "list namespaces",
     "watch namespaces",
+    "get connectorclasses",
+    "list connectorclasses",
+    "watch connectorclasses",
     "get resourcequotas",
     "list resourcequotas",
     "watch resourcequotas",
@@ -44,6 +47,7 @@ BROKER: Rights = {
     "list connectorclasses",
     "watch connectorclasses",
     "create connectorclasses",
+    "patch connectorclasses/status",
     f"get mutatingwebhookconfigurations={names.WEBHOOK_CONFIGURATION}",
     f"patch mutatingwebhookconfigurations={names.WEBHOOK_CONFIGURATION}",
 }

@@ -42,6 +42,8 @@ class Endpoints:
     """The default target's index, for `check_url`"""
     targets: tuple[Target, ...] = ()
     """The targets that the author names, the default first"""
+    template_index_url: str | None = None
+    """The index for templates, also where clients get none. None: the same as `index_url`"""
     admits_extra_indexes: bool = False
     """Whether indexes that an image names are asked as well"""
 

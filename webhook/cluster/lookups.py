@@ -14,9 +14,11 @@ from webhook import names
 from webhook.cluster import paths, trim
 from webhook.cluster.api import Api
 from webhook.cluster.cache import Cache
+from webhook.cluster.class_lookup import ClassLookup
 from webhook.cluster.image_keeper import ImageKeeper
 from webhook.cluster.live_questions import LiveQuestions
-from webhook.connector.manifest import MaybeConnector, find_connector
+from webhook.connector.connector_class import MaybeClass
+from webhook.connector.manifest import MaybeConnector, class_name, find_connector
 from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.grant.cluster import (
     PROXY_RESOURCE,
@@ -34,11 +36,14 @@ itself holds a Pod to all of them."""
 
 
 class KubernetesCluster:
-    """Implements `Cluster`. Once `connectors`, the controller's cache, is synced, the broker is ready."""
+    """Implements `Cluster`. The broker is ready once `connectors`, the controller's cache, and `classes` are
+    synced. Classes seldom change and every grant needs one, so they are read from the cache."""
 
-    def __init__(self, api: Api, connectors: Cache, images: ImageKeeper) -> None:
+    def __init__(self, api: Api, connectors: Cache, classes: Cache, images: ImageKeeper) -> None:
         self._api = api
         self._connectors = connectors
+        self._classes = classes
+        self._class_lookup = ClassLookup(classes, self._ask_class)
         self._images = images
 
     async def review_token(self, token: Secret, audience: str) -> TokenReview:
@@ -85,21 +90,35 @@ class KubernetesCluster:
     async def connector(self, namespace: str, name: str) -> Mapping[str, Any] | None:
         return await self._api.get(paths.connector(namespace, name))
 
+    async def connector_class(self, name: str) -> MaybeClass:
+        return (await self._class_lookup.find([name])).get(name)
+
+    async def _ask_class(self, name: str) -> dict[str, Any] | None:
+        return await self._api.get(paths.connector_class(name), trim=trim.connector_class)
+
     async def sidecar_images(self) -> Sequence[str]:
         return await self._images.look()
 
     async def is_ready(self) -> bool:
-        return self._connectors.synced.is_set()
+        return self._connectors.synced.is_set() and self._classes.synced.is_set()
 
 
 class AdmissionView:
     """Answers for admission: Connectors, and the relevant facts of a Namespace."""
 
     def __init__(
-        self, api: Api, connectors: Cache, namespaces: Cache, quotas: Cache, limit_ranges: Cache
+        self,
+        api: Api,
+        connectors: Cache,
+        namespaces: Cache,
+        quotas: Cache,
+        limit_ranges: Cache,
+        classes: Cache,
     ) -> None:
         self._live = LiveQuestions(api)
         self._connectors = connectors
+        self._classes = classes
+        self._class_lookup = ClassLookup(classes, self._ask_class)
         self._namespaces = namespaces
         self._quotas = quotas
         self._limit_ranges = limit_ranges
@@ -118,7 +137,12 @@ class AdmissionView:
             wanted += unknown[1:] if first else []
         answers = await asyncio.gather(*map(self._ask, wanted))
         manifests.update(zip(wanted, answers, strict=True))
-        return {key: find_connector(manifest) for key, manifest in manifests.items()}
+        named = [class_name(manifest) for manifest in manifests.values() if manifest]
+        classes = await self._class_lookup.find(named)
+        return {key: find_connector(manifest, classes) for key, manifest in manifests.items()}
+
+    async def _ask_class(self, name: str) -> dict[str, Any] | None:
+        return await self._live.get(paths.connector_class(name), "")
 
     async def _ask(self, key: ConnectorKey) -> dict[str, Any] | None:
         return await self._live.get(paths.connector(*key), key.namespace)
@@ -134,5 +158,5 @@ class AdmissionView:
         return namespace_facts(labels, quotas, limit_ranges, annotations)
 
     def is_ready(self) -> bool:
-        caches = (self._connectors, self._namespaces, self._quotas, self._limit_ranges)
+        caches = (self._connectors, self._namespaces, self._quotas, self._limit_ranges, self._classes)
         return all(cache.synced.is_set() for cache in caches)

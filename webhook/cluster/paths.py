@@ -112,5 +112,9 @@ def connector_class(name: str) -> str:
     return f"{CONNECTOR_CLASSES}/{quote(name, safe='')}"
 
 
+def connector_class_status(name: str) -> str:
+    return connector_class(name) + "/status"
+
+
 def _core(namespace_name: str, *parts: str) -> str:
     return "/".join([namespace(namespace_name), *(quote(part, safe="") for part in parts)])

@@ -58,6 +58,11 @@ def without_texts(manifest: Json) -> Json:
     return {**presence(manifest), "spec": manifest.get("spec"), "status": manifest.get("status")}
 
 
+def connector_class(manifest: Json) -> Json:
+    """Spec and status. Only administrators of the cluster write classes."""
+    return {**presence(manifest), "spec": manifest.get("spec"), "status": manifest.get("status")}
+
+
 def namespace(manifest: Json) -> Json:
     """The labels that decide whether a Pod is injected, and an opted-in Namespace's defaults for its Pods.
 

@@ -14,6 +14,7 @@ from webhook.connector.packages import describe
 from webhook.connector.proxy_address import ProxyAddress
 from webhook.connector.registry import RegistryAccess
 from webhook.console import Console, Style
+from webhook.pod.class_files import class_faults
 from webhook.status.probe import probe
 
 _STYLES: dict[str, Style] = {"True": "green", "False": "red", "Unknown": "yellow"}
@@ -47,6 +48,7 @@ def check(
             probe=result,
             proxy=ProxyAddress(index_url(default_port(connector.key))),
             secret_warning=registry.warning,
+            class_name=connector.connector_class.name,
         )
     )
     address = _shown(connector)
@@ -57,6 +59,8 @@ def check(
         _print(condition, console)
     if connector.packages:
         console.line(f"  {describe(connector.packages)}")
+    for fault in class_faults(connector.connector_class):
+        console.line(f"warning: configuration {fault}: the built-in file is used in its place", "yellow")
     if result.outcome != "ok":
         console.line(f"{address}: {advice(result)}")
     note = unused_proxy(environment, connector.index_url) if result.outcome == "unreachable" else None

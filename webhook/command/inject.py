@@ -16,7 +16,7 @@ from webhook.command.manifests import DEMANDS, Manifests, namespace_of
 from webhook.command.pod_manifests import PodManifest, find_pods
 from webhook.command.yaml_files import Document, dump, label, read_documents
 from webhook.connector.fields import as_mapping
-from webhook.connector.manifest import MaybeConnector, parse_connector
+from webhook.connector.manifest import MaybeConnector
 from webhook.connector.reasons import ConnectorReason
 from webhook.console import Console, Style
 from webhook.errors import InputError, InvalidConnector
@@ -113,18 +113,17 @@ def _decide(
     warnings: list[str] = []
 
     def lookup(key: ConnectorKey) -> MaybeConnector:
-        connector = manifests.connectors.get(key)
-        if connector is None:
+        if key not in manifests.connectors:
             return None
         try:
-            return parse_connector(connector, default_namespace=key.namespace)
+            return manifests.parse(key)
         except InvalidConnector as error:
             if any(problem.reason != ConnectorReason.INSECURE_ADDRESS for problem in error.problems):
                 return error
             warnings.extend(
                 f"a cluster would refuse this Connector: {problem.message}" for problem in error.problems
             )
-            return parse_connector(connector, default_namespace=key.namespace, insecure_allowed=True)
+            return manifests.parse(key, insecure_allowed=True)
 
     chosen = namespace or manifest.namespace or manifests.default_namespace
     facts = _facts(chosen, manifests)

@@ -17,12 +17,12 @@ from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.grant import Grant
 from sidecar.contract.words import Code, Line
 from webhook.clients.endpoints import Endpoints, check_url, index_url, upload_url
-from webhook.clients.files import files
 from webhook.command.egress import unused_proxy
 from webhook.command.loopback import free_port
 from webhook.connector.registry import RegistryAccess, compose_grant
 from webhook.console import Console
 from webhook.errors import ConnectorsError
+from webhook.pod import class_files
 
 _FOREVER = 10.0**9
 """Seconds: the manifests are read once, so the grant has no end"""
@@ -105,6 +105,16 @@ def _grants(registries: Sequence[RegistryAccess]) -> bytes:
     return b"".join(lines)
 
 
+def _files(registry: RegistryAccess, endpoints: Endpoints, folder: Path, console: Console) -> dict[str, str]:
+    """All files of the class: a command has no annotation that could choose."""
+    connector = registry.connector
+    own = connector.connector_class.configuration_names
+    rendered = class_files.configuration_files(connector, endpoints, own=own, directory=str(folder))
+    for warning in class_files.warnings(connector, rendered):
+        console.line(f"pypi-connector: warning: {warning}", "yellow")
+    return {name: text for texts in rendered.configurations.values() for name, text in texts.items()}
+
+
 def _grant(registry: RegistryAccess, *, is_target: bool) -> Grant:
     return compose_grant(
         registry,
@@ -126,12 +136,13 @@ def _start(
     is_verbose: bool,
 ) -> tuple["subprocess.Popen[str]", int, "_Watcher"]:
     """The process, the pipe that it lives on, and the reader of its log."""
+    files = _files(registries[0], endpoints, folder, console)
     grant_fd, lifeline = os.pipe()
     names = [str(registry.connector.key) for registry in registries]
     ports = [port, *(free_port() for _ in names[1:])]
     settings = Environment(
         listeners=tuple(map(Listener, names, ports)),
-        files=files(endpoints),
+        files=files,
         config_dir=str(folder),
         grant_fd=grant_fd,
         peer_uid=os.getuid(),

@@ -4,13 +4,20 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import token_bytes
 from typing import Any
 
 from webhook import names
 from webhook.command.lists import objects
 from webhook.command.yaml_files import label, read_yaml
+from webhook.connector.connector_class import (
+    BUILT_IN_CLASSES,
+    Classes,
+    MaybeClass,
+    parse_class,
+    with_default_class,
+)
 from webhook.connector.credentials import MaybeSecret
 from webhook.connector.fields import as_mapping
 from webhook.connector.manifest import Connector, parse_connector
@@ -33,11 +40,22 @@ class Manifests:
     """The manifests in the files, by kind."""
 
     connectors: Mapping[ConnectorKey, Mapping[str, Any]]
+    """As they are written: `parse` reads one, with its class"""
     secrets: Mapping[tuple[str, str], SecretManifest]
     """By namespace and name"""
     default_namespace: str = DEFAULT_NAMESPACE
     demands: Sequence[tuple[str, Mapping[str, Any]]] = ()
     """The objects of the kinds `DEMANDS`, each with its namespace"""
+    classes: Classes = field(default_factory=lambda: BUILT_IN_CLASSES)
+
+    def parse(self, key: ConnectorKey, *, insecure_allowed: bool = False) -> Connector:
+        """`InvalidConnector` has the problems of the Connector, and those of its class."""
+        return parse_connector(
+            self.connectors[key],
+            default_namespace=key.namespace,
+            insecure_allowed=insecure_allowed,
+            classes=self.classes,
+        )
 
 
 def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) -> Manifests:
@@ -46,6 +64,7 @@ def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) 
     connectors: dict[ConnectorKey, Mapping[str, Any]] = {}
     secrets: dict[tuple[str, str], SecretManifest] = {}
     demands: list[tuple[str, Mapping[str, Any]]] = []
+    classes: dict[str, MaybeClass] = {}
     for source in sources:
         documents: list[Any] = []
         with problems.collecting():
@@ -58,10 +77,13 @@ def load(sources: Sequence[str], *, default_namespace: str = DEFAULT_NAMESPACE) 
                 connectors[ConnectorKey(*identity)] = document
             elif document["kind"] == "Secret":
                 secrets[identity] = parse_secret(document, digest_key=_DIGEST_KEY)
+            elif document["kind"] == "ConnectorClass":
+                with problems.collecting():
+                    classes[identity[1]] = parse_class(document)
             elif document["kind"] in DEMANDS:
                 demands.append((namespace_of(document, default_namespace), document))
     problems.raise_any()
-    return Manifests(connectors, secrets, default_namespace, demands)
+    return Manifests(connectors, secrets, default_namespace, demands, with_default_class(classes))
 
 
 def choose_in_order(manifests: Manifests, listed: str | None) -> list[ConnectorKey]:
@@ -101,7 +123,7 @@ def resolve(manifests: Manifests, key: ConnectorKey, *, insecure_allowed: bool =
     manifest, default = manifests.connectors[key], manifests.default_namespace
     problems = Problems()
     try:
-        connector = parse_connector(manifest, default_namespace=default, insecure_allowed=insecure_allowed)
+        connector = manifests.parse(key, insecure_allowed=insecure_allowed)
     except InvalidConnector as error:
         problems.extend(error.problems)
         connector = _with_its_secrets_only(manifest, default, error)

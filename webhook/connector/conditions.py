@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
+from webhook import names
 from webhook.connector.proxy_address import ProxyAddress
 from webhook.connector.reasons import ConditionReason, ConnectorReason
 from webhook.errors import Problem
@@ -27,9 +28,10 @@ READY = "Ready"
 TYPES = (CLASS, SECRET, CA_CERT, LIVENESS, AUTH, PROXY, READY)
 
 REASONS: Mapping[str, Set[str]] = {
-    CLASS: {ConnectorReason.CONNECTOR_CLASS_NOT_FOUND},
+    CLASS: {ConnectorReason.CONNECTOR_CLASS_NOT_FOUND, ConnectorReason.CONNECTOR_CLASS_INVALID},
     SECRET: {
         ConnectorReason.INVALID_AUTH,
+        ConnectorReason.SECRET_REQUIRED,
         ConnectorReason.FOREIGN_SECRET,
         ConnectorReason.SECRET_NOT_FOUND,
         ConnectorReason.SECRET_FORBIDDEN,
@@ -91,13 +93,14 @@ class Observed:
     """Where clients reach it"""
     secret_warning: Problem | None = None
     """About a Secret that can be used, but looks like a mistake"""
+    class_name: str = names.CONNECTOR_CLASS
 
 
 def conditions(observed: Observed) -> list[Condition]:
     """All types, in the order of `TYPES`; `Ready` sums them up."""
     details = [
         _problem(CLASS, observed)
-        or Condition(CLASS, "True", ConditionReason.VALID, "the class pypi is known"),
+        or Condition(CLASS, "True", ConditionReason.VALID, f"the class {observed.class_name} is known"),
         _problem(SECRET, observed) or _secret_ready(observed),
         _problem(CA_CERT, observed) or _ca_ready(observed),
         _liveness_ready(observed),

@@ -36,8 +36,8 @@ def parse_credential(connector: Connector, secret: MaybeSecret) -> Credential | 
         return None
     secret = _require(secret, ConnectorReason.SECRET_NOT_FOUND, connector, name)
     problems = Problems(f'secret "{name}"')
-    if secret.type != names.SECRET_TYPE:
-        fix = f"create it anew with type {names.SECRET_TYPE}"
+    if secret.type != connector.secret_type:
+        fix = f"create it anew with type {connector.secret_type}"
         problems.add(ConnectorReason.SECRET_TYPE_MISMATCH, f"is of type {secret.type}", fix)
     username = _value(secret, "username", problems)
     password = _value(secret, "password", problems)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult
 
@@ -10,10 +10,25 @@ from sidecar.contract.grant import MAX_CONNECTIONS, PackagePolicy
 from webhook import names
 from webhook.connector import urls
 from webhook.connector.address import parse_address
+from webhook.connector.class_parameters import check_values, own_names, with_defaults
+from webhook.connector.connector_class import (
+    BUILT_IN_CLASSES,
+    DEFAULT_CLASS,
+    AuthType,
+    Classes,
+    ConnectorClass,
+)
 from webhook.connector.fields import as_mapping, read_object, read_pairs, read_reference
-from webhook.connector.parameters import Access, Authorization, ExtraIndexes, Parameters, parse_parameters
+from webhook.connector.parameters import (
+    Access,
+    Authorization,
+    ExtraIndexes,
+    Parameters,
+    parse_texts,
+    read_texts,
+)
 from webhook.connector.reasons import ConnectorReason
-from webhook.errors import InvalidConnector
+from webhook.errors import InvalidClass, InvalidConnector
 from webhook.identifiers import ConnectorKey, is_subdomain
 from webhook.problems import Problems
 
@@ -46,6 +61,10 @@ class Connector:
     file_prefixes: tuple[str, ...] = ()
     """URLs of the registry's own origin below which the credential opens files; without a slash at the end"""
     extra_indexes: ExtraIndexes = "warn"
+    secret_type: str = names.SECRET_TYPE
+    params: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """All texts, with the defaults of the class: for templates. The typed fields say the same"""
+    connector_class: ConnectorClass = field(default=DEFAULT_CLASS, repr=False)
 
     @property
     def key(self) -> ConnectorKey:
@@ -57,9 +76,15 @@ MaybeConnector = Connector | InvalidConnector | None
 
 
 def parse_connector(
-    manifest: Mapping[str, Any], *, default_namespace: str = "default", insecure_allowed: bool = False
+    manifest: Mapping[str, Any],
+    *,
+    default_namespace: str = "default",
+    insecure_allowed: bool = False,
+    classes: Classes = BUILT_IN_CLASSES,
 ) -> Connector:
     """Read a manifest, or raise `InvalidConnector` with all of its problems.
+
+    `classes` has the Connector's class, if that exists: see `class_name`.
 
     `insecure_allowed` permits http with a Secret: on a laptop nobody else writes hostAliases.
     """
@@ -69,7 +94,7 @@ def parse_connector(
     if not is_subdomain(key.name):
         sentence = f"metadata.name must be a DNS name (RFC 1123), not {key.name!r}"
         problems.add(ConnectorReason.INVALID_NAME, sentence)
-    spec = _read_spec(manifest.get("spec"), key.namespace, problems)
+    spec = _read_spec(manifest.get("spec"), key.namespace, classes, problems)
     if not insecure_allowed:
         _check_secure(spec, problems)
     problems.raise_any(InvalidConnector)
@@ -92,13 +117,22 @@ def parse_connector(
         max_connections=parameters.max_connections,
         file_prefixes=urls.file_prefixes(spec.address, spec.extensions),
         extra_indexes=parameters.extra_indexes,
+        secret_type=spec.auth_type.secret_type,
+        params=tuple(spec.texts.items()),
+        connector_class=spec.connector_class,
     )
 
 
-def find_connector(manifest: Mapping[str, Any] | None) -> MaybeConnector:
+def class_name(manifest: Mapping[str, Any]) -> str:
+    """The class that a manifest names; empty: none."""
+    name = as_mapping(manifest.get("spec")).get("connectorClassName")
+    return name if isinstance(name, str) else ""
+
+
+def find_connector(manifest: Mapping[str, Any] | None, classes: Classes = BUILT_IN_CLASSES) -> MaybeConnector:
     """The Connector of a manifest that may be absent. `InvalidConnector` is returned, not raised."""
     try:
-        return parse_connector(manifest) if manifest else None
+        return parse_connector(manifest, classes=classes) if manifest else None
     except InvalidConnector as error:
         return error
 
@@ -107,7 +141,11 @@ def find_connector(manifest: Mapping[str, Any] | None) -> MaybeConnector:
 class _Spec:
     """The fields of `spec`, each read by itself."""
 
+    connector_class: ConnectorClass
     parameters: Parameters
+    texts: Mapping[str, str]
+    """The parameters as they are written"""
+    auth_type: AuthType
     address: SplitResult | None
     """None: it is wrong, and there is a problem"""
     extensions: Mapping[str, SplitResult]
@@ -119,39 +157,52 @@ class _Spec:
         return self.extensions.get("upload")
 
 
-def _read_spec(value: object, namespace: str, problems: Problems) -> _Spec:
+def _read_spec(value: object, namespace: str, classes: Classes, problems: Problems) -> _Spec:
     spec = read_object(value, "spec", problems)
-    _check_class(spec.get("connectorClassName"), problems)
-    parameters = parse_parameters(spec.get("params"), problems)
+    connector_class = _read_class(spec.get("connectorClassName"), classes, problems)
+    own = own_names(connector_class.parameters)
+    texts = with_defaults(read_texts(spec.get("params"), problems, own), connector_class.parameters)
+    check_values(texts, connector_class.parameters, connector_class.name, problems)
+    parameters = parse_texts(texts, problems)
     address = _read_address(spec.get("address"), "spec.address", problems)
     extensions = _read_extensions(spec.get("addressExtensions"), problems)
-    secret_name = _read_auth(spec.get("auth"), namespace, problems)
+    secret_name, auth_type = _read_auth(spec.get("auth"), namespace, connector_class, problems)
     ca_reference = spec.get("caCertSecretRef")
     ca_secret_name = read_reference(ca_reference, "spec.caCertSecretRef", namespace, problems)
     if address and parameters.index_path is None and address.path.rstrip("/").endswith("/simple"):
         sentence = "spec.address ends in /simple, which is added by itself"
         problems.add(ConnectorReason.INVALID_ADDRESS, sentence, "leave it out")
-    return _Spec(parameters, address, extensions, secret_name, ca_secret_name)
+    return _Spec(
+        connector_class, parameters, texts, auth_type, address, extensions, secret_name, ca_secret_name
+    )
 
 
-def _check_class(name: object, problems: Problems) -> None:
-    only = f"the only class here is {names.CONNECTOR_CLASS!r}"
-    if name is None or name == "":
-        problems.add(ConnectorReason.CONNECTOR_CLASS_NOT_FOUND, "spec.connectorClassName is missing", only)
-    elif name != names.CONNECTOR_CLASS:
-        sentence = f"spec.connectorClassName {name!r} is not known; {only}"
-        problems.add(ConnectorReason.CONNECTOR_CLASS_NOT_FOUND, sentence)
+def _read_class(name: object, classes: Classes, problems: Problems) -> ConnectorClass:
+    """The class, or the default in its place: the problem refuses the Connector anyway."""
+    found = classes.get(name) if isinstance(name, str) else None
+    if isinstance(found, ConnectorClass):
+        return found
+    if isinstance(found, InvalidClass):
+        problems.add(ConnectorReason.CONNECTOR_CLASS_INVALID, f"its class cannot be used: {found}")
+    elif name is None or name == "":
+        fix = f"say {names.CONNECTOR_CLASS!r}, or a ConnectorClass of your own"
+        problems.add(ConnectorReason.CONNECTOR_CLASS_NOT_FOUND, "spec.connectorClassName is missing", fix)
+    else:
+        sentence = f"spec.connectorClassName {name!r}: there is no ConnectorClass of that name"
+        fix = f"create it, or say {names.CONNECTOR_CLASS!r}"
+        problems.add(ConnectorReason.CONNECTOR_CLASS_NOT_FOUND, sentence, fix)
+    return DEFAULT_CLASS
 
 
 def _check_secure(spec: _Spec, problems: Problems) -> None:
     """A Secret must not cross the network in clear text, unless the manifest allows it."""
     if spec.secret_name is None or spec.parameters.allows_insecure_http:
         return
-    for field, url in (("spec.address", spec.address), ("spec.addressExtensions upload", spec.upload)):
+    for place, url in (("spec.address", spec.address), ("spec.addressExtensions upload", spec.upload)):
         if url and url.scheme == "http":
             problems.add(
                 ConnectorReason.INSECURE_ADDRESS,
-                f"{field} is http, and a Secret would cross the network in clear text",
+                f"{place} is http, and a Secret would cross the network in clear text",
                 'use https, or set the parameter allowInsecureHTTP to "true"',
             )
 
@@ -181,11 +232,22 @@ def _read_extensions(value: object, problems: Problems) -> dict[str, SplitResult
     return urls
 
 
-def _read_auth(value: object, namespace: str, problems: Problems) -> str | None:
-    """The name of the Secret; None: anonymous."""
+def _read_auth(
+    value: object, namespace: str, connector_class: ConnectorClass, problems: Problems
+) -> tuple[str | None, AuthType]:
+    """The name of the Secret (None: anonymous), and what the class says of it."""
     auth = read_object(value, "spec.auth", problems)
+    types = {kind.name: kind for kind in connector_class.auth_types}
+    first = connector_class.auth_types[0]
     name = auth.get("name")
-    if name is not None and name != names.AUTH_NAME:
-        sentence = f"spec.auth.name must be {names.AUTH_NAME!r}, not {name!r}"
+    kind = first if name is None else types.get(name) if isinstance(name, str) else None
+    if kind is None:
+        listed = " or ".join(map(repr, types))
+        sentence = f"spec.auth.name must be {listed}, not {name!r}"
         problems.add(ConnectorReason.INVALID_AUTH, sentence)
-    return read_reference(auth.get("secretRef"), "spec.auth.secretRef", namespace, problems)
+    reference = auth.get("secretRef")
+    secret_name = read_reference(reference, "spec.auth.secretRef", namespace, problems)
+    if kind and not kind.is_optional and reference is None:
+        sentence = f"spec.auth.secretRef is missing: the class {connector_class.name!r} demands a Secret"
+        problems.add(ConnectorReason.SECRET_REQUIRED, sentence, f"name one of type {kind.secret_type}")
+    return secret_name, kind or first

@@ -4,7 +4,7 @@ docs/architecture.md lists the places that a new parameter passes.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
 
@@ -42,6 +42,9 @@ _CHOICES: Mapping[str, tuple[str, ...] | None] = {
     **dict.fromkeys(PACKAGES),
 }
 """Name of a parameter → its allowed values, None where a function reads the value."""
+KNOWN: Collection[str] = _CHOICES.keys()
+OWN = re.compile(r"x-[a-z0-9]([a-z0-9-]{0,59}[a-z0-9])?")
+"""Names of parameters for a class's templates alone. A misspelt parameter of ours is none of these"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,9 @@ class Parameters:
         return PackagePolicy(connector, self.allowed_packages, self.denied_packages)
 
 
-def parse_parameters(value: object, problems: Problems) -> Parameters:
+def parse_texts(texts: Mapping[str, str], problems: Problems) -> Parameters:
     """Where a value is wrong, the default stands in for it: the problem refuses the Connector anyway."""
-    texts = _read_texts(value, problems)
+    _check_choices(texts, problems)
 
     def read(name: str, parse: Callable[[str], T], default: T) -> T:
         if name not in texts:
@@ -95,21 +98,25 @@ def parse_parameters(value: object, problems: Problems) -> Parameters:
     )
 
 
-def _read_texts(value: object, problems: Problems) -> dict[str, str]:
-    """The known parameters. A value that is not among its choices is a problem."""
+def read_texts(value: object, problems: Problems, own: Collection[str] = ()) -> dict[str, str]:
+    """The known parameters, as the manifest has them. `own` are those of the class alone."""
     texts: dict[str, str] = {}
     for name, text in read_pairs(value, _FIELD, problems):
-        if name not in _CHOICES:
-            sentence = f"{_FIELD} has no {name!r}; known are {', '.join(_CHOICES)}"
+        if name not in _CHOICES and name not in own:
+            sentence = f"{_FIELD} has no {name!r}; known are {', '.join([*_CHOICES, *own])}"
             problems.add(ConnectorReason.INVALID_PARAMETER, sentence)
             continue
-        choices = _CHOICES[name]
+        texts[name] = text
+    return texts
+
+
+def _check_choices(texts: Mapping[str, str], problems: Problems) -> None:
+    for name, text in texts.items():
+        choices = _CHOICES.get(name)
         if choices and text not in choices:
             listed = " or ".join(f'"{choice}"' for choice in choices)
             sentence = f"{_FIELD} {name} must be {listed}, not {text!r}"
             problems.add(ConnectorReason.INVALID_PARAMETER, sentence)
-        texts[name] = text
-    return texts
 
 
 def _extra_indexes(text: str | None) -> ExtraIndexes:

@@ -15,12 +15,14 @@ class ConnectorReason(StrEnum):
 
     # -- the Connector itself
     CONNECTOR_CLASS_NOT_FOUND = "ConnectorClassNotFound"
+    CONNECTOR_CLASS_INVALID = "ConnectorClassInvalid"
     INVALID_NAME = "InvalidName"
     INVALID_SHAPE = "InvalidShape"
     INVALID_ADDRESS = "InvalidAddress"
     INSECURE_ADDRESS = "InsecureAddress"
     INVALID_PARAMETER = "InvalidParameter"
     INVALID_AUTH = "InvalidAuth"
+    SECRET_REQUIRED = "SecretRequired"  # noqa: S105 (a reason)
     FOREIGN_SECRET = "ForeignSecret"  # noqa: S105 (a reason)
 
     # -- the Secret of user name and password
@@ -59,3 +61,5 @@ class ConditionReason(StrEnum):
     GATEWAY_NOT_READY = "GatewayNotReady"
     SERVICE_NAME_TAKEN = "ServiceNameTaken"
     SERVICE_REFUSED = "ServiceRefused"
+    TEMPLATE_INVALID = "TemplateInvalid"
+    """Of a class: a template cannot be used, and Pods get the built-in file"""

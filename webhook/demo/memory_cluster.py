@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sidecar.contract.secret import Secret
+from webhook.connector.connector_class import MaybeClass, find_class, with_default_class
 from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.demo import rbac
 from webhook.demo.tokens import LIFE_SECONDS, Bound, TokenAuthority, TokenRejected
@@ -100,6 +101,10 @@ class MemoryCluster:
 
     async def connector(self, namespace: str, name: str) -> Mapping[str, Any] | None:
         return self._objects.get(("Connector", namespace, name))
+
+    async def connector_class(self, name: str) -> MaybeClass:
+        manifest = self._objects.get(("ConnectorClass", "", name))
+        return with_default_class({name: find_class(manifest)}).get(name)
 
     async def sidecar_images(self) -> Sequence[str]:
         return self.images

@@ -18,7 +18,7 @@ from sidecar.contract.secret import Secret
 from sidecar.contract.words import TOKEN_AUDIENCE
 from webhook import names
 from webhook.command.yaml_files import read_yaml
-from webhook.connector.manifest import MaybeConnector, find_connector
+from webhook.connector.manifest import MaybeConnector, class_name, find_connector
 from webhook.demo import services
 from webhook.demo.memory_cluster import MemoryCluster
 from webhook.demo.packages import make_wheel
@@ -123,6 +123,9 @@ def _filled(
 
 def _lookup(cluster: MemoryCluster) -> ConnectorLookup:
     async def lookup(keys: Sequence[ConnectorKey]) -> dict[ConnectorKey, MaybeConnector]:
-        return {key: find_connector(await cluster.connector(*key)) for key in keys}
+        manifests = {key: await cluster.connector(*key) for key in keys}
+        named = {class_name(manifest) for manifest in manifests.values() if manifest}
+        classes = {name: await cluster.connector_class(name) for name in named}
+        return {key: find_connector(manifest, classes) for key, manifest in manifests.items()}
 
     return lookup

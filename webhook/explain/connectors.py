@@ -21,7 +21,10 @@ _FIXES: Mapping[str, str] = {
     "a certificate that is not trusted, name its CA in spec.caCertSecretRef",
     ConditionReason.NOT_AN_INDEX: "correct spec.address of the Connector, or its parameter indexPath: it is "
     "probably the address of the web interface",
-    ConnectorReason.CONNECTOR_CLASS_NOT_FOUND: f"set spec.connectorClassName to {names.CONNECTOR_CLASS}",
+    ConnectorReason.CONNECTOR_CLASS_NOT_FOUND: f"set spec.connectorClassName to {names.CONNECTOR_CLASS}, or "
+    "create that ConnectorClass",
+    ConnectorReason.CONNECTOR_CLASS_INVALID: "correct the ConnectorClass: `kubectl describe connectorclass` "
+    "has the same sentences",
 }
 
 _REQUEST_FIXES = {

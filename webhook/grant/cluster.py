@@ -1,4 +1,4 @@
-"""The broker's narrow view of a cluster: seven questions, and typed answers.
+"""The broker's narrow view of a cluster: eight questions, and typed answers.
 
 The Kubernetes API and `webhook.demo.memory_cluster` implement it. An implementation holds no policy: it
 raises `errors.ClusterUnavailable` if it has no answer, and returns None for an object that does not exist.
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from sidecar.contract.secret import Secret
+from webhook.connector.connector_class import MaybeClass
 from webhook.connector.secret import SecretManifest
 
 Verb = Literal["get", "create"]
@@ -59,6 +60,9 @@ class Cluster(Protocol):
     async def secret(self, namespace: str, name: str) -> SecretManifest | None: ...
 
     async def connector(self, namespace: str, name: str) -> Mapping[str, Any] | None: ...
+
+    async def connector_class(self, name: str) -> MaybeClass:
+        """The class `pypi` is there always: where its object is missing, it is about to be created."""
 
     async def sidecar_images(self) -> Sequence[str]:
         """The images that the objects of the installation name now, besides this replica's settings."""

@@ -10,7 +10,7 @@ from typing import Any
 from sidecar.contract.grant import Grant
 from sidecar.contract.secret import Secret
 from sidecar.contract.words import TOKEN_AUDIENCE
-from webhook.connector.manifest import Connector
+from webhook.connector.manifest import Connector, class_name
 from webhook.connector.registry import read_secrets
 from webhook.errors import Problem
 from webhook.grant import rules
@@ -61,6 +61,14 @@ async def _violations(cluster: Cluster, settings: Settings, pod: Mapping[str, An
     return problems
 
 
+async def _connector(cluster: Cluster, key: ConnectorKey) -> Connector:
+    """With what its class says. A missing or broken class refuses the grant, for it may deny packages."""
+    manifest = await cluster.connector(*key)
+    name = class_name(manifest or {})
+    classes = {name: await cluster.connector_class(name)} if name else {}
+    return rules.check_connector(key, manifest, classes)
+
+
 async def permitted_connector(
     cluster: Cluster, account: Account, connector_key: ConnectorKey
 ) -> tuple[Connector, bool]:
@@ -74,7 +82,7 @@ async def permitted_connector(
     is_foreign = rules.is_foreign(account, connector_key.namespace)
     if is_foreign:
         await check_install()
-    connector = rules.check_connector(connector_key, await cluster.connector(*connector_key))
+    connector = await _connector(cluster, connector_key)
     is_own_reviewed = not is_foreign and connector.authorization == "rbac"
     if is_own_reviewed:
         await check_install()

@@ -11,6 +11,7 @@ from typing import Any
 
 from sidecar.contract.grant import Grant
 from webhook import names
+from webhook.connector.connector_class import BUILT_IN_CLASSES, Classes
 from webhook.connector.manifest import Connector, parse_connector
 from webhook.connector.registry import Secrets, compose_grant, parse_access
 from webhook.errors import InputError, Problem, Refusal
@@ -126,11 +127,13 @@ def check_install(account: Account, connector_key: ConnectorKey, *, allowed: boo
         )
 
 
-def check_connector(connector_key: ConnectorKey, manifest: Mapping[str, Any] | None) -> Connector:
+def check_connector(
+    connector_key: ConnectorKey, manifest: Mapping[str, Any] | None, classes: Classes = BUILT_IN_CLASSES
+) -> Connector:
     if manifest is None:
         raise Refusal(BrokerReason.CONNECTOR_NOT_FOUND, f'connectors "{connector_key}" not found')
     try:
-        return parse_connector(manifest)
+        return parse_connector(manifest, classes=classes)
     except InputError as error:
         raise Refusal(BrokerReason.CONNECTOR_INVALID, str(error)) from error
 

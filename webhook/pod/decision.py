@@ -3,20 +3,23 @@
 It takes two steps, `parse_pod` and `decide_request`, so that a caller can fetch the Connectors between them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
 from webhook import names
 from webhook.clients.ports import allocate
-from webhook.connector.manifest import Connector, MaybeConnector
-from webhook.connector.parameters import STRICTEST_FIRST
-from webhook.connector.reasons import ConnectorReason
-from webhook.errors import InputError, InvalidConnector, Problem
-from webhook.identifiers import ConnectorKey
+from webhook.connector.manifest import Connector
+from webhook.errors import InputError, Problem
 from webhook.pod import shape
+from webhook.pod.connector_rules import (
+    Lookup,
+    connector_problems,
+    index_rule,
+    unknown_configurations,
+    unreachable_connectors,
+)
 from webhook.pod.csi_volumes import unserved_volumes
 from webhook.pod.inheritance import inherit
 from webhook.pod.injection import inject, let_through
@@ -30,9 +33,6 @@ from webhook.pod.resources import sidecar_resources
 from webhook.pod.sentences import few, joined
 from webhook.pod.settings import Settings
 from webhook.pod.shape import Json, declared_ports
-from webhook.pod.workload import IndexRule
-
-Lookup = Callable[[ConnectorKey], MaybeConnector]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,22 +145,30 @@ def decide_request(
     """The second step. `request` is the result of `parse_pod` for this Pod; `lookup` has its Connectors."""
     problems, tolerated = _obstacles(pod, request, facts)
     resources, misfits = sidecar_resources(request.resources, pod, facts)
-    problems += [*misfits, *_connector_problems(request, lookup)]
+    problems += [*misfits, *connector_problems(request, lookup), *unknown_configurations(request, lookup)]
     warnings = (
         *request.warnings,
         *misspellings(pod),
         *_name_resolution(pod, settings),
         *_csi_volumes(pod),
-        *_unreachable_connectors(request, lookup),
+        *unreachable_connectors(request, lookup),
     )
     if problems:
         return _refused(problems, warnings)
     unlistenable = _port_problems(pod, request)
     if unlistenable:
         return _refused(unlistenable, warnings)
-    ports = allocate(request.keys, taken=declared_ports(pod), first=request.port)
-    rule = _index_rule(request, lookup)
-    injection = inject(pod, request=request, ports=ports, settings=settings, rule=rule, resources=resources)
+    first = lookup(request.connectors[0])
+    assert isinstance(first, Connector)  # noqa: S101 (else there is a problem)
+    injection = inject(
+        pod,
+        request=request,
+        ports=allocate(request.keys, taken=declared_ports(pod), first=request.port),
+        settings=settings,
+        rule=index_rule(request, lookup),
+        resources=resources,
+        connector=first,
+    )
     if injection.problems:
         return _refused(injection.problems, warnings)
     allowances = (
@@ -234,45 +242,6 @@ def _unchanged(
         message = "a static Pod cannot be injected: the kubelet runs it from a file"
         return Decision(Reason.MIRROR_POD, message, (*request.warnings, message))
     return None
-
-
-def _connector_problems(request: Request, lookup: Lookup) -> list[Problem]:
-    problems: list[Problem] = []
-    for key in request.keys:
-        connector = lookup(key)
-        if connector is None:
-            sentence = f"connector {key.name} not found in namespace {key.namespace}"
-            fix = "create it, or name another"
-            if names.CONNECTOR in request.inherited:
-                fix += f" in the annotation {names.CONNECTOR} of the Namespace"
-            problems.append(Problem(Reason.CONNECTOR_NOT_FOUND, sentence, fix))
-        elif isinstance(connector, InvalidConnector):
-            reasons = [problem.reason for problem in connector.problems]
-            is_class = ConnectorReason.CONNECTOR_CLASS_NOT_FOUND in reasons
-            reason = Reason.CONNECTOR_CLASS_NOT_FOUND if is_class else Reason.CONNECTOR_INVALID
-            problems += [replace(problem, reason=reason) for problem in connector.problems]
-    return problems
-
-
-def _index_rule(request: Request, lookup: Lookup) -> IndexRule:
-    """The strictest rule of the Connectors to install from."""
-    rules = {
-        connector.extra_indexes: key
-        for key in reversed(request.connectors)
-        if isinstance(connector := lookup(key), Connector)
-    }
-    value = next(value for value in STRICTEST_FIRST if value in rules)
-    return IndexRule(value, rules[value])
-
-
-def _unreachable_connectors(request: Request, lookup: Lookup) -> list[str]:
-    """Warnings about an order that ends early: what a Connector does not allow is looked for nowhere."""
-    return [
-        f"Connector {key} allows some packages only (allowPackages): all others are refused, and not looked "
-        f"for in {following}"
-        for key, following in pairwise(request.order)
-        if isinstance(connector := lookup(key), Connector) and connector.packages and connector.packages.allow
-    ]
 
 
 def _name_resolution(pod: Mapping[str, Any], settings: Settings) -> list[str]:

@@ -18,6 +18,7 @@ def endpoints(
         upload_url=upload_url(ports[target]) if target else None,
         upload_check_url=_check_url(request, ports, target) if target else None,
         targets=_named_targets(request, ports),
+        template_index_url=index_url(ports[request.connectors[0]]),
         admits_extra_indexes=admits_extra_indexes,
     )
 

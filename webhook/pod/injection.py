@@ -14,11 +14,11 @@ from certs.bundle import join_bundle
 from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.words import CONFIG_DIR
 from webhook import names
-from webhook.clients import files
 from webhook.clients.endpoints import Endpoints, index_url, upload_url
+from webhook.connector.manifest import Connector
 from webhook.errors import Problem
 from webhook.identifiers import ConnectorKey
-from webhook.pod import dropped
+from webhook.pod import class_files, dropped
 from webhook.pod.endpoints import endpoints
 from webhook.pod.reasons import Reason
 from webhook.pod.request import Request
@@ -51,29 +51,33 @@ def inject(
     settings: Settings,
     rule: IndexRule,
     resources: Mapping[str, Mapping[str, str]],
+    connector: Connector,
 ) -> Injection:
-    """`ports` has a port for each connector of the request, `resources` are the sidecar's. `decision` has
-    found no obstacle in the Pod."""
+    """`ports` has a port for each connector of the request, `resources` are the sidecar's. `connector` is the
+    first, whose class has the files. `decision` has found no obstacle in the Pod."""
     result: Json = copy.deepcopy(dict(pod))
     urls = endpoints(request, ports, admits_extra_indexes=rule.value == "allow")
-    remarks = configure_workload(result, request, urls, rule)
-    environment = sidecar_environment(request, urls, ports, settings)
+    rendered = class_files.configuration_files(connector, urls, own=request.own_configurations)
+    files = {name: text for texts in rendered.configurations.values() for name, text in texts.items()}
+    remarks = configure_workload(result, request, urls, rule, files)
+    environment = sidecar_environment(request, files, ports, settings)
     lost = _put_sidecar(result, environment, resources, settings)
     _put_volumes(result)
     _add_pull_secrets(result, settings)
     message = _message(request, urls, ports)
     _mark(result, message, request)
-    warnings = [*([dropped.warning(lost)] if lost else []), *remarks.warnings]
+    of_class = class_files.warnings(connector, rendered)
+    warnings = [*([dropped.warning(lost)] if lost else []), *of_class, *remarks.warnings]
     return Injection(result, message, tuple(warnings), tuple(remarks.problems), lost)
 
 
 def sidecar_environment(
-    request: Request, urls: Endpoints, ports: Mapping[ConnectorKey, int], settings: Settings
+    request: Request, files: Mapping[str, str], ports: Mapping[ConnectorKey, int], settings: Settings
 ) -> Environment:
     """The configuration of the sidecar: everything but its token."""
     return Environment(
         listeners=tuple(Listener(str(key), ports[key]) for key in request.keys),
-        files=files.files(urls),
+        files=files,
         log_level=request.log_level,
         broker_url=settings.broker_url,
         broker_ca=join_bundle(settings.broker_ca),

@@ -18,6 +18,11 @@ T = TypeVar("T")
 
 CONFIGURATIONS = (names.PIPCONF_CONFIGURATION, names.PYPIRC_CONFIGURATION)
 
+_BUILT_IN = (*CONFIGURATIONS, names.UV_CONFIGURATION)
+
+CONFIGURATIONS_LIMIT = 16
+"""As many as a class may have"""
+
 CONNECTORS_LIMIT = 16
 """Arbitrary. Each connector costs a lookup in admission and a listening socket in the sidecar."""
 
@@ -69,7 +74,14 @@ class Request:
 
     @property
     def has_pipconf(self) -> bool:
-        return names.PIPCONF_CONFIGURATION in self.configurations
+        """Whether clients get the index. pip's and uv's files come together: a client without would ask
+        pypi.org."""
+        return bool({names.PIPCONF_CONFIGURATION, names.UV_CONFIGURATION} & set(self.configurations))
+
+    @property
+    def own_configurations(self) -> tuple[str, ...]:
+        """Of the first connector's class. Whether it has them is judged where the class is known."""
+        return tuple(name for name in self.configurations if name not in _BUILT_IN)
 
     @property
     def has_pypirc(self) -> bool:
@@ -165,10 +177,11 @@ class _Reader:
         return ConnectorKey.parse(text.strip(), default_namespace=self._namespace)
 
     def configurations(self, text: str) -> tuple[str, ...]:
-        chosen = {part.strip() for part in text.split(",")}
-        if not chosen <= set(CONFIGURATIONS):
-            raise InvalidValue(f"must be {', '.join(CONFIGURATIONS)} or both with a comma, not {text!r}")
-        return tuple(name for name in CONFIGURATIONS if name in chosen)
+        chosen = _parts(text, CONFIGURATIONS_LIMIT, "configurations")
+        if not all(is_label(name) for name in chosen):
+            known = ", ".join(CONFIGURATIONS)
+            raise InvalidValue(f"must be a comma list of configurations such as {known}, not {text!r}")
+        return (*(name for name in _BUILT_IN if name in chosen), *sorted(set(chosen) - set(_BUILT_IN)))
 
     def containers(self, text: str) -> tuple[str, ...]:
         selected = _parts(text, CONTAINER_NAMES_LIMIT, "containers")

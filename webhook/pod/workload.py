@@ -1,10 +1,10 @@
 """The workload's containers: mounts and variables of clients, beside the author's own settings. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from webhook.clients import files, merging, no_proxy, references, sources, variables
+from webhook.clients import merging, no_proxy, references, sources, variables
 from webhook.clients.endpoints import Endpoints
 from webhook.connector.parameters import ExtraIndexes
 from webhook.errors import Problem
@@ -36,8 +36,10 @@ class Remarks:
     problems: list[Problem]
 
 
-def configure_workload(pod: Json, request: Request, urls: Endpoints, rule: IndexRule) -> Remarks:
-    """Add mounts and variables. A container that is not selected loses ours."""
+def configure_workload(
+    pod: Json, request: Request, urls: Endpoints, rule: IndexRule, files: Collection[str]
+) -> Remarks:
+    """Add mounts of the files and variables. A container that is not selected loses ours."""
     remarks = Remarks([], [])
     groups, guards = variables.groups(urls), sources.guards(urls)
     for container in workload_containers(pod):
@@ -48,7 +50,7 @@ def configure_workload(pod: Json, request: Request, urls: Endpoints, rule: Index
             continue
         merged = merging.apply(env, groups, guards)
         extended, opaque = no_proxy.bypass_loopback(merged.env)
-        present, skipped = mounts.with_mounts(present, files.files(urls))
+        present, skipped = mounts.with_mounts(present, files)
         put(container, "env", extended)
         put(container, "volumeMounts", present)
         title = f"container {container.get('name', '')}"

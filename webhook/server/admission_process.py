@@ -1,4 +1,4 @@
-"""The process `admission`: reviews Pods, watches Connectors and what namespaces demand, reads no Secret."""
+"""The process `admission`: reviews Pods, watches Connectors, classes and what namespaces demand."""
 
 import asyncio
 from collections.abc import Mapping
@@ -37,6 +37,7 @@ async def _admission(chosen: ProcessSettings, environment: Mapping[str, str]) ->
             Cache(api, paths.NAMESPACES, trim.namespace),
             Cache(api, paths.QUOTAS, trim.quota),
             Cache(api, paths.LIMIT_RANGES, trim.limit_range),
+            Cache(api, paths.CONNECTOR_CLASSES, trim.connector_class),
         ]
         view = AdmissionView(api, *caches)
         app = admission.create_app(

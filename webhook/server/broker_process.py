@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from webhook import names
-from webhook.cluster import paths
+from webhook.cluster import paths, trim
 from webhook.cluster.cache import Cache
 from webhook.cluster.certificate_keeper import CertificateKeeper
-from webhook.cluster.connector_class import ensure_class
+from webhook.cluster.connector_class import DefaultClass
 from webhook.cluster.events import EventRecorder
 from webhook.cluster.image_keeper import ImageKeeper
 from webhook.cluster.kubernetes import in_cluster_or_kubeconfig
@@ -41,15 +41,17 @@ async def _broker(chosen: ProcessSettings, environment: Mapping[str, str]) -> No
     async with await in_cluster_or_kubeconfig(environment) as api:
         recorder = EventRecorder(api, component="pypi-connector", instance=chosen.pod_name)
         connectors = Cache(api, paths.connectors(), spec_and_status)
+        classes = Cache(api, paths.CONNECTOR_CLASSES, trim.connector_class)
+        default_class = DefaultClass(api, classes)
         lease = Lease(api, namespace=chosen.namespace, name=names.CONTROLLER_LEASE, identity=chosen.pod_name)
         domain = cluster_domain(_read(RESOLV_CONF), chosen.namespace)
         gateway = Gateway(api, namespace=chosen.namespace, domain=domain)
-        controller = Controller(api, connectors, lease, recorder=recorder, gateway=gateway)
+        controller = Controller(api, connectors, classes, lease, recorder=recorder, gateway=gateway)
         keeper = CertificateKeeper(api, namespace=chosen.namespace, directory=chosen.tls_directory)
         images = ImageKeeper(api, namespace=chosen.namespace, own=chosen.allowed_images)
         app = broker.create_app(
             lambda: chosen.with_authorities(keeper.bundle).with_images(images.known),
-            KubernetesCluster(api, connectors, images),
+            KubernetesCluster(api, connectors, classes, images),
             recorder,
             controller.doubt,
             chosen.namespace,
@@ -64,7 +66,8 @@ async def _broker(chosen: ProcessSettings, environment: Mapping[str, str]) -> No
             images.run(),
             recorder.run(),
             controller.run(),
-            ensure_class(api),
+            classes.run(),
+            default_class.run(),
         )
 
 

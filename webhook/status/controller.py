@@ -15,16 +15,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from webhook import names
-from webhook.cluster import paths, trim
 from webhook.cluster.api import Api
 from webhook.cluster.cache import Cache, Key
+from webhook.cluster.class_lookup import ClassLookup
 from webhook.cluster.events import Recorder
-from webhook.cluster.trim import Json
+from webhook.cluster.trim import Json, is_abridged
+from webhook.connector.manifest import class_name
 from webhook.connector.proxy_address import DEFAULT_DOMAIN
 from webhook.errors import ClusterRefused, ClusterUnavailable, describe_failure
 from webhook.identifiers import ConnectorKey
 from webhook.limits.fair_slots import FairSlots
 from webhook.status import schedule
+from webhook.status.class_status import ClassStatuses
 from webhook.status.gateway import Gateway
 from webhook.status.lease import Lease
 from webhook.status.observer import Look, Observer, key_of
@@ -65,6 +67,7 @@ class Controller:
         self,
         api: Api,
         connectors: Cache,
+        classes: Cache,
         lease: Lease,
         *,
         recorder: Recorder | None = None,
@@ -80,17 +83,20 @@ class Controller:
         self._clock = clock
         self._prober = Prober(probe, clock)
         calls = FairSlots(CALLS_LIMIT)
+        self._classes = classes
+        self._class_statuses = ClassStatuses(api, classes)
         self._gateway = gateway or Gateway(api, namespace=names.NAMESPACE, domain=DEFAULT_DOMAIN)
         self._gateway.on_change = self._on_address_change
-        self._observer = Observer(api, calls, self._prober, self._gateway)
+        self._observer = Observer(api, calls, self._prober, self._gateway, ClassLookup(classes))
         self._writer = StatusWriter(api, calls, recorder)
-        self._classes: Cache | None = None
         self._group: asyncio.TaskGroup | None = None
         """While leading"""
         self._tracked: dict[Key, _Tracked] = {}
+        self._class_identities: dict[str, tuple[str, int]] = {}
         self._in_namespace: Counter[str] = Counter()
         """Number of tracked Connectors"""
         connectors.add_listener(self._on_change)
+        classes.add_listener(self._on_class_change)
 
     @property
     def is_leading(self) -> bool:
@@ -133,21 +139,25 @@ class Controller:
         for tracked in affected:
             tracked.changed.set()
 
-    def _on_class_change(self, _key: Key, _manifest: Json | None) -> None:
+    def _on_class_change(self, key: Key, manifest: Json | None) -> None:
+        """A class is new, changed or deleted: look at its Connectors. Our own status changes no identity."""
+        found = identity(manifest or {})
+        if self._class_identities.get(key[1]) == found:
+            return
+        self._class_identities[key[1]] = found
         for tracked in self._tracked.values():
-            tracked.changed.set()
+            if class_name(tracked.manifest) in (key[1], "") or is_abridged(tracked.manifest):
+                tracked.changed.set()
 
     async def _lead(self) -> None:
         await self._connectors.synced.wait()
-        classes = Cache(self._api, paths.CONNECTOR_CLASSES, trim.presence)
-        classes.add_listener(self._on_class_change)
+        await self._classes.synced.wait()
         async with asyncio.TaskGroup() as group:
             try:
-                group.create_task(classes.run())
                 group.create_task(self._gateway.run())
-                await classes.synced.wait()
                 await self._gateway.known.wait()
-                self._classes, self._group = classes, group
+                self._group = group
+                group.create_task(self._class_statuses.run())
                 self._track_all(group)
                 await asyncio.Event().wait()
             finally:
@@ -216,10 +226,8 @@ class Controller:
 
     async def _look_and_write(self, tracked: _Tracked, *, turn: Turn | None) -> Turn | None:
         """Returns the turn that the registry's probe needs, if `turn` is not enough."""
-        assert self._classes is not None  # noqa: S101 (nothing is tracked before)
-        class_exists = self._classes.get("", names.CONNECTOR_CLASS) is not None
         known = tracked.last_probe
-        look = await self._observer.look(tracked.manifest, known, turn, class_exists=class_exists)
+        look = await self._observer.look(tracked.manifest, known, turn)
         if look is None:
             return None
         # a look that learned nothing must not undo a `doubt` that came in the meantime

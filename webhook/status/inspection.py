@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from webhook import names
+from webhook.connector.connector_class import BUILT_IN_CLASSES, Classes
 from webhook.connector.manifest import parse_connector
-from webhook.connector.reasons import ConnectorReason
 from webhook.connector.registry import ReadSecret, RegistryAccess, parse_access, read_secrets
 from webhook.errors import ClusterRefused, InvalidConnector, Problem
 from webhook.problems import Problems
@@ -28,18 +28,18 @@ class Inspection:
     """Access to the registry; None if there are problems"""
     versions: Versions
     secret_warning: Problem | None = None
+    class_name: str = names.CONNECTOR_CLASS
 
 
-async def inspect(manifest: Mapping[str, Any], read: ReadSecret, *, class_exists: bool) -> Inspection:
+async def inspect(
+    manifest: Mapping[str, Any], read: ReadSecret, *, classes: Classes = BUILT_IN_CLASSES
+) -> Inspection:
     """Raises `ClusterUnavailable` if the API server does not answer: that is no problem of the Connector."""
     try:
-        connector = parse_connector(manifest)
+        connector = parse_connector(manifest, classes=classes)
     except InvalidConnector as error:
         return Inspection(tuple(error.problems), None, None, None, Versions())
     problems = Problems()
-    if not class_exists:
-        sentence = f'connectorclasses.{names.GROUP} "{names.CONNECTOR_CLASS}" not found'
-        problems.add(ConnectorReason.CONNECTOR_CLASS_NOT_FOUND, sentence, "a start of the broker creates it")
     secrets = await read_secrets(connector, read, refusals=ClusterRefused)
     registry = None
     with problems.collecting():
@@ -51,4 +51,5 @@ async def inspect(manifest: Mapping[str, Any], read: ReadSecret, *, class_exists
         registry=None if problems else registry,
         versions=Versions(*secrets.revisions),
         secret_warning=None if problems else registry.warning,
+        class_name=connector.connector_class.name,
     )

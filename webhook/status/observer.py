@@ -6,8 +6,10 @@ from typing import Any
 
 from webhook.cluster import paths, trim
 from webhook.cluster.api import Api
+from webhook.cluster.class_lookup import ClassLookup
 from webhook.cluster.trim import Json, is_abridged, without_texts
 from webhook.connector.conditions import TYPES, Observed, Probe, conditions
+from webhook.connector.manifest import class_name
 from webhook.connector.proxy_address import ProxyAddress
 from webhook.connector.secret import SecretManifest, parse_secret
 from webhook.identifiers import ConnectorKey
@@ -37,15 +39,16 @@ class Look:
 class Observer:
     """`calls` bounds the requests to the API server at once."""
 
-    def __init__(self, api: Api, calls: FairSlots, prober: Prober, gateway: Gateway) -> None:
+    def __init__(
+        self, api: Api, calls: FairSlots, prober: Prober, gateway: Gateway, classes: ClassLookup
+    ) -> None:
         self._api = api
         self._gateway = gateway
         self._calls = calls
         self._prober = prober
+        self._classes = classes
 
-    async def look(
-        self, manifest: Json, last_probe: LastProbe | None, turn: Turn | None, *, class_exists: bool
-    ) -> Look | None:
+    async def look(self, manifest: Json, last_probe: LastProbe | None, turn: Turn | None) -> Look | None:
         """Read the Connector's Secrets, and probe its registry if it is due and `turn` is enough.
 
         None: the Connector is being deleted, or the watch is behind and will bring its newer state.
@@ -57,7 +60,8 @@ class Observer:
             whole = await self._whole(manifest)
             if whole is None:
                 return None
-            inspection = await inspect(whole, self._secret, class_exists=class_exists)
+            classes = await self._classes.find([class_name(whole)])
+            inspection = await inspect(whole, self._secret, classes=classes)
             proxy = await self._gateway.address(key_of(manifest), str(manifest["metadata"].get("uid")))
         if inspection.registry is None:
             return Look(manifest, _report(inspection, proxy, None))
@@ -93,5 +97,6 @@ def _report(inspection: Inspection, proxy: ProxyAddress, probe: Probe | None) ->
         probe,
         proxy,
         secret_warning=inspection.secret_warning,
+        class_name=inspection.class_name,
     )
     return Report(conditions(observed), proxy.url, inspection.versions)

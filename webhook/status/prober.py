@@ -68,8 +68,9 @@ class Prober:
         assert inspection.registry is not None  # noqa: S101
         has_secret = bool(inspection.has_secret)
         # by content: a label on the Secret is no reason to try a wrong password again. `hash` is keyed
-        secrets_digest = hash((inspection.registry.credential, inspection.registry.ca))
-        key = ProbeKey(*identity(manifest), secrets_digest)
+        registry = inspection.registry
+        of_class = registry.connector.index_url, registry.connector.probe_package
+        key = ProbeKey(*identity(manifest), hash((registry.credential, registry.ca, *of_class)))
         if last is None and reported_versions(manifest) == inspection.versions:
             last = self._restored(manifest, key, has_secret=has_secret)
         if last and not schedule.is_due(last, key, self._clock()):

@@ -12,7 +12,7 @@ from typing import Any
 from webhook.cluster.trim import Json
 from webhook.connector.conditions import TYPES, Condition
 from webhook.connector.fields import as_mapping
-from webhook.status.reported import Versions, by_type, generation_of
+from webhook.status.reported import Versions, by_type, generation_of, is_stored
 
 CONDITIONS_LIMIT = 32
 """The kind's maxItems: the API server refuses a whole status that has more conditions"""
@@ -46,7 +46,7 @@ def status_patch(manifest: Mapping[str, Any], report: Report, now: str) -> Json 
         "observedSecretVersion": report.versions.secret,
         "observedCACertVersion": report.versions.ca,
     }
-    if all(_is_stored(stored.get(key), value) for key, value in status.items()):
+    if all(is_stored(stored.get(key), value) for key, value in status.items()):
         return None
     version = as_mapping(manifest.get("metadata")).get("resourceVersion")
     return {"metadata": {"resourceVersion": version}, "status": status}
@@ -73,10 +73,3 @@ def _with_room_for_ours(stored: Mapping[str, Json]) -> dict[str, Json]:
     foreign = [kind for kind in stored if kind not in TYPES]
     surplus = set(foreign[FOREIGN_LIMIT:])
     return {kind: condition for kind, condition in stored.items() if kind not in surplus}
-
-
-def _is_stored(stored: object, value: object) -> bool:
-    """Whether a write would change nothing. An empty text equals an absent one; extra fields are ignored."""
-    if isinstance(value, Mapping):
-        return isinstance(stored, Mapping) and all(_is_stored(stored.get(k), v) for k, v in value.items())
-    return stored == value or (not stored and not value)

@@ -71,3 +71,10 @@ def reported_probe(manifest: Mapping[str, Any]) -> Probe | None:
     if liveness.get("status") == auth.get("status") == "True":
         return Probe("ok", str(liveness.get("message")))
     return None
+
+
+def is_stored(stored: object, value: object) -> bool:
+    """Whether a write would change nothing. An empty text equals an absent one; extra fields are ignored."""
+    if isinstance(value, Mapping):
+        return isinstance(stored, Mapping) and all(is_stored(stored.get(k), v) for k, v in value.items())
+    return stored == value or (not stored and not value)

@@ -43,8 +43,8 @@ class ProbeKey:
 
     uid: str
     generation: int
-    secrets_digest: int
-    """Of credential and CA"""
+    digest: int
+    """Of credential and CA, and of what a class can change"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from support.components.controllers import Replica
 from support.kubernetes.connector_places import FAST, PASSWORD, Place, guarded
 from support.servers.registry import Registry
 from webhook import names
-from webhook.cluster.connector_class import PYPI
 from webhook.status.probe import SILENT
 
 NEVER = 3600.0
@@ -21,7 +20,6 @@ TYPES = [
     "ProxyServiceReady",
     "Ready",
 ]
-CLASS = "connectorclass.connectors.alauda.io"
 READER = "pypi-connector-secret-reader"
 
 
@@ -142,20 +140,3 @@ def test_secrets_out_of_reach_are_reported_with_the_fix(
             place.wait_ready()
     finally:
         place.kube.create(binding)
-
-
-def test_a_missing_class_is_reported_and_noticed_once_it_exists(
-    place: Place, registry: Registry, kubeconfig: Path
-) -> None:
-    place.login()
-    place.connector(registry.origin)
-    place.kube.delete(CLASS, "pypi")
-    try:
-        with Replica(kubeconfig, "one", period_seconds=NEVER):
-            place.wait_said("ConnectorClassReady", "False", "ConnectorClassNotFound")
-            place.kube.create(PYPI)
-            place.wait_ready()
-            place.kube.delete(CLASS, "pypi")
-            place.wait_said("Ready", "False", "ConnectorClassNotFound")
-    finally:
-        place.kube.apply(PYPI)

@@ -20,7 +20,7 @@ from sidecar.contract.secret import Secret
 from support.checkout import MANIFESTS
 from support.kubernetes.kube import Kube
 from webhook import names
-from webhook.cluster import paths
+from webhook.cluster import paths, trim
 from webhook.cluster.cache import Cache
 from webhook.cluster.events import EventRecorder
 from webhook.cluster.image_keeper import ImageKeeper
@@ -106,13 +106,18 @@ async def settle() -> None:
 async def _wired(kubeconfig: Path, settings: Settings) -> AsyncIterator[FastAPI]:
     async with await in_cluster_or_kubeconfig({"KUBECONFIG": str(kubeconfig)}) as api:
         connectors = Cache(api, paths.connectors(), spec_and_status)
+        classes = Cache(api, paths.CONNECTOR_CLASSES, trim.connector_class)
         recorder = EventRecorder(api, names.SIDECAR, "broker-of-the-test", period_seconds=0.5)
         images = ImageKeeper(api, namespace=names.NAMESPACE, own=settings.allowed_images)
-        tasks = [asyncio.create_task(one) for one in (connectors.run(), recorder.run(), images.run())]
+        tasks = [
+            asyncio.create_task(one)
+            for one in (connectors.run(), classes.run(), recorder.run(), images.run())
+        ]
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await connectors.synced.wait()
-            cluster = KubernetesCluster(api, connectors, images)
+                await classes.synced.wait()
+            cluster = KubernetesCluster(api, connectors, classes, images)
             yield create_app(lambda: settings.with_images(images.known), cluster, recorder)
         finally:
             for task in tasks:

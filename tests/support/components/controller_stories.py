@@ -12,7 +12,7 @@ from kubernetes.aio.client import Configuration
 from support.kubernetes.apistore import ApiStore
 from support.servers.registry import Registry as Server
 from webhook import names
-from webhook.cluster import paths
+from webhook.cluster import paths, trim
 from webhook.cluster.cache import Cache
 from webhook.cluster.connector_class import PYPI
 from webhook.cluster.kubernetes import KubernetesApi
@@ -107,9 +107,11 @@ async def running(
 ) -> AsyncIterator[Controller]:
     async with KubernetesApi(Configuration(host=store.registry.origin)) as api:
         connectors = Cache(api, paths.connectors(), spec_and_status)
+        classes = Cache(api, paths.CONNECTOR_CLASSES, trim.connector_class)
         controller = Controller(
             api,
             connectors,
+            classes,
             Lease(api, namespace=names.NAMESPACE, name=names.CONTROLLER_LEASE, identity=identity, times=LONG),
             gateway=Gateway(
                 api, namespace=names.NAMESPACE, domain="cluster.local", look_seconds=gateway_seconds
@@ -118,7 +120,7 @@ async def running(
             period_seconds=period_seconds,
             clock=clock,
         )
-        tasks = [asyncio.create_task(one) for one in (connectors.run(), controller.run())]
+        tasks = [asyncio.create_task(one) for one in (connectors.run(), classes.run(), controller.run())]
         try:
             yield controller
             assert [task for task in tasks if task.done()] == []

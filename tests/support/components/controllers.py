@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from webhook import names
-from webhook.cluster import paths
+from webhook.cluster import paths, trim
 from webhook.cluster.cache import Cache
 from webhook.cluster.events import EventRecorder
 from webhook.cluster.kubernetes import in_cluster_or_kubeconfig
@@ -83,13 +83,14 @@ class Replica:
                 identity=self._identity,
                 times=FAST,
             )
+            classes = Cache(api, paths.CONNECTOR_CLASSES, trim.connector_class)
             gateway = Gateway(
                 api, namespace=names.NAMESPACE, domain=DEFAULT_DOMAIN, look_seconds=self._gateway_seconds
             )
             controller = Controller(
-                api, connectors, lease, recorder=recorder, gateway=gateway, **self._options
+                api, connectors, classes, lease, recorder=recorder, gateway=gateway, **self._options
             )
-            running = (connectors.run(), recorder.run(), controller.run())
+            running = (connectors.run(), classes.run(), recorder.run(), controller.run())
             tasks = [asyncio.create_task(one) for one in running]
             try:
                 yield controller

@@ -39,6 +39,7 @@ async def viewing(store: ApiStore) -> AsyncIterator[AdmissionView]:
             Cache(api, paths.NAMESPACES, trim.namespace),
             Cache(api, paths.QUOTAS, trim.quota),
             Cache(api, paths.LIMIT_RANGES, trim.limit_range),
+            Cache(api, paths.CONNECTOR_CLASSES, trim.connector_class),
         ]
         tasks = [asyncio.create_task(cache.run()) for cache in caches]
         try:
@@ -139,7 +140,7 @@ def test_a_review_of_absent_connectors_costs_one_question_and_names_each(store: 
             found = await view.connectors([present, *keys])
             assert isinstance(found.pop(present), Connector)
             assert found == dict.fromkeys(keys)
-            assert len(store.calls) - before <= 1 + 3, "one question, and the watches begin"
+            assert len(store.calls) - before <= 1 + 5, "one question, and the watches begin"
             assert sum(store.count("GET", paths.connector(*key)) for key in keys) == 1
 
     stories.run(story())
@@ -151,7 +152,10 @@ def test_connectors_that_the_watch_has_not_brought_yet_are_all_asked_for(store: 
     async def story() -> None:
         async with KubernetesApi(Configuration(host=store.registry.origin)) as api:
             caches = [Cache(api, path, trim.whole) for path in (paths.connectors(), paths.NAMESPACES)]
-            bounds = [Cache(api, path, trim.whole) for path in (paths.QUOTAS, paths.LIMIT_RANGES)]
+            bounds = [
+                Cache(api, path, trim.whole)
+                for path in (paths.QUOTAS, paths.LIMIT_RANGES, paths.CONNECTOR_CLASSES)
+            ]
             view = AdmissionView(api, *caches, *bounds)
             for key in keys:
                 stories.connector(store, key.name)

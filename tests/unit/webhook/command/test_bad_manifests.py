@@ -18,15 +18,15 @@ BAD_MANIFESTS = {
     ),
     "unknown class": (
         GOOD.replace("Name: pypi", "Name: npm"),
-        "'npm' is not known; the only class here is 'pypi'",
+        "'npm': there is no ConnectorClass of that name: create it, or say 'pypi'",
     ),
     "no class": (
         GOOD.replace("connectorClassName: pypi", ""),
-        "Connector default/c: spec.connectorClassName is missing: the only class here is 'pypi'",
+        "Connector default/c: spec.connectorClassName is missing: say 'pypi', or",
     ),
     "an empty class": (
         GOOD.replace("connectorClassName: pypi", 'connectorClassName: ""'),
-        "spec.connectorClassName is missing: the only class here is 'pypi'",
+        "spec.connectorClassName is missing: say 'pypi', or a ConnectorClass of your own",
     ),
     "userinfo": (GOOD.replace("https://", "https://u:canary@"), "must not hold a user name or password"),
     "query": (GOOD.replace(".com", ".com/?a=b"), "must not have a query"),

@@ -217,7 +217,11 @@ OF_THE_EDGE = {
 def test_every_reason_of_a_rule_is_in_the_table() -> None:
     # a Connector is refused as a whole, and a Secret that cannot be read by other causes is no refusal
     of_secrets = REASONS[SECRET] | REASONS[CA_CERT]
-    of_secrets -= {ConnectorReason.INVALID_AUTH, ConnectorReason.FOREIGN_SECRET}
+    of_secrets -= {
+        ConnectorReason.INVALID_AUTH,
+        ConnectorReason.FOREIGN_SECRET,
+        ConnectorReason.SECRET_REQUIRED,
+    }
     of_secrets -= {ConnectorReason.SECRET_UNREADABLE, ConnectorReason.CA_SECRET_UNREADABLE}
     assert set(REFUSALS) == (set(BrokerReason) - OF_THE_EDGE) | of_secrets
 

@@ -61,10 +61,24 @@ def test_the_number_of_connectors_is_limited(key: str) -> None:
     assert message.endswith("names 17 connectors; at most 16 are allowed")
 
 
-@pytest.mark.parametrize("text", ["", "pipconf;pypirc", "all", "pipconf,", "PIPCONF"])
-def test_an_unknown_configuration_is_refused(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "pipconf;pypirc", "pip conf", "pipconf,", "PIPCONF", "../x", "a" * 64])
+def test_a_configuration_that_is_no_name_is_refused(text: str) -> None:
     [(_, message)] = problems(connector="a", configurations=text)
-    assert "must be pipconf, pypirc or both with a comma" in message
+    assert "must be a comma list of configurations such as pipconf, pypirc" in message
+
+
+def test_the_number_of_configurations_is_limited() -> None:
+    [(_, message)] = problems(connector="a", configurations=",".join(f"c{index}" for index in range(17)))
+    assert message.endswith("names 17 configurations; at most 16 are allowed")
+
+
+def test_configurations_of_a_class_come_after_the_known() -> None:
+    request = parse(configurations="pip-extra, uv, a")
+    assert request.configurations == ("uv", "a", "pip-extra")
+    assert request.own_configurations == ("a", "pip-extra")
+    assert request.has_pipconf
+    assert not request.has_pypirc
+    assert not parse(configurations="pip-extra").has_pipconf
 
 
 def test_configurations_have_a_fixed_order() -> None:

@@ -19,10 +19,11 @@ import yaml
 from sidecar.contract.environment import Environment
 from sidecar.contract.words import CONFIG_DIR
 from support.checkout import TESTS
+from support.connectors.documents import read_connectors
 from support.pods.foreign_parts import foreign
 from support.pods.plain_yaml import Plain
 from webhook import names
-from webhook.connector.manifest import MaybeConnector, find_connector
+from webhook.connector.manifest import MaybeConnector
 from webhook.grant.isolation import violations
 from webhook.identifiers import ConnectorKey
 from webhook.pod.decision import Decision, decide
@@ -70,14 +71,6 @@ class Case:
             settings=SETTINGS,
             facts=self.facts,
         )
-
-
-def read_connectors(path: Path) -> dict[ConnectorKey, MaybeConnector]:
-    connectors: dict[ConnectorKey, MaybeConnector] = {}
-    for manifest in yaml.safe_load_all(path.read_text()):
-        metadata = manifest["metadata"]
-        connectors[ConnectorKey(metadata["namespace"], metadata["name"])] = find_connector(manifest)
-    return connectors
 
 
 def read_case(folder: Path) -> Case:

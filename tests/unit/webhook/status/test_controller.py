@@ -96,8 +96,8 @@ def test_a_status_that_another_writer_changed_meanwhile_is_read_anew(store: ApiS
     path = connector(store)
     conflicts = [409]
 
-    def refuse(method: str, _path: str) -> int | None:
-        return conflicts.pop() if method == "PATCH" and conflicts else None
+    def refuse(method: str, patched: str) -> int | None:
+        return conflicts.pop() if method == "PATCH" and patched.startswith(path) and conflicts else None
 
     store.refuses = refuse
 

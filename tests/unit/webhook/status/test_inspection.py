@@ -26,9 +26,7 @@ CA = secret("ca", "Opaque", ca_crt=ca())
 BOTH = {"auth": {"secretRef": {"name": "login"}}, "caCertSecretRef": {"name": "ca"}}
 
 
-def inspected(
-    *, login: Answer = LOGIN, bundle: Answer = CA, class_exists: bool = True, **spec: Any
-) -> Inspection:
+def inspected(*, login: Answer = LOGIN, bundle: Answer = CA, **spec: Any) -> Inspection:
     manifest = {
         "metadata": {"namespace": "team", "name": "pypi"},
         "spec": {"connectorClassName": "pypi", "address": "https://registry.test", **spec},
@@ -41,7 +39,7 @@ def inspected(
             raise answer
         return answer
 
-    inspection = asyncio.run(inspect(manifest, read, class_exists=class_exists))
+    inspection = asyncio.run(inspect(manifest, read))
     assert "canary" not in repr(inspection)
     return inspection
 
@@ -87,8 +85,6 @@ def test_an_anonymous_connector_reads_no_secret() -> None:
         (inspected(bundle=Forbidden("no"), **BOTH), ["CASecretForbidden"]),
         (inspected(login=ClusterRefused("400"), **BOTH), ["SecretUnreadable"]),
         (inspected(bundle=ClusterRefused("400"), **BOTH), ["CASecretUnreadable"]),
-        (inspected(class_exists=False), ["ConnectorClassNotFound"]),
-        (inspected(class_exists=False, login=None, **BOTH), ["ConnectorClassNotFound", "SecretNotFound"]),
         (inspected(connectorClassName="npm"), ["ConnectorClassNotFound"]),
         (inspected(address="ftp://x"), ["InvalidAddress"]),
     ],

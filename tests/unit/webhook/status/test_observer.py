@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from webhook import names
-from webhook.cluster import paths
+from webhook.cluster import paths, trim
+from webhook.cluster.cache import Cache
+from webhook.cluster.class_lookup import ClassLookup
 from webhook.connector.conditions import Probe
 from webhook.connector.registry import RegistryAccess
 from webhook.limits.fair_slots import FairSlots
@@ -59,11 +61,12 @@ class Looks:
         self.manifest = connector()
         prober = Prober(self._probe, lambda: 1000.0)
         gateway = Gateway(self.api, namespace="system", domain="cluster.local")  # type: ignore[arg-type]
-        self._observer = Observer(self.api, FairSlots(1), prober, gateway)  # type: ignore[arg-type]
+        classes = ClassLookup(Cache(self.api, "", trim.whole))  # type: ignore[arg-type]
+        self._observer = Observer(self.api, FairSlots(1), prober, gateway, classes)  # type: ignore[arg-type]
         self._last = None
 
     def look(self, turn: Turn | None = None) -> Look | None:
-        look = asyncio.run(self._observer.look(self.manifest, self._last, turn, class_exists=True))
+        look = asyncio.run(self._observer.look(self.manifest, self._last, turn))
         self._last = look.last_probe if look and look.last_probe else self._last
         return look
 

@@ -15,7 +15,7 @@ from support.kubernetes.memory_api import MemoryApi
 from support.machine.virtual_time import run_virtually
 from support.servers.registry import Registry as Server
 from webhook import names
-from webhook.cluster import paths
+from webhook.cluster import paths, trim
 from webhook.cluster.cache import Cache
 from webhook.cluster.connector_class import PYPI
 from webhook.cluster.events import EventRecorder
@@ -60,15 +60,17 @@ async def leading(api: MemoryApi, *, records: bool = False) -> AsyncIterator[Non
     api.store.put(paths.connector_class(names.CONNECTOR_CLASS), PYPI)
     connectors = Cache(api, paths.connectors(), spec_and_status)
     recorder = EventRecorder(api, "pypi-connector", "one") if records else None
+    classes = Cache(api, paths.CONNECTOR_CLASSES, trim.connector_class)
     controller = Controller(
         api,
         connectors,
+        classes,
         Lease(api, namespace=names.NAMESPACE, name=names.CONTROLLER_LEASE, identity="one", times=LONG),
         recorder=recorder,
         probe=probe,
         clock=asyncio.get_running_loop().time,
     )
-    running = [connectors.run(), controller.run(), *([recorder.run()] if recorder else [])]
+    running = [connectors.run(), classes.run(), controller.run(), *([recorder.run()] if recorder else [])]
     tasks = [asyncio.create_task(work) for work in running]
     try:
         yield
