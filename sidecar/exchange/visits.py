@@ -19,8 +19,6 @@ from sidecar.errors import (
 )
 from sidecar.exchange.client import Exchange
 from sidecar.exchange.granted import GrantedRegistry
-from sidecar.exchange.relay import relay
-from sidecar.exchange.uploads import body_headers, refuse_redirect, send_upload
 from sidecar.exchange.upstream import Response, Upstream
 from sidecar.grants.attempts import Attempts, Standing, verdict_of
 from sidecar.grants.store import Grants
@@ -109,6 +107,8 @@ class Visits:
         """Stream one upload, and relay the registry's answer."""
         # imported with the first upload, as the modules of index pages are with the first page
         from sidecar.exchange.forms import Form
+        from sidecar.exchange.upload_answers import relay_answer
+        from sidecar.exchange.uploads import send_upload
 
         form = Form(exchange.head)
         standing, go, wire, url, grant = await self._open_upload(exchange, chosen, registry, form)
@@ -127,7 +127,8 @@ class Visits:
                 finally:
                     self._attempts.judge(standing, go, verdict, "")
                 await self._check_upload(head, standing, url, grant)
-                await relay(exchange, Response(head, url, wire, None), self._upstream, grant.credential)
+                answer = Response(head, url, wire, None)
+                await relay_answer(exchange, answer, self._upstream, grant.credential)
         finally:
             self._attempts.leave()
 
@@ -220,8 +221,7 @@ class Visits:
             return Failed(error.code, error)
         wire = None
         try:
-            own = body_headers(exchange.head.length, form)
-            wire = await self._upstream.open_upload(url, exchange.head.headers, grant, own)
+            wire = await self._upstream.open_upload(url, exchange.head.headers, grant, form.headers)
             return standing, go, wire
         except RegistryUnreachable as error:
             return Failed(Code.REGISTRY_UNREACHABLE, error)
@@ -242,6 +242,8 @@ class Visits:
             if head.status == 401:
                 raise refusal
         if 300 <= head.status < 400:
+            from sidecar.exchange.uploads import refuse_redirect
+
             refuse_redirect(head, url, grant.credential)
 
     async def _newer(self, grant: Grant, failed: Failed) -> Grant | None:

@@ -6,7 +6,6 @@ import ssl
 import time
 from types import TracebackType
 
-from sidecar.contract.destinations import why_forbidden
 from sidecar.contract.origins import Origin
 from sidecar.errors import UpstreamUnreachable
 from sidecar.sockets.loop import Loop, Task
@@ -141,6 +140,8 @@ def _addresses(origin: Origin) -> list[str]:
 
 def _judge(origin: Origin, addresses: list[str]) -> None:
     """Raises UpstreamUnreachable if an address is forbidden."""
+    from sidecar.contract.destinations import why_forbidden  # for redirects alone
+
     for address in addresses:
         kind = why_forbidden(address)
         if kind is not None:
