@@ -92,8 +92,9 @@ class Upstream:
             response = await self._ask(
                 method, url, headers, registry, authorization, is_page=is_page, client=client
             )
-            location = find(response.head.headers, b"location")
-            if response.head.status not in _REDIRECTED or location is None:
+            is_redirect = response.head.status in _REDIRECTED
+            location = find(response.head.headers, b"location") if is_redirect else None
+            if location is None:
                 if hops == 0:  # nearly always
                     return response if login is None else response._replace(login=login)
                 from sidecar.exchange.redirects import refusal_of_end
