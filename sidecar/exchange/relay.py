@@ -48,7 +48,8 @@ async def relay(
     while view := await body.read():
         await exchange.send(head, view)
         head = b""
-    await exchange.send(head, b"")
+    if head:
+        await exchange.send(head, b"")
     await exchange.finish()
     upstream.release(response)
 

@@ -4,6 +4,7 @@ The second try takes a newer grant, or goes alone. A GET or HEAD may be sent aga
 of it was sent.
 """
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from sidecar.contract.grant import Credential, Grant
@@ -176,10 +177,10 @@ class Visits:
             self._standing, self._standing_of = self._attempts.standing("install", grant), grant
         return self._standing
 
-    async def _ask(
+    def _ask(
         self, exchange: Exchange, chosen: Route, registry: GrantedRegistry, client: Wire | None
-    ) -> Response:
-        return await self._upstream.fetch(
+    ) -> Awaitable[Response]:
+        return self._upstream.fetch(
             exchange.head.method,
             chosen.url,
             exchange.head.headers,
