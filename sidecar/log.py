@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from sidecar.contract.words import Line
 
-_encode = json.JSONEncoder().encode  # quick for a string; for a whole line it would double the cost
+_encode = json.JSONEncoder().encode  # for a whole line it would double the cost
+_quote = json.encoder.encode_basestring_ascii  # of a text alone: what `_encode` calls in the end
 
 _NUMBERS = (int, float)
 _LINE_LIMIT = 4000  # bytes; below PIPE_BUF, so a pipe with any room takes a whole line
@@ -41,11 +42,12 @@ class Log:
             self._lost += 1
 
     def _line(self, level: str, message: str, fields: Mapping[str, object], limit: int = 2000) -> bytes:
-        line = f'{{"time":"{self._time()}","level":"{level}","message":{_encode(message)}'
+        line = f'{{"time":"{self._time()}","level":"{level}","message":{_quote(message)}'
         for name, value in fields.items():
-            if value is not None:
-                shown = value[:limit] if isinstance(value, str) else value
-                line += f',"{name}":{str(value) if type(value) in _NUMBERS else _encode(shown)}'
+            if isinstance(value, str):
+                line += f',"{name}":{_quote(value[:limit])}'
+            elif value is not None:
+                line += f',"{name}":{value if type(value) in _NUMBERS else _encode(value)}'
         if len(line) > _LINE_LIMIT and limit > 1:
             return self._line(level, message, fields, limit // 4)
         return line.encode("ascii") + b"}\n"

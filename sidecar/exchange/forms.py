@@ -4,7 +4,7 @@ from typing import NoReturn
 
 from sidecar.contract.words import Code
 from sidecar.errors import Refusal
-from sidecar.http.http1 import RequestHead
+from sidecar.http.http1 import CHUNKED, Headers, RequestHead
 from sidecar.http.multipart import FormReader, MalformedForm, boundary_of
 
 
@@ -22,8 +22,8 @@ class Form:
         """Bytes of the body that are to come; negative if it is chunked"""
         if not self._left:
             self.finish()
-        self.type = b"multipart/form-data; boundary=" + boundary
-        """For the registry. Written again, for readers take different things from an unusual header"""
+        self.headers = _headers(boundary, head.length)
+        """Of the body, for the registry, with its length as declared by the client"""
 
     def feed(self, piece: memoryview) -> bytes | memoryview:
         """Take bytes of the body. Return the bytes that may be sent now, perhaps none."""
@@ -42,6 +42,14 @@ class Form:
             return self._reader.finish()
         except MalformedForm as error:
             _refuse(400, error)
+
+
+def _headers(boundary: bytes, length: int) -> Headers:
+    # the type is written again, for readers take different things from an unusual header
+    content_type = (b"content-type", b"multipart/form-data; boundary=" + boundary)
+    if length == CHUNKED:
+        return [content_type, (b"transfer-encoding", b"chunked")]
+    return [content_type, (b"content-length", b"%d" % length)]
 
 
 def _refuse(status: int, error: MalformedForm) -> NoReturn:

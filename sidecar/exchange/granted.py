@@ -8,10 +8,25 @@ from sidecar.rules.layout import Layout
 from sidecar.rules.listed import ListedFiles
 
 
+class Destination:
+    """An origin that requests go to, and how its server is verified."""
+
+    __slots__ = ("host", "is_declared", "is_own", "key", "origin")
+
+    def __init__(self, origin: Origin, ca: str | None, layout: Layout) -> None:
+        self.origin = origin
+        self.host = origin.netloc
+        self.is_own = origin == layout.origin
+        """The registry's own"""
+        self.is_declared = layout.trusts(origin)
+        self.key = (origin, ca, self.is_own, self.is_declared)
+        """Of the pool: its server was verified by the last three"""
+
+
 class GrantedRegistry:
     """A registry as a grant describes it. Each grant has its own; all share what pages have listed."""
 
-    __slots__ = ("authorization", "grant", "layout", "prefix")
+    __slots__ = ("_own", "authorization", "grant", "layout", "prefix")
 
     def __init__(self, grant: Grant, listed: ListedFiles | None = None) -> None:
         self.grant = grant
@@ -20,12 +35,13 @@ class GrantedRegistry:
         """For the registry's own origin"""
         self.prefix = f"{self.layout.origin}/"
         """The registry's origin and a slash"""
+        self._own = Destination(self.layout.origin, grant.ca, self.layout)
 
-    def locate(self, url: str) -> tuple[Origin, str]:
-        """Origin and request target of a URL."""
+    def locate(self, url: str) -> tuple[Destination, str]:
+        """Destination and request target of a URL."""
         if url.startswith(self.prefix):  # nearly always, and ten times as fast as parsing
-            return self.layout.origin, url[len(self.prefix) - 1 :]
-        return origin_of(url), target_of(url)
+            return self._own, url[len(self.prefix) - 1 :]
+        return Destination(origin_of(url), self.grant.ca, self.layout), target_of(url)
 
     def is_authorized(self, url: str, *, is_page: bool) -> bool:
         """Whether a request that follows a redirect to this URL carries the credential."""

@@ -13,7 +13,6 @@ from sidecar.exchange.relay import ResponseBody
 from sidecar.exchange.upstream import Response, Upstream
 from sidecar.http.headers import codings, to_client
 from sidecar.http.http1 import find
-from sidecar.links.listing import listing_of
 from sidecar.links.page_links import OnLogin
 from sidecar.links.rewriting import PageLinks, PageRewriter, page_kind
 from sidecar.rules.filenames import archive_of, projects_named
@@ -42,7 +41,11 @@ def links_of_page(
             on_login(url, login)
 
     layout = registry.layout
-    listing = listing_of(layout, chosen.package, chosen.url, response.url, local, is_thorough=is_thorough)
+    listing = None
+    if is_thorough or not layout.is_whole_origin:
+        from sidecar.links.listing import listing_of  # other pages have no file to note
+
+        listing = listing_of(layout, chosen.package, chosen.url, response.url, local, is_thorough=is_thorough)
     return PageLinks(layout, chosen.url, response.url, local, registry.grant.credential, note_login, listing)
 
 

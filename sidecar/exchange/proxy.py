@@ -150,10 +150,11 @@ class Proxy:
 
     async def _check_storage(self, response: Response, registry: GrantedRegistry) -> None:
         """Refuse in our words what another origin than the registry's own refuses: it must have a reason."""
-        origin = registry.locate(response.url)[0]
-        if origin != registry.layout.origin:
+        storage = registry.locate(response.url)[0]
+        if not storage.is_own:
             await self._upstream.discard_body(response)
-            raise storage_refusal(response.head.status, str(origin), has_login=response.login is not None)
+            has_login = response.login is not None
+            raise storage_refusal(response.head.status, str(storage.origin), has_login=has_login)
 
     async def _refuse(self, exchange: Exchange, answer: Answer, *, is_broken: bool = False) -> None:
         if is_broken or not exchange.can_answer:

@@ -3,6 +3,8 @@
 import re
 import zlib
 from collections.abc import Mapping
+from functools import lru_cache
+from itertools import chain
 from urllib.parse import unquote_to_bytes
 
 from sidecar.contract.grant import Credential
@@ -36,10 +38,8 @@ def redact_head(
     """Reason phrase and headers of an answer without those that hold the credential, or the login."""
     if login is not None and len(secret_of(login)) >= _LOGIN_LENGTH:
         reason, headers = redact_head(reason, headers, login)
-    lines = [reason]
-    for header in headers:
-        lines += header
-    if not _holds(b"\n".join(lines), credential):  # the usual case takes a single search
+    text = b"\n".join([reason, *chain.from_iterable(headers)])
+    if not _holds(text, credential):  # the usual case takes a single search
         return reason, headers
     safe = [
         (name, value)
@@ -60,15 +60,20 @@ def _holds(text: bytes, credential: Credential | None) -> bool:
 
     Error pages escape their quotations for HTML, JSON, a URL or a form.
     """
-    authorization = basic_authorization(credential)
-    if credential is None or authorization is None:
+    if credential is None:
         return False
-    plain = secret_of(credential).encode()
-    pair = authorization[len(b"Basic ") :].rstrip(b"=")
+    pair, plain = _traces(credential)
     if pair in text or (plain and plain in text):
         return True
     readings = _unescaped(text, plain)
     return any(pair in reading or (plain and plain in reading) for reading in readings) if readings else False
+
+
+@lru_cache(2)  # the registry's credential, and the login of a link or redirect
+def _traces(credential: Credential) -> tuple[bytes, bytes]:
+    """What a text is searched for: the pair of Basic auth without its padding, and the secret half of it."""
+    authorization = basic_authorization(credential) or b""
+    return authorization.removeprefix(b"Basic ").rstrip(b"="), secret_of(credential).encode()
 
 
 def decode(body: bytes, applied: list[bytes], limit: int) -> bytes:

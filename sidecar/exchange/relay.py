@@ -3,30 +3,20 @@
 from sidecar.contract.grant import Credential
 from sidecar.errors import ClientGone, UpstreamBroken
 from sidecar.exchange.client import Exchange
-from sidecar.exchange.redaction import decode, redact, redact_head
+from sidecar.exchange.redaction import redact_head
 from sidecar.exchange.upstream import BODY_SECONDS, Response, Upstream
-from sidecar.http.headers import codings, plain_fields, to_client
+from sidecar.http.headers import plain_fields, to_client
 from sidecar.http.http1 import CHUNKED, MalformedHead, ResponseHead, find, number_of
 from sidecar.sockets.bodies import Body
 from sidecar.sockets.readiness import WaitEnded, WireTimeout
 from sidecar.sockets.wire import WireClosed
 
-ERROR_LIMIT = 64 * 1024
-"""Bytes shown of an error's body: enough for any sentence, few enough to search"""
-
-CUT_OFF = b"(the registry's answer breaks off and is not shown)\n"
-UNSHOWN = b"(the registry's answer cannot be read and is not shown)\n"
-WORDS_SECONDS = 5.0
-"""Between two pieces of the words about an upload, whose status is known by then. Arbitrary"""
-
-_SEARCH_MARGIN = 16 * 1024
-"""Further bytes that are searched: the cut could halve a credential, in any of its escaped forms"""
-
-_STATUSES = {
+STATUSES = {
     401: 403,  # from storage behind a redirect; a 401 would make pip ask for a password
     407: 502,
     504: 503,  # pip repeats a request after 503, not after 504
 }
+"""A registry's status → the client's, where they differ"""
 
 
 async def relay(
@@ -36,13 +26,10 @@ async def relay(
     credential: Credential | None,
     page_mark: bytes | None = None,
 ) -> None:
-    """Forward the response: status and body unchanged, headers without the credential.
+    """Forward the response to GET or HEAD: status and body unchanged, headers without the credential.
 
     The connection returns to the pool, or is closed.
     """
-    if exchange.head.method == "POST":
-        await _relay_words(exchange, response, upstream, credential)
-        return
     if response.head.status >= 400:
         await _replace_error(exchange, response, upstream)
         return
@@ -61,7 +48,8 @@ async def relay(
     while view := await body.read():
         await exchange.send(head, view)
         head = b""
-    await exchange.send(head, b"")
+    if head:
+        await exchange.send(head, b"")
     await exchange.finish()
     upstream.release(response)
 
@@ -126,53 +114,10 @@ async def _replace_error(exchange: Exchange, response: Response, upstream: Upstr
     put guesses into its requests and learn which is right. No package client shows these pages.
     """
     is_head = exchange.head.method == "HEAD"
-    status = _STATUSES.get(response.head.status, response.head.status)
+    status = STATUSES.get(response.head.status, response.head.status)
     phrase = b"the registry answers %d" % response.head.status
     headers = [(b"content-type", b"text/plain; charset=utf-8"), *plain_fields(response.head.headers)]
     head = exchange.begin(status, phrase, headers, len(phrase) + 1, has_body=not is_head)
     await exchange.send(head, b"" if is_head else phrase + b"\n")
     await exchange.finish()
     await upstream.discard_body(response)
-
-
-async def _relay_words(
-    exchange: Exchange, response: Response, upstream: Upstream, credential: Credential | None
-) -> None:
-    """Show the registry's words about an upload, which people need, unless they repeat the credential.
-
-    The status stands whatever becomes of the words: if a success passed for a failure, the client would send
-    the upload again.
-    """
-    status = _STATUSES.get(response.head.status, response.head.status)
-    try:
-        words, is_whole = await _words(exchange, response, credential)
-        reason, headers = redact_head(
-            response.head.reason, to_client(response.head.headers, is_rewritten=True), credential
-        )
-    except ClientGone:
-        raise
-    except Exception:  # noqa: BLE001 (a fault of ours, too, must not hide the status)
-        words, is_whole, reason, headers = UNSHOWN, False, b"", []
-    has_body = status != 204  # RFC 9112 §6.3
-    head = exchange.begin(status, reason, headers, len(words) if has_body else None, has_body=has_body)
-    await exchange.send(head, words)
-    await exchange.finish()
-    if is_whole:
-        upstream.release(response)
-    else:
-        response.wire.close()
-
-
-async def _words(exchange: Exchange, response: Response, credential: Credential | None) -> tuple[bytes, bool]:
-    """The body to show, and whether the registry's was read to its end."""
-    body = b""
-    pieces = ResponseBody(exchange, response, seconds=WORDS_SECONDS)
-    limit = ERROR_LIMIT + _SEARCH_MARGIN
-    view = memoryview(b"")
-    try:
-        while len(body) <= limit and (view := await pieces.read()):
-            body += view
-    except UpstreamBroken:
-        return CUT_OFF, False  # what came could end with half of the credential
-    plain = decode(body[:limit], codings(response.head.headers), limit)
-    return redact(plain, credential)[:ERROR_LIMIT], not view

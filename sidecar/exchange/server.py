@@ -180,8 +180,13 @@ class Server:
             first = await wire.receive_bytes(self._loop.now + KEEP_ALIVE_SECONDS)
             if not first or first[0] == _TLS_HELLO:  # uv tries TLS first, and must see no server
                 return None
-            wire.give_back(first)
-            head = (await wire.read_head(RequestReader(), HEAD_SECONDS)).head()
+            reader = RequestReader()
+            rest = reader.feed(first)
+            if rest is None:  # few heads come in pieces
+                await wire.read_head(reader, HEAD_SECONDS)
+            else:
+                wire.give_back(rest)
+            head = reader.head()
         except (WireClosed, WireTimeout):
             return None
         except MalformedHead as error:

@@ -11,7 +11,6 @@ from sidecar.exchange.upstream import SEND_SECONDS, read_response_head
 from sidecar.http.http1 import (
     ANSWER_HEAD_LIMIT,
     CHUNKED,
-    Headers,
     MalformedHead,
     ResponseHead,
     find,
@@ -49,13 +48,6 @@ async def send_upload(exchange: Exchange, wire: Wire, form: "Form") -> ResponseH
             "look there before you send it again"
         )
     return head
-
-
-def body_headers(length: int, form: "Form") -> Headers:
-    """The headers of an upload's body, with its length as declared by the client."""
-    if length == CHUNKED:
-        return [(b"content-type", form.type), (b"transfer-encoding", b"chunked")]
-    return [(b"content-type", form.type), (b"content-length", b"%d" % length)]
 
 
 async def _stream(exchange: Exchange, wire: Wire, form: "Form") -> bool:

@@ -102,14 +102,15 @@ class Upstream:
 
         `login`: for the first request, where the credential is for other origins.
         """
-        is_authorized = registry.locate(url)[0] == registry.layout.origin
+        is_authorized = registry.locate(url)[0].is_own
         for hops in range(REDIRECT_LIMIT + 1):
             authorization = (registry.authorization if is_authorized else None) or basic_authorization(login)
             response = await self._ask(
                 method, url, headers, registry, authorization, is_page=is_page, client=client
             )
-            location = find(response.head.headers, b"location")
-            if response.head.status not in _REDIRECTED or location is None:
+            is_redirect = response.head.status in _REDIRECTED
+            location = find(response.head.headers, b"location") if is_redirect else None
+            if location is None:
                 if hops == 0:  # nearly always
                     return response if login is None else response._replace(login=login)
                 from sidecar.exchange.redirects import refusal_of_end
@@ -185,24 +186,20 @@ class Upstream:
         is_page: bool,
         client: Watched | None,
     ) -> Response:
-        origin, path = registry.locate(url)
+        place, path = registry.locate(url)
         page_mark = registry.layout.mark if is_page else None
-        fields = to_registry(headers, host=origin.netloc, authorization=authorization, page_mark=page_mark)
+        fields = to_registry(headers, host=place.host, authorization=authorization, page_mark=page_mark)
         request = render_request(method, path, fields)
-        is_own = origin == registry.layout.origin
-        is_declared = registry.layout.trusts(origin)
-        # the other end was verified by the last three
-        key = (origin, registry.grant.ca, is_own, is_declared)
-        reused = self._pool.take(key, self._loop.current)
+        reused = self._pool.take(place.key, self._loop.current)
         if reused is not None:
             try:  # `suppress` would take three more calls in every request
-                return Response(await _round_trip(reused, method, request, client), url, reused, key)
+                return Response(await _round_trip(reused, method, request, client), url, reused, place.key)
             except UpstreamBroken:
                 pass  # the registry closed it in this moment: send the request once more, on a new connection
-        wire = await self._connect(origin, registry.grant.ca, is_own=is_own, is_declared=is_declared)
-        return Response(await _round_trip(wire, method, request, client), url, wire, key)
+        wire = await self._connect(*place.key)
+        return Response(await _round_trip(wire, method, request, client), url, wire, place.key)
 
-    async def _connect(self, origin: Origin, ca: str | None, *, is_own: bool, is_declared: bool) -> Wire:
+    async def _connect(self, origin: Origin, ca: str | None, is_own: bool, is_declared: bool) -> Wire:
         def block() -> socket.socket:
             tls = self._tls(origin, ca, is_own=is_own)
             return connect(origin, tls, is_declared=is_declared, guard=self._guard)

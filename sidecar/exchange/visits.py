@@ -4,6 +4,7 @@ The second try takes a newer grant, or goes alone. A GET or HEAD may be sent aga
 of it was sent.
 """
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from sidecar.contract.grant import Credential, Grant
@@ -19,8 +20,6 @@ from sidecar.errors import (
 )
 from sidecar.exchange.client import Exchange
 from sidecar.exchange.granted import GrantedRegistry
-from sidecar.exchange.relay import relay
-from sidecar.exchange.uploads import body_headers, refuse_redirect, send_upload
 from sidecar.exchange.upstream import Response, Upstream
 from sidecar.grants.attempts import Attempts, Standing, verdict_of
 from sidecar.grants.store import Grants
@@ -112,6 +111,8 @@ class Visits:
         """Stream one upload, and relay the registry's answer."""
         # imported with the first upload, as the modules of index pages are with the first page
         from sidecar.exchange.forms import Form
+        from sidecar.exchange.upload_answers import relay_answer
+        from sidecar.exchange.uploads import send_upload
 
         form = Form(exchange.head)
         standing, go, wire, url, grant = await self._open_upload(exchange, chosen, registry, form)
@@ -130,7 +131,8 @@ class Visits:
                 finally:
                     self._attempts.judge(standing, go, verdict, "")
                 await self._check_upload(head, standing, url, grant)
-                await relay(exchange, Response(head, url, wire, None), self._upstream, grant.credential)
+                answer = Response(head, url, wire, None)
+                await relay_answer(exchange, answer, self._upstream, grant.credential)
         finally:
             self._attempts.leave()
 
@@ -178,10 +180,10 @@ class Visits:
             self._standing, self._standing_of = self._attempts.standing("install", grant), grant
         return self._standing
 
-    async def _ask(
+    def _ask(
         self, exchange: Exchange, chosen: Route, registry: GrantedRegistry, client: Wire | None
-    ) -> Response:
-        return await self._upstream.fetch(
+    ) -> Awaitable[Response]:
+        return self._upstream.fetch(
             exchange.head.method,
             chosen.url,
             exchange.head.headers,
@@ -223,8 +225,7 @@ class Visits:
             return Failed(error.code, error)
         wire = None
         try:
-            own = body_headers(exchange.head.length, form)
-            wire = await self._upstream.open_upload(url, exchange.head.headers, grant, own)
+            wire = await self._upstream.open_upload(url, exchange.head.headers, grant, form.headers)
             return standing, go, wire
         except RegistryUnreachable as error:
             return Failed(Code.REGISTRY_UNREACHABLE, error)
@@ -245,6 +246,8 @@ class Visits:
             if head.status == 401:
                 raise refusal
         if 300 <= head.status < 400:
+            from sidecar.exchange.uploads import refuse_redirect
+
             refuse_redirect(head, url, grant.credential)
 
     async def _newer(self, grant: Grant, failed: Failed) -> Grant | None:

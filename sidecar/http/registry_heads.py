@@ -19,14 +19,11 @@ class RegistryReader(ResponseReader):
     """
 
     limit = ANSWER_HEAD_LIMIT
+    is_odd = False
+    """The strict reader refused it. No other response may follow on its connection"""
     _lenient: "LenientReader | None" = None
     _earlier: list[bytes] | None = None
     _latest = b""
-
-    @property
-    def is_odd(self) -> bool:
-        """The strict reader refused it. No other response may follow on its connection."""
-        return self._lenient is not None
 
     def feed(self, data: bytes) -> bytes | None:
         if self._lenient is not None:
@@ -43,20 +40,18 @@ class RegistryReader(ResponseReader):
         return past
 
     def head(self) -> ResponseHead:
-        if self._lenient is None:
-            try:
-                return self._checked(ResponseReader.head(self))
-            except MalformedHead:
-                self._read_again(self._seen()[: self.size])
-                return self.head()
-        return self._lenient.head()
-
-    def _checked(self, head: ResponseHead) -> ResponseHead:
-        """llhttp takes `RTSP/1.0` and `ICE/1.0`, HTTP/2.0 and a status of 000, which pip and uv do not."""
+        if self._lenient is not None:
+            return self._lenient.head()
+        try:
+            head = ResponseReader.head(self)
+        except MalformedHead:
+            head = None
+        # llhttp takes `RTSP/1.0` and `ICE/1.0`, HTTP/2.0 and a status of 000, which pip and uv do not
         start = self._seen() if self._earlier else self._latest
-        if head.status < 100 or head.version not in _VERSIONS or not start.startswith(b"HTTP/"):
-            raise MalformedHead("no status line of HTTP/1")
-        return head
+        if head and head.status >= 100 and head.version in _VERSIONS and start.startswith(b"HTTP/"):
+            return head
+        self._read_again(self._seen()[: self.size])
+        return self.head()
 
     def begun(self) -> ResponseHead | None:
         """What the status line tells of a head that has no readable end; None without a status line."""
@@ -71,6 +66,7 @@ class RegistryReader(ResponseReader):
     def _read_again(self, data: bytes) -> bytes | None:
         from sidecar.http.lenient_heads import LenientReader  # few registries need it
 
+        self.is_odd = True
         self._lenient = LenientReader(self._method)
         return self._feed_again(self._lenient, data)
 

@@ -54,7 +54,6 @@ _LINK = re.compile(_NEXT % (_KEY, _KEY))
     `" `            data-provenance         /z
 """
 _PREFIX = re.compile(rb"\s*((?:https?:)?//[^\s/?#&@\\]+/)" + SAFE, re.IGNORECASE)
-_REL_SOMEWHERE = re.compile(rb"\brel\b", re.IGNORECASE)
 _HOMES = frozenset(("homepage", "download"))
 """Kinds of links that old indexes took from the metadata of a package, whose author chose them (PEP 438)"""
 _NEITHER_ASCII_NOR_BYTE = re.compile("[^\x00-\x7f\udc80-\udcff]")
@@ -83,6 +82,7 @@ class HtmlLinks:
         if self._listing is not None:
             self._scoped = _shortcut(links, is_scoped=True)
             self._outside = re.compile(_ANCHOR + outside(links))
+            self._rel = re.compile(rb"\brel\b", re.IGNORECASE)
         self._enough = 0
         """Bytes to collect before an open tag is read again"""
         self._has_base = False
@@ -126,7 +126,7 @@ class HtmlLinks:
             ready = None if self._has_base else self._scoped.apply(piece, at)
             if ready is not None:  # nothing to remember
                 return ready
-            if self._has_base or _REL_SOMEWHERE.search(piece):
+            if self._has_base or self._rel.search(piece):
                 return None
         ready = self._shortcut.apply(piece, at, judges=self._base_url is None)
         if self._listing is not None and ready is not None:

@@ -51,12 +51,7 @@ class Listing:
 def listing_of(
     layout: Layout, project: str, requested_url: str, final_url: str, local: str, *, is_thorough: bool
 ) -> Listing | None:
-    """None if there is nothing to note, or if this page vouches for nothing.
-
-    A redirect may lead to a page that somebody else has put on the registry.
-    """
-    if layout.is_whole_origin and not is_thorough:
-        return None
+    """None if this page vouches for nothing: a redirect may lead to a page that somebody else has made."""
     if not project or project_of_page(final_url, layout) != project:
         return None
     return Listing(layout, project, local, target_of(requested_url), is_thorough=is_thorough)

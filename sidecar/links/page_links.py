@@ -27,6 +27,8 @@ from sidecar.rules.routes import FOREIGN
 
 if TYPE_CHECKING:
     from sidecar.links.listing import Listing
+else:
+    Listing = object  # a type in quotes would be compiled, which takes 0.2 MiB for the compiler's own types
 
 CARRY_LIMIT = 256 * 1024
 """Bytes to hold back in search of a place to cut; a page without such a place is no index page. Each page
@@ -76,7 +78,7 @@ class PageLinks(NamedTuple):
     """The registry's, which no link may show"""
     on_login: OnLogin | None = None
     """Called with the URL and the login of each link to a file here that has one: no such link shows it"""
-    listing: "Listing | None" = None
+    listing: Listing | None = None
     """Takes note of the files that the page lists; None: there is nothing to note"""
 
     @property

@@ -2,14 +2,18 @@
 
 from binascii import crc32
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from sidecar.contract.grant import Grant
 from sidecar.contract.origins import Origin, origin_of
 from sidecar.rules.listed import ListedFiles
-from sidecar.rules.policy import Policy
 from sidecar.rules.targets import refused_prefix
+
+if TYPE_CHECKING:
+    from sidecar.rules.policy import Policy
+else:
+    Policy = object  # imported with the first grant that has one
 
 _REWRITING = 2
 """Version of the rewriting of pages. A change of it makes clients fetch the pages of their caches anew"""
@@ -56,7 +60,7 @@ class Layout(NamedTuple):
             upload_url=grant.upload_url,
             foreign=foreign,
             own=str(own),
-            policy=Policy(grant.packages) if grant.packages else None,
+            policy=_policy_of(grant),
             mark=b"%08x" % crc32(f"{_REWRITING} {grant.index_url} {sorted(foreign)}".encode()),
             declared_prefix=refused_prefix(index.path),
             listed=ListedFiles() if listed is None else listed,
@@ -74,6 +78,14 @@ class Layout(NamedTuple):
     def trusts(self, origin: Origin) -> bool:
         """Whether the Connector itself declares this origin."""
         return origin == self.origin or origin in self.foreign.values()
+
+
+def _policy_of(grant: Grant) -> Policy | None:
+    if grant.packages is None:  # most Connectors
+        return None
+    from sidecar.rules.policy import Policy
+
+    return Policy(grant.packages)
 
 
 def _widest(prefixes: tuple[str, ...]) -> tuple[str, ...]:

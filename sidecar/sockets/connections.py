@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from sidecar.contract.destinations import why_forbidden
 from sidecar.contract.origins import Origin
 from sidecar.errors import UpstreamUnreachable
 from sidecar.sockets.loop import Loop, Task
@@ -21,6 +20,12 @@ IDLE_SECONDS = 30.0
 POOL_LIMIT = 64
 """Idle connections per origin, more than uv opens. With 16, uv's next phase opened up to 34 of its 50
 connections anew, a quarter of an install's CPU time"""
+
+_LABEL_LIMIT = 63
+"""Bytes of a label of a name (RFC 1035 §2.3.4)"""
+
+_Address = tuple[socket.AddressFamily, tuple[str | int | bytes, ...]]
+"""As the resolver returns it: for `socket.connect`"""
 
 _ADDRESS = "check spec.address of the Connector, and that it can be reached from here"
 _AUTHORITY = "put the CA that signed its certificate into a Secret and name it in spec.caCertSecretRef"
@@ -57,12 +62,13 @@ def connect(
     addresses are judged and connected to, because a second look-up of the name could return others.
     """
     try:
-        addresses = _addresses(origin)
+        name = _name(origin.host)
+        addresses = _addresses(name, origin.port)
         if not is_declared:
             _judge(origin, addresses)
         if guard is not None:
-            guard(origin, addresses)
-        sock = _connect_first(addresses, origin.port)
+            guard(origin, [str(place[0]) for _, place in addresses])
+        sock = _connect_first(addresses)
     except UnicodeError as error:
         raise UpstreamUnreachable(
             f"cannot connect to {origin}: no host can have this name", _ADDRESS
@@ -74,7 +80,7 @@ def connect(
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
             # a TLS stream without its closing alert was cut, and is no complete body (RFC 8446 §6.1)
-            sock = tls.wrap_socket(sock, server_hostname=origin.host, suppress_ragged_eofs=False)
+            sock = tls.wrap_socket(sock, server_hostname=name, suppress_ragged_eofs=False)
         return sock
     except OSError as error:
         sock.close()
@@ -145,27 +151,53 @@ class closing_on_error:  # noqa: N801 (named as in contextlib; a generator takes
             self._wire.close()
 
 
-def _addresses(origin: Origin) -> list[str]:
-    entries = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in entries]
+def _name(host: str) -> bytes:
+    """As the resolver and TLS take it. Raises UnicodeError if no host can have this name.
+
+    In bytes: for a text Python would load its tables for names beyond ASCII, 0.35 MiB.
+    """
+    *labels, last = host.split(".")
+    if not all(labels) or any(len(label) > _LABEL_LIMIT for label in (*labels, last)):
+        raise UnicodeError("an empty label, or one that is too long")
+    return host.encode("ascii")
 
 
-def _judge(origin: Origin, addresses: list[str]) -> None:
+def _addresses(name: bytes, port: int) -> list[_Address]:
+    entries = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    return [(family, address) for family, _, _, _, address in entries]
+
+
+def _judge(origin: Origin, addresses: list[_Address]) -> None:
     """Raises UpstreamUnreachable if an address is forbidden."""
-    for address in addresses:
-        kind = why_forbidden(address)
+    from sidecar.contract.destinations import why_forbidden  # for redirects alone
+
+    for _, address in addresses:
+        kind = why_forbidden(str(address[0]))
         if kind is not None:
             raise UpstreamUnreachable(f"a redirect led to {origin}, {kind}; not followed")
 
 
-def _connect_first(addresses: list[str], port: int) -> socket.socket:
+def _connect_first(addresses: list[_Address]) -> socket.socket:
     """Try each address in turn; the rest share the time that is left. Raises OSError."""
     until = time.monotonic() + CONNECT_SECONDS
     *others, last = addresses
     for left, address in zip(range(len(addresses), 1, -1), others, strict=True):
         with contextlib.suppress(OSError):
-            return socket.create_connection((address, port), _share(until, left))
-    return socket.create_connection((last, port), _share(until, 1))
+            return _connect_to(address, _share(until, left))
+    return _connect_to(last, _share(until, 1))
+
+
+def _connect_to(address: _Address, seconds: float) -> socket.socket:
+    """`socket.create_connection` would look the address up, as if it were a name."""
+    family, place = address
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(seconds)
+        sock.connect(place)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _share(until: float, count: int) -> float:

@@ -17,6 +17,7 @@ import select
 import socket
 import ssl
 import termios
+from collections.abc import Awaitable
 from typing import Protocol
 
 from sidecar.sockets.loop import Loop, Task
@@ -132,9 +133,10 @@ class Readiness:
         while not self._is_writable:
             await self._suspend(deadline, watched)
 
-    async def _suspend(self, deadline: float, watched: Watched | None) -> None:
+    def _suspend(self, deadline: float, watched: Watched | None) -> Awaitable[None]:
+        # no coroutine of its own: each takes a step more whenever its task is woken
         if watched is not None and watched.ends_wait:
             raise WaitEnded
         if self._loop.now >= deadline:
             raise WireTimeout
-        await self._loop.suspend(deadline)
+        return self._loop.suspend(deadline)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sidecar.contract.origins import origin_of
+from sidecar.contract.origins import Origin, origin_of
 from sidecar.errors import UpstreamUnreachable
 from sidecar.sockets import connections
 from sidecar.sockets.connections import connect
@@ -36,8 +36,8 @@ def names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     """`registry.example` has these addresses, and everything else its own."""
     look_up = socket.getaddrinfo
 
-    def found(host: str, port: int, *arguments: int, **options: int) -> list[object]:
-        hosts = addresses if host == "registry.example" else [host]
+    def found(host: bytes, port: int, *arguments: int, **options: int) -> list[object]:
+        hosts = addresses if host == b"registry.example" else [host]
         return [entry for one in hosts for entry in look_up(one, port, *arguments, **options)]
 
     monkeypatch.setattr(socket, "getaddrinfo", found)
@@ -59,3 +59,25 @@ def test_many_addresses_that_swallow_take_no_longer_than_one(
     with pytest.raises(UpstreamUnreachable, match="timed out"):
         connect(origin_of(f"http://registry.example:{port}/"), None)
     assert time.monotonic() - started < 2 * SECONDS
+
+
+@pytest.mark.parametrize("host", ["a..b", ".", ".a", "x" * 64, f"{'x' * 64}.example"])
+def test_a_name_that_no_host_can_have_is_not_looked_up(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", None)
+    with pytest.raises(UpstreamUnreachable, match="no host can have this name"):
+        connect(Origin("http", host, 80), None)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_name_is_looked_up_once(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    asked = []
+    look_up = socket.getaddrinfo
+
+    def counting(*arguments: object, **options: int) -> object:
+        asked.append(arguments)
+        return look_up(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", counting)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        connect(Origin("http", host, server.getsockname()[1]), None).close()
+    assert len(asked) == 1
