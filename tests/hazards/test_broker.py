@@ -11,16 +11,17 @@ from pathlib import Path
 from sidecar.contract.environment import Listener
 from sidecar.contract.words import GRANTS_PATH
 from support.certificates.authority import ca, server_context
+from support.machine.ports import closed_port, free_port
 from support.servers.registry import Call, Registry
 from support.sidecars.grant_servers import Broker
-from support.sidecars.running import free_port, grant, sidecar_of_broker
+from support.sidecars.running import grant, sidecar_of_broker
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 
 
 def test_a_broker_that_is_down_is_503_until_it_is_back(registry: Registry, tmp_path: Path) -> None:
     registry.on("*", lambda call: call.reply(200, b"x"))
-    nowhere = f"https://127.0.0.1:{free_port()}"
+    nowhere = f"https://127.0.0.1:{closed_port()}"
     with (
         Broker(grant(registry)) as broker,
         sidecar_of_broker(tmp_path, broker, broker_url=nowhere) as sidecar,

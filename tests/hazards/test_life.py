@@ -13,18 +13,11 @@ import pytest
 
 from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.words import GRANTS_PATH
+from support.machine.ports import closed_port, free_port
 from support.servers.registry import Call, Registry
 from support.sidecars.forms import BEGIN, UPLOAD
 from support.sidecars.grant_servers import Broker
-from support.sidecars.running import (
-    CONNECTOR,
-    Sidecar,
-    free_port,
-    grant,
-    running_sidecar,
-    sidecar_of_broker,
-    start,
-)
+from support.sidecars.running import CONNECTOR, Sidecar, grant, running_sidecar, sidecar_of_broker, start
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 
@@ -147,7 +140,7 @@ def test_several_connectors_are_kept_apart(registry: Registry, elsewhere: Regist
 
 
 def test_it_needs_no_network_and_no_broker_to_listen(tmp_path: Path) -> None:
-    nowhere = f"https://127.0.0.1:{free_port()}"
+    nowhere = f"https://127.0.0.1:{closed_port()}"
     environment = Environment(
         (Listener(CONNECTOR, free_port()),), {}, str(tmp_path), broker_url=nowhere, broker_ca="x"
     )

@@ -15,15 +15,16 @@ import pytest
 from sidecar.contract.environment import Listener
 from support.certificates.authority import server_context
 from support.machine.networks import run_apart
+from support.machine.ports import closed_port, free_port
 from support.servers.registry import PATIENCE_SECONDS, Registry
-from support.sidecars.running import Sidecar, free_port, grant, running_sidecar
+from support.sidecars.running import Sidecar, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 
 
 def test_a_registry_that_is_not_there_is_502_with_its_cause(tmp_path: Path) -> None:
     with Registry(server_context()) as registry:
-        port = free_port()
+        port = closed_port()
         nowhere = grant(registry, index_url=f"https://127.0.0.1:{port}/simple/")
         unknown = grant(registry, index_url="https://no-such-host.invalid/simple/")
     with running_sidecar(tmp_path, nowhere) as sidecar:

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import errno
 import json
-import random
 import signal
 import socket
 import ssl
@@ -25,6 +24,7 @@ from certs.authority import ServingFiles, issue_leaf
 from certs.store import write_files
 from support.certificates.authority import HOSTS, authority, ca
 from support.checkout import environment_with_tests
+from support.machine.ports import free_port
 from support.machine.processes import resident_kib
 
 PATIENCE_SECONDS = 20.0
@@ -119,7 +119,7 @@ def is_gone(sock: socket.socket, seconds: float = PATIENCE_SECONDS) -> bool:
 @contextlib.contextmanager
 def served(component: str) -> Iterator[Served]:
     """The component, until the block ends. SIGTERM stops it, and its exit code must be 0."""
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         log, token = Path(folder) / "log", Path(folder) / "token"
         leaf = issue_leaf(authority("ours"), HOSTS, datetime.now(UTC))
@@ -137,16 +137,6 @@ def served(component: str) -> Iterator[Served]:
         finally:
             process.kill()
             process.wait()
-
-
-def _free_port() -> int:
-    """A port below the range that the system gives to clients, of which earlier tests had hundreds."""
-    while True:
-        with (
-            contextlib.suppress(OSError),
-            socket.create_server(("", random.randrange(20_000, 32_000))) as probe,
-        ):
-            return int(probe.getsockname()[1])
 
 
 def _wait_for(path: Path, process: "subprocess.Popen[bytes]", log: Path) -> str:

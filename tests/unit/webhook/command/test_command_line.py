@@ -11,7 +11,7 @@ import pytest
 from support.clients.command_line import CONNECTOR, GOOD, POD, PROGRAM, call
 from support.kubernetes import seed
 from support.machine.environments import clean
-from webhook.command.loopback import free_port
+from support.machine.ports import closed_port
 
 
 def test_an_absent_command_gives_127() -> None:
@@ -50,7 +50,7 @@ def test_a_taken_port_is_named_with_the_fix() -> None:
 
 
 def test_an_unreachable_registry_is_reported_with_the_fix() -> None:
-    address = f"http://127.0.0.1:{free_port()}"
+    address = f"http://127.0.0.1:{closed_port()}"
     result = call("check", "-f", "-", stdin=GOOD.replace("https://pypi.example.com", address))
     assert "LivenessReady       False   ConnectionFailed      connection refused" in result.stdout
     assert "nothing answers there: check spec.address" in result.stdout
@@ -59,7 +59,7 @@ def test_an_unreachable_registry_is_reported_with_the_fix() -> None:
 
 def test_an_address_that_may_be_the_secret_is_not_printed() -> None:
     """Cloudsmith's entitlement token stands in the path; there is no Secret."""
-    address = f"http://127.0.0.1:{free_port()}/canary-entitlement/python"
+    address = f"http://127.0.0.1:{closed_port()}/canary-entitlement/python"
     anonymous = CONNECTOR.replace("https://pypi.example.com", address)
     result = call(
         "check", "-f", "-", stdin=anonymous.replace("  auth: {name: basicAuth, secretRef: {name: s}}", "")

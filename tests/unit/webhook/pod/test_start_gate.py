@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.machine.ports import free_port
 from webhook.pod.start_gate import LIMIT_SECONDS, command
 
 pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux")
@@ -59,11 +60,9 @@ def test_a_connection_is_no_listener() -> None:
 
 
 def test_another_address_is_not_ours() -> None:
-    with socket.socket() as ours, socket.socket() as other:
-        ours.bind(("127.0.0.1", 0))  # bound and not listening, so that no other process can listen there
-        other.bind(("127.0.0.2", port_of(ours)))
-        other.listen()
-        assert run([port_of(other)], limit_seconds=0).returncode == 1
+    port = free_port()
+    with socket.create_server(("127.0.0.2", port)):
+        assert run([port], limit_seconds=0).returncode == 1
 
 
 def test_the_gate_opens_as_soon_as_the_port_listens() -> None:

@@ -22,6 +22,7 @@ from certs.authority import ServingFiles, issue_leaf
 from certs.errors import UnusablePair
 from certs.store import write_files
 from support.certificates.authority import HOSTS, authority, ca
+from support.machine.ports import free_port
 from webhook.limits.doors import Limits
 from webhook.server import logs
 from webhook.server.serving import listening, serve
@@ -49,11 +50,6 @@ def directory(tmp_path: Path) -> Path:
     leaf = issue_leaf(authority("ours"), HOSTS, datetime.now(UTC))
     write_files(tmp_path, ServingFiles(ca(), leaf.certificate, leaf.key))
     return tmp_path
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
 
 
 @contextlib.asynccontextmanager

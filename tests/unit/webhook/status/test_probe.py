@@ -22,6 +22,7 @@ from support.components.probes import (
     at,
     look,
 )
+from support.machine.ports import closed_port
 from support.servers.registry import Call, Registry, Script
 from webhook.connector.conditions import Probe
 
@@ -91,8 +92,7 @@ STRANGE_TLS = f"{STRANGE}S"
 
 
 def closed() -> str:
-    with socket.create_server((LOOPBACK, 0)) as taken:
-        return f"{HOST}:{taken.getsockname()[1]}"
+    return f"{HOST}:{closed_port()}"
 
 
 def test_a_closed_and_a_filtered_port_have_the_same_sentence() -> None:
