@@ -88,11 +88,12 @@ def test_nobody_can_listen_on_a_closed_port() -> None:
         socket.create_server(("", port))
 
 
-# A port of a socket that is closed before it is used: of the function's own, or the program's for `run`.
+# A port of a socket, or of a server, that is closed before it is used; also the program's own way for `run`.
 MERELY_FREE = re.compile(
     r"def _?free_port\b|loopback import .*\bfree_port\b"
     r"|^( *)with [^\n]*, 0\)\)[^\n]* as (\w+):\n"
-    r"\1    (?:return [^\n]*|\w+(?:: int)? = (?:int\()?)\b\2\.getsockname\(\)[^\n]*\n(?!\1    )",
+    r"\1    (?:return [^\n]*|\w+(?:: int)? = (?:int\()?)\b\2\.getsockname\(\)[^\n]*\n(?!\1    )"
+    r"|^ *with (?:\w+\.)*[A-Z]\w+\([^\n]*\) as \w+:\n +pass\b",
     re.MULTILINE,
 )
 
@@ -106,6 +107,7 @@ def test_a_port_that_is_merely_free_is_found() -> None:
     assert merely_free("def _free_port() -> int:\n")
     assert merely_free("from webhook.command.loopback import free_port, is_taken\n")
     assert merely_free(f"with {sock} as one:\n    port = one.getsockname()[1]\nuse(port)\n")
+    assert merely_free("with Registry() as gone:\n    pass\n")
     assert merely_free(f"    with {sock} as one:\n        return int(one.getsockname()[1])\n\n")
     assert not merely_free(f"with {sock} as one:\n    port = one.getsockname()[1]\n    use(port)\n")
 

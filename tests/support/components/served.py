@@ -74,8 +74,16 @@ class Served:
 
     def lines(self, message: str) -> list[dict[str, object]]:
         """Lines of its log."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
-        return [line for line in lines if line["message"] == message]
+        whole = [line for line in self.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return [line for line in map(json.loads, whole) if line["message"] == message]
+
+    def wait_lines(self, message: str) -> list[dict[str, object]]:
+        """The same, once there is at least one."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (found := self.lines(message)):
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.02)
+        return found
 
 
 def answer(sock: ssl.SSLSocket) -> tuple[int, bytes]:

@@ -27,19 +27,20 @@ from webhook.limits.doors import Limits
 from webhook.server import logs
 from webhook.server.serving import listening, serve
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 
 class App:
     """Answers `/slow` when the test says so, and other paths at once."""
 
     def __init__(self) -> None:
-        self.entered = asyncio.Event()
+        self.entered = asyncio.Semaphore(0)
+        """Released for each request for `/slow`"""
         self.release = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/slow":
-            self.entered.set()
+            self.entered.release()
             await self.release.wait()
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
@@ -107,7 +108,7 @@ def test_an_answer_under_way_is_finished(directory: Path) -> None:
         app: App, client: httpx.AsyncClient, stop: asyncio.Event, task: "asyncio.Task[None]"
     ) -> None:
         slow = asyncio.create_task(client.get("/slow"))
-        await app.entered.wait()
+        await app.entered.acquire()
         stop.set()
         await asyncio.sleep(0.3)  # beyond the drain: uvicorn waits for it now
         assert not task.done()
@@ -170,8 +171,8 @@ def test_requests_under_way_make_room_for_a_peer_that_has_fewer(directory: Path)
         port = int(client.base_url.port or 0)
         await client.get("/")
         under_way = [await ask_from(f"127.0.0.{peer}", port, "/slow") for peer in (66, 66, 67, 67, 2)]
-        await app.entered.wait()
-        await asyncio.sleep(0.5)
+        for _ in under_way:
+            await app.entered.acquire()
         newcomer = await ask_from("127.0.0.3", port, "/")
         assert (await asyncio.wait_for(newcomer.readline(), PATIENCE_SECONDS)).startswith(b"HTTP/1.1 200")
         app.release.set()
