@@ -130,7 +130,7 @@ def test_a_reader_that_has_enough_is_no_traceback(tmp_path: Path) -> None:
         text=True,
         env=clean(),
         cwd=tmp_path,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     os.close(writing)
@@ -174,7 +174,7 @@ def test_the_demo_says_that_it_is_not_installed(missing: str) -> None:
         capture_output=True,
         text=True,
         env=clean(),
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert "`make demo` in a checkout" in result.stderr

@@ -242,7 +242,9 @@ def test_a_log_line_is_bounded_whatever_its_fields(value: object) -> None:
 def test_a_process_with_settings_that_cannot_be_used_ends_with_all_of_them(component: str) -> None:
     environment = {"PATH": os.environ["PATH"], "WEBHOOK_PORT": "x", "WEBHOOK_LOG_LEVEL": "loud"}
     command = [sys.executable, "-m", "webhook", component]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    result = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
     assert result.returncode == 2
     assert result.stderr.splitlines() == [
         "pypi-connector: WEBHOOK_SIDECAR_IMAGE is not set: give the sidecar's image, best with its digest",

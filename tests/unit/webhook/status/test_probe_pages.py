@@ -26,7 +26,7 @@ def test_of_an_endless_body_only_the_beginning_is_read(start: bytes, outcome: st
 
     with Registry() as registry:
         registry.on("*", pour)
-        with soon(PATIENCE_SECONDS / 2):
+        with soon():
             assert look(at(registry)).outcome == outcome
             assert registry.gone.wait(PATIENCE_SECONDS)
 
