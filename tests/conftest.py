@@ -1,4 +1,4 @@
-"""Switches of the test run, and the search for a canary password in every log record of this process.
+"""Switches of the test run, ports of a test, and the search for a canary password in every log record here.
 
 Logs and answers of other processes are searched where they are started: in `support/sidecars`,
 `support/clients` and `tests/clients`.
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+from support.machine.ports import held_until_the_end
 
 # No test is timed: a busy machine takes any time for an example. (With CI set hypothesis has this by itself.)
 settings.register_profile("default", settings.get_profile("default"), deadline=None)
@@ -25,6 +27,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "plants_canary: logs a password on purpose, to see that it is found")
+
+
+@pytest.fixture(autouse=True)
+def ports_of_the_test() -> Iterator[None]:
+    """A test keeps its ports until it ends; a fixture of a wider scope keeps its own."""
+    with held_until_the_end():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from certs.authority import create_authority
 from support.checkout import MANIFESTS, ROOT
 from support.kubernetes import clusters
 from support.kubernetes.kube import Kube
+from support.machine.ports import closed_port
 from webhook import names
 
 REGISTRATION = yaml.safe_load((MANIFESTS / "webhook" / "mutating.yaml").read_text())
@@ -79,9 +80,7 @@ def test_nothing_is_installed_but_the_registration(alone: Kube) -> None:
 
 
 def test_nothing_listens(alone: Kube) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    sentence = said(alone, url=f"https://127.0.0.1:{port}/mutate")
+    sentence = said(alone, url=f"https://127.0.0.1:{closed_port()}/mutate")
     assert "connection refused" in sentence
     assert is_quoted(sentence), sentence
 

@@ -23,7 +23,7 @@ from support.components.brokers import kubeconfig_of
 from support.kubernetes import clusters
 from support.kubernetes.kube import Kube
 from support.machine.environments import clean
-from support.sidecars.running import free_port
+from support.machine.ports import free_port
 from webhook import names
 from webhook.grant.sidecar_images import KEY
 

@@ -26,7 +26,7 @@ def check(manifests: str) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         env=clean(),
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert "canary" not in result.stdout + result.stderr
@@ -139,7 +139,7 @@ def test_run_names_the_fix_too(stage: Stage) -> None:
         capture_output=True,
         text=True,
         env=clean(),
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert "HTTP/1.1 502 cannot speak TLS with https://localhost" in result.stdout

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from support.machine.environments import environment
+from support.machine.ports import free_port
 from support.pods.pod_runs import Runner
 from support.servers import programs
 from support.servers.programs import RegistryServer
-from webhook.command.loopback import free_port
 from webhook.demo.containers import isolation_works
 from webhook.demo.packages import make_wheel
 from webhook.demo.stage import Stage, set_stage

@@ -42,7 +42,7 @@ def call(stdin: str, folder: Path, *arguments: str) -> "subprocess.CompletedProc
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

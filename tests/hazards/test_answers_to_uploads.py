@@ -1,7 +1,5 @@
 """An upload that the registry took is never reported as failed, however odd or broken the answer is."""
 
-import time
-
 import pytest
 
 from support.servers.registry import Call, Registry, gzipped
@@ -135,7 +133,7 @@ def test_an_upload_of_which_a_part_was_sent_is_never_told_as_taken(
     def breaks(call: Call) -> None:
         call.read_some()
         call.send(data)
-        time.sleep(0.1)
+        call.wait_read()
         (call.reset if is_reset else call.cut)()
 
     registry.on("/upload/", breaks)

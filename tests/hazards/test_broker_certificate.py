@@ -10,9 +10,10 @@ import pytest
 
 from sidecar.contract.words import Code
 from support.certificates.authority import server_context
+from support.machine.ports import closed_port
 from support.servers.registry import Registry
 from support.sidecars.grant_servers import Broker
-from support.sidecars.running import Sidecar, free_port, grant, sidecar_of_broker
+from support.sidecars.running import Sidecar, grant, sidecar_of_broker
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 
@@ -58,7 +59,7 @@ def test_another_fault_of_the_certificate_is_no_new_installation(
 
 
 def test_a_broker_that_is_away_is_no_new_installation(registry: Registry, tmp_path: Path) -> None:
-    nowhere = f"https://127.0.0.1:{free_port()}"
+    nowhere = f"https://127.0.0.1:{closed_port()}"
     with (
         Broker(grant(registry)) as broker,
         sidecar_of_broker(tmp_path, broker, broker_url=nowhere) as sidecar,

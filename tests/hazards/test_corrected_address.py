@@ -6,16 +6,17 @@ import pytest
 
 from sidecar.contract.words import Code
 from support.certificates.authority import ca
+from support.machine.ports import closed_port
 from support.servers.registry import Registry
 from support.sidecars.forms import FORM
-from support.sidecars.running import free_port, grant
+from support.sidecars.running import grant
 from support.sidecars.virtual_proxies import VirtualProxy, virtual_proxy
 
 PAGE, WHEEL = "/simple/foo/", "/files/foo-1.0-py3-none-any.whl"
 
 
 def nobody_listens() -> str:
-    return f"https://127.0.0.1:{free_port()}"
+    return f"https://127.0.0.1:{closed_port()}"
 
 
 WRONG = {

@@ -12,9 +12,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from sidecar.contract.environment import Environment, Listener
+from support.machine.ports import free_port
 from support.machine.processes import open_files
 from support.servers.registry import PATIENCE_SECONDS, Call, Registry
-from support.sidecars.running import CONNECTOR, Sidecar, ask, free_port, grant, start
+from support.sidecars.running import CONNECTOR, Sidecar, ask, grant, start
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 

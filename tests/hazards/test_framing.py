@@ -8,7 +8,7 @@ import http.client
 
 import pytest
 
-from support.servers.registry import Call, Registry
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry
 from support.sidecars.forms import FORM, TYPE
 from support.sidecars.running import Sidecar, ask
 
@@ -32,7 +32,7 @@ def test_an_empty_answer_is_seen_to_be_empty_and_the_connection_goes_on(
     registry: Registry, sidecar: Sidecar, method: str, target: str, statuses: tuple[int, ...]
 ) -> None:
     """Gitea says 201 to an upload, with Content-Length 0."""
-    connection = http.client.HTTPConnection("127.0.0.1", sidecar.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", sidecar.port, timeout=PATIENCE_SECONDS)
     for status in statuses:
 
         def empty(call: Call, status: int = status) -> None:
@@ -62,7 +62,7 @@ def test_a_body_that_is_announced_and_not_sent_is_not_waited_for(
         call.keeps = True
 
     registry.on(WHEEL, announces)
-    connection = http.client.HTTPConnection("127.0.0.1", sidecar.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", sidecar.port, timeout=PATIENCE_SECONDS)
     for _ in range(3):
         reply = ask(connection, method, WHEEL)
         assert (reply.status, reply.header("content-length")) == (status, length)

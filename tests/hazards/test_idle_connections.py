@@ -53,7 +53,7 @@ def test_connections_are_reused_on_both_sides(registry: Registry, sidecar: Sidec
     registry.on(WHEEL, lambda call: call.reply(200, b"x" * 100_000))
     registry.on("/files/none-1.0.tar.gz", lambda call: call.reply(404, b"no"))
     registry.on("/files/moved-1.0.tar.gz", lambda call: call.reply(302, b"there", {"Location": WHEEL}))
-    connection = http.client.HTTPConnection("127.0.0.1", sidecar.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", sidecar.port, timeout=PATIENCE_SECONDS)
     connection.connect()
     sock = connection.sock
     for path, status in [

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from support.servers.odd_answers import CHUNKED, END, ODD_ANSWERS, START, TOKENS
-from support.servers.registry import Call, Registry, gzipped
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry, gzipped
 from support.sidecars.running import Sidecar, ask
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -43,7 +43,7 @@ def test_an_odd_answer_is_passed_on_and_its_connection_closed(
         is_endless = data.endswith(b"\r\n0\r\n")  # which only the end of the connection ends
         call.keeps = ODD_ANSWERS[name].may_stay and not is_endless
 
-    connection = http.client.HTTPConnection("127.0.0.1", sidecar.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", sidecar.port, timeout=PATIENCE_SECONDS)
     for path in (WHEEL, PAGE):
         registry.on(path, odd)
         for _ in range(2):
@@ -84,7 +84,7 @@ def test_bytes_that_some_reader_takes_for_body_never_look_complete(
     def goes_on(call: Call) -> None:
         call.send(data if is_late else data + more)
         if is_late:
-            time.sleep(0.3)
+            time.sleep(0.1)  # much less than the second for which the sidecar waits for more
             call.send(more)
 
     registry.on(path, goes_on)

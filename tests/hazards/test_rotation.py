@@ -8,7 +8,7 @@ import pytest
 
 from sidecar.contract.grant import Credential
 from sidecar.contract.secret import Secret
-from support.servers.registry import Call, Registry, Script
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry, Script
 from support.sidecars.forms import AROUND
 from support.sidecars.grant_servers import Broker
 from support.sidecars.running import (
@@ -161,7 +161,7 @@ def test_a_403_for_one_package_leaves_the_others_alone(registry: Registry, sidec
 
 def test_a_client_never_sees_a_401(registry: Registry, sidecar: Sidecar) -> None:
     registry.on("*", lambda call: call.reply(401, b"", {"WWW-Authenticate": "Basic"}))
-    connection = HTTPConnection("127.0.0.1", sidecar.port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", sidecar.port, timeout=PATIENCE_SECONDS)
     for method, path in [("GET", WHEEL), ("HEAD", WHEEL), ("GET", "/simple/foo/"), ("GET", "/simple/")]:
         assert ask(connection, method, path).status == 403
     connection.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.servers.registry import Registry
+from support.servers.registry import PATIENCE_SECONDS, Registry
 from support.sidecars.running import Sidecar, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -62,7 +62,7 @@ def test_other_users_of_the_machine_are_refused(
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            timeout=10,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
         assert found.stdout.startswith("HTTP/1.1 200 ") is is_answered
@@ -85,7 +85,7 @@ def test_a_user_who_is_not_served_is_recognised_on_any_machine(registry: Registr
             cwd="/",
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=10,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
         assert found.stdout == b""

@@ -15,10 +15,11 @@ import pytest
 
 from certs.authority import issue_leaf
 from support.certificates.authority import authority, server_context
+from support.machine.ports import free_port
 from support.servers.registry import PATIENCE_SECONDS, Call, Registry
 from support.servers.relays import Relay, in_octets, whole
 from support.sidecars.forms import form
-from support.sidecars.running import Sidecar, free_port, grant, running_sidecar
+from support.sidecars.running import Sidecar, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 PAGE = "/simple/foo/"

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import socket
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -15,15 +14,17 @@ import pytest
 from sidecar.contract.environment import Listener
 from support.certificates.authority import server_context
 from support.machine.networks import run_apart
+from support.machine.ports import closed_port, free_port
+from support.machine.times import soon
 from support.servers.registry import PATIENCE_SECONDS, Registry
-from support.sidecars.running import Sidecar, free_port, grant, running_sidecar
+from support.sidecars.running import Sidecar, grant, running_sidecar
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 
 
 def test_a_registry_that_is_not_there_is_502_with_its_cause(tmp_path: Path) -> None:
     with Registry(server_context()) as registry:
-        port = free_port()
+        port = closed_port()
         nowhere = grant(registry, index_url=f"https://127.0.0.1:{port}/simple/")
         unknown = grant(registry, index_url="https://no-such-host.invalid/simple/")
     with running_sidecar(tmp_path, nowhere) as sidecar:
@@ -79,13 +80,11 @@ def under_way(port: int, count: int) -> Iterator[None]:
 
 def assert_it_holds_up_nobody(folder: Path, origin: str) -> None:
     with two_connectors(folder, origin) as (sidecar, hanging), under_way(hanging, 30):
-        started = time.monotonic()
         for _ in range(20):
-            assert sidecar.get(WHEEL).body == b"wheel"
-        assert time.monotonic() - started < 4  # the shortest of the limits that would hold them up is 5 s
-        started = time.monotonic()
-        assert sidecar.stop() == 0
-        assert time.monotonic() - started < 1
+            with soon():
+                assert sidecar.get(WHEEL).body == b"wheel"
+        with soon():
+            assert sidecar.stop() == 0
 
 
 @pytest.mark.parametrize("nowhere", NOWHERE.values(), ids=NOWHERE.keys())
@@ -104,7 +103,7 @@ def test_a_registry_that_hangs_is_502_with_its_cause_in_time(tmp_path: Path) -> 
         with nowhere() as origin, Registry() as registry:
             document = grant(registry, index_url=f"{origin}/simple/")
             with running_sidecar(folder, document) as sidecar, sidecar.connect() as sock:
-                sock.settimeout(25)
+                sock.settimeout(28)
                 sock.sendall(f"GET {WHEEL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
                 assert b"timed out" in sock.recv(4096).partition(b"\r\n")[0]
 

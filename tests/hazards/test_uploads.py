@@ -32,7 +32,7 @@ def test_an_upload_arrives_as_it_is(registry: Registry, sidecar: Sidecar, target
 def test_an_upload_of_unknown_length_is_chunked_all_the_way(registry: Registry, sidecar: Sidecar) -> None:
     registry.on("/upload/", stored)
     pieces = [BEGIN + b"a" * 10, b"b" * 200_000, b"c" + END]
-    connection = http.client.HTTPConnection("127.0.0.1", sidecar.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", sidecar.port, timeout=PATIENCE_SECONDS)
     connection.request("POST", "/", iter(pieces), {"Content-Type": TYPE}, encode_chunked=True)
     assert connection.getresponse().read() == b"stored"
     connection.close()

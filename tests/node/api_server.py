@@ -7,7 +7,6 @@ It lives until its standard input ends, so not longer than the process that star
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from node import identities
 from node.binaries import KUBERNETES
 from node.components import API_ONLY_CONTROLLERS, Component, ControlPlane
 from node.problems import Broken, Missing
+from support.machine.ports import free_port
 
 READY_SECONDS = 120.0  # takes 4 s; a machine under load may be many times slower
 
@@ -68,11 +68,7 @@ def _auditing(run: Path) -> tuple[str, ...]:
 
 
 def _control_plane(run: Path) -> ControlPlane:
-    with ExitStack() as stack:  # all at once, so that they differ
-        sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
-        for listener in sockets:
-            listener.bind(("127.0.0.1", 0))
-        port, etcd_port, peer_port = (listener.getsockname()[1] for listener in sockets)
+    port, etcd_port, peer_port = (free_port() for _ in range(3))
     return ControlPlane(KUBERNETES.folder, run, "127.0.0.1", port, etcd_port, peer_port)
 
 

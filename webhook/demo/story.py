@@ -10,8 +10,8 @@ import httpx
 
 from sidecar.contract.words import COMMAND, Line
 from webhook import names
-from webhook.clients.ports import default_port
-from webhook.command.loopback import free_port, is_taken
+from webhook.clients.ports import RANGE, default_port
+from webhook.command.loopback import is_taken
 from webhook.console import Console
 from webhook.demo import services
 from webhook.demo.containers import isolation_works
@@ -64,7 +64,7 @@ def _play(stage: Stage, console: Console, *, isolate: bool) -> None:
     pod = example("pod.yaml")[0]
     if is_taken(default_port(_CONNECTOR)):
         # in a Pod the loopback interface is the Pod's alone; here another demo may run
-        pod["metadata"]["annotations"][names.PORT] = str(free_port())
+        pod["metadata"]["annotations"][names.PORT] = str(next(one for one in RANGE if not is_taken(one)))
     show_before(pod, console)
     _heading(console, "The Pod after admission, reviewed over TLS")
     reviewed, warnings = ask_admission(stage, pod)

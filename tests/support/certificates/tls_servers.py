@@ -59,7 +59,7 @@ def connected(port: int, bundle: str, name: str = "127.0.0.1") -> Iterator[ssl.S
     context = ssl.create_default_context(cadata=bundle)
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname=name) as connection,
     ):
         yield connection

@@ -32,7 +32,7 @@ def run(server: RegistryServer, folder: Path, *command: str, **variables: str) -
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 
@@ -58,7 +58,7 @@ def run_client(variables: Mapping[str, str], command: Sequence[str], folder: Pat
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     # an address that holds a token is the client's own: it cannot but see it

@@ -41,7 +41,7 @@ def call(
         text=True,
         env=clean(**variables),
         cwd=folder,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert "Traceback" not in result.stderr

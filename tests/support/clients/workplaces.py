@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from support.machine.ports import free_port
 from webhook import names
-from webhook.command.loopback import free_port
 from webhook.demo.containers import IMAGE_PATH
 from webhook.demo.kubelet import PodProcesses
 from webhook.demo.reviewing import ask_admission

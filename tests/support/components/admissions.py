@@ -4,7 +4,6 @@ import base64
 import contextlib
 import json
 import os
-import socket
 import ssl
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from certs.authority import ServingFiles, create_authority, issue_leaf
 from certs.store import write_files
 from support.checkout import ROOT
 from support.kubernetes.kube import Kube
+from support.machine.ports import free_port
 from webhook import names
 
 IMAGE = "registry.example/pypi-connector-sidecar:1"
@@ -109,8 +109,7 @@ def registered_admission(kube: Kube, folder: Path, **fields: Any) -> Iterator[Pr
 
 def _start(kube: Kube, folder: Path, ca: ServingFiles) -> Process:
     write_files(folder / "tls", ca)
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port = sock.getsockname()[1]
+    port = free_port()
     environment = {
         "PATH": os.environ["PATH"],
         "KUBECONFIG": str(kube.kubeconfig),

@@ -4,7 +4,6 @@ import base64
 import contextlib
 import json
 import secrets
-import socket
 import ssl
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from certs.store import write_files
 from support.components.brokers import install, kubeconfig_of
 from support.kubernetes.kube import Kube
 from support.machine.environments import clean
+from support.machine.ports import free_port
 from support.machine.processes import peak_kib, resident_kib
 from webhook import names
 from webhook.cluster import paths
@@ -73,12 +73,10 @@ def component(kind: str, kubeconfig: Path, folder: Path) -> Iterator[Component]:
     authority = create_authority(now)
     leaf = issue_leaf(authority, ["localhost"], now)
     write_files(folder / "tls", ServingFiles(authority.certificate, leaf.certificate, leaf.key))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     environment = clean(
         KUBECONFIG=str(kubeconfig),
         WEBHOOK_SIDECAR_IMAGE="registry.example/pypi-connector-sidecar:1",
-        WEBHOOK_PORT=str(port),
+        WEBHOOK_PORT=str(free_port()),
         WEBHOOK_TLS_DIR=str(folder / "tls"),
         WEBHOOK_POD_NAME=f"{kind}-{secrets.token_hex(2)}",
     )

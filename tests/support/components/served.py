@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import errno
 import json
-import random
 import signal
 import socket
 import ssl
@@ -25,6 +24,7 @@ from certs.authority import ServingFiles, issue_leaf
 from certs.store import write_files
 from support.certificates.authority import HOSTS, authority, ca
 from support.checkout import environment_with_tests
+from support.machine.ports import free_port
 from support.machine.processes import resident_kib
 
 PATIENCE_SECONDS = 20.0
@@ -74,8 +74,16 @@ class Served:
 
     def lines(self, message: str) -> list[dict[str, object]]:
         """Lines of its log."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
-        return [line for line in lines if line["message"] == message]
+        whole = [line for line in self.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return [line for line in map(json.loads, whole) if line["message"] == message]
+
+    def wait_lines(self, message: str) -> list[dict[str, object]]:
+        """The same, once there is at least one."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (found := self.lines(message)):
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.02)
+        return found
 
 
 def answer(sock: ssl.SSLSocket) -> tuple[int, bytes]:
@@ -119,7 +127,7 @@ def is_gone(sock: socket.socket, seconds: float = PATIENCE_SECONDS) -> bool:
 @contextlib.contextmanager
 def served(component: str) -> Iterator[Served]:
     """The component, until the block ends. SIGTERM stops it, and its exit code must be 0."""
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         log, token = Path(folder) / "log", Path(folder) / "token"
         leaf = issue_leaf(authority("ours"), HOSTS, datetime.now(UTC))
@@ -137,16 +145,6 @@ def served(component: str) -> Iterator[Served]:
         finally:
             process.kill()
             process.wait()
-
-
-def _free_port() -> int:
-    """A port below the range that the system gives to clients, of which earlier tests had hundreds."""
-    while True:
-        with (
-            contextlib.suppress(OSError),
-            socket.create_server(("", random.randrange(20_000, 32_000))) as probe,
-        ):
-            return int(probe.getsockname()[1])
 
 
 def _wait_for(path: Path, process: "subprocess.Popen[bytes]", log: Path) -> str:

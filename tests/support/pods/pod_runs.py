@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from support.machine.ports import free_port
 from webhook import names
-from webhook.command.loopback import free_port
 from webhook.demo.kubelet import PodProcesses
 from webhook.demo.reviewing import ask_admission
 from webhook.demo.stage import Stage, example

@@ -14,10 +14,11 @@ from support.certificates.authority import server_context
 from support.connectors.declarations import Declaration, declare
 from support.machine.addresses import own_address
 from support.machine.environments import clean
+from support.machine.ports import free_port
 from support.registries.kind_player import Player
 from support.registries.kinds import Kind, facts, fill
 from support.servers.registry import Registry, Request
-from support.sidecars.running import CONNECTOR, PASSWORD, Reply, Sidecar, free_port, running_sidecar
+from support.sidecars.running import CONNECTOR, PASSWORD, Reply, Sidecar, running_sidecar
 from webhook.clients import sources, variables
 from webhook.clients.endpoints import Endpoints, index_url, upload_url
 from webhook.clients.files import files as client_files

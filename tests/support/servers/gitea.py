@@ -13,8 +13,8 @@ from support.certificates.authority import HOSTS, authority
 from support.checkout import environment_with_tests
 from support.kubernetes.clusters import PROGRAM, unavailable
 from support.machine.environments import clean
+from support.machine.ports import free_port
 from support.servers.programs import RegistryServer, running_program, wait_for_answer
-from webhook.command.loopback import free_port
 
 _USER = "robot"
 

@@ -15,8 +15,8 @@ from certs.authority import issue_leaf
 from support.certificates.authority import HOSTS, authority
 from support.kubernetes.clusters import unavailable
 from support.machine.environments import environment
+from support.machine.ports import free_port
 from support.servers.programs import RegistryServer, running_program, wait_for_answer
-from webhook.command.loopback import free_port
 
 _PASSWORD = "canary-of-nginx"
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmarks.programs import install_debian_packages
 from support.kubernetes.clusters import unavailable
 from support.machine.environments import clean
+from support.machine.ports import free_port
 from support.servers.programs import START_SECONDS, running_program
-from webhook.command.loopback import free_port
 
 _PACKAGE = "postgresql"
 _OWNER = "postgres"

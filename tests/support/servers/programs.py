@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from support.machine.environments import clean, environment
-from webhook.command.loopback import free_port
+from support.machine.ports import free_port
 from webhook.demo.services import htpasswd_line
 
 START_SECONDS = 60.0  # devpi makes a database first, on a machine that may be three times slower

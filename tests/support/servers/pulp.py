@@ -18,9 +18,9 @@ from typing import Any
 from certs.authority import issue_leaf
 from support.certificates.authority import HOSTS, authority, ca
 from support.machine.environments import environment
+from support.machine.ports import free_port
 from support.servers.postgres import Postgres, postgres, run
 from support.servers.programs import START_SECONDS, RegistryServer, running_program, wait_for_answer
-from webhook.command.loopback import free_port
 
 _USER = "admin"
 """Whom Pulp makes itself"""

@@ -10,13 +10,16 @@ import socket
 import ssl
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 
 PATIENCE_SECONDS = 10.0
-"""Longest wait for what must come; only a failing test waits so long"""
+"""Longest wait for what must come; only a failing test waits so long. Few limits of the sidecar are less:
+what such a limit ends must not pass for what came by itself"""
 
 
 @dataclass
@@ -99,6 +102,14 @@ class Call:
         """At least one byte of the body."""
         self._keep(self._receive())
 
+    def wait_read(self) -> None:
+        """Until the other side has read everything that was sent, which a reset would take back from it."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        ends = f":{self._sock.getpeername()[1]:04X}", f":{self._sock.getsockname()[1]:04X}"
+        while not _has_read(*ends):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+
     def wait_gone(self, seconds: float = PATIENCE_SECONDS) -> bool:
         """Whether the other side closes within the time. Data that still arrives is dropped."""
         with contextlib.suppress(OSError):
@@ -150,6 +161,15 @@ class Call:
             self.gone.set()
             raise ConnectionError("the request ended early")
         return piece
+
+
+def _has_read(local: str, remote: str) -> bool:
+    """Whether nothing waits in the queue of that end of a connection, by its ports in /proc/net/tcp."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[1].endswith(local) and fields[2].endswith(remote):
+            return int(fields[4].partition(":")[2], 16) == 0
+    return True
 
 
 Script = Callable[[Call], None]

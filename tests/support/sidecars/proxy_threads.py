@@ -17,7 +17,7 @@ from sidecar.sockets.loop import Loop
 from sidecar.sockets.threads import Threads
 from support.servers.registry import PATIENCE_SECONDS, Registry
 from support.sidecars.loops import close_wires
-from support.sidecars.running import CONNECTOR, free_port, grant
+from support.sidecars.running import CONNECTOR, grant
 
 ProxyKind = Callable[[str, int, Grants, Attempts, Upstream, Log], Proxy]
 
@@ -32,7 +32,7 @@ def serving(
     log: Log | None = None,
 ) -> Iterator[http.client.HTTPConnection]:
     """A client of the proxy."""
-    sock = listener or listen(Listener(CONNECTOR, free_port()))
+    sock = listener or listen(Listener(CONNECTOR, 0))
     port = sock.getsockname()[1]
     document = grant(registry, ca=None)
     grants = Grants(lambda rejected, cause: document, loop, Threads(loop))

@@ -24,6 +24,7 @@ from sidecar.contract.environment import Environment, Listener
 from sidecar.contract.grant import Credential, Grant
 from sidecar.contract.secret import Secret
 from support.certificates.authority import ca
+from support.machine.ports import free_port
 from support.servers.registry import PATIENCE_SECONDS, Registry
 from support.sidecars import forms
 
@@ -209,12 +210,6 @@ def fill(sock: socket.socket, data: bytes, pause_seconds: float = 0.3) -> None:
     with contextlib.suppress(TimeoutError):
         while True:
             sock.send(data)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from support.servers.registry import PATIENCE_SECONDS, Registry
 from support.sidecars.forms import FORM, TYPE
 from support.sidecars.grant_stores import Clock
 from support.sidecars.loops import close_wires
-from support.sidecars.running import CONNECTOR, Reply, ask_once, free_port, grant
+from support.sidecars.running import CONNECTOR, Reply, ask_once, grant
 
 
 @dataclass
@@ -43,7 +43,7 @@ class VirtualProxy:
 def virtual_proxy(registry: Registry, **changes: object) -> Iterator[VirtualProxy]:
     """The grant's life does not end while the clock moves, unless `changes` says so."""
     loop, log, clock = Loop(), Log("error"), Clock()
-    sock = listen(Listener(CONNECTOR, free_port()))
+    sock = listen(Listener(CONNECTOR, 0))
     endless = {"soft_seconds": 1e9, "hard_seconds": 1e9}
     found = VirtualProxy(sock.getsockname()[1], clock, [grant(registry, **{**endless, **changes})])
 

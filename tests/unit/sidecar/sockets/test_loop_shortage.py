@@ -15,7 +15,7 @@ from sidecar.exchange.server import listen
 from sidecar.sockets.loop import Loop
 from support.servers.registry import Registry
 from support.sidecars.proxy_threads import serving
-from support.sidecars.running import CONNECTOR, Reply, ask, free_port
+from support.sidecars.running import CONNECTOR, Reply, ask
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
 
@@ -90,7 +90,7 @@ class Exhausted(socket.socket):
 
 
 def test_a_listener_that_found_no_room_twice_listens_again(crowded: Crowded, registry: Registry) -> None:
-    listener = Exhausted(fileno=listen(Listener(CONNECTOR, free_port())).detach())
+    listener = Exhausted(fileno=listen(Listener(CONNECTOR, 0)).detach())
     listener.crowded = crowded
     with serving(crowded.loop, registry, listener=listener) as client:
         assert get(client).body == b"wheel"

@@ -163,7 +163,7 @@ def clean(tmp_path: Path, **variables: str) -> dict[str, str]:
 
 
 def run(argv: list[str], env: dict[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(argv, env=env, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(argv, env=env, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_pip_reads_the_file_by_variable_and_as_the_system_file(tmp_path: Path) -> None:

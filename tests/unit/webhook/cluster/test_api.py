@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ import yaml
 from kubernetes.aio.client import Configuration
 
 from support.certificates.authority import ca, server_context
+from support.machine.ports import closed_port
+from support.machine.times import soon
 from support.servers.registry import Call, Registry
 from webhook.cluster import kubernetes as api_module
 from webhook.cluster import paths
@@ -38,8 +39,12 @@ def server() -> Iterator[Registry]:
 
 
 def ask(server: Registry, question: Callable[[KubernetesApi], Any]) -> Any:
+    return ask_at(server.origin, question)
+
+
+def ask_at(origin: str, question: Callable[[KubernetesApi], Any]) -> Any:
     async def story() -> Any:
-        configuration = Configuration(host=server.origin)
+        configuration = Configuration(host=origin)
         configuration.api_key["BearerToken"] = "bearer canary-token"
         async with KubernetesApi(configuration) as api:
             return await question(api)
@@ -129,17 +134,13 @@ def test_an_answer_that_is_deep_and_no_object_is_no_answer(server: Registry, sta
 
 def test_a_silent_server_is_abandoned_in_time(server: Registry) -> None:
     server.on("*", lambda call: call.wait_gone() and None)
-    begin = time.monotonic()
-    with pytest.raises(ClusterUnavailable, match=r"did not answer GET .* in time"):
+    with soon(), pytest.raises(ClusterUnavailable, match=r"did not answer GET .* in time"):
         ask(server, lambda api: api.get(PATH, seconds=0.2))
-    assert time.monotonic() - begin < 5
 
 
 def test_an_absent_server_is_unavailable() -> None:
-    with Registry() as registry:
-        pass
     with pytest.raises(ClusterUnavailable, match=f"did not answer GET {PATH}: "):
-        ask(registry, lambda api: api.get(PATH))
+        ask_at(f"http://127.0.0.1:{closed_port()}", lambda api: api.get(PATH))
 
 
 def test_a_watch_that_falls_silent_is_abandoned(server: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from webhook.cluster.kubernetes import KubernetesApi
 from webhook.cluster.trim import Json
 
 PATH = paths.connectors()
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 
 def connector(name: str, version: int, **spec: Any) -> Json:

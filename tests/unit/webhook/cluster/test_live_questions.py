@@ -5,6 +5,7 @@ from typing import cast
 
 import pytest
 
+from support.machine.virtual_time import run_virtually
 from webhook.cluster.api import Api, Json
 from webhook.cluster.live_questions import ABSENT_LIMIT, QUESTIONS_LIMIT, LiveQuestions
 from webhook.errors import ClusterUnavailable
@@ -48,7 +49,7 @@ def test_a_crowd_has_few_questions_at_a_time_and_other_namespaces_have_room() ->
         await asyncio.gather(*others)
         assert api.most_at_once <= QUESTIONS_LIMIT
 
-    asyncio.run(story())
+    run_virtually(story())
 
 
 def test_reviews_that_ask_for_the_same_absent_object_at_once_cost_few_questions() -> None:

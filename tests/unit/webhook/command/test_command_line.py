@@ -11,7 +11,7 @@ import pytest
 from support.clients.command_line import CONNECTOR, GOOD, POD, PROGRAM, call
 from support.kubernetes import seed
 from support.machine.environments import clean
-from webhook.command.loopback import free_port
+from support.machine.ports import closed_port
 
 
 def test_an_absent_command_gives_127() -> None:
@@ -50,7 +50,7 @@ def test_a_taken_port_is_named_with_the_fix() -> None:
 
 
 def test_an_unreachable_registry_is_reported_with_the_fix() -> None:
-    address = f"http://127.0.0.1:{free_port()}"
+    address = f"http://127.0.0.1:{closed_port()}"
     given = GOOD.replace("https://pypi.example.com", address).replace(
         "name: c", "name: c, annotations: {cpaas.io/display-name: Team PyPI}"
     )
@@ -63,7 +63,7 @@ def test_an_unreachable_registry_is_reported_with_the_fix() -> None:
 
 def test_an_address_that_may_be_the_secret_is_not_printed() -> None:
     """Cloudsmith's entitlement token stands in the path; there is no Secret."""
-    address = f"http://127.0.0.1:{free_port()}/canary-entitlement/python"
+    address = f"http://127.0.0.1:{closed_port()}/canary-entitlement/python"
     anonymous = CONNECTOR.replace("https://pypi.example.com", address)
     result = call(
         "check", "-f", "-", stdin=anonymous.replace("  auth: {name: basicAuth, secretRef: {name: s}}", "")
@@ -134,7 +134,7 @@ def test_a_reader_that_has_enough_is_no_traceback(tmp_path: Path) -> None:
         text=True,
         env=clean(),
         cwd=tmp_path,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     os.close(writing)
@@ -178,7 +178,7 @@ def test_the_demo_says_that_it_is_not_installed(missing: str) -> None:
         capture_output=True,
         text=True,
         env=clean(),
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert "`make demo` in a checkout" in result.stderr

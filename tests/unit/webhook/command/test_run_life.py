@@ -15,12 +15,13 @@ import pytest
 import yaml
 
 from support.machine.environments import clean
+from support.machine.ports import free_port
 from webhook.command.local_proxy import running_proxy
-from webhook.command.loopback import free_port
 from webhook.connector.manifest import parse_connector
 from webhook.connector.registry import RegistryAccess
 from webhook.console import Console
 
+PATIENCE_SECONDS = 60.0
 PROGRAM = str(Path(sys.executable).with_name("pypi-connector"))
 MANIFESTS = """
 kind: Connector
@@ -61,8 +62,8 @@ def first_line(process: "subprocess.Popen[str]") -> tuple[int, int]:
 
 
 def assert_closed(port: int) -> None:
-    """Within two seconds no process listens on the port any more."""
-    deadline = time.monotonic() + 2
+    """Soon no process listens on the port any more. The test holds it, so no other process can."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
@@ -75,19 +76,21 @@ def assert_closed(port: int) -> None:
 def test_a_signal_is_forwarded_and_the_exit_code_returned(tmp_path: Path, number: signal.Signals) -> None:
     name = number.name.removeprefix("SIG")
     trap = f"trap 'exit 33' {name}"
-    with start(tmp_path, before=trap, script="while :; do sleep 0.05; done") as process:
-        _, port = first_line(process)
+    port = free_port()
+    with start(tmp_path, "--port", str(port), before=trap, script="while :; do sleep 0.05; done") as process:
+        first_line(process)
         process.send_signal(number)
-        assert process.wait(10) == 33
+        assert process.wait(PATIENCE_SECONDS) == 33
     assert_closed(port)
     assert [path.name for path in tmp_path.iterdir()] == ["c.yaml"]
 
 
 def test_the_proxy_ends_with_a_run_that_is_killed(tmp_path: Path) -> None:
-    with start(tmp_path, script="exec sleep 60") as process:
-        command, port = first_line(process)
+    port = free_port()
+    with start(tmp_path, "--port", str(port), script="exec sleep 60") as process:
+        command, _ = first_line(process)
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE_SECONDS)
         try:
             assert_closed(port)
         finally:
@@ -98,18 +101,18 @@ def test_the_chosen_port_is_used(tmp_path: Path) -> None:
     wished = free_port()
     with start(tmp_path, "--port", str(wished), script="true") as process:
         assert first_line(process)[1] == wished
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
 
 
 def ask(port: int, user: int) -> bytes:
     """The answer to a socket of that user. A socket belongs to the effective user that made it."""
     os.seteuid(user)
     try:
-        sock = socket.create_connection(("127.0.0.1", port), 5)
+        sock = socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS)
     finally:
         os.seteuid(0)
     with sock:
-        sock.settimeout(5)
+        sock.settimeout(PATIENCE_SECONDS)
         try:
             sock.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             return sock.recv(100)
@@ -132,7 +135,9 @@ def test_another_user_of_the_machine_is_refused(tmp_path: Path) -> None:
 class SlowStream(io.StringIO):
     """A standard error that takes refusals only once no process listens on the port any more."""
 
-    port = 0
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self.port = port
 
     def write(self, text: str) -> int:
         if " 404 " in text:
@@ -142,12 +147,11 @@ class SlowStream(io.StringIO):
 
 def test_a_refusal_at_the_very_end_is_printed() -> None:
     manifest = yaml.safe_load(MANIFESTS) | {"metadata": {"name": "c", "namespace": "n"}}
-    stream = SlowStream()
+    stream = SlowStream(free_port())
     registry = RegistryAccess(parse_connector(manifest), None, None)
-    with running_proxy([registry], clean(), Console(stream, is_coloured=False), port=None) as proxy:
-        stream.port = proxy.port
+    with running_proxy([registry], clean(), Console(stream, is_coloured=False), port=stream.port):
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(f"http://127.0.0.1:{proxy.port}/nothing", timeout=10)
+            urllib.request.urlopen(f"http://127.0.0.1:{stream.port}/nothing", timeout=PATIENCE_SECONDS)
         refused.value.close()
     assert "404 this is a package proxy" in stream.getvalue()
 
@@ -156,11 +160,11 @@ def test_a_signal_that_comes_while_it_imports_ends_it() -> None:
     """Process 1 of a container would ignore the signal. So the process catches it, which shows outside."""
     command = [sys.executable, "-m", "webhook", "admission"]
     with subprocess.Popen(command, env=clean(), stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not caught(process.pid) & 1 << (signal.SIGTERM - 1):
             assert time.monotonic() < deadline
         process.terminate()
-        assert process.wait(10) == 128 + signal.SIGTERM
+        assert process.wait(PATIENCE_SECONDS) == 128 + signal.SIGTERM
 
 
 def caught(pid: int) -> int:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from support.machine.ports import free_port
+from support.machine.times import assert_takes_less
 from webhook.pod.start_gate import LIMIT_SECONDS, command
 
 pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux")
@@ -17,7 +19,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="need
 
 def run(ports: Iterable[int], *, limit_seconds: int = 1) -> subprocess.CompletedProcess[str]:
     argv = command(ports, limit_seconds=limit_seconds)
-    return subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
 
 
 def listener(host: str = "127.0.0.1") -> socket.socket:
@@ -30,10 +32,12 @@ def port_of(sock: socket.socket) -> int:
 
 def test_listening_ports_open_the_gate_at_once() -> None:
     with listener() as first, listener() as second:
-        started = time.monotonic()
-        done = run([port_of(first), port_of(second)])
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-        assert time.monotonic() - started < 0.5
+
+        def work() -> None:
+            done = run([port_of(first), port_of(second)])
+            assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+        assert_takes_less(0.5, work)
 
 
 def test_a_port_that_does_not_listen_keeps_the_gate_shut_until_the_limit() -> None:
@@ -59,21 +63,19 @@ def test_a_connection_is_no_listener() -> None:
 
 
 def test_another_address_is_not_ours() -> None:
-    with socket.socket() as ours, socket.socket() as other:
-        ours.bind(("127.0.0.1", 0))  # bound and not listening, so that no other process can listen there
-        other.bind(("127.0.0.2", port_of(ours)))
-        other.listen()
-        assert run([port_of(other)], limit_seconds=0).returncode == 1
+    port = free_port()
+    with socket.create_server(("127.0.0.2", port)):
+        assert run([port], limit_seconds=0).returncode == 1
 
 
 def test_the_gate_opens_as_soon_as_the_port_listens() -> None:
     with socket.socket() as late:
         late.bind(("127.0.0.1", 0))
         timer = threading.Timer(0.5, late.listen)
-        timer.start()
         started = time.monotonic()
-        assert run([port_of(late)], limit_seconds=10).returncode == 0
-        assert 0.4 < time.monotonic() - started < 3
+        timer.start()
+        assert run([port_of(late)], limit_seconds=20).returncode == 0
+        assert 0.5 <= time.monotonic() - started < 20, "not only at the limit"
         timer.join()
 
 

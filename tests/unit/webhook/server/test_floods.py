@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.components.served import PATIENCE_SECONDS, Served, answer, get, is_gone, post, served
-from support.machine.processes import open_files
+from support.machine.processes import open_files, wait_for_open_files
 from webhook.limits.doors import Limits
 
 ATTACKER, VICTIM = "127.0.0.66", "127.0.0.2"
@@ -96,9 +96,8 @@ def test_connections_that_say_nothing_cost_next_to_nothing_and_end(component: Se
         assert component.resident_kib - before < AT_REST_KIB
         assert open_files(component.process.pid) - files <= LIMITS.connections_per_peer + 1
         assert still_open(silent) <= LIMITS.connections_per_peer
-        time.sleep(LIMITS.head_seconds + 1)
-        assert still_open(silent) == 0
-        assert open_files(component.process.pid) <= files
+        assert all(map(is_gone, silent))  # by the limit for a head: others are longer than we wait
+        wait_for_open_files(component.process.pid, 0, files)
     finally:
         close(silent)
 
@@ -125,20 +124,18 @@ def test_connections_that_stop_half_way_are_bounded_and_end(admission: Served, k
         check_victim(admission)
         assert admission.resident_kib - before < LIMITS.connections_per_peer * PER_TLS_KIB
         assert still_open(begun) <= LIMITS.connections_per_peer
-        time.sleep(LIMITS.head_seconds + 1)
-        assert still_open(begun) == 0
+        assert all(map(is_gone, begun))
     finally:
         close(begun)
 
 
 def test_a_head_that_drips_on_a_used_connection_ends_too(admission: Served) -> None:
     with admission.connect_tls(ATTACKER) as sock:
+        began = time.monotonic()
         sock.sendall(get("/healthz"))
         assert answer(sock)[0] == 200
-        began = time.monotonic()
-        ended = next((n for n, byte in enumerate(b"GET /" + b"a" * 100) if drip(sock, byte)), None)
-        assert ended is not None, "it goes on"
-        assert LIMITS.head_seconds - 0.5 < time.monotonic() - began < LIMITS.head_seconds + 3
+        assert any(drip(sock, byte) for byte in b"GET /" + b"a" * 100), "it goes on for 20 s"
+        assert time.monotonic() - began > LIMITS.head_seconds
 
 
 ENDLESS = {
@@ -182,7 +179,7 @@ def test_endless_heads_are_cut_off(admission: Served, kind: str) -> None:
         with admission.connect_tls(ATTACKER) as sock:
             try:
                 sock.sendall(ENDLESS[kind])
-                sock.settimeout(LIMITS.head_seconds / 2)
+                sock.settimeout(LIMITS.head_seconds * 0.8)
                 while sock.recv(65536):
                     pass
             except TimeoutError:
@@ -277,10 +274,10 @@ def test_a_flood_is_logged_in_few_lines(fresh: Served) -> None:
                 sock.sendall(b"nonsense, and no HTTP at all\r\n\r\n")
         except OSError:
             continue
-    time.sleep(1)
+    time.sleep(1)  # for lines that should not come
+    [line, *_] = fresh.wait_lines("connections turned away")
     close(silent)
     assert len(fresh.log.read_text().splitlines()) < 10
-    [line, *_] = fresh.lines("connections turned away")
     counts, most = line["counts"], line["most"]
     assert counts, "the first at once, others in a minute"
     assert isinstance(most, list)

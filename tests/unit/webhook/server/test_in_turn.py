@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from support.machine.virtual_time import run_virtually
 from webhook.server.serving import InTurn
 
 
@@ -44,6 +45,6 @@ def test_a_crowd_that_is_ready_at_once_does_not_delay_another_peer(has_body: boo
         ready.set()
         await asyncio.gather(*crowd, victim)
 
-    asyncio.run(story())
+    run_virtually(story())
     assert len(order) == 201
     assert order.index("victim") < 10

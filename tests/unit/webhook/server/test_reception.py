@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from sidecar.contract.secret import Secret
 from support.components.broker_requests import AUDIENCE, SETTINGS, connector, injected, login, problem, token
 from support.components.made_up_tokens import made_up
+from support.machine.virtual_time import run_virtually
 from webhook.demo.memory_cluster import MemoryCluster
 from webhook.errors import ClusterRefused, ClusterUnavailable
 from webhook.limits import callers
@@ -62,16 +63,15 @@ def test_made_up_tokens_cost_few_reviews_and_nobody_else_waits(
             assert (await ask(attacker, token(memory_cluster))).status_code == 200
             flood = [asyncio.create_task(ask(attacker, bad)) for _ in range(300)]
             await asyncio.sleep(0.01)
-            began = time.monotonic()
-            assert (await ask(victim, token(memory_cluster))).status_code == 200
-            assert time.monotonic() - began < 1
+            async with asyncio.timeout(1):
+                assert (await ask(victim, token(memory_cluster))).status_code == 200
             answers = await asyncio.gather(*flood)
             last = answers[-1]
             assert problem(last) == (429, "TooManyFailedTokens")
             assert int(last.headers["Retry-After"]) > 0
             assert {answer.status_code for answer in answers} == {401, 429}
 
-    asyncio.run(story())
+    run_virtually(story())
     most = int(callers.FAILURES_LIMIT) + SLOTS_PER_PEER_LIMIT + 3
     assert memory_cluster.reviews <= (most if kind == "forged" else 2)
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("webhook")]

@@ -22,23 +22,25 @@ from certs.authority import ServingFiles, issue_leaf
 from certs.errors import UnusablePair
 from certs.store import write_files
 from support.certificates.authority import HOSTS, authority, ca
+from support.machine.ports import free_port
 from webhook.limits.doors import Limits
 from webhook.server import logs
 from webhook.server.serving import listening, serve
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 
 class App:
     """Answers `/slow` when the test says so, and other paths at once."""
 
     def __init__(self) -> None:
-        self.entered = asyncio.Event()
+        self.entered = asyncio.Semaphore(0)
+        """Released for each request for `/slow`"""
         self.release = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/slow":
-            self.entered.set()
+            self.entered.release()
             await self.release.wait()
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
@@ -49,11 +51,6 @@ def directory(tmp_path: Path) -> Path:
     leaf = issue_leaf(authority("ours"), HOSTS, datetime.now(UTC))
     write_files(tmp_path, ServingFiles(ca(), leaf.certificate, leaf.key))
     return tmp_path
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
 
 
 @contextlib.asynccontextmanager
@@ -111,7 +108,7 @@ def test_an_answer_under_way_is_finished(directory: Path) -> None:
         app: App, client: httpx.AsyncClient, stop: asyncio.Event, task: "asyncio.Task[None]"
     ) -> None:
         slow = asyncio.create_task(client.get("/slow"))
-        await app.entered.wait()
+        await app.entered.acquire()
         stop.set()
         await asyncio.sleep(0.3)  # beyond the drain: uvicorn waits for it now
         assert not task.done()
@@ -174,8 +171,8 @@ def test_requests_under_way_make_room_for_a_peer_that_has_fewer(directory: Path)
         port = int(client.base_url.port or 0)
         await client.get("/")
         under_way = [await ask_from(f"127.0.0.{peer}", port, "/slow") for peer in (66, 66, 67, 67, 2)]
-        await app.entered.wait()
-        await asyncio.sleep(0.5)
+        for _ in under_way:
+            await app.entered.acquire()
         newcomer = await ask_from("127.0.0.3", port, "/")
         assert (await asyncio.wait_for(newcomer.readline(), PATIENCE_SECONDS)).startswith(b"HTTP/1.1 200")
         app.release.set()
@@ -245,7 +242,9 @@ def test_a_log_line_is_bounded_whatever_its_fields(value: object) -> None:
 def test_a_process_with_settings_that_cannot_be_used_ends_with_all_of_them(component: str) -> None:
     environment = {"PATH": os.environ["PATH"], "WEBHOOK_PORT": "x", "WEBHOOK_LOG_LEVEL": "loud"}
     command = [sys.executable, "-m", "webhook", component]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    result = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
     assert result.returncode == 2
     assert result.stderr.splitlines() == [
         "pypi-connector: WEBHOOK_SIDECAR_IMAGE is not set: give the sidecar's image, best with its digest",

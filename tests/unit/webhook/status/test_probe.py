@@ -22,6 +22,8 @@ from support.components.probes import (
     at,
     look,
 )
+from support.machine.ports import closed_port
+from support.machine.times import soon
 from support.servers.registry import Call, Registry, Script
 from webhook.connector.conditions import Probe
 
@@ -91,8 +93,7 @@ STRANGE_TLS = f"{STRANGE}S"
 
 
 def closed() -> str:
-    with socket.create_server((LOOPBACK, 0)) as taken:
-        return f"{HOST}:{taken.getsockname()[1]}"
+    return f"{HOST}:{closed_port()}"
 
 
 def test_a_closed_and_a_filtered_port_have_the_same_sentence() -> None:
@@ -210,10 +211,9 @@ def test_endless_interim_answers_are_abandoned_soon(script: Script, is_tls: bool
     """Each head costs CPU. The time limit alone would allow ten seconds of CPU for each probe."""
     with Registry(server_context((HOST,)) if is_tls else None) as registry:
         registry.on("*", script)
-        begun = time.monotonic()
-        seen = look(at(registry), ca_bundle=ca() if is_tls else None, timeout_seconds=6)
+        with soon(30):
+            seen = look(at(registry), ca_bundle=ca() if is_tls else None, timeout_seconds=60)
         assert seen == Probe("unreachable", STRANGE_TLS if is_tls else STRANGE)
-        assert time.monotonic() - begun < 5
 
 
 def test_a_large_page_in_a_single_write_is_a_page() -> None:

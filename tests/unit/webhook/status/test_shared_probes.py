@@ -25,7 +25,7 @@ OK = Probe("ok", "status code 200")
 GONE = Probe("unreachable", "connection refused")
 REFUSED = Probe("refused", "status code 401")
 PASSWORD = "canary-1"
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 
 def registry(

@@ -30,7 +30,8 @@ _QUICK = ["--argon2-time-cost", "1", "--argon2-memory-cost", "1024"]
 def serve(settings: Settings) -> None:
     credential = settings.credential() or Credential("root", "")
     folder = settings.data / "devpi"
-    port = _free_port()
+    holder = _hold_port()
+    port = int(holder.getsockname()[1])
     is_new = not folder.exists()
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "HOME": str(settings.data)}
     root_password = (
@@ -112,6 +113,9 @@ def _end_with(process: "subprocess.Popen[bytes]") -> None:
     os._exit(process.wait() or 1)
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
+def _hold_port() -> socket.socket:
+    """A port that nobody else gets. It is bound and does not listen, so devpi, which shares, still can."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", 0))
+    return sock
