@@ -26,6 +26,10 @@ INJECT = GROUP + "/inject"
 RESULT = GROUP + "/result"
 """JSON `{"decision", "reason", "message"}`."""
 INJECTED_LABEL = GROUP + "/injected"
+CSI_VOLUMES = GROUP + "/csi-volumes"
+"""JSON: volume → the attributes with which it was served, or `LEFT_TO_DRIVER`."""
+LEFT_TO_DRIVER = "driver"
+"""A CSIDriver of that name is installed. Guard 4 looks for it."""
 
 # -- on a Namespace
 ALLOW_UNCONFINED = GROUP + "/allow-unconfined"
@@ -80,7 +84,7 @@ PUBLISHER_ROLE = "pypi-connector-publisher"
 
 # -- terms of Kubernetes and of the reference system
 CSI_DRIVER = "connectors-csi"
-"""The reference system's driver. It mounts the files that this product injects."""
+"""The reference system's driver. Where no CSIDriver of that name exists, this product serves its volumes."""
 CONNECTOR_CLASS = "pypi"
 AUTH_NAME = "basicAuth"
 SECRET_TYPE = "kubernetes.io/basic-auth"  # noqa: S105 (a type)

@@ -13,10 +13,10 @@ from webhook.cluster import paths
 from webhook.cluster.api import Api
 from webhook.errors import ClusterRefused, ClusterUnavailable, Forbidden, InputError, NotFound
 from webhook.explain import workloads
-from webhook.explain.facts import Facts, Json, Object, Objects, Unread, annotations, metadata, parse_log
+from webhook.explain.facts import Facts, Json, Object, Objects, Unread, metadata, parse_log
 from webhook.explain.workloads import Target
 from webhook.identifiers import ConnectorKey
-from webhook.pod.request import parse_annotations
+from webhook.pod.resolution import read_request
 
 LOG_LINES, LOG_BYTES = "2000", str(1024 * 1024)
 """The end of the sidecar's log: the last hour of a busy Pod, read within the time limit of a request"""
@@ -145,7 +145,7 @@ class _Reader:
 
     async def connectors(self, subject: Mapping[str, object]) -> dict[ConnectorKey, Object]:
         try:
-            keys = parse_annotations(annotations(subject), namespace=self._namespace).keys
+            keys = read_request(subject, namespace=self._namespace).keys
         except InputError:
             return {}
         connectors = await asyncio.gather(*(self._connector(key) for key in keys))

@@ -8,28 +8,34 @@ from webhook.errors import InputError
 from webhook.explain import workloads
 from webhook.explain.facts import Facts, annotations, metadata
 from webhook.explain.statements import Statement
-from webhook.pod.csi_volumes import unserved_volumes
+from webhook.pod.csi_volumes import driver_volumes
 from webhook.pod.misspelling import other_prefixes
-from webhook.pod.request import Request, parse_annotations
+from webhook.pod.request import Request
+from webhook.pod.resolution import read_request as read_pod
 
 
 def read_request(facts: Facts) -> tuple[Request | None, list[Statement]]:
     """The request and the statements about it. The request is None if there is none, or if it is invalid."""
     subject = facts.pod or workloads.template(facts.workload or {})
     try:
-        request = parse_annotations(annotations(subject), namespace=facts.namespace)
+        request = read_pod(subject, namespace=facts.namespace, has_csi_driver=_has_driver(subject))
     except InputError as error:
         return None, [
-            Statement("asked", "wrong", problem.message, "correct the annotation, and create the Pod again")
+            Statement("asked", "wrong", problem.message, "correct it, and create the Pod again")
             for problem in error.problems
         ]
     if request.is_opted_out:
         text = f'the Pod opted out: its annotation {names.INJECT} is "false"'
-        return None, [Statement("asked", "wrong", text, "remove the annotation, and create the Pod again")]
+        opted_out = Statement("asked", "wrong", text, "remove the annotation, and create the Pod again")
+        return None, [opted_out, *_waiting(subject)]
     if not request.connectors:
         notes = [Statement("asked", "note", sentence) for sentence in other_prefixes(subject)]
         return None, [*_warnings(request), *notes, *_not_asked(facts, subject)]
-    return request, [Statement("asked", "ok", describe(request)), *_warnings(request), *_volumes(subject)]
+    return request, [
+        Statement("asked", "ok", describe(request)),
+        *_warnings(request),
+        *_left(subject, request),
+    ]
 
 
 def describe(request: Request) -> str:
@@ -48,20 +54,32 @@ def _warnings(request: Request) -> Iterator[Statement]:
         yield Statement("asked", "note", warning)
 
 
-def _volumes(subject: Mapping[str, Any]) -> Iterator[Statement]:
-    """Notes on volumes beside the annotation. They may work, because the driver may be installed."""
-    for volume, _ in unserved_volumes(subject):
+def _has_driver(subject: Mapping[str, Any]) -> bool:
+    """Whether admission has left the volumes to the driver. Of a template nobody knows it yet."""
+    return f'"{names.LEFT_TO_DRIVER}"' in annotations(subject).get(names.CSI_VOLUMES, "")
+
+
+def _left(subject: Mapping[str, Any], request: Request) -> Iterator[Statement]:
+    served = {volume.name for volume in request.volumes}
+    for volume in driver_volumes(subject):
+        if volume.get("name") not in served:
+            left = f"volume {volume.get('name')} is left to the CSI driver {names.CSI_DRIVER}"
+            yield Statement("asked", "note", f"{left}, which is installed")
+
+
+def _waiting(subject: Mapping[str, Any]) -> Iterator[Statement]:
+    for volume in driver_volumes(subject):
         text = (
-            f"volume {volume} uses the CSI driver {names.CSI_DRIVER}: if that is not installed, the Pod waits"
+            f"volume {volume.get('name')} uses the CSI driver {names.CSI_DRIVER}: if that is not installed, "
+            "the Pod waits in ContainerCreating"
         )
-        fix = "remove the volume, and create the Pod again: the annotation is enough"
-        yield Statement("asked", "note", text, fix)
+        yield Statement("asked", "note", text)
 
 
 def _not_asked(facts: Facts, subject: Mapping[str, Any]) -> list[Statement]:
-    volumes = list(unserved_volumes(subject))
-    if volumes:
-        return [_by_volume(*volumes[0], _annotation_field(facts))]
+    left = list(_left(subject, Request()))
+    if left:
+        return left
     workload = [facts.workload] if facts.workload else []
     misplaced = [owner for owner in (*workload, *facts.owners) if names.CONNECTOR in annotations(owner)]
     if misplaced:
@@ -83,16 +101,6 @@ def _annotation_field(facts: Facts) -> str:
     if owner is None:
         return "under metadata.annotations"
     return f"under {workloads.template_field(owner)} of {_title(owner)}"
-
-
-def _by_volume(volume: str, connectors: str, field: str) -> Statement:
-    text = (
-        f"volume {volume} uses the CSI driver {names.CSI_DRIVER}, which this product does not serve: if the "
-        "driver is not installed, the Pod waits in ContainerCreating"
-    )
-    annotation = f'{names.CONNECTOR}: "{connectors}"'
-    fix = f"remove the volume and its mounts, write {annotation} {field}, and create the Pod again"
-    return Statement("asked", "wrong", text, fix)
 
 
 def _misplaced(owner: Mapping[str, Any]) -> Statement:

@@ -3,7 +3,8 @@
 It takes two steps, `parse_pod` and `decide_request`, so that a caller can fetch the Connectors between them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,14 +17,15 @@ from webhook.connector.reasons import ConnectorReason
 from webhook.errors import InputError, InvalidConnector, Problem
 from webhook.identifiers import ConnectorKey
 from webhook.pod import shape
-from webhook.pod.csi_volumes import unserved_volumes
-from webhook.pod.injection import inject
+from webhook.pod.csi_volumes import driver_volumes
+from webhook.pod.injection import inject, write_annotations
 from webhook.pod.misspelling import misspellings
 from webhook.pod.namespace import NamespaceFacts
 from webhook.pod.obstacles import obstacles, size_problems
 from webhook.pod.quota_room import room_warnings
 from webhook.pod.reasons import UNCHANGED, UNCONFINED, Reason
-from webhook.pod.request import Request, parse_annotations
+from webhook.pod.request import Request
+from webhook.pod.resolution import read_request
 from webhook.pod.resources import sidecar_resources
 from webhook.pod.settings import Settings
 from webhook.pod.shape import Json, declared_ports
@@ -61,8 +63,8 @@ class Decision:
 #     shape  opts out  valid  asks  static  small  clear  Connectors  port  alone  decision
 #  1  no     -         -      -     -       -      -      -           -     -      InvalidPod
 #  2  yes    yes       -      -     -       -      -      -           -     -      OptedOut
-#  3  yes    no        no     -     -       -      -      -           -     -      InvalidAnnotation, Publish…
-#  4  yes    no        yes    no    -       -      -      -           -     -      NotRequested
+#  3  yes    no        no     -     -       -      -      -           -     -      Invalid…, Publish…
+#  4  yes    no        yes    no    -       -      -      -           -     -      NotRequested, LeftToDriver
 #  5  yes    no        yes    yes   yes     -      -      -           -     -      MirrorPod
 #  6  yes    no        yes    yes   no      no     -      -           -     -      PodTooLarge
 #  7  yes    no        yes    yes   no      yes    no     any         -     -      the first obstacle's reason
@@ -73,8 +75,9 @@ class Decision:
 #
 # shape       the fields that admission reads have the types of the API
 # opts out    `names.INJECT` is "false"
-# valid       each annotation can be read, and none contradicts another
-# asks        `names.CONNECTOR` names a Connector
+# valid       each annotation and CSI volume can be read, and none contradicts another
+# asks        `names.CONNECTOR` or a volume of `names.CSI_DRIVER` names a Connector; volumes do not where a
+#             CSIDriver of that name is installed: a Pod that asks by nothing else is LeftToDriver
 # static      the kubelet runs the Pod from a file
 # small       within the limits of `obstacles.size_problems`
 # clear       no obstacle, and room for the sidecar's resources; the Namespace's label
@@ -93,24 +96,23 @@ def decide(
     lookup: Lookup,
     settings: Settings,
     facts: NamespaceFacts | None = None,
+    has_csi_driver: bool = False,
 ) -> Decision:
     """Both steps, for callers that have every Connector at hand."""
-    request = parse_pod(pod, namespace=namespace)
+    request = parse_pod(pod, namespace=namespace, has_csi_driver=has_csi_driver)
     if isinstance(request, Decision):
         return request
     return decide_request(pod, request, lookup=lookup, settings=settings, facts=facts or NamespaceFacts())
 
 
-def parse_pod(pod: Mapping[str, Any], *, namespace: str) -> Request | Decision:
-    """The first step: the Pod's request, or the decision where no Connector matters to it.
-
-    `namespace` is the admission request's: a Pod with a generated name may not carry its own yet.
-    """
+def parse_pod(pod: Mapping[str, Any], *, namespace: str, has_csi_driver: bool = False) -> Request | Decision:
+    """The first step: the Pod's request, or the decision where no Connector matters to it. The parameters are
+    those of `resolution.read_request`."""
     misshapen = shape.shape_problems(pod)
     if misshapen:
         return Decision(Reason.INVALID_POD, f"this is no Pod: {_joined(misshapen)}")
     try:
-        request = parse_annotations(_annotations(pod), namespace=namespace)
+        request = read_request(pod, namespace=namespace, has_csi_driver=has_csi_driver)
     except InputError as error:
         return _refused(error.problems)
     unchanged = _unchanged(pod, request)
@@ -135,7 +137,7 @@ def decide_request(
         *request.warnings,
         *misspellings(pod),
         *_name_resolution(pod, settings),
-        *_csi_volumes(pod),
+        *_left_to_driver(pod, request),
     )
     if problems:
         return _refused(problems, warnings)
@@ -163,10 +165,18 @@ def _annotations(pod: Mapping[str, Any]) -> Mapping[str, str]:
 
 def _unchanged(pod: Mapping[str, Any], request: Request) -> Decision | None:
     if request.is_opted_out:
-        return Decision(Reason.OPTED_OUT, f"annotation {names.INJECT} is false")
+        warnings = _few([_unserved(name) for name in _names(driver_volumes(pod))])
+        return Decision(Reason.OPTED_OUT, f"annotation {names.INJECT} is false", warnings)
     if not request.connectors:
-        warnings = _few((*request.warnings, *misspellings(pod), *_csi_volumes(pod)))
-        return Decision(Reason.NOT_REQUESTED, f"there is no annotation {names.CONNECTOR}", warnings)
+        left = _left_to_driver(pod, request)
+        warnings = _few((*request.warnings, *misspellings(pod), *left))
+        if left and names.CSI_VOLUMES in request.resolved:
+            marked = copy.deepcopy(dict(pod))
+            write_annotations(marked, request)
+            message = f"the CSI driver {names.CSI_DRIVER} is installed, and serves the volumes"
+            return Decision(Reason.LEFT_TO_DRIVER, message, warnings, marked)
+        message = f"there is no annotation {names.CONNECTOR}, and no volume of {names.CSI_DRIVER}"
+        return Decision(Reason.NOT_REQUESTED, message, warnings)
     if shape.MIRROR_ANNOTATION in _annotations(pod):
         message = "a static Pod cannot be injected: the kubelet runs it from a file"
         return Decision(Reason.MIRROR_POD, message, (*request.warnings, message))
@@ -190,9 +200,10 @@ def _connector_problems(request: Request, lookup: Lookup) -> list[Problem]:
 
 def _index_rule(request: Request, lookup: Lookup) -> IndexRule:
     """The strictest rule of the Connectors to install from."""
+    of_volumes = [key for volume in request.volumes if volume.has_index for key in volume.connectors]
     rules = {
         connector.extra_indexes: key
-        for key in reversed(request.connectors)
+        for key in reversed([*request.connectors, *of_volumes])
         if isinstance(connector := lookup(key), Connector)
     }
     value = next(value for value in STRICTEST_FIRST if value in rules)
@@ -210,14 +221,27 @@ def _name_resolution(pod: Mapping[str, Any], settings: Settings) -> list[str]:
     ]
 
 
-def _csi_volumes(pod: Mapping[str, Any]) -> list[str]:
-    """Warnings only: the driver may be installed beside this product."""
+def _left_to_driver(pod: Mapping[str, Any], request: Request) -> list[str]:
+    served = {volume.name for volume in request.volumes}
     return [
-        f"volume {name} is of the CSI driver {names.CSI_DRIVER}, which this product does not serve: where "
-        "the driver is not installed, the Pod waits in ContainerCreating; remove the volume, for the "
-        f"annotation {names.CONNECTOR} is enough"
-        for name, _ in unserved_volumes(pod)
+        f"volume {name} is left to the CSI driver {names.CSI_DRIVER}, which is installed in this cluster"
+        if names.CSI_VOLUMES in request.resolved
+        else _unserved(name)
+        for name in _names(driver_volumes(pod))
+        if name not in served
     ]
+
+
+def _names(volumes: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [str(volume.get("name")) for volume in volumes]
+
+
+def _unserved(name: str) -> str:
+    """Of a Pod that opts out, or that the kubelet runs from a file."""
+    return (
+        f"volume {name} is of the CSI driver {names.CSI_DRIVER}, and this Pod is not served: where the "
+        "driver is not installed, the Pod waits in ContainerCreating; remove the volume"
+    )
 
 
 def _refused(problems: Sequence[Problem], warnings: tuple[str, ...] = ()) -> Decision:

@@ -25,6 +25,13 @@ from webhook.pod.request import Request
 from webhook.pod.settings import Settings
 from webhook.pod.shape import Json
 from webhook.pod.sidecar import repaired, sidecar_container, sidecar_volumes
+from webhook.pod.volumes import (
+    Served,
+    canonical_volume,
+    mount_problems,
+    mount_read_only,
+    serve_volumes,
+)
 from webhook.pod.workload import IndexRule, configure_workload, put
 
 _OUR_VOLUMES = frozenset(volume["name"] for volume in sidecar_volumes())
@@ -55,20 +62,28 @@ def inject(
     """`ports` has a port for each connector of the request, `resources` are the sidecar's. `decision` has
     found no obstacle in the Pod."""
     result: Json = copy.deepcopy(dict(pod))
-    urls = endpoints(request, ports, admits_extra_indexes=rule.value == "allow")
-    remarks = configure_workload(result, request, urls, rule)
-    environment = sidecar_environment(request, urls, ports, settings)
+    admits_extra_indexes = rule.value == "allow"
+    urls = endpoints(request, ports, admits_extra_indexes=admits_extra_indexes)
+    served, problems = serve_volumes(request, ports, admits_extra_indexes=admits_extra_indexes)
+    problems += mount_problems(result, served)
+    mount_read_only(result, served)
+    remarks = configure_workload(result, request, urls, rule, served)
+    environment = sidecar_environment(request, urls, ports, settings, served)
     lost = _put_sidecar(result, environment, resources, settings)
-    _put_volumes(result)
+    _put_volumes(result, served)
     _add_pull_secrets(result, settings)
-    message = _message(request, urls)
-    _mark(result, message)
+    message = _message(request, urls, served)
+    _mark(result, request, message)
     warnings = [*([dropped.warning(lost)] if lost else []), *remarks.warnings]
-    return Injection(result, message, tuple(warnings), tuple(remarks.problems), lost)
+    return Injection(result, message, tuple(warnings), (*problems, *remarks.problems), lost)
 
 
 def sidecar_environment(
-    request: Request, urls: Endpoints, ports: Mapping[ConnectorKey, int], settings: Settings
+    request: Request,
+    urls: Endpoints,
+    ports: Mapping[ConnectorKey, int],
+    settings: Settings,
+    served: Served,
 ) -> Environment:
     """The configuration of the sidecar: everything but its token."""
     return Environment(
@@ -77,6 +92,7 @@ def sidecar_environment(
         log_level=request.log_level,
         broker_url=settings.broker_url,
         broker_ca=join_bundle(settings.broker_ca),
+        volumes={name: volume.files for name, volume in served.items()},
     )
 
 
@@ -100,12 +116,17 @@ def _put_sidecar(
     return dropped.dropped_fields(canonical, present) if present else ()
 
 
-def _put_volumes(pod: Json) -> None:
-    """Our volumes replace volumes of the same names in their places. Missing volumes come last."""
+def _put_volumes(pod: Json, served: Served) -> None:
+    """Our volumes replace volumes of the same names in their places. Missing volumes come last.
+    Served volumes stand in the driver's place, or are of an earlier pass."""
     missing = {volume["name"]: volume for volume in sidecar_volumes()}
     present = pod["spec"].get("volumes") or []
     replaced = [
-        missing.pop(volume["name"], None) if volume.get("name") in _OUR_VOLUMES else volume
+        missing.pop(volume["name"], None)
+        if volume.get("name") in _OUR_VOLUMES
+        else canonical_volume(volume["name"])
+        if volume.get("name") in served
+        else volume
         for volume in present
     ]  # a second volume of the same name becomes None
     pod["spec"]["volumes"] = [volume for volume in replaced if volume is not None] + list(missing.values())
@@ -117,15 +138,23 @@ def _add_pull_secrets(pod: Json, settings: Settings) -> None:
     put(pod["spec"], "imagePullSecrets", [*present, *({"name": name} for name in missing)])
 
 
-def _mark(pod: Json, message: str) -> None:
+def _mark(pod: Json, request: Request, message: str) -> None:
     result = {"decision": "injected", "reason": Reason.INJECTED.value, "message": message}
+    write_annotations(pod, request)
     metadata = pod["metadata"]
-    metadata["annotations"] = {**metadata["annotations"], names.RESULT: json.dumps(result)}
+    metadata["annotations"][names.RESULT] = json.dumps(result)
     metadata["labels"] = {**(metadata.get("labels") or {}), names.INJECTED_LABEL: "true"}
 
 
-def _message(request: Request, urls: Endpoints) -> str:
-    parts = [f"files in {CONFIG_DIR}"]
+def write_annotations(pod: Json, request: Request) -> None:
+    """What the request has resolved, beside the annotations of the author."""
+    metadata = pod.setdefault("metadata", {})
+    merged = {**(metadata.get("annotations") or {}), **request.resolved}
+    metadata["annotations"] = {name: text for name, text in merged.items() if text is not None}
+
+
+def _message(request: Request, urls: Endpoints, served: Served) -> str:
+    parts = [f"files in {', '.join([CONFIG_DIR, *(f'volume {name}' for name in served)])}"]
     if urls.index_url:
         parts.append(f"installs from {request.connectors[0]} at {urls.index_url}")
     if urls.upload_url:

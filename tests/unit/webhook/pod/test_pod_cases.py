@@ -2,14 +2,14 @@
 
 `pod.yaml` is the Pod that comes in, `after.yaml` the injected Pod. `decision.yaml` has reason, message and
 warnings where there is more to say than "injected". `request.yaml` (namespace, its labels, what its
-quotas bound, its LimitRanges) and `connectors.yaml` (else `default-connectors.yaml`) replace the defaults.
-`make cases` rewrites the expectations.
+quotas bound, its LimitRanges, `csiDriver`) and `connectors.yaml` (else `default-connectors.yaml`) replace the
+defaults. `make cases` rewrites the expectations.
 """
 
 import copy
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from webhook import names
 from webhook.connector.manifest import MaybeConnector, find_connector
 from webhook.grant.isolation import violations
 from webhook.identifiers import ConnectorKey
+from webhook.pod.csi_volumes import driver_volumes
 from webhook.pod.decision import Decision, decide
 from webhook.pod.mounts import is_ours
 from webhook.pod.namespace import NamespaceFacts, namespace_facts
@@ -64,6 +65,7 @@ class Case:
     namespace: str
     facts: NamespaceFacts
     connectors: Mapping[ConnectorKey, MaybeConnector]
+    has_csi_driver: bool
 
     def decide(self, pod: Mapping[str, Any]) -> Decision:
         return decide(
@@ -72,6 +74,7 @@ class Case:
             lookup=self.connectors.get,
             settings=SETTINGS,
             facts=self.facts,
+            has_csi_driver=self.has_csi_driver,
         )
 
 
@@ -100,13 +103,16 @@ def read_case(folder: Path) -> Case:
             request.get("limitRanges", []),
         ),
         connectors=read_connectors(own if own.exists() else CASES / "default-connectors.yaml"),
+        has_csi_driver=request.get("csiDriver", False),
     )
 
 
 FOLDERS = sorted(path.parent for path in CASES.glob("*/pod.yaml"))
 
 
-INJECTED = [folder for folder in FOLDERS if read_case(folder).decide(read_case(folder).pod).pod]
+INJECTED = [
+    folder for folder in FOLDERS if read_case(folder).decide(read_case(folder).pod).reason is Reason.INJECTED
+]
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
@@ -213,12 +219,21 @@ def test_a_fresh_pod_gets_additions_only(served: Case, injected: dict[str, Any])
     extensions = [
         change for change in changes if change["op"] == "replace" and change["value"].endswith(",127.0.0.1")
     ]
-    assert changes == extensions
-    assert bool(changes) == (served.folder.name == "proxy-variables")
+    # the only source of a volume that may be taken away: an emptyDir takes its place
+    replaced = [
+        {"op": "remove", "path": f"/spec/volumes/{index}/csi"}
+        for index, volume in enumerate(served.pod["spec"].get("volumes", []))
+        if volume.get("csi", {}).get("driver") == names.CSI_DRIVER and not served.has_csi_driver
+    ]
+    assert changes == extensions + replaced
+    assert bool(extensions) == (served.folder.name == "proxy-variables")
 
 
 def test_foreign_parts_are_never_altered(served: Case, injected: dict[str, Any]) -> None:
-    assert list(foreign(injected)) == list(foreign(served.pod))
+    annotations = served.pod["metadata"].get("annotations", {}).keys() - {names.RESULT}
+    replaced = [str(volume["name"]) for volume in driver_volumes(served.pod) if not served.has_csi_driver]
+    before, after = (list(foreign(pod, annotations, replaced)) for pod in (served.pod, injected))
+    assert after == before
 
 
 def test_an_unknown_field_survives(served: Case) -> None:
@@ -252,21 +267,22 @@ def test_the_broker_accepts_an_injected_pod(injected: dict[str, Any]) -> None:
     assert violations(injected, settings=SETTINGS) == []
 
 
-def foreign(pod: Mapping[str, Any]) -> Iterator[object]:
-    """All parts of a Pod that are not ours, in order."""
+def foreign(pod: Mapping[str, Any], of_author: Collection[str], served: Collection[str]) -> Iterator[object]:
+    """All parts of a Pod that are not ours, in order. The driver's volumes are served by us."""
     metadata, spec = pod["metadata"], pod["spec"]
     yield {key: value for key, value in pod.items() if key not in ("metadata", "spec")}
     yield {key: value for key, value in metadata.items() if key not in ("annotations", "labels")}
-    yield {key: value for key, value in metadata.get("annotations", {}).items() if key != names.RESULT}
+    yield {key: text for key, text in metadata.get("annotations", {}).items() if key in of_author}
     yield {key: value for key, value in metadata.get("labels", {}).items() if key != names.INJECTED_LABEL}
     lists = ("containers", "initContainers", "volumes")
     yield {key: value for key, value in spec.items() if key not in lists}
-    yield [volume for volume in spec.get("volumes", []) if volume["name"] not in OURS]
+    yield [volume for volume in spec.get("volumes", []) if volume["name"] not in (*OURS, *served)]
     for container in containers(pod):
         if container["name"] == names.SIDECAR:
             continue
         yield {key: value for key, value in container.items() if key not in ("env", "volumeMounts")}
-        yield [mount for mount in container.get("volumeMounts", []) if not is_ours(mount)]
+        mounts = [mount for mount in container.get("volumeMounts", []) if not is_ours(mount)]
+        yield [{**mount, "readOnly": True} if mount["name"] in served else mount for mount in mounts]
         env = [entry for entry in container.get("env", []) if not _is_added(entry)]
         yield [(entry["name"], _without_loopback(entry)) for entry in env]
 
