@@ -28,6 +28,9 @@ ADMISSION: Rights = {
     "get limitranges",
     "list limitranges",
     "watch limitranges",
+    "get csidrivers.storage.k8s.io",
+    "list csidrivers.storage.k8s.io",
+    "watch csidrivers.storage.k8s.io",
 }
 BROKER: Rights = {
     "create tokenreviews",

@@ -16,6 +16,7 @@ NAMESPACES = f"{_CORE}/namespaces"
 WEBHOOK_CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 QUOTAS = f"{_CORE}/resourcequotas"
 LIMIT_RANGES = f"{_CORE}/limitranges"
+CSI_DRIVERS = "/apis/storage.k8s.io/v1/csidrivers"
 CONNECTOR_CLASSES = f"{_CONNECTORS}/connectorclasses"
 
 

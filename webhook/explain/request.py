@@ -1,15 +1,17 @@
 """`explain`: a Pod's request for connectors, and why a Pod that seems to have a request has none. Pure."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from webhook import names
-from webhook.errors import InputError
+from webhook.errors import InputError, Problem
 from webhook.explain import workloads
 from webhook.explain.facts import Facts, annotations, metadata
 from webhook.explain.statements import Statement
 from webhook.pod.csi_volumes import driver_volumes
 from webhook.pod.misspelling import other_prefixes
+from webhook.pod.reasons import Reason
 from webhook.pod.request import Request
 from webhook.pod.resolution import read_request as read_pod
 
@@ -21,7 +23,9 @@ def read_request(facts: Facts) -> tuple[Request | None, list[Statement]]:
         request = read_pod(subject, namespace=facts.namespace, has_csi_driver=_has_driver(subject))
     except InputError as error:
         return None, [
-            Statement("asked", "wrong", problem.message, "correct it, and create the Pod again")
+            Statement(
+                "asked", "wrong", problem.message, f"correct the {_place(problem)}, and create the Pod again"
+            )
             for problem in error.problems
         ]
     if request.is_opted_out:
@@ -38,12 +42,17 @@ def read_request(facts: Facts) -> tuple[Request | None, list[Statement]]:
     ]
 
 
+def _place(problem: Problem) -> str:
+    return "volume" if problem.reason == Reason.INVALID_VOLUME else "annotation"
+
+
 def describe(request: Request) -> str:
     """`install from team/pypi, upload to team/up`."""
     first, *others = request.connectors
     parts = [f"install from {first}" + (f", and also from {', '.join(map(str, others))}" if others else "")]
     if request.publish_target:
         parts.append(f"upload to {request.publish_target}")
+    parts += [f"files in volume {volume.name} for {volume.key}" for volume in request.volumes]
     if request.containers is not None:
         parts.append(f"in container {', '.join(request.containers)}")
     return "; ".join(parts)
@@ -77,7 +86,7 @@ def _waiting(subject: Mapping[str, Any]) -> Iterator[Statement]:
 
 
 def _not_asked(facts: Facts, subject: Mapping[str, Any]) -> list[Statement]:
-    left = list(_left(subject, Request()))
+    left = [replace(statement, level="wrong") for statement in _left(subject, Request())]
     if left:
         return left
     workload = [facts.workload] if facts.workload else []

@@ -7,6 +7,7 @@ the broker read them there:
     {"pip": {"connectors": "team/pypi", "configuration.names": "pipconf"}}
 """
 
+import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -85,8 +86,10 @@ def parse_volume(volume: Mapping[str, Any], namespace: str) -> CsiVolume:
 def parse_attributes(name: str, attributes: Mapping[str, Any], namespace: str) -> CsiVolume:
     unknown = [attribute for attribute in attributes if attribute not in _ATTRIBUTES]
     if unknown:
-        known = ", ".join(_ATTRIBUTES)
-        raise InvalidValue(f"has the attribute {unknown[0][:128]!r}; known are {known}", "remove it")
+        bare = unknown[0][:128]
+        near = difflib.get_close_matches(bare, _ATTRIBUTES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_ATTRIBUTES)}"
+        raise InvalidValue(f"has the attribute {bare!r}, which is not known", hint)
     if attributes.get(LIST) is not None and (NAME in attributes or NAMESPACE in attributes):
         raise InvalidValue(
             f"has the attribute {LIST} beside {NAME if NAME in attributes else NAMESPACE}",

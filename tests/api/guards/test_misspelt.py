@@ -69,9 +69,9 @@ MISTAKES: dict[str, tuple[Json, str]] = {
         {"annotations": {"Connectors.Alauda.io/connector": "lab"}},
         "Connectors.Alauda.io/connector has no effect",
     ),
-    "volume": (
-        {"volumes": [VOLUME]},
-        "volume pip is of the CSI driver connectors-csi, which this product does not serve",
+    "volume of a Pod that opts out": (
+        {"volumes": [VOLUME], "annotations": {names.INJECT: "false"}},
+        "volume pip is of the CSI driver connectors-csi, and a Pod with connectors.alauda.io/inject false is not",
     ),
 }
 
@@ -91,9 +91,12 @@ FINE: dict[str, Json] = {
     },
     "opted out": {
         "annotations": {names.INJECT: "false", "connectors.alauda.io/conector": "x"},
-        "volumes": [VOLUME],
     },
-    "what the webhook writes": {"annotations": {names.RESULT: "x"}, "labels": {names.INJECTED_LABEL: "true"}},
+    "a volume that is served": {"volumes": [VOLUME]},
+    "what the webhook writes": {
+        "annotations": {names.RESULT: "x", names.CSI_VOLUMES: "{}"},
+        "labels": {names.INJECTED_LABEL: "true"},
+    },
     "volumes of others": {"volumes": [{"name": "x", "csi": {"driver": "example.com"}}, {"name": "other"}]},
 }
 

@@ -32,7 +32,7 @@ def test_every_file_is_installed_and_says_against_whom_it_is() -> None:
 @pytest.mark.parametrize("name", ["pypi-connector-frozen", "pypi-connector-frozen-binding"])
 def test_every_annotation_of_ours_is_frozen_by_its_name(name: str) -> None:
     text = json.dumps(POLICIES[name])
-    for annotation in (*names.AUTHOR_ANNOTATIONS, names.RESULT):
+    for annotation in (*names.AUTHOR_ANNOTATIONS, names.RESULT, names.CSI_VOLUMES):
         assert f"'{annotation.removeprefix(names.GROUP + '/')}'" in text
 
 

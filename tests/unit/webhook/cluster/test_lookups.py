@@ -39,6 +39,7 @@ async def viewing(store: ApiStore) -> AsyncIterator[AdmissionView]:
             Cache(api, paths.NAMESPACES, trim.namespace),
             Cache(api, paths.QUOTAS, trim.quota),
             Cache(api, paths.LIMIT_RANGES, trim.limit_range),
+            Cache(api, paths.CSI_DRIVERS, trim.presence),
         ]
         tasks = [asyncio.create_task(cache.run()) for cache in caches]
         try:
@@ -122,7 +123,7 @@ def test_a_review_of_absent_connectors_costs_one_question_and_names_each(store: 
             found = await view.connectors([present, *keys])
             assert isinstance(found.pop(present), Connector)
             assert found == dict.fromkeys(keys)
-            assert len(store.calls) - before <= 1 + 3, "one question, and the watches begin"
+            assert len(store.calls) - before <= 1 + 4, "one question, and the watches begin"
             assert sum(store.count("GET", paths.connector(*key)) for key in keys) == 1
 
     stories.run(story())
@@ -134,7 +135,9 @@ def test_connectors_that_the_watch_has_not_brought_yet_are_all_asked_for(store: 
     async def story() -> None:
         async with KubernetesApi(Configuration(host=store.registry.origin)) as api:
             caches = [Cache(api, path, trim.whole) for path in (paths.connectors(), paths.NAMESPACES)]
-            bounds = [Cache(api, path, trim.whole) for path in (paths.QUOTAS, paths.LIMIT_RANGES)]
+            bounds = [
+                Cache(api, path, trim.whole) for path in (paths.QUOTAS, paths.LIMIT_RANGES, paths.CSI_DRIVERS)
+            ]
             view = AdmissionView(api, *caches, *bounds)
             for key in keys:
                 stories.connector(store, key.name)
@@ -168,5 +171,18 @@ def test_an_absent_namespace_is_asked_for_once(store: ApiStore) -> None:
             assert store.count("GET", paths.namespace("nowhere")) == 1
             assert await view.namespace_facts("n" * 1_000_000) == NamespaceFacts()
             assert len(max((path for _, path in store.calls), key=len)) < PATH_LIMIT
+
+    stories.run(story())
+
+
+def test_the_csi_driver_of_the_reference_system_is_known_as_long_as_it_is_installed(store: ApiStore) -> None:
+    async def story() -> None:
+        async with viewing(store) as view:
+            assert not view.has_csi_driver()
+            for name in ("other-csi", names.CSI_DRIVER):
+                store.put(f"{paths.CSI_DRIVERS}/{name}", {"kind": "CSIDriver", "metadata": {"name": name}})
+            await stories.until(view.has_csi_driver)
+            store.delete(f"{paths.CSI_DRIVERS}/{names.CSI_DRIVER}")
+            await stories.until(lambda: not view.has_csi_driver())
 
     stories.run(story())
