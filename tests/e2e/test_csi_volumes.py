@@ -69,7 +69,7 @@ def test_a_pod_of_the_page_installs_and_publishes(
         new-project {package} 1.5
         python3 -m build --no-isolation {package}
         twine upload {package}/dist/*.whl
-        env -i PATH="$PATH" HOME=/tmp twine upload --config-file /tmp/.pypirc -r connectors-pypi {package}/dist/*.gz
+        env -i PATH="$PATH" HOME=/tmp twine upload -r connectors-pypi {package}/dist/*.gz
         ! touch /etc/of-page/x
         ! ln -s /etc/passwd /etc/of-page/pip.conf.new
     """
@@ -159,17 +159,16 @@ def test_what_cannot_be_served_is_refused_and_an_installed_driver_is_left_alone(
         installed.run("delete", "csidriver", names.CSI_DRIVER)
 
 
-def test_a_restarted_sidecar_writes_its_files_again(
+def test_the_workload_reads_the_files_and_cannot_replace_them(
     installed: Kube, namespace: str, registry: Registry
 ) -> None:
-    """The mount of a single file follows the inode: an equal file stays."""
     installed.create(*connector("pypi-connector", registry), namespace=namespace)
     template = of_page("x", "sleep 600")["spec"]["template"]
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "long"}, "spec": template["spec"]}
     installed.create(pod, namespace=namespace)
     found = wait_for_phase(installed, namespace, "long", "Running")
     assert container_status(found, names.SIDECAR)["started"]
-    script = "cat /tmp/.pypirc /etc/of-page/pip.conf; ! rm /etc/of-page/pip.conf; pip install --target /tmp/a hello-connector"
+    script = "cat /tmp/.pypirc; ! rm /etc/of-page/pip.conf; pip install --target /tmp/a hello-connector"
     said = installed.run("exec", "long", "-n", namespace, "-c", "main", "--", "sh", "-exc", script).stdout
     assert "repository = http://127.0.0.1:" in said
     assert "Successfully installed" in said

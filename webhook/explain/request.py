@@ -86,7 +86,8 @@ def _waiting(subject: Mapping[str, Any]) -> Iterator[Statement]:
 
 
 def _not_asked(facts: Facts, subject: Mapping[str, Any]) -> list[Statement]:
-    left = [replace(statement, level="wrong") for statement in _left(subject, Request())]
+    fix = "see the Events of the Pod, or ask by the annotation: the driver belongs to another product"
+    left = [replace(statement, level="wrong", fix=fix) for statement in _left(subject, Request())]
     if left:
         return left
     workload = [facts.workload] if facts.workload else []

@@ -63,6 +63,7 @@ def token(*paths: str, **values: Any) -> Act:
     return edited(volume(**PROJECTED), *(our_mount(path, **values) for path in paths))
 
 
+EMPTY: dict[str, Any] = {"emptyDir": {}}
 FILES = {"name": "theirs", "mountPath": "/etc/pypi-connector-volumes/theirs"}
 
 
@@ -115,14 +116,12 @@ ATTACKS = [
     Attack("thirteen volumes", token(*(f"/var/run/secrets/{index}" for index in range(13))), MOUNT),
     Attack("files in a claim", served({"persistentVolumeClaim": {"claimName": "c"}}), MOUNT),
     Attack("files in a volume of a driver", served({"csi": {"driver": "csi.example"}}), MOUNT),
-    Attack(
-        "files elsewhere", served({"emptyDir": {}}, {**FILES, "mountPath": f"{FILES['mountPath']}x"}), MOUNT
-    ),
-    Attack("files in a part", served({"emptyDir": {}}, {**FILES, "subPath": "x"}), MOUNT),
+    Attack("files elsewhere", served(EMPTY, {**FILES, "mountPath": "/etc/pypi-connector-volumes/x"}), MOUNT),
+    Attack("files in a part", served(EMPTY, {**FILES, "subPath": "x"}), MOUNT),
     Attack("nine volumes with files", served_volumes(9), MOUNT),
     Attack(
         "files that a container may write",
-        served({"emptyDir": {}}, FILES, {**FILES, "mountPath": "/v"}),
+        served(EMPTY, FILES, {**FILES, "mountPath": "/v"}),
         WRITABLE,
     ),
     Attack("a crowd of volumes", token(*(f"{A}{index}" for index in range(3000))), MOUNT),
@@ -162,7 +161,7 @@ HARMLESS: Mapping[str, Act] = {
     "twelve tokens among thousands of volumes": crowd_of_volumes(5000),
     "a mount that says its defaults": token(A, subPath="", mountPropagation="None", readOnly=True),
     "fields of the Pod": edited(volume(downwardAPI={"items": []}), our_mount(A)),
-    "files of the connector": served({"emptyDir": {}}, FILES, {**FILES, "readOnly": True}),
+    "files of the connector": served(EMPTY, FILES, {**FILES, "readOnly": True}),
     "eight volumes with files, and twelve tokens": served_volumes(8),
     "a ConfigMap": edited(volume(configMap={"name": "c"}), our_mount(A)),
     "a Secret": edited(volume(secret={"secretName": "s"}), our_mount(A)),

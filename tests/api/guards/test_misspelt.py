@@ -71,7 +71,7 @@ MISTAKES: dict[str, tuple[Json, str]] = {
     ),
     "volume of a Pod that opts out": (
         {"volumes": [VOLUME], "annotations": {names.INJECT: "false"}},
-        "volume pip is of the CSI driver connectors-csi, and a Pod with connectors.alauda.io/inject false is not",
+        "volume pip is of the CSI driver connectors-csi, and a Pod with connectors.alauda.io/inject false is",
     ),
 }
 
