@@ -148,7 +148,7 @@ def _mark(pod: Json, request: Request, message: str) -> None:
 
 def write_annotations(pod: Json, request: Request) -> None:
     """What the request has resolved, beside the annotations of the author."""
-    metadata = pod.setdefault("metadata", {})
+    metadata = pod["metadata"] = pod.get("metadata") or {}
     merged = {**(metadata.get("annotations") or {}), **request.resolved}
     metadata["annotations"] = {name: text for name, text in merged.items() if text is not None}
 

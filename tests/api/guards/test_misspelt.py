@@ -69,6 +69,10 @@ MISTAKES: dict[str, tuple[Json, str]] = {
         {"annotations": {"Connectors.Alauda.io/connector": "lab"}},
         "Connectors.Alauda.io/connector has no effect",
     ),
+    "another driver": (
+        {"volumes": [{"name": "pip", "csi": {"driver": "connector-csi"}}]},
+        "CSI driver connector-csi is not known: did you mean connectors-csi?",
+    ),
     "volume of a Pod that opts out": (
         {"volumes": [VOLUME], "annotations": {names.INJECT: "false"}},
         "volume pip is of the CSI driver connectors-csi, and a Pod with connectors.alauda.io/inject false is",
