@@ -65,7 +65,7 @@ def test_a_pod_of_the_page_installs_and_publishes(
     script = f"""
         cd /tmp
         pip install --target site hello-dependent
-        env -i PATH="$PATH" PIP_CONFIG_FILE=/etc/of-page/pip.conf pip install --target by-file hello-dependent
+        env -i PATH="$PATH" HOME=/tmp PIP_CONFIG_FILE="$PIP_CONFIG_FILE" pip install --target by-file hello-dependent
         new-project {package} 1.5
         python3 -m build --no-isolation {package}
         twine upload {package}/dist/*.whl

@@ -19,6 +19,7 @@ from support.pods.csi_pods import (
 )
 from support.pods.isolation_edits import SETTINGS
 from webhook import names
+from webhook.connector.manifest import MaybeConnector, parse_connector
 from webhook.identifiers import ConnectorKey
 from webhook.pod.decision import decide
 from webhook.pod.reasons import Reason
@@ -108,6 +109,31 @@ def test_a_container_asks_the_connector_of_its_own_volume() -> None:
     assert first in files(made)["pip"]["pip.conf"]
     assert second in files(made)["up"]["pip.conf"]
     assert first != second
+
+
+def test_a_container_uploads_to_the_connector_of_its_own_volume() -> None:
+    targets = [volume("one", configurations="pypirc"), volume("two", "uploads", "pypirc")]
+    pod = pod_of(volume("pip"), *targets)
+    pod["spec"]["containers"][0]["volumeMounts"].pop()
+    pod["spec"]["containers"][1]["volumeMounts"] = [{"name": "two", "mountPath": "/x"}]
+    made = admitted(pod)
+    first, second = (variables(made, number)["TWINE_REPOSITORY_URL"] for number in (0, 1))
+    assert f"repository = {first}\n" in files(made)["one"][".pypirc"]
+    assert f"repository = {second}\n" in files(made)["two"][".pypirc"]
+    assert first != second
+
+
+def test_the_strictest_connector_of_volumes_rules_on_other_indexes() -> None:
+    def strict(key: ConnectorKey) -> MaybeConnector:
+        params = [{"name": "extraIndexes", "value": "refuse" if key == UPLOADS else "allow"}]
+        spec = {"connectorClassName": "pypi", "address": "https://registry.example", "params": params}
+        return parse_connector({"metadata": key._asdict(), "spec": spec})
+
+    pod = pod_of(volume("pip"), volume("up", "uploads"))
+    pod["spec"]["containers"][0]["env"] = [{"name": "PIP_EXTRA_INDEX_URL", "value": "https://x.example"}]
+    made = decide(pod, namespace="team", lookup=strict, settings=SETTINGS)
+    assert made.reason is Reason.EXTRA_INDEX
+    assert "Connector team/uploads refuses indexes beside it" in made.message
 
 
 @pytest.mark.parametrize(
