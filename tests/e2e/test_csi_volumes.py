@@ -65,11 +65,12 @@ def test_a_pod_of_the_page_installs_and_publishes(
     script = f"""
         cd /tmp
         pip install --target site hello-dependent
-        env -i PATH="$PATH" HOME=/tmp PIP_CONFIG_FILE="$PIP_CONFIG_FILE" pip install --target by-file hello-dependent
+        bare="env -i PATH=$PATH HOME=/tmp"
+        $bare PIP_CONFIG_FILE=$PIP_CONFIG_FILE pip install --target by-file hello-dependent
         new-project {package} 1.5
         python3 -m build --no-isolation {package}
         twine upload {package}/dist/*.whl
-        env -i PATH="$PATH" HOME=/tmp twine upload -r connectors-pypi {package}/dist/*.gz
+        $bare twine upload -r connectors-pypi {package}/dist/*.gz
         ! touch /etc/of-page/x
         ! ln -s /etc/passwd /etc/of-page/pip.conf.new
     """
