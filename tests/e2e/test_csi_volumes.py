@@ -71,8 +71,8 @@ def test_a_pod_of_the_page_installs_and_publishes(
         python3 -m build --no-isolation {package}
         twine upload {package}/dist/*.whl
         $bare twine upload -r connectors-pypi {package}/dist/*.gz
-        ! touch /etc/of-page/x
-        ! ln -s /etc/passwd /etc/of-page/pip.conf.new
+        if touch /etc/of-page/x; then exit 1; fi
+        if ln -s /etc/passwd /etc/of-page/.pip.conf.new; then exit 1; fi
     """
     manifest = of_page("page", script, annotated=annotated, **PIP_FILE)
     outcome = run_job(installed, namespace, manifest)
@@ -169,7 +169,7 @@ def test_the_workload_reads_the_files_and_cannot_replace_them(
     installed.create(pod, namespace=namespace)
     found = wait_for_phase(installed, namespace, "long", "Running")
     assert container_status(found, names.SIDECAR)["started"]
-    script = "cat /tmp/.pypirc; ! rm /etc/of-page/pip.conf; pip install --target /tmp/a hello-connector"
+    script = "cat /tmp/.pypirc; rm /etc/of-page/pip.conf && exit 1; pip install --target /tmp/a hello-connector"
     said = installed.run("exec", "long", "-n", namespace, "-c", "main", "--", "sh", "-exc", script).stdout
     assert "repository = http://127.0.0.1:" in said
     assert "Successfully installed" in said
