@@ -169,7 +169,7 @@ def test_the_workload_reads_the_files_and_cannot_replace_them(
     installed.create(pod, namespace=namespace)
     found = wait_for_phase(installed, namespace, "long", "Running")
     assert container_status(found, names.SIDECAR)["started"]
-    script = "cat /tmp/.pypirc; rm /etc/of-page/pip.conf && exit 1; pip install --target /tmp/a hello-connector"
+    script = "cat /tmp/.pypirc; rm /etc/of-page/pip.conf && exit 1; pip install -t /tmp/a hello-dependent"
     said = installed.run("exec", "long", "-n", namespace, "-c", "main", "--", "sh", "-exc", script).stdout
     assert "repository = http://127.0.0.1:" in said
     assert "Successfully installed" in said

@@ -96,7 +96,6 @@ FINE: dict[str, Json] = {
     "opted out": {
         "annotations": {names.INJECT: "false", "connectors.alauda.io/conector": "x"},
     },
-    "a volume that is served": {"volumes": [VOLUME]},
     "what the webhook writes": {
         "annotations": {names.RESULT: "x", names.CSI_VOLUMES: "{}"},
         "labels": {names.INJECTED_LABEL: "true"},
@@ -122,6 +121,12 @@ def test_a_template_that_asks_is_warned_of_other_mistakes(
     assert "connectors.alauda.io/prt is not known" in said(
         kube, guarded, manifest(version, kind, annotations=asking)
     )
+
+
+@pytest.mark.parametrize(("version", "kind"), TEMPLATED)
+def test_a_volume_that_is_served_gets_no_warning(kube: Kube, guarded: str, version: str, kind: str) -> None:
+    """A Pod that still has it has not been admitted: guard 4 refuses it."""
+    assert said(kube, guarded, manifest(version, kind, volumes=[VOLUME])) == ""
 
 
 def test_a_label_of_a_workload_itself_is_warned_of(kube: Kube, guarded: str) -> None:

@@ -13,6 +13,7 @@ from support.checkout import MANIFESTS, ROOT, TESTS
 from support.kubernetes import guards
 from support.kubernetes.kube import Kube
 from webhook import names
+from webhook.pod.csi_volumes import driver_volumes
 
 FOLDER = MANIFESTS / "policies"
 CASES = TESTS / "cases" / "pods"
@@ -90,7 +91,10 @@ def unasked(pod: dict[str, Any]) -> dict[str, Any]:
         for key, value in (metadata.get("annotations") or {}).items()
         if not key.startswith("connectors.alauda.io/")
     } or None
-    (pod.get("spec") or {}).pop("serviceAccountName", None)
+    spec = pod.get("spec") or {}
+    spec.pop("serviceAccountName", None)
+    asking = list(driver_volumes(pod))
+    spec["volumes"] = [volume for volume in spec.get("volumes") or [] if volume not in asking]
     return pod
 
 
