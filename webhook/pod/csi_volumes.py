@@ -137,12 +137,13 @@ def read_record(text: str, namespace: str) -> tuple[CsiVolume, ...]:
         entries = json.loads(text)
     except (ValueError, RecursionError):
         entries = None
-    if not isinstance(entries, dict) or len(entries) > VOLUMES_LIMIT:
+    if not isinstance(entries, dict):
         raise InvalidValue("is written by admission alone", "remove it")
+    served = {name: entry for name, entry in entries.items() if entry != names.LEFT_TO_DRIVER}
+    if len(served) > VOLUMES_LIMIT:
+        raise InvalidValue(f"is written by admission alone: {len(served)} volumes", "remove it")
     volumes = []
-    for name, entry in entries.items():
-        if entry == names.LEFT_TO_DRIVER:
-            continue
+    for name, entry in served.items():
         if not is_label(name) or not isinstance(entry, dict):
             raise InvalidValue("is written by admission alone", "remove it")
         try:

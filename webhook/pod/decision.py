@@ -3,7 +3,6 @@
 It takes two steps, `parse_pod` and `decide_request`, so that a caller can fetch the Connectors between them.
 """
 
-import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -116,10 +115,10 @@ def parse_pod(pod: Mapping[str, Any], *, namespace: str, has_csi_driver: bool = 
     except InputError as error:
         return _refused(error.problems)
     unchanged = _unchanged(pod, request)
-    if unchanged:
+    if unchanged and unchanged.pod is None:
         return unchanged
     oversize = size_problems(pod)
-    return _refused(oversize) if oversize else request
+    return _refused(oversize) if oversize else unchanged or request
 
 
 def decide_request(
@@ -171,7 +170,7 @@ def _unchanged(pod: Mapping[str, Any], request: Request) -> Decision | None:
         left = _left_to_driver(pod, request)
         warnings = _few((*request.warnings, *misspellings(pod), *left))
         if left and names.CSI_VOLUMES in request.resolved:
-            marked = copy.deepcopy(dict(pod))
+            marked = {**pod, "metadata": {**(pod.get("metadata") or {})}}
             write_annotations(marked, request)
             message = f"the CSI driver {names.CSI_DRIVER} is installed, and serves the volumes"
             return Decision(Reason.LEFT_TO_DRIVER, message, warnings, marked)

@@ -76,10 +76,11 @@ def _served(
 ) -> list[CsiVolume]:
     """Volumes of the driver, and those that an earlier pass has replaced, in the Pod's order."""
     recorded = {volume.name: volume for volume in _recorded(annotations, namespace)}
+    asking = set(map(id, of_driver))  # thousands of volumes must not be compared with each other
     present = [
         volume
         for volume in _volumes(pod)
-        if volume in of_driver or (volume.get("name") in recorded and "emptyDir" in volume)
+        if id(volume) in asking or (volume.get("name") in recorded and "emptyDir" in volume)
     ]
     if len(present) > VOLUMES_LIMIT:
         what = f"{len(present)} volumes are of the CSI driver {names.CSI_DRIVER}"

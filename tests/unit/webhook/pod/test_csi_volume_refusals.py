@@ -108,6 +108,8 @@ def test_an_installed_driver_keeps_its_volumes_and_those_of_earlier_passes_stay_
     assert left.pod is not None
     assert annotations(left.pod) == {names.CSI_VOLUMES: '{"pip": "driver"}'}
     assert decision(left.pod, has_csi_driver=True).pod == left.pod
+    many = decision(pod_of(*(volume(f"v{number}") for number in range(20))), has_csi_driver=True)
+    assert (many.reason, len(many.warnings)) == (Reason.LEFT_TO_DRIVER, 20)
     served = admitted(pod_of(volume("pip")))
     served["spec"]["volumes"].append(volume("late"))
     both = decision(served, has_csi_driver=True)
