@@ -28,9 +28,9 @@ ADMISSION: Rights = {
     "get limitranges",
     "list limitranges",
     "watch limitranges",
-    "get csidrivers.storage.k8s.io",
-    "list csidrivers.storage.k8s.io",
-    "watch csidrivers.storage.k8s.io",
+    "get csidrivers",
+    "list csidrivers",
+    "watch csidrivers",
 }
 BROKER: Rights = {
     "create tokenreviews",
