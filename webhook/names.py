@@ -36,6 +36,10 @@ RESULT_SKIPPED = "skipped"
 INJECTED_LABEL = GROUP + "/injected"
 PROXY_SERVICE_LABEL = GROUP + "/proxy-of"
 """On a Service that leads to the gateway: the name of its Connector."""
+CSI_VOLUMES = GROUP + "/csi-volumes"
+"""JSON: volume → the attributes with which it was served, or `LEFT_TO_DRIVER`."""
+LEFT_TO_DRIVER = "driver"
+"""A CSIDriver of that name is installed. Guard 4 looks for it."""
 
 # -- on a Namespace
 OPTED_IN = "enabled"
@@ -97,7 +101,7 @@ PUBLISHER_ROLE = "pypi-connector-publisher"
 
 # -- terms of Kubernetes and of the reference system
 CSI_DRIVER = "connectors-csi"
-"""The reference system's driver. It mounts the files that this product injects."""
+"""The reference system's driver. Where no CSIDriver of that name exists, this product serves its volumes."""
 DESCRIPTION = "cpaas.io/description"
 DISPLAY_NAME = "cpaas.io/display-name"
 """Annotations of a Connector, for people."""

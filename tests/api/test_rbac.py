@@ -31,6 +31,9 @@ ADMISSION: Rights = {
     "get limitranges",
     "list limitranges",
     "watch limitranges",
+    "get csidrivers",
+    "list csidrivers",
+    "watch csidrivers",
 }
 BROKER: Rights = {
     "create tokenreviews",

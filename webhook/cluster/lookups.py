@@ -104,7 +104,7 @@ class KubernetesCluster:
 
 
 class AdmissionView:
-    """Answers for admission: Connectors, and the relevant facts of a Namespace."""
+    """Answers for admission: Connectors, the relevant facts of a Namespace, and of the cluster."""
 
     def __init__(
         self,
@@ -114,6 +114,7 @@ class AdmissionView:
         quotas: Cache,
         limit_ranges: Cache,
         classes: Cache,
+        csi_drivers: Cache,
     ) -> None:
         self._live = LiveQuestions(api)
         self._connectors = connectors
@@ -122,6 +123,7 @@ class AdmissionView:
         self._namespaces = namespaces
         self._quotas = quotas
         self._limit_ranges = limit_ranges
+        self._csi_drivers = csi_drivers
 
     async def connectors(self, keys: Sequence[ConnectorKey]) -> dict[ConnectorKey, MaybeConnector]:
         """A Connector that is not in the cache may have been created together with the Pod, a moment ago, or
@@ -157,6 +159,17 @@ class AdmissionView:
         limit_ranges = self._limit_ranges.in_namespace(name)[:LIMIT_RANGES_LIMIT]
         return namespace_facts(labels, quotas, limit_ranges, annotations)
 
+    def has_csi_driver(self) -> bool:
+        """Whether the reference system's driver is installed, or was when the API server last answered."""
+        return self._csi_drivers.get("", names.CSI_DRIVER) is not None
+
     def is_ready(self) -> bool:
-        caches = (self._connectors, self._namespaces, self._quotas, self._limit_ranges, self._classes)
+        caches = (
+            self._connectors,
+            self._namespaces,
+            self._quotas,
+            self._limit_ranges,
+            self._classes,
+            self._csi_drivers,
+        )
         return all(cache.synced.is_set() for cache in caches)

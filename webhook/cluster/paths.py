@@ -17,6 +17,7 @@ WEBHOOK_CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookc
 QUOTAS = f"{_CORE}/resourcequotas"
 LIMIT_RANGES = f"{_CORE}/limitranges"
 SERVICES = f"{_CORE}/services"
+CSI_DRIVERS = "/apis/storage.k8s.io/v1/csidrivers"
 CONNECTOR_CLASSES = f"{_CONNECTORS}/connectorclasses"
 
 

@@ -17,7 +17,7 @@ from webhook.explain.facts import Facts, Json, Object, Objects, Unread, metadata
 from webhook.explain.namespaces import inherited_annotations
 from webhook.explain.workloads import Target
 from webhook.identifiers import ConnectorKey
-from webhook.pod.request import parse_annotations
+from webhook.pod.resolution import read_request
 
 LOG_LINES, LOG_BYTES = "2000", str(1024 * 1024)
 """The end of the sidecar's log: the last hour of a busy Pod, read within the time limit of a request"""
@@ -153,7 +153,7 @@ class _Reader:
         """`namespace` is the one that a Pod of this template would inherit from."""
         inherited = inherited_annotations(namespace, subject, self._namespace)
         try:
-            keys = parse_annotations(inherited, namespace=self._namespace).keys
+            keys = read_request(subject, annotations=inherited, namespace=self._namespace).keys
         except InputError:
             return {}
         connectors = await asyncio.gather(*(self._connector(key) for key in keys))

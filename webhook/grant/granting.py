@@ -37,7 +37,7 @@ async def grant(cluster: Cluster, settings: Settings, caller: Caller, request: G
     connector, is_reviewed = await permitted_connector(cluster, caller, key)
     rules.check_enforced(connector, request.enforces)
     may_create = not is_reviewed or await cluster.is_allowed(caller.identity, "create", *key)
-    is_target = key in pod_request.publish_targets
+    is_target = pod_request.takes_uploads(key)
     upload = rules.may_upload(connector, is_publish_target=is_target, allowed=may_create)
     secrets = await read_secrets(connector, cluster.secret)
     return rules.compose(connector, secrets, upload=upload, broker_ca=settings.broker_ca)

@@ -5,13 +5,13 @@ is a change that could turn the container into another program, make it talk to 
 Useful changes of other webhooks pass: resources, their own variables, mounts below /var/run/secrets.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sidecar.contract.words import COMMAND
 from webhook import names
 from webhook.errors import Problem
-from webhook.grant.known_sidecars import KNOWN, Shape, listened_ports
+from webhook.grant.known_sidecars import KNOWN, Shape, listened_ports, volume_mounts
 from webhook.grant.neighbours import mappings, surrounding_violations
 from webhook.grant.reasons import ViolationReason
 from webhook.pod.additions import is_forbidden_variable, judged_mounts
@@ -45,6 +45,7 @@ def violations(pod: Mapping[str, Any], *, settings: Settings) -> list[Problem]:
         sentence = f"init container {names.SIDECAR} is absent: was the Pod admitted by the webhook?"
         return [Problem(ViolationReason.SIDECAR_ABSENT, sentence)]
     container = sidecars[0]
+    served: Mapping[str, Mapping[str, Any]] = {}
     problems = list(_container_violations(container, settings))
     version = _variables(container).get("SIDECAR_SHAPE")
     shape = KNOWN.get(str(version))
@@ -56,8 +57,11 @@ def violations(pod: Mapping[str, Any], *, settings: Settings) -> list[Problem]:
             )
         )
     else:
-        problems += _shape_violations(container, shape, spec.get("volumes"), settings)
-    return [*problems, *surrounding_violations(spec)]
+        wrong = sorted(_wrong_variables(container, shape, settings))
+        served = _served_volumes(container, wrong)
+        problems += _shape_violations(container, shape, wrong)
+        problems += _mount_violations(container, {**shape.mounts, **served}, spec.get("volumes"))
+    return [*problems, *surrounding_violations(spec, served)]
 
 
 def _problem(reason: ViolationReason, sentence: str) -> Problem:
@@ -145,17 +149,20 @@ def _security_problems(context: Mapping[str, Any]) -> Iterator[str]:
         yield "must not choose an SELinux user, role or type"
 
 
-def _shape_violations(
-    container: Mapping[str, Any], shape: Shape, volumes: object, settings: Settings
-) -> Iterator[Problem]:
-    """Differences between the container and the container that this version injected."""
+def _served_volumes(container: Mapping[str, Any], wrong: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+    """Volumes that the workload mounts by itself, and into which the sidecar writes."""
+    value = _variables(container).get("SIDECAR_VOLUMES")
+    return volume_mounts(value) if value and "SIDECAR_VOLUMES" not in wrong else {}
+
+
+def _shape_violations(container: Mapping[str, Any], shape: Shape, wrong: Sequence[str]) -> Iterator[Problem]:
+    """Differences between the container and the container that this version injected, but for its mounts."""
     if container.get("command") != list(shape.command):
         yield _problem(ViolationReason.SIDECAR_COMMAND, f"must run {' '.join(COMMAND)}")
     if container.get("terminationMessagePolicy", "File") != shape.termination_message_policy:
         yield _problem(ViolationReason.SIDECAR_TERMINATION, "has another terminationMessagePolicy")
     if container.get("terminationMessagePath", "/dev/termination-log") != "/dev/termination-log":
         yield _problem(ViolationReason.SIDECAR_TERMINATION, "has another terminationMessagePath")
-    wrong = sorted(_wrong_variables(container, shape, settings))
     if wrong:
         yield _problem(
             ViolationReason.SIDECAR_VARIABLE, f"has variables that are not as injected: {', '.join(wrong)}"
@@ -166,7 +173,6 @@ def _shape_violations(
         gate = {"postStart": {"exec": {"command": list(shape.start_gate(ports))}}}
         if container.get("lifecycle") != gate:
             yield _problem(ViolationReason.SIDECAR_LIFECYCLE, "has another lifecycle than the start gate")
-    yield from _mount_violations(container, shape, volumes)
 
 
 def _wrong_variables(container: Mapping[str, Any], shape: Shape, settings: Settings) -> Iterator[str]:
@@ -195,18 +201,21 @@ def _variables(container: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _mount_violations(container: Mapping[str, Any], shape: Shape, volumes: object) -> Iterator[Problem]:
+def _mount_violations(
+    container: Mapping[str, Any], ours: Mapping[str, Mapping[str, Any]], volumes: object
+) -> Iterator[Problem]:
+    """`ours`: volume → its mount."""
     mounts = mappings(container.get("volumeMounts"))
     wanted: Mapping[str, Mapping[str, Any]] = {
-        volume: {**_PLAIN_MOUNT, **mount, "name": volume} for volume, mount in shape.mounts.items()
+        volume: {**_PLAIN_MOUNT, **mount, "name": volume} for volume, mount in ours.items()
     }
     completed: list[Mapping[str, Any]] = [{**_PLAIN_MOUNT, **mount} for mount in mounts]
     mounted = [mount.get("name") for mount in mounts]
     for volume, mount in wanted.items():
         if completed.count(mount) != 1 or mounted.count(volume) != 1:
             yield _problem(ViolationReason.SIDECAR_MOUNT, f"must mount the volume {volume} once, as injected")
-    foreign = [mount for mount in mounts if mount.get("name") not in shape.mounts]
-    our_paths = [str(mount["mountPath"]) for mount in shape.mounts.values()]
+    foreign = [mount for mount in mounts if mount.get("name") not in ours]
+    our_paths = [str(mount["mountPath"]) for mount in ours.values()]
     for mount, objection in judged_mounts(foreign, our_paths, mappings(volumes)):
         if objection:
             sentence = (

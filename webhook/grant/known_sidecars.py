@@ -49,6 +49,11 @@ def listened_ports(listen: str) -> tuple[int, ...]:
     return tuple(int(part.rpartition("=")[2]) for part in listen.split(","))
 
 
+def volume_mounts(volumes: str) -> dict[str, Mapping[str, Any]]:
+    """Volume → its mount, of a value of `SIDECAR_VOLUMES` that passed its check."""
+    return {name: {"mountPath": f"/etc/pypi-connector-volumes/{name}"} for name in json.loads(volumes)}
+
+
 def _is(text: str) -> Check:
     return lambda value, _: value == text
 
@@ -83,7 +88,9 @@ def _is_volumes(value: str, _: Settings) -> bool:
         volumes = json.loads(value)
     except (ValueError, RecursionError):
         return False
-    is_named = isinstance(volumes, dict) and all(map(is_label, volumes))
+    is_named = (
+        isinstance(volumes, dict) and all(map(is_label, volumes)) and volumes.keys().isdisjoint(_MOUNTS)
+    )
     return is_named and all(map(_are_plain_files, volumes.values()))
 
 

@@ -1,6 +1,6 @@
 """Violations by the other parts of a Pod: its volumes, other containers and namespaces. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from sidecar.contract.words import TOKEN_AUDIENCE
@@ -16,13 +16,14 @@ _SHARED = {
 }
 
 
-def surrounding_violations(spec: Mapping[str, Any]) -> Iterator[Problem]:
+def surrounding_violations(spec: Mapping[str, Any], served: Collection[str] = ()) -> Iterator[Problem]:
+    """`served` are the names of the volumes into which the sidecar writes files beside its own."""
     for field, (reason, consequence) in _SHARED.items():
         if spec.get(field):
             yield Problem(reason, f"{field} is set: {consequence}")
-    yield from _volume_violations(spec)
+    yield from _volume_violations(spec, served)
     for container in _others(spec):
-        yield from _neighbour_violations(container)
+        yield from _neighbour_violations(container, {names.CONFIG_VOLUME, *served})
     for container in mappings(spec.get("ephemeralContainers")):
         if container.get("targetContainerName") == names.SIDECAR:
             sentence = f"ephemeral container {container.get('name')} targets {names.SIDECAR}"
@@ -46,13 +47,13 @@ def _others(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from mappings(spec.get(field))
 
 
-def _volume_violations(spec: Mapping[str, Any]) -> Iterator[Problem]:
+def _volume_violations(spec: Mapping[str, Any], served: Collection[str]) -> Iterator[Problem]:
     volumes = {str(volume.get("name")): volume for volume in mappings(spec.get("volumes"))}
     token = volumes.pop(names.TOKEN_VOLUME, {})
     if not _is_our_token(token):
         sentence = f"volume {names.TOKEN_VOLUME} must project one token for {TOKEN_AUDIENCE} and nothing else"
         yield Problem(ViolationReason.TOKEN_VOLUME, sentence)
-    for name in (names.CONFIG_VOLUME, names.EMPTY_VOLUME):
+    for name in (names.CONFIG_VOLUME, names.EMPTY_VOLUME, *served):
         if set(volumes.get(name, {})) != {"name", "emptyDir"}:
             yield Problem(ViolationReason.CONFIG_VOLUME, f"volume {name} must be an emptyDir")
     for name, volume in volumes.items():
@@ -83,7 +84,7 @@ def _audience(source: Mapping[str, Any]) -> object:
     return token.get("audience") if isinstance(token, Mapping) else None
 
 
-def _neighbour_violations(container: Mapping[str, Any]) -> Iterator[Problem]:
+def _neighbour_violations(container: Mapping[str, Any], read_only: Collection[str]) -> Iterator[Problem]:
     name = container.get("name")
     if name == names.SIDECAR:
         yield Problem(ViolationReason.SIDECAR_NAME_TAKEN, f"a second container is called {names.SIDECAR}")
@@ -93,6 +94,6 @@ def _neighbour_violations(container: Mapping[str, Any]) -> Iterator[Problem]:
                 ViolationReason.TOKEN_MOUNTED_ELSEWHERE,
                 f"container {name} mounts the volume {names.TOKEN_VOLUME}",
             )
-        if mount.get("name") == names.CONFIG_VOLUME and mount.get("readOnly") is not True:
-            sentence = f"container {name} mounts the volume {names.CONFIG_VOLUME}, and not read-only"
+        if mount.get("name") in read_only and mount.get("readOnly") is not True:
+            sentence = f"container {name} mounts the volume {mount.get('name')}, and not read-only"
             yield Problem(ViolationReason.CONFIG_MOUNTED_WRITABLE, sentence)

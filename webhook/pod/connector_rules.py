@@ -51,9 +51,10 @@ def unknown_configurations(request: Request, lookup: Lookup) -> list[Problem]:
 
 def index_rule(request: Request, lookup: Lookup) -> IndexRule:
     """The strictest rule of the Connectors to install from."""
+    of_volumes = [key for volume in request.volumes if volume.has_index for key in volume.connectors]
     rules = {
         connector.extra_indexes: key
-        for key in reversed(request.connectors)
+        for key in reversed([*request.connectors, *of_volumes])
         if isinstance(connector := lookup(key), Connector)
     }
     value = next(value for value in STRICTEST_FIRST if value in rules)

@@ -3,7 +3,7 @@
 It takes two steps, `parse_pod` and `decide_request`, so that a caller can fetch the Connectors between them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,15 +20,16 @@ from webhook.pod.connector_rules import (
     unknown_configurations,
     unreachable_connectors,
 )
-from webhook.pod.csi_volumes import unserved_volumes
+from webhook.pod.csi_volumes import driver_volumes
 from webhook.pod.inheritance import inherit
-from webhook.pod.injection import inject, let_through
+from webhook.pod.injection import inject, left_to_driver, let_through
 from webhook.pod.misspelling import misspellings
 from webhook.pod.namespace import NamespaceFacts
 from webhook.pod.obstacles import obstacles, size_problems
 from webhook.pod.quota_room import room_warnings
 from webhook.pod.reasons import UNCHANGED, UNCONFINED, Reason
-from webhook.pod.request import Request, parse_annotations
+from webhook.pod.request import Request
+from webhook.pod.resolution import read_request
 from webhook.pod.resources import sidecar_resources
 from webhook.pod.sentences import few, joined
 from webhook.pod.settings import Settings
@@ -58,8 +59,8 @@ class Decision:
 #     shape  opts out  valid  asks  static  small  clear  Connectors  port  alone  decision
 #  1  no     -         -      -     -       -      -      -           -     -      InvalidPod
 #  2  yes    yes       -      -     -       -      -      -           -     -      OptedOut
-#  3  yes    no        no     -     -       -      -      -           -     -      InvalidAnnotation, Publish…
-#  4  yes    no        yes    no    -       -      -      -           -     -      NotRequested
+#  3  yes    no        no     -     -       -      -      -           -     -      Invalid…, Publish…
+#  4  yes    no        yes    no    -       -      -      -           -     -      NotRequested, LeftToDriver
 #  5  yes    no        yes    yes   yes     -      -      -           -     -      MirrorPod
 #  6  yes    no        yes    yes   no      no     -      -           -     -      PodTooLarge
 #  7  yes    no        yes    yes   no      yes    no     any         -     -      the first obstacle's reason
@@ -70,8 +71,10 @@ class Decision:
 #
 # shape       the fields that admission reads have the types of the API
 # opts out    `names.INJECT` is "false"
-# valid       each annotation can be read, and none contradicts another
-# asks        `names.CONNECTOR` names a Connector, on the Pod or on a Namespace with the label (`inheritance`)
+# valid       each annotation and CSI volume can be read, and none contradicts another
+# asks        `names.CONNECTOR` names a Connector, on the Pod or on a labelled Namespace (`inheritance`). Or a
+#             volume of `names.CSI_DRIVER` does, unless a CSIDriver of that name is installed: a Pod that asks
+#             by nothing else is then LeftToDriver
 # static      the kubelet runs the Pod from a file
 # small       within the limits of `obstacles.size_problems`
 # clear       no obstacle, and room for the sidecar's resources; the Namespace's label
@@ -104,38 +107,44 @@ def decide(
     lookup: Lookup,
     settings: Settings,
     facts: NamespaceFacts | None = None,
+    has_csi_driver: bool = False,
 ) -> Decision:
     """Both steps, for callers that have every Connector at hand."""
     facts = facts or NamespaceFacts()
-    request = parse_pod(pod, namespace=namespace, facts=facts)
+    request = parse_pod(pod, namespace=namespace, facts=facts, has_csi_driver=has_csi_driver)
     if isinstance(request, Decision):
         return request
     return decide_request(pod, request, lookup=lookup, settings=settings, facts=facts)
 
 
-def parse_pod(pod: Mapping[str, Any], *, namespace: str, facts: NamespaceFacts) -> Request | Decision:
-    """The first step: the Pod's request, or the decision where no Connector matters to it.
-
-    `namespace` is the admission request's: a Pod with a generated name may not carry its own yet.
-    """
+def parse_pod(
+    pod: Mapping[str, Any], *, namespace: str, facts: NamespaceFacts, has_csi_driver: bool = False
+) -> Request | Decision:
+    """The first step: the Pod's request, or the decision where no Connector matters to it. The parameters are
+    those of `resolution.read_request`."""
     misshapen = shape.shape_problems(pod)
     if misshapen:
         return Decision(Reason.INVALID_POD, f"this is no Pod: {joined(misshapen)}")
-    inheritance = inherit(pod, facts)
+    asks_by_volume = not has_csi_driver and any(driver_volumes(pod))
+    inheritance = inherit(pod, facts, asks_by_volume=asks_by_volume)
     try:
-        request = parse_annotations(
-            inheritance.annotations, namespace=namespace, inherited=inheritance.inherited
+        request = read_request(
+            pod,
+            annotations=inheritance.annotations,
+            namespace=namespace,
+            has_csi_driver=has_csi_driver,
+            inherited=inheritance.inherited,
         )
     except InputError as error:
         passed = None if inheritance.asks_itself else _let_through(pod, Request(), namespace, facts)
         return passed or _refused(error.problems)
     unchanged = _unchanged(pod, request, namespace, facts)
-    if unchanged:
+    if unchanged and unchanged.pod is None:
         return unchanged
     request = replace(request, is_asked_by_namespace=inheritance.is_asked_by_namespace)
-    if inheritance.asks_itself:
+    if inheritance.asks_itself or unchanged:
         oversize = size_problems(pod)
-        return _refused(oversize) if oversize else request
+        return _refused(oversize) if oversize else unchanged or request
     return _let_through(pod, request, namespace, facts) or request
 
 
@@ -150,7 +159,7 @@ def decide_request(
         *request.warnings,
         *misspellings(pod),
         *_name_resolution(pod, settings),
-        *_csi_volumes(pod),
+        *_left_to_driver(pod, request),
         *unreachable_connectors(request, lookup),
     )
     if problems:
@@ -158,8 +167,7 @@ def decide_request(
     unlistenable = _port_problems(pod, request)
     if unlistenable:
         return _refused(unlistenable, warnings)
-    first = lookup(request.connectors[0])
-    assert isinstance(first, Connector)  # noqa: S101 (else there is a problem)
+    found = {key: connector for key in request.keys if isinstance(connector := lookup(key), Connector)}
     injection = inject(
         pod,
         request=request,
@@ -167,7 +175,7 @@ def decide_request(
         settings=settings,
         rule=index_rule(request, lookup),
         resources=resources,
-        connector=first,
+        connectors=found,  # all: else there is a problem
     )
     if injection.problems:
         return _refused(injection.problems, warnings)
@@ -214,7 +222,7 @@ def _let_through(
     message = joined([f"{what}: {sentences[0]}", *sentences[1:]])
     reason = Reason(problems[0].reason)
     warnings = few([f"{what}: {sentence}" for sentence in sentences])
-    return Decision(reason, message, warnings, let_through(pod, reason, message))
+    return Decision(reason, message, warnings, let_through(pod, request, reason, message))
 
 
 def _port_problems(pod: Mapping[str, Any], request: Request) -> list[Problem]:
@@ -229,15 +237,21 @@ def _unchanged(
     pod: Mapping[str, Any], request: Request, namespace: str, facts: NamespaceFacts
 ) -> Decision | None:
     if request.is_opted_out:
-        return Decision(Reason.OPTED_OUT, f"annotation {names.INJECT} is false")
+        warnings = few([_unserved(name) for name in _names(driver_volumes(pod))])
+        return Decision(Reason.OPTED_OUT, f"annotation {names.INJECT} is false", warnings)
     if not request.connectors:
         absent = (
             f"Namespace {namespace} has the label {names.INJECT}={names.OPTED_IN}, but no annotation "
             f"{names.CONNECTOR}: its Pods get no connector"
         )
         of_namespace = [absent] if facts.is_opted_in and names.CONNECTOR not in facts.defaults else []
-        warnings = few((*of_namespace, *request.warnings, *misspellings(pod), *_csi_volumes(pod)))
-        return Decision(Reason.NOT_REQUESTED, f"there is no annotation {names.CONNECTOR}", warnings)
+        left = _left_to_driver(pod, request)
+        warnings = few((*of_namespace, *request.warnings, *misspellings(pod), *left))
+        if left and names.CSI_VOLUMES in request.resolved:
+            message = f"the CSI driver {names.CSI_DRIVER} is installed, and serves the volumes"
+            return Decision(Reason.LEFT_TO_DRIVER, message, warnings, left_to_driver(pod, request))
+        message = f"there is no annotation {names.CONNECTOR}, and no volume of {names.CSI_DRIVER}"
+        return Decision(Reason.NOT_REQUESTED, message, warnings)
     if shape.MIRROR_ANNOTATION in _annotations(pod):
         message = "a static Pod cannot be injected: the kubelet runs it from a file"
         return Decision(Reason.MIRROR_POD, message, (*request.warnings, message))
@@ -255,14 +269,27 @@ def _name_resolution(pod: Mapping[str, Any], settings: Settings) -> list[str]:
     ]
 
 
-def _csi_volumes(pod: Mapping[str, Any]) -> list[str]:
-    """Warnings only: the driver may be installed beside this product."""
+def _left_to_driver(pod: Mapping[str, Any], request: Request) -> list[str]:
+    served = {volume.name for volume in request.volumes}
     return [
-        f"volume {name} is of the CSI driver {names.CSI_DRIVER}, which this product does not serve: where "
-        "the driver is not installed, the Pod waits in ContainerCreating; remove the volume, for the "
-        f"annotation {names.CONNECTOR} is enough"
-        for name, _ in unserved_volumes(pod)
+        f"volume {name} is left to the CSI driver {names.CSI_DRIVER}, which is installed in this cluster"
+        if names.CSI_VOLUMES in request.resolved
+        else _unserved(name)
+        for name in _names(driver_volumes(pod))
+        if name not in served
     ]
+
+
+def _names(volumes: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [str(volume.get("name")) for volume in volumes]
+
+
+def _unserved(name: str) -> str:
+    """Of a Pod that opts out, or that the kubelet runs from a file."""
+    return (
+        f"volume {name} is of the CSI driver {names.CSI_DRIVER}, and this Pod is not served: where the "
+        "driver is not installed, the Pod waits in ContainerCreating; remove the volume"
+    )
 
 
 def _refused(problems: Sequence[Problem], warnings: tuple[str, ...] = ()) -> Decision:

@@ -38,15 +38,16 @@ class Inheritance:
     """Whether it came in without, on this pass or an earlier one"""
 
 
-def inherit(pod: Mapping[str, Any], facts: NamespaceFacts) -> Inheritance:
+def inherit(pod: Mapping[str, Any], facts: NamespaceFacts, *, asks_by_volume: bool = False) -> Inheritance:
+    """`asks_by_volume`: a CSI volume of the Pod names a connector, as its own annotation would."""
     own = (pod.get("metadata") or {}).get("annotations") or {}
-    asks_itself = names.CONNECTOR in own or names.PUBLISH_CONNECTOR in own
+    asks_itself = names.CONNECTOR in own or names.PUBLISH_CONNECTOR in own or asks_by_volume
     defaults = _defaults(pod, facts, asks_itself=asks_itself)
-    is_served = names.CONNECTOR in own or names.CONNECTOR in defaults
+    is_served = names.CONNECTOR in own or names.CONNECTOR in defaults or asks_by_volume
     is_left_out = own.get(names.INJECT) == "false" or MIRROR_ANNOTATION in own
     if is_left_out or not is_served or not defaults:
         return Inheritance(own, asks_itself=asks_itself)
-    kept_out = OF_THE_CONNECTOR if names.CONNECTOR in own else ()
+    kept_out = OF_THE_CONNECTOR if names.CONNECTOR in own or asks_by_volume else ()
     new = {name: text for name, text in defaults.items() if name not in own and name not in kept_out}
     result = read_result(own)
     recorded = result.get(names.RESULT_INHERITED)

@@ -12,6 +12,7 @@ from typing import Any
 from webhook import names
 
 _ELSEWHERE = re.compile(r"[a-z.-]*alauda[a-z.-]*/(?:publish-)?connectors?", re.IGNORECASE)
+_DRIVER = re.compile(r"connectors?[-._]?csi(?:[-._]driver)?", re.IGNORECASE)
 KEY_LIMIT = 128
 """Characters of a key that are looked at. Prefixes that users mean have some dozens."""
 MISSPELLINGS_LIMIT = 4
@@ -26,7 +27,7 @@ def misspellings(pod: Mapping[str, Any]) -> tuple[str, ...]:
         for name in names.AUTHOR_ANNOTATIONS
         if name in labels and name not in annotations
     )
-    return (*islice(misplaced, MISSPELLINGS_LIMIT), *other_prefixes(pod))
+    return (*islice(misplaced, MISSPELLINGS_LIMIT), *other_prefixes(pod), *_other_drivers(pod))
 
 
 def other_prefixes(pod: Mapping[str, Any]) -> tuple[str, ...]:
@@ -36,6 +37,17 @@ def other_prefixes(pod: Mapping[str, Any]) -> tuple[str, ...]:
         f"{name} has no effect: a Pod asks by the annotation {names.CONNECTOR}"
         for name in (*annotations, *labels)
         if len(name) <= KEY_LIMIT and not name.startswith(names.GROUP + "/") and _ELSEWHERE.fullmatch(name)
+    )
+    return tuple(islice(resembling, MISSPELLINGS_LIMIT))
+
+
+def _other_drivers(pod: Mapping[str, Any]) -> tuple[str, ...]:
+    volumes = (pod.get("spec") or {}).get("volumes") or []
+    drivers = dict.fromkeys(str((volume.get("csi") or {}).get("driver")) for volume in volumes)
+    resembling = (
+        f"CSI driver {driver} is not known: did you mean {names.CSI_DRIVER}?"
+        for driver in drivers
+        if driver != names.CSI_DRIVER and len(driver) <= KEY_LIMIT and _DRIVER.fullmatch(driver)
     )
     return tuple(islice(resembling, MISSPELLINGS_LIMIT))
 

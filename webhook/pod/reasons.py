@@ -12,9 +12,11 @@ class Reason(StrEnum):
     NOT_REQUESTED = "NotRequested"
     OPTED_OUT = "OptedOut"
     MIRROR_POD = "MirrorPod"
+    LEFT_TO_DRIVER = "LeftToDriver"
 
     # -- the Pod asks for something that does not exist
     INVALID_ANNOTATION = "InvalidAnnotation"
+    INVALID_VOLUME = "InvalidVolume"
     PUBLISH_WITHOUT_CONNECTOR = "PublishWithoutConnector"
     PUBLISH_WITHOUT_PYPIRC = "PublishWithoutPypirc"
     UNKNOWN_CONTAINER = "UnknownContainer"
@@ -48,6 +50,7 @@ UNCONFINED = frozenset({Reason.PRIVILEGED_CONTAINER, Reason.CAPABILITY_NOT_ALLOW
 UNUSABLE = frozenset(
     {
         Reason.INVALID_ANNOTATION,
+        Reason.INVALID_VOLUME,
         Reason.PUBLISH_WITHOUT_CONNECTOR,
         Reason.PUBLISH_WITHOUT_PYPIRC,
         Reason.UNKNOWN_CONTAINER,
@@ -58,4 +61,4 @@ UNUSABLE = frozenset(
     }
 )
 """The input is wrong, whatever the Pod may do."""
-UNCHANGED = frozenset({Reason.NOT_REQUESTED, Reason.OPTED_OUT, Reason.MIRROR_POD})
+UNCHANGED = frozenset({Reason.NOT_REQUESTED, Reason.OPTED_OUT, Reason.MIRROR_POD, Reason.LEFT_TO_DRIVER})

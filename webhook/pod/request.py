@@ -10,6 +10,7 @@ from sidecar.contract.words import LOG_LEVELS
 from webhook import names
 from webhook.errors import InputError, InvalidValue, Problem
 from webhook.identifiers import ConnectorKey, is_label
+from webhook.pod.csi_volumes import CsiVolume, read_record
 from webhook.pod.quantities import parse_quantity
 from webhook.pod.reasons import Reason
 from webhook.problems import Problems
@@ -36,7 +37,7 @@ SUGGESTIONS_LIMIT = 16
 """Unknown annotations that are compared with the known annotations, at 100 µs each"""
 
 _PREFIX = names.GROUP + "/"
-_KNOWN = frozenset({*names.AUTHOR_ANNOTATIONS, names.RESULT})
+_KNOWN = frozenset({*names.AUTHOR_ANNOTATIONS, names.RESULT, names.CSI_VOLUMES})
 _RESOURCES = (names.CPU_REQUEST, names.CPU_LIMIT, names.MEMORY_REQUEST, names.MEMORY_LIMIT)
 
 
@@ -71,6 +72,10 @@ class Request:
     """The annotations that the Namespace has given"""
     is_asked_by_namespace: bool = False
     """The Pod itself named no connector"""
+    volumes: tuple[CsiVolume, ...] = ()
+    """Volumes whose files the sidecar writes. Their connectors are no part of the order in `connectors`"""
+    resolved: Mapping[str, str | None] = field(default_factory=dict)
+    """Annotations to write into the Pod; None: to remove (`resolution.read_request`)"""
 
     @property
     def has_pipconf(self) -> bool:
@@ -102,7 +107,13 @@ class Request:
     @property
     def keys(self) -> tuple[ConnectorKey, ...]:
         """All connectors, in the order of the listeners."""
-        return tuple(dict.fromkeys([*self.connectors, *self.publish_connectors]))
+        of_volumes = [key for volume in self.volumes for key in volume.connectors]
+        return tuple(dict.fromkeys([*self.connectors, *self.publish_connectors, *of_volumes]))
+
+    def takes_uploads(self, connector: ConnectorKey) -> bool:
+        """Whether the connector is a publish target, or that of a volume with `pypirc`."""
+        of_volumes = [volume.key for volume in self.volumes if volume.has_pypirc]
+        return connector in self.publish_targets or connector in of_volumes
 
     def selects(self, container: str) -> bool:
         return self.containers is None or container in self.containers
@@ -139,6 +150,7 @@ def parse_annotations(
         log_level=reader.read(names.LOG_LEVEL, "info", reader.log_level),
         warnings=_unknown(annotations) if warns else (),
         inherited=inherited,
+        volumes=reader.read(names.CSI_VOLUMES, (), reader.volumes),
     )
     reader.read(names.INJECT, None, reader.inject)
     problems = reader.problems
@@ -191,6 +203,9 @@ class _Reader:
             raise InvalidValue(f"must not name {names.SIDECAR!r}", "it is the sidecar itself")
         return selected
 
+    def volumes(self, text: str) -> tuple[CsiVolume, ...]:
+        return read_record(text, self._namespace)
+
     def port(self, text: str) -> int:
         # below 1024 only root may listen, and the sidecar is not root
         if not re.fullmatch(r"[0-9]{4,5}", text) or not 1024 <= int(text) <= 65535:
@@ -225,6 +240,10 @@ def _contradictions(
 ) -> list[Problem]:
     """Problems of annotations that are valid by themselves and contradict each other."""
     problems = []
+    if len(request.keys) > CONNECTORS_LIMIT + 1 and request.volumes:
+        sentence = f"annotations and volumes name {len(request.keys)} connectors"
+        fix = f"name {CONNECTORS_LIMIT} at most"
+        problems.append(Problem(Reason.INVALID_VOLUME, sentence, fix))
     if names.PUBLISH_CONNECTOR in annotations and names.CONNECTOR not in annotations:
         sentence = f"annotation {title(names.PUBLISH_CONNECTOR)} needs {names.CONNECTOR} beside it"
         fix = "add the connector to install from"

@@ -22,7 +22,7 @@ _CONTAINER: Json = {
     "env": [{"name": str}],
     "envFrom": [{"prefix": str, "configMapRef": {"name": str}, "secretRef": {"name": str}}],
     "ports": [{}],
-    "volumeMounts": [{"name": str, "mountPath": str}],
+    "volumeMounts": [{"name": str, "mountPath": str, "subPath": str, "subPathExpr": str}],
     "securityContext": {"capabilities": {"add": [str]}, "windowsOptions": {}},
     "resources": {"limits": {}, "requests": {}},
 }
@@ -36,7 +36,9 @@ _POD: Json = {
     "spec": {
         "containers": [_CONTAINER],
         "initContainers": [_CONTAINER],
-        "volumes": [{"name": str, "hostPath": {"path": str}}],
+        "volumes": [
+            {"name": str, "hostPath": {"path": str}, "csi": {"driver": str, "volumeAttributes": _TEXTS}}
+        ],
         "securityContext": {"windowsOptions": {}},
         "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _NODE_SELECTOR}},
         "nodeSelector": _TEXTS,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sidecar.contract.environment import Environment
-from sidecar.contract.words import COMMAND, CONFIG_DIR, TOKEN_AUDIENCE, TOKEN_DIR, TOKEN_FILE
+from sidecar.contract.words import COMMAND, CONFIG_DIR, TOKEN_AUDIENCE, TOKEN_DIR, TOKEN_FILE, VOLUMES_DIR
 from webhook import names
 from webhook.pod import start_gate
 from webhook.pod.additions import is_forbidden_variable, judged_mounts
@@ -61,6 +61,7 @@ def sidecar_container(
             {"name": names.CONFIG_VOLUME, "mountPath": CONFIG_DIR},
             {"name": names.TOKEN_VOLUME, "mountPath": TOKEN_DIR, "readOnly": True},
             {"name": names.EMPTY_VOLUME, "mountPath": names.SERVICE_ACCOUNT_DIR, "readOnly": True},
+            *({"name": name, "mountPath": f"{VOLUMES_DIR}/{name}"} for name in environment.volumes),
         ],
     }
 

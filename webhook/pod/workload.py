@@ -13,6 +13,7 @@ from webhook.pod import mounts
 from webhook.pod.reasons import Reason
 from webhook.pod.request import Request
 from webhook.pod.shape import Json, workload_containers
+from webhook.pod.volumes import Served, container_urls, mounted_files, own_config_file
 
 _INDEX_GROUPS = ("pip", "uv index", "pdm index", "pipenv")
 _REFERENCES_LIMIT = 8
@@ -37,20 +38,29 @@ class Remarks:
 
 
 def configure_workload(
-    pod: Json, request: Request, urls: Endpoints, rule: IndexRule, files: Collection[str]
+    pod: Json,
+    request: Request,
+    pod_urls: Endpoints,
+    rule: IndexRule,
+    files: Collection[str],
+    served: Served,
 ) -> Remarks:
     """Add mounts of the files and variables. A container that is not selected loses ours."""
     remarks = Remarks([], [])
-    groups, guards = variables.groups(urls), sources.guards(urls)
     for container in workload_containers(pod):
         env, present = container.get("env") or [], container.get("volumeMounts") or []
         if not request.selects(container.get("name", "")):
             put(container, "env", merging.apply(env, {}).env)
             put(container, "volumeMounts", mounts.without_mounts(present))
             continue
-        merged = merging.apply(env, groups, guards)
+        of_volumes = mounted_files(container, served)
+        config_file = own_config_file(env, of_volumes)
+        urls = container_urls(of_volumes, config_file, pod_urls)
+        groups = _with_config_file(variables.groups(urls), config_file)
+        merged = merging.apply(env, groups, sources.guards(urls))
         extended, opaque = no_proxy.bypass_loopback(merged.env)
-        present, skipped = mounts.with_mounts(present, files)
+        present, covered = mounts.with_mounts(present, files)
+        skipped = [path for path in covered if path not in of_volumes]
         put(container, "env", extended)
         put(container, "volumeMounts", present)
         title = f"container {container.get('name', '')}"
@@ -61,6 +71,15 @@ def configure_workload(
         remarks.warnings.extend(_unseen(title, container, groups))
         remarks.warnings.extend(_unreachable(title, opaque, skipped))
     return remarks
+
+
+def _with_config_file(
+    groups: dict[str, dict[str, str]], config_file: str | None
+) -> Mapping[str, Mapping[str, str]]:
+    """The author's file for pip, if it is one of ours, keeps its place among our variables."""
+    if config_file is None or "pip" not in groups:
+        return groups
+    return groups | {"pip": groups["pip"] | {"PIP_CONFIG_FILE": config_file}}
 
 
 def put(container: Json, field: str, items: list[Any]) -> None:

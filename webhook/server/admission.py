@@ -65,11 +65,12 @@ def create_app(
     connectors: ConnectorLookup,
     *,
     namespaces: NamespaceLookup = find_no_namespace,
+    has_csi_driver: Callable[[], bool] = lambda: False,
     is_ready: Callable[[], bool] = lambda: True,
 ) -> FastAPI:
     """`settings` is called for each Pod, for authorities come and go. `is_ready` says whether the caches
-    behind the two lookups are filled."""
-    route = _ReviewRoute(Reviewer(settings, connectors, namespaces))
+    behind the lookups are filled. `has_csi_driver` says whether a CSIDriver `names.CSI_DRIVER` exists."""
+    route = _ReviewRoute(Reviewer(settings, connectors, namespaces, has_csi_driver))
     app = FastAPI(title="pypi-connector admission", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.post("/mutate")

@@ -38,12 +38,14 @@ async def _admission(chosen: ProcessSettings, environment: Mapping[str, str]) ->
             Cache(api, paths.QUOTAS, trim.quota),
             Cache(api, paths.LIMIT_RANGES, trim.limit_range),
             Cache(api, paths.CONNECTOR_CLASSES, trim.connector_class),
+            Cache(api, paths.CSI_DRIVERS, trim.presence),
         ]
         view = AdmissionView(api, *caches)
         app = admission.create_app(
             lambda: chosen.with_authorities(read_authorities(chosen.tls_directory)),
             view.connectors,
             namespaces=view.namespace_facts,
+            has_csi_driver=view.has_csi_driver,
             is_ready=view.is_ready,
         )
         serving = serve(app, port=chosen.port, tls_directory=chosen.tls_directory, stop=stop)

@@ -27,11 +27,12 @@ async def find_no_namespace(namespace: str) -> NamespaceFacts:
 
 @dataclass(frozen=True, slots=True)
 class Reviewer:
-    """Answers requests. It reads its three sources anew for each."""
+    """Answers requests. It reads its sources anew for each."""
 
     settings: Callable[[], Settings]
     connectors: ConnectorLookup
     namespaces: NamespaceLookup
+    has_csi_driver: Callable[[], bool]
 
     async def answer(self, request: Mapping[str, Any], uid: str) -> tuple[str, review.Review]:
         """The reason, for the log, and the review. Errors of the lookups pass through."""
@@ -49,7 +50,7 @@ class Reviewer:
         """Parse, fetch, decide."""
         settings = self.settings()
         facts = await self.namespaces(namespace)
-        request = parse_pod(pod, namespace=namespace, facts=facts)
+        request = parse_pod(pod, namespace=namespace, facts=facts, has_csi_driver=self.has_csi_driver())
         if isinstance(request, Decision):
             return request
         by_key = await self.connectors(request.keys)

@@ -21,6 +21,7 @@ from webhook.pod.additions import (
     MOUNTS_LIMIT,
     PATH_SIZE,
 )
+from webhook.pod.csi_volumes import VOLUMES_LIMIT
 
 GUARD = "pypi-connector-isolation"
 POLICY = MANIFESTS / "policies" / "isolation.yaml"
@@ -39,6 +40,7 @@ OF_AUTHORS: list[dict[str, Any]] = [
 FIELD = {"fieldRef": {"fieldPath": "metadata.name"}}
 
 MOUNT = "container pypi-connector must not mount other volumes than its own"
+WRITABLE = "container app mounts volume pypi-connector-config or theirs, and not with readOnly"
 VARIABLE = "container pypi-connector must not have the variable "
 
 
@@ -59,6 +61,32 @@ def our_mount(path: str, name: str = "theirs", **values: Any) -> Edit:
 def token(*paths: str, **values: Any) -> Act:
     """A volume that others may mount, in these places."""
     return edited(volume(**PROJECTED), *(our_mount(path, **values) for path in paths))
+
+
+EMPTY: dict[str, Any] = {"emptyDir": {}}
+FILES = {"name": "theirs", "mountPath": "/etc/pypi-connector-volumes/theirs"}
+
+
+def served(source: dict[str, Any], *mounts: dict[str, Any]) -> Act:
+    """A volume in the place of the driver's, which the sidecar and the workload mount."""
+    ours, workload = (mounts[0] if mounts else FILES), mounts[1:]
+    return edited(
+        volume(**source),
+        lambda pod: guards.sidecar_of(pod)["volumeMounts"].append(ours),
+        lambda pod: pod["spec"]["containers"][0].setdefault("volumeMounts", []).extend(workload),
+    )
+
+
+def served_volumes(count: int) -> Act:
+    names = [f"{'v' * 60}{index:02}" for index in range(count)]
+    return edited(
+        lambda pod: pod["spec"]["volumes"].extend({"name": name, "emptyDir": {}} for name in names),
+        lambda pod: guards.sidecar_of(pod)["volumeMounts"].extend(
+            {"name": name, "mountPath": f"/etc/pypi-connector-volumes/{name}"} for name in names
+        ),
+        volume(**PROJECTED),
+        *(our_mount(f"{A}{index}{'x' * 230}") for index in range(12)),
+    )
 
 
 def crowd_of_volumes(count: int) -> Act:
@@ -86,6 +114,16 @@ ATTACKS = [
     Attack("a part by a variable", token(A, subPathExpr="$(X)"), MOUNT),
     Attack("what others mount", token(A, mountPropagation="HostToContainer"), MOUNT),
     Attack("thirteen volumes", token(*(f"/var/run/secrets/{index}" for index in range(13))), MOUNT),
+    Attack("files in a claim", served({"persistentVolumeClaim": {"claimName": "c"}}), MOUNT),
+    Attack("files in a volume of a driver", served({"csi": {"driver": "csi.example"}}), MOUNT),
+    Attack("files elsewhere", served(EMPTY, {**FILES, "mountPath": "/etc/pypi-connector-volumes/x"}), MOUNT),
+    Attack("files in a part", served(EMPTY, {**FILES, "subPath": "x"}), MOUNT),
+    Attack("nine volumes with files", served_volumes(9), MOUNT),
+    Attack(
+        "files that a container may write",
+        served(EMPTY, FILES, {**FILES, "mountPath": "/v"}),
+        WRITABLE,
+    ),
     Attack("a crowd of volumes", token(*(f"{A}{index}" for index in range(3000))), MOUNT),
     Attack("paths of a megabyte", token(*(f"{A}/{index}{'x' * 90_000}" for index in range(12))), MOUNT),
     Attack("a long path", token("/var/run/secrets/" + "x" * 256), MOUNT),
@@ -123,6 +161,8 @@ HARMLESS: Mapping[str, Act] = {
     "twelve tokens among thousands of volumes": crowd_of_volumes(5000),
     "a mount that says its defaults": token(A, subPath="", mountPropagation="None", readOnly=True),
     "fields of the Pod": edited(volume(downwardAPI={"items": []}), our_mount(A)),
+    "files of the connector": served(EMPTY, FILES, {**FILES, "readOnly": True}),
+    "eight volumes with files, and twelve tokens": served_volumes(8),
     "a ConfigMap": edited(volume(configMap={"name": "c"}), our_mount(A)),
     "a Secret": edited(volume(secret={"secretName": "s"}), our_mount(A)),
     "a time zone": edited(variable("TZ", "Europe/Berlin"), variable("LC_ALL", "de_DE.UTF-8@euro")),
@@ -150,5 +190,6 @@ def test_what_others_may_add_is_what_the_broker_lets_them_add() -> None:
     kinds = re.findall(r"has\(v\.(\w+)\)", in_cel["kubeletVolumes"])
     assert tuple(kinds) == KUBELET_VOLUMES
     mounts = policy["spec"]["validations"][-1]["expression"]
-    assert f"<= {MOUNTS_LIMIT + 3} " in mounts
+    assert f"size(variables.served) <= {VOLUMES_LIMIT} " in mounts
+    assert f"size(variables.served) <= {MOUNTS_LIMIT + 3} " in mounts
     assert f"size(m.mountPath) <= {PATH_SIZE} " in mounts

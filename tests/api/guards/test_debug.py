@@ -14,11 +14,16 @@ LIFTED = ("pypi-connector-token-volume", "pypi-connector-isolation")
 
 
 def prepare(kube: Kube, namespace: str) -> None:
-    kube.create(guards.injected_pod(), guards.plain_pod("stranger"), namespace=namespace)
+    served = guards.injected_pod("served", volumes=[{"name": "pip", "csi": CSI}])
+    kube.create(guards.injected_pod(), served, guards.plain_pod("stranger"), namespace=namespace)
 
 
-def mounting(volume: str, **values: Any) -> Act:
-    return add_ephemeral(ephemeral(volumeMounts=[{"name": volume, "mountPath": "/v", **values}]))
+CSI = {"driver": "connectors-csi", "readOnly": True, "volumeAttributes": {"connector.name": "pypi"}}
+
+
+def mounting(volume: str, target: str = "pod/victim", **values: Any) -> Act:
+    mount = {"name": volume, "mountPath": "/v", **values}
+    return add_ephemeral(ephemeral(volumeMounts=[mount]), target=target)
 
 
 def debug(pod: str, *options: str) -> Act:
@@ -37,6 +42,7 @@ ATTACKS = [
     ),
     Attack("config volume", mounting("pypi-connector-config"), "only with readOnly"),
     Attack("config volume, not read-only", mounting("pypi-connector-config", readOnly=False), "readOnly"),
+    Attack("files of the connector", mounting("pip", "pod/served"), "only with readOnly"),
     Attack("volume over the API token", mounting("pypi-connector-empty"), "only with readOnly"),
 ]
 
@@ -69,6 +75,7 @@ HARMLESS: Mapping[str, Act] = {
     "kubectl debug of another Pod": debug("stranger", "--target=app"),
     "kubectl debug of another Pod, as root on everything": debug("stranger", "--profile=sysadmin"),
     "a look at the files of the clients": mounting("pypi-connector-config", readOnly=True),
+    "a look at the files of a volume": mounting("pip", "pod/served", readOnly=True),
 }
 
 

@@ -70,6 +70,7 @@ ATTACKS = [
     Attack("another annotation of ours", patch(annotated(publish_connector="x")), "publish-connector cannot"),
     Attack("an annotation without a value", patch(annotated(containers="")), "containers cannot"),
     Attack("the webhook's result", patch(annotated(result=None)), "result cannot be"),
+    Attack("the volumes that are served", patch(annotated(csi_volumes="{}")), "csi-volumes cannot be"),
     Attack("connector for a running Pod", patch(annotated(connector="pypi"), target="pod/stranger"), ADDED),
     Attack(
         "beside a privileged container", patch(annotated(connector="pypi"), target="pod/privileged"), ADDED

@@ -46,6 +46,26 @@ def opted_out(value: str) -> Pod:
     return pod
 
 
+VOLUME = {
+    "name": "pip",
+    "csi": {
+        "driver": "connectors-csi",
+        "readOnly": True,
+        "volumeAttributes": {"connector.name": "pypi", "configuration.names": "pipconf"},
+    },
+}
+
+
+def with_volume(marked: str | None = None, pod: Pod | None = None) -> Pod:
+    """A Pod that still has the driver's volume, and the annotation that admission writes about it."""
+    pod = pod or guards.plain_pod("thief")
+    pod["spec"].setdefault("volumes", []).append(VOLUME)
+    if marked is not None:
+        pod["metadata"].setdefault("annotations", {})["connectors.alauda.io/csi-volumes"] = marked
+    return pod
+
+
+UNSERVED = "volume pip is of the CSI driver connectors-csi, and nothing serves it: the webhook was not asked"
 ABSENT = "the injected container pypi-connector is absent: the webhook was not asked"
 ATTACKS = [
     Attack("not injected", create(guards.asking_pod()), ABSENT),
@@ -57,6 +77,10 @@ ATTACKS = [
         create(without("restartPolicy", "lifecycle")),
         "another webhook dropped restartPolicy",
     ),
+    Attack("volume of the driver", create(with_volume()), UNSERVED),
+    Attack("volume that another webhook adds", create(with_volume(pod=guards.injected_pod("t"))), UNSERVED),
+    Attack("volume beside one that is left to the driver", create(with_volume('{"x": "driver"}')), UNSERVED),
+    Attack("volume that was served", create(with_volume('{"pip": {"connectors": "a/b"}}')), UNSERVED),
 ]
 
 
@@ -98,6 +122,10 @@ def harmless() -> dict[str, Any]:
         "asks for nothing": guards.plain_pod("other"),
         "opted out": opted_out("false"),
         "mirror of a static Pod": mirror,
+        "volume that is left to the driver": with_volume('{"pip": "driver"}', guards.plain_pod("left")),
+        "volume of another driver": guards.plain_pod(
+            "their", volumes=[{"name": "v", "csi": {"driver": "x.y"}}]
+        ),
     }
 
 

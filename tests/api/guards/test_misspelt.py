@@ -70,9 +70,13 @@ MISTAKES: dict[str, tuple[Json, str]] = {
         {"annotations": {"Connectors.Alauda.io/connector": "lab"}},
         "Connectors.Alauda.io/connector has no effect",
     ),
-    "volume": (
-        {"volumes": [VOLUME]},
-        "volume pip is of the CSI driver connectors-csi, which this product does not serve",
+    "another driver": (
+        {"volumes": [{"name": "pip", "csi": {"driver": "connector-csi"}}]},
+        "CSI driver connector-csi is not known: did you mean connectors-csi?",
+    ),
+    "volume of a Pod that opts out": (
+        {"volumes": [VOLUME], "annotations": {names.INJECT: "false"}},
+        "volume pip is of the CSI driver connectors-csi, and a Pod with connectors.alauda.io/inject false is",
     ),
 }
 
@@ -92,9 +96,11 @@ FINE: dict[str, Json] = {
     },
     "opted out": {
         "annotations": {names.INJECT: "false", "connectors.alauda.io/conector": "x"},
-        "volumes": [VOLUME],
     },
-    "what the webhook writes": {"annotations": {names.RESULT: "x"}, "labels": {names.INJECTED_LABEL: "true"}},
+    "what the webhook writes": {
+        "annotations": {names.RESULT: "x", names.CSI_VOLUMES: "{}"},
+        "labels": {names.INJECTED_LABEL: "true"},
+    },
     "volumes of others": {"volumes": [{"name": "x", "csi": {"driver": "example.com"}}, {"name": "other"}]},
 }
 
@@ -116,6 +122,12 @@ def test_a_template_that_asks_is_warned_of_other_mistakes(
     assert "connectors.alauda.io/prt is not known" in said(
         kube, guarded, manifest(version, kind, annotations=asking)
     )
+
+
+@pytest.mark.parametrize(("version", "kind"), TEMPLATED)
+def test_a_volume_that_is_served_gets_no_warning(kube: Kube, guarded: str, version: str, kind: str) -> None:
+    """A Pod that still has it has not been admitted: guard 4 refuses it."""
+    assert said(kube, guarded, manifest(version, kind, volumes=[VOLUME])) == ""
 
 
 def test_a_label_of_a_workload_itself_is_warned_of(kube: Kube, guarded: str) -> None:

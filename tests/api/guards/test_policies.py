@@ -13,6 +13,7 @@ from support.checkout import MANIFESTS, ROOT, TESTS
 from support.kubernetes import guards
 from support.kubernetes.kube import Kube
 from webhook import names
+from webhook.pod.csi_volumes import driver_volumes
 
 FOLDER = MANIFESTS / "policies"
 CASES = TESTS / "cases" / "pods"
@@ -32,7 +33,7 @@ def test_every_file_is_installed_and_says_against_whom_it_is() -> None:
 @pytest.mark.parametrize("name", ["pypi-connector-frozen", "pypi-connector-frozen-binding"])
 def test_every_annotation_of_ours_is_frozen_by_its_name(name: str) -> None:
     text = json.dumps(POLICIES[name])
-    for annotation in (*names.AUTHOR_ANNOTATIONS, names.RESULT):
+    for annotation in (*names.AUTHOR_ANNOTATIONS, names.RESULT, names.CSI_VOLUMES):
         assert f"'{annotation.removeprefix(names.GROUP + '/')}'" in text
 
 
@@ -93,7 +94,10 @@ def unasked(pod: dict[str, Any]) -> dict[str, Any]:
         for key, value in (metadata.get("annotations") or {}).items()
         if not key.startswith("connectors.alauda.io/")
     } or None
-    (pod.get("spec") or {}).pop("serviceAccountName", None)
+    spec = pod.get("spec") or {}
+    spec.pop("serviceAccountName", None)
+    asking = list(driver_volumes(pod))
+    spec["volumes"] = [volume for volume in spec.get("volumes") or [] if volume not in asking]
     return pod
 
 

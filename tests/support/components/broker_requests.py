@@ -1,7 +1,7 @@
 """The broker over HTTP on a cluster in memory: a Pod that may ask it, its requests, its log and Events."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,7 +48,7 @@ def login(namespace: str = "team", password: str = CANARY) -> dict[str, Any]:
     }
 
 
-def injected(**annotations: str) -> dict[str, Any]:
+def injected(volumes: Sequence[Mapping[str, Any]] = (), **annotations: str) -> dict[str, Any]:
     """A Pod that admission has reviewed."""
     chosen = {"connector": "pypi", **annotations}
     pod = {
@@ -60,7 +60,7 @@ def injected(**annotations: str) -> dict[str, Any]:
                 f"connectors.alauda.io/{key.replace('_', '-')}": text for key, text in chosen.items()
             },
         },
-        "spec": {"containers": [{"name": "main", "image": "python"}]},
+        "spec": {"containers": [{"name": "main", "image": "python"}], "volumes": list(volumes)},
     }
 
     def lookup(key: ConnectorKey) -> Any:

@@ -1,8 +1,7 @@
-"""The parts of an injected Pod that are not the product's."""
+"""The parts of a Pod that are its author's: injection leaves them as they are."""
 
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from webhook import names
@@ -24,23 +23,22 @@ CONSTANTS = {
 OURS = (names.CONFIG_VOLUME, names.TOKEN_VOLUME, names.EMPTY_VOLUME)
 
 
-def foreign(pod: Mapping[str, Any]) -> Iterator[object]:
-    """All parts of a Pod that are not ours, in order."""
+def foreign(pod: Mapping[str, Any], of_author: Collection[str], served: Collection[str]) -> Iterator[object]:
+    """All parts of a Pod that are not ours, in order. The driver's volumes are served by us."""
     metadata, spec = pod["metadata"], pod["spec"]
     yield {key: value for key, value in pod.items() if key not in ("metadata", "spec")}
     yield {key: value for key, value in metadata.items() if key not in ("annotations", "labels")}
-    annotations = metadata.get("annotations", {})
-    inherited = json.loads(annotations.get(names.RESULT, "{}")).get("inherited", [])
-    yield {key: value for key, value in annotations.items() if key not in (names.RESULT, *inherited)}
+    yield {key: text for key, text in metadata.get("annotations", {}).items() if key in of_author}
     yield {key: value for key, value in metadata.get("labels", {}).items() if key != names.INJECTED_LABEL}
     lists = ("containers", "initContainers", "volumes")
     yield {key: value for key, value in spec.items() if key not in lists}
-    yield [volume for volume in spec.get("volumes", []) if volume["name"] not in OURS]
+    yield [volume for volume in spec.get("volumes", []) if volume["name"] not in (*OURS, *served)]
     for container in containers(pod):
         if container["name"] == names.SIDECAR:
             continue
         yield {key: value for key, value in container.items() if key not in ("env", "volumeMounts")}
-        yield [mount for mount in container.get("volumeMounts", []) if not is_ours(mount)]
+        mounts = [mount for mount in container.get("volumeMounts", []) if not is_ours(mount)]
+        yield [{**mount, "readOnly": True} if mount["name"] in served else mount for mount in mounts]
         env = [entry for entry in container.get("env", []) if not _is_added(entry)]
         yield [(entry["name"], _without_loopback(entry)) for entry in env]
 

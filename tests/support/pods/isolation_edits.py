@@ -111,6 +111,14 @@ def volume(name: str, **values: Any) -> Edit:
     return edit
 
 
+def serves_volume(pod: Pod) -> None:
+    """As admission does for a CSI volume `files`, which `main` mounts."""
+    volume("files", emptyDir={})(pod)
+    added("SIDECAR_VOLUMES", '{"files": {"pip.conf": "x"}}')(pod)
+    mount("files", "/etc/pypi-connector-volumes/files")(pod)
+    mount("files", "/files", "main", readOnly=True)(pod)
+
+
 def projected(*sources: Mapping[str, Any]) -> dict[str, Any]:
     return {"projected": {"sources": list(sources)}}
 

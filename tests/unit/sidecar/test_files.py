@@ -73,3 +73,32 @@ def test_a_link_in_the_files_place_is_replaced_not_followed(tmp_path: Path) -> N
     write_files(tmp_path, {"pip.conf": "x"})
     assert (tmp_path / "elsewhere").read_text() == "m"
     assert not (tmp_path / "pip.conf").is_symlink()
+
+
+def test_a_link_in_the_new_files_place_is_replaced_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("m")
+    (tmp_path / ".pip.conf.new").symlink_to(tmp_path / "elsewhere")
+    write_files(tmp_path, {"pip.conf": "x"})
+    assert (tmp_path / "elsewhere").read_text() == "m"
+    assert (tmp_path / "pip.conf").read_text() == "x"
+
+
+def test_a_link_to_an_equal_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("x")
+    (tmp_path / "pip.conf").symlink_to(tmp_path / "elsewhere")
+    write_files(tmp_path, {"pip.conf": "x"})
+    assert not (tmp_path / "pip.conf").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["pip.conf", ".pip.conf.new"])
+def test_a_pipe_does_not_hold_up_the_start(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    write_files(tmp_path, {"pip.conf": "x"})
+    assert (tmp_path / "pip.conf").read_text() == "x"
+
+
+def test_a_file_that_is_endless_is_not_read_to_its_end(tmp_path: Path) -> None:
+    with (tmp_path / "pip.conf").open("wb") as stream:
+        stream.truncate(1 << 40)
+    write_files(tmp_path, {"pip.conf": "x"})
+    assert (tmp_path / "pip.conf").read_text() == "x"

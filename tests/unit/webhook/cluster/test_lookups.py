@@ -39,6 +39,7 @@ async def viewing(store: ApiStore) -> AsyncIterator[AdmissionView]:
             Cache(api, paths.QUOTAS, trim.quota),
             Cache(api, paths.LIMIT_RANGES, trim.limit_range),
             Cache(api, paths.CONNECTOR_CLASSES, trim.connector_class),
+            Cache(api, paths.CSI_DRIVERS, trim.presence),
         ]
         tasks = [asyncio.create_task(cache.run()) for cache in caches]
         try:
@@ -153,7 +154,7 @@ def test_connectors_that_the_watch_has_not_brought_yet_are_all_asked_for(store: 
             caches = [Cache(api, path, trim.whole) for path in (paths.connectors(), paths.NAMESPACES)]
             bounds = [
                 Cache(api, path, trim.whole)
-                for path in (paths.QUOTAS, paths.LIMIT_RANGES, paths.CONNECTOR_CLASSES)
+                for path in (paths.QUOTAS, paths.LIMIT_RANGES, paths.CONNECTOR_CLASSES, paths.CSI_DRIVERS)
             ]
             view = AdmissionView(api, *caches, *bounds)
             for key in keys:
@@ -190,5 +191,18 @@ def test_an_absent_namespace_is_asked_for_once(store: ApiStore) -> None:
             assert store.count("GET", paths.namespace("nowhere")) == 1
             assert await view.namespace_facts("n" * 1_000_000) == NamespaceFacts()
             assert len(max((path for _, path in store.calls), key=len)) < PATH_LIMIT
+
+    stories.run(story())
+
+
+def test_the_csi_driver_of_the_reference_system_is_known_as_long_as_it_is_installed(store: ApiStore) -> None:
+    async def story() -> None:
+        async with viewing(store) as view:
+            assert not view.has_csi_driver()
+            for name in ("other-csi", names.CSI_DRIVER):
+                store.put(f"{paths.CSI_DRIVERS}/{name}", {"kind": "CSIDriver", "metadata": {"name": name}})
+            await stories.until(view.has_csi_driver)
+            store.delete(f"{paths.CSI_DRIVERS}/{names.CSI_DRIVER}")
+            await stories.until(lambda: not view.has_csi_driver())
 
     stories.run(story())

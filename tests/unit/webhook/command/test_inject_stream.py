@@ -166,7 +166,7 @@ def test_an_annotation_on_the_workload_itself_gets_a_warning_with_its_place(
     warning, message = result.stderr.splitlines()
     assert f"annotation {CONNECTOR} stands on Deployment web itself, where nobody reads it" in warning
     assert warning.endswith(": move it to spec.template.metadata.annotations")
-    assert message == f"NotRequested: there is no annotation {CONNECTOR}"
+    assert message == f"NotRequested: there is no annotation {CONNECTOR}, and no volume of connectors-csi"
     assert result.stdout == ("" if arguments else MISPLACED)
     assert result.returncode == 0
 

@@ -27,6 +27,7 @@ from support.pods.isolation_edits import (
     projected,
     reasons,
     security,
+    serves_volume,
     variable,
     volume,
 )
@@ -77,7 +78,7 @@ BENIGN: Mapping[str, Edit] = {
     "the config folder, read-only": mount("pypi-connector-config", "/c", "main", readOnly=True),
     "another order of connectors": variable("SIDECAR_ORDER", "shared/internal,team/pypi"),
     "no order": lambda pod: ours(pod)["env"].remove(entry_of(pod, "SIDECAR_ORDER")),
-    "files for volumes": added("SIDECAR_VOLUMES", '{"pipconf": {"pip.conf": "x"}}'),
+    "files for a volume": serves_volume,
     "a file of a class": variable("SIDECAR_FILES", '{"..pip-2.CONF_": "x"}'),
     "a bundle with comments": variable("SIDECAR_BROKER_CA", "# ours\n" + CA),
     "a field of a later Kubernetes": field(novelty={"x": 1}, resizePolicy=[{"resourceName": "cpu"}]),

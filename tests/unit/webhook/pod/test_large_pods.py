@@ -15,6 +15,7 @@ from webhook.connector.manifest import parse_connector
 from webhook.pod import request
 from webhook.pod.decision import Decision, decide
 from webhook.pod.obstacles import CONTAINERS_LIMIT, ENTRIES_LIMIT, VALUES_LIMIT
+from webhook.pod.reasons import Reason
 from webhook.pod.request import CONTAINER_NAMES_LIMIT, GROUP_ANNOTATIONS_LIMIT
 from webhook.pod.sentences import MESSAGE_LIMIT, WARNINGS_LIMIT
 from webhook.pod.settings import Settings
@@ -70,6 +71,7 @@ def test_an_injected_pod_is_not_too_large_for_a_second_pass() -> None:
     assert again.pod == once.pod, again.message
 
 
+CSI = {"driver": names.CSI_DRIVER}
 FOUR_LETTERS = ",".join(f"{index:04x}" for index in range(65_536))
 HOSTILE: Mapping[str, tuple[dict[str, Any], str]] = {
     "containers and names": (
@@ -90,6 +92,10 @@ HOSTILE: Mapping[str, tuple[dict[str, Any], str]] = {
         asking({**containers(1), "volumes": [{"name": f"v{index}"} for index in range(60_000)]}),
         "PodTooLarge",
     ),
+    "CSI volumes": (
+        asking({**containers(1), "volumes": [{"name": f"v{n}", "csi": CSI} for n in range(40_000)]}),
+        "InvalidVolume",
+    ),
     "init containers": (
         asking({**containers(101), "initContainers": containers(100)["containers"]}),
         "PodTooLarge",
@@ -108,6 +114,15 @@ def test_a_pod_of_hostile_size_is_refused_at_once(name: str) -> None:
     response = answer(pod)
     assert (response["allowed"], response["status"]["reason"]) == (False, reason)
     assert "at most" in response["status"]["message"]
+
+
+def test_volumes_of_an_installed_driver_are_not_marked_without_a_limit() -> None:
+    volumes = [{"name": f"v{number}", "csi": CSI} for number in range(40_000)]
+    pod = {"metadata": {"name": "build"}, "spec": {**containers(1), "volumes": volumes}}
+    decision = decide(
+        pod, namespace="team-a", lookup=lambda _: CONNECTOR, settings=SETTINGS, has_csi_driver=True
+    )
+    assert decision.reason is Reason.POD_TOO_LARGE
 
 
 def test_a_connector_that_is_named_again_and_again_counts_once() -> None:

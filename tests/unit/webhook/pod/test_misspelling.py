@@ -43,3 +43,22 @@ def test_few_are_named_and_long_keys_are_not_searched() -> None:
     )
     assert len(of(annotations=many)) == MISSPELLINGS_LIMIT
     assert of(annotations=("alauda" * 100_000 + "/connector",)) == ()
+
+
+@pytest.mark.parametrize(
+    ("driver", "is_ours"),
+    [
+        ("connector-csi", True),
+        ("connectors.csi", True),
+        ("Connectors-CSI", True),
+        ("connectors-csi-driver", True),
+        (names.CSI_DRIVER, False),
+        ("secrets-store.csi.k8s.io", False),
+        ("my-connectors-csi", False),
+        ("connectors-csi" * 100_000, False),
+    ],
+)
+def test_a_misspelt_driver_is_hinted_at(driver: str, is_ours: bool) -> None:
+    volumes = [{"name": "v", "csi": {"driver": driver}}, {"name": "w", "emptyDir": {}}]
+    hints = misspellings({"metadata": {}, "spec": {"volumes": volumes}})
+    assert hints == ((f"CSI driver {driver} is not known: did you mean connectors-csi?",) if is_ours else ())

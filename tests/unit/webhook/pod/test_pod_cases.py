@@ -2,8 +2,8 @@
 
 `pod.yaml` is the Pod that comes in, `after.yaml` the injected Pod. `decision.yaml` has reason, message and
 warnings where there is more to say than "injected". `request.yaml` (namespace, its labels and annotations,
-what its quotas bound, its LimitRanges) and `connectors.yaml` (else `default-connectors.yaml`) replace the
-defaults. `make cases` rewrites the expectations.
+what its quotas bound, its LimitRanges, `csiDriver`) and `connectors.yaml` (else `default-connectors.yaml`)
+replace the defaults. `make cases` rewrites the expectations.
 """
 
 import copy
@@ -26,6 +26,7 @@ from webhook import names
 from webhook.connector.manifest import MaybeConnector
 from webhook.grant.isolation import violations
 from webhook.identifiers import ConnectorKey
+from webhook.pod.csi_volumes import driver_volumes
 from webhook.pod.decision import Decision, decide
 from webhook.pod.namespace import NamespaceFacts, namespace_facts
 from webhook.pod.patch import applied, operations
@@ -52,6 +53,7 @@ class Case:
     namespace: str
     facts: NamespaceFacts
     connectors: Mapping[ConnectorKey, MaybeConnector]
+    has_csi_driver: bool
 
     @property
     def annotations(self) -> dict[str, str]:
@@ -70,6 +72,7 @@ class Case:
             lookup=self.connectors.get,
             settings=SETTINGS,
             facts=self.facts,
+            has_csi_driver=self.has_csi_driver,
         )
 
 
@@ -91,6 +94,7 @@ def read_case(folder: Path) -> Case:
             request.get("namespaceAnnotations", {}),
         ),
         connectors=read_connectors(own if own.exists() else CASES / "default-connectors.yaml"),
+        has_csi_driver=request.get("csiDriver", False),
     )
 
 
@@ -99,7 +103,11 @@ FOLDERS = sorted(path.parent for path in CASES.glob("*/pod.yaml"))
 
 DECISIONS = {folder: read_case(folder).decide(read_case(folder).pod) for folder in FOLDERS}
 INJECTED = [folder for folder in FOLDERS if DECISIONS[folder].reason is Reason.INJECTED]
-LET_THROUGH = [folder for folder in FOLDERS if DECISIONS[folder].pod and folder not in INJECTED]
+LET_THROUGH = [
+    folder
+    for folder in FOLDERS
+    if DECISIONS[folder].pod and DECISIONS[folder].reason not in (Reason.INJECTED, Reason.LEFT_TO_DRIVER)
+]
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
@@ -192,12 +200,21 @@ def test_a_fresh_pod_gets_additions_only(served: Case, injected: dict[str, Any])
     extensions = [
         change for change in changes if change["op"] == "replace" and change["value"].endswith(",127.0.0.1")
     ]
-    assert changes == extensions
-    assert bool(changes) == (served.folder.name == "proxy-variables")
+    # the only source of a volume that may be taken away: an emptyDir takes its place
+    replaced = [
+        {"op": "remove", "path": f"/spec/volumes/{index}/csi"}
+        for index, volume in enumerate(served.pod["spec"].get("volumes", []))
+        if volume.get("csi", {}).get("driver") == names.CSI_DRIVER and not served.has_csi_driver
+    ]
+    assert changes == extensions + replaced
+    assert bool(extensions) == (served.folder.name == "proxy-variables")
 
 
 def test_foreign_parts_are_never_altered(served: Case, injected: dict[str, Any]) -> None:
-    assert list(foreign(injected)) == list(foreign(served.pod))
+    annotations = served.pod["metadata"].get("annotations", {}).keys() - {names.RESULT}
+    replaced = [str(volume["name"]) for volume in driver_volumes(served.pod) if not served.has_csi_driver]
+    before, after = (list(foreign(pod, annotations, replaced)) for pod in (served.pod, injected))
+    assert after == before
 
 
 def test_an_unknown_field_survives(served: Case) -> None:
@@ -263,7 +280,8 @@ def test_a_pod_that_is_let_through_gets_the_reason_and_nothing_else(folder: Path
     assert decision.pod is not None
     assert decision.allowed
     assert decision.warnings
-    assert list(foreign(decision.pod)) == list(foreign(case.pod))
+    before, after = (list(foreign(pod, case.annotations, ())) for pod in (case.pod, decision.pod))
+    assert after == before
     assert decision.pod["spec"] == case.pod["spec"]
     assert {change["op"] for change in operations(case.pod, decision.pod)} == {"add"}
     result = json.loads(decision.pod["metadata"]["annotations"][names.RESULT])
