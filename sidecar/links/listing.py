@@ -53,11 +53,13 @@ def listing_of(
 ) -> Listing | None:
     """None if there is nothing to note, or if this page vouches for nothing.
 
-    A redirect may lead to a page that somebody else has put on the registry.
+    A redirect may lead to a page that somebody else has put on the registry. A request with a query may
+    choose that page, by an open redirect: then only a page in the index itself counts.
     """
     if layout.is_whole_origin and not is_thorough:
         return None
-    if not project or project_of_page(final_url, layout) != project:
+    may_be_declared = "?" not in requested_url
+    if not project or project_of_page(final_url, layout, may_be_declared=may_be_declared) != project:
         return None
     return Listing(layout, project, local, target_of(requested_url), is_thorough=is_thorough)
 
