@@ -35,7 +35,7 @@ def registry(folder: Path, port: int, certificate: Path, key: Path, passwords: P
             proxy_pass http://unix:{sink}:/;
         }}
     }}"""
-    return _whole(folder, "auto", "access_log off;", server)
+    return whole(folder, "auto", "access_log off;", server)
 
 
 def proxy(job: Job, tuning: str = "") -> str:
@@ -74,10 +74,11 @@ def proxy(job: Job, tuning: str = "") -> str:
             sub_filter "https://127.0.0.1:{job.upstream}/" "/";
         }}
     }}"""
-    return _whole(job.folder, "1", f"access_log {job.log};", server)
+    return whole(job.folder, "1", f"access_log {job.log};", server)
 
 
-def _whole(folder: Path, workers: str, log: str, server: str) -> str:
+def whole(folder: Path, workers: str, log: str, server: str) -> str:
+    """The configuration around `server`, which is the rest of its `http` block."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = "\n".join(
         f"    {name}_temp_path {folder / name};"

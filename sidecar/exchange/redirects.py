@@ -12,6 +12,7 @@ from sidecar.exchange.redaction import redact
 from sidecar.http.origins import login_of
 from sidecar.links.page_links import LINK_LIMIT
 from sidecar.rules.layout import Layout
+from sidecar.rules.scope import page_without_file
 
 if TYPE_CHECKING:
     from sidecar.exchange.upstream import Response
@@ -65,14 +66,16 @@ def _check_origin(origin: Origin, here: Origin, layout: Layout, *, is_page: bool
         raise UpstreamBroken(f"the registry redirects to {origin}{advice}")
 
 
-def refusal_of_end(response: "Response", registry: GrantedRegistry, *, is_page: bool) -> Refusal | None:
+def refusal_of_end(
+    response: "Response", registry: GrantedRegistry, requested_url: str, *, is_page: bool
+) -> Refusal | None:
     """Names a redirect out of the address, where the registry wants the credential in vain."""
     status = response.head.status
     is_own = response.url.startswith(registry.prefix)
-    if status not in (401, 403) or not is_own or registry.authorization is None or response.login is not None:
+    is_decided = response.is_authorized or registry.authorization is None or response.login is not None
+    if status not in (401, 403) or not is_own or is_decided:
         return None
-    path = urlsplit(response.url).path
-    folder = (path.rstrip("/") if is_page else path).rpartition("/")[0]  # of all projects' pages
+    folder = _folder(response.url, requested_url, registry.layout, is_page=is_page)
     place = redact(f"{registry.layout.own}{folder}/".encode("ascii", "replace"), registry.grant.credential)
     return Refusal(
         403,
@@ -80,3 +83,13 @@ def refusal_of_end(response: "Response", registry: GrantedRegistry, *, is_page: 
         f"the registry redirects to {place.decode('ascii')}, outside the Connector's address, and answers "
         f"{status} without the credential; to send it there, declare that URL as addressExtensions files",
     )
+
+
+def _folder(url: str, requested_url: str, layout: Layout, *, is_page: bool) -> str:
+    """The folder of a file, or of all projects' pages, without a slash at its end."""
+    path = urlsplit(url).path
+    if not is_page:
+        return path.rpartition("/")[0]
+    page = page_without_file(path)
+    is_root = page_without_file(urlsplit(requested_url).path) == layout.index_path.rstrip("/")
+    return page if is_root else page.rpartition("/")[0]

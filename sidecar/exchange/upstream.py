@@ -102,6 +102,7 @@ class Upstream:
 
         `login`: for the first request, where the credential is for other origins.
         """
+        requested_url = url
         is_authorized = registry.locate(url)[0].is_own
         for hops in range(REDIRECT_LIMIT + 1):
             authorization = (registry.authorization if is_authorized else None) or basic_authorization(login)
@@ -116,7 +117,7 @@ class Upstream:
                 from sidecar.exchange.redirects import refusal_of_end
 
                 found = response._replace(is_authorized=is_authorized, login=login)
-                refusal = None if is_authorized else refusal_of_end(found, registry, is_page=is_page)
+                refusal = refusal_of_end(found, registry, requested_url, is_page=is_page)
                 if refusal is not None:
                     await self.discard_body(response)
                     raise refusal

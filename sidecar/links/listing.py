@@ -51,8 +51,12 @@ class Listing:
 def listing_of(
     layout: Layout, project: str, requested_url: str, final_url: str, local: str, *, is_thorough: bool
 ) -> Listing | None:
-    """None if this page vouches for nothing: a redirect may lead to a page that somebody else has made."""
-    if not project or project_of_page(final_url, layout) != project:
+    """None if this page vouches for nothing: a redirect may lead to a page that somebody else has made.
+
+    A request with a query may choose that page, by an open redirect: then only a page in the index counts.
+    """
+    may_be_declared = "?" not in requested_url
+    if not project or project_of_page(final_url, layout, may_be_declared=may_be_declared) != project:
         return None
     return Listing(layout, project, local, target_of(requested_url), is_thorough=is_thorough)
 

@@ -28,13 +28,18 @@ def is_notable(target: str, layout: Layout) -> bool:
         return False
 
 
-def project_of_page(url: str, layout: Layout) -> str | None:
-    """The project whose page in the index has this address, in a form that has one meaning; else None."""
+def project_of_page(url: str, layout: Layout, *, may_be_declared: bool = True) -> str | None:
+    """The project whose page in the index has this address, in a form that has one meaning; else None.
+
+    `may_be_declared`: the index may keep its pages below a declared prefix instead, as a published Pulp does.
+    """
     if not url.startswith(f"{layout.own}/"):
         return None
     path, question, query = url.removeprefix(layout.own).partition("?")
-    if not is_plain_here(path, query, layout) or not path.startswith(layout.index_path):
+    if not is_plain_here(path, query, layout):
         return None
+    if not path.startswith(layout.index_path):
+        return _project_of_declared(path, layout) if may_be_declared and not question else None
     if _PAGE_FILE.fullmatch(path.rpartition("/")[2]):
         return _project_of_file(path, layout)
     page = page_route(path, question + query, layout)
@@ -83,6 +88,18 @@ def check_redirect(url: str, layout: Layout, *, is_page: bool) -> None:
         layout.policy.check([project])
     elif project is not None and is_page:
         layout.policy.check_denied(project)  # `check` goes too far: the last segment may be any word
+
+
+def page_without_file(path: str) -> str:
+    """The path of a page, without a slash or file at its end: `/simple/x` of `/simple/x/index.html`."""
+    folder, _, file = path.rpartition("/")
+    return folder if not file or _PAGE_FILE.fullmatch(file) else path
+
+
+def _project_of_declared(path: str, layout: Layout) -> str | None:
+    """The project of a page below a declared prefix, by the name of its last folder."""
+    page = page_without_file(path)
+    return parse_project(page.rpartition("/")[2]) if page.startswith(layout.declared) else None
 
 
 def _project_of_file(path: str, layout: Layout) -> str | None:

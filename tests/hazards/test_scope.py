@@ -2,12 +2,14 @@
 
 import gzip
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from support.servers.registry import PATIENCE_SECONDS, Registry
+from support.servers.registry import PATIENCE_SECONDS, Call, Registry
 from support.sidecars.running import AUTHORIZATION, Sidecar, grant, running_sidecar
 from support.sidecars.scoped import INDEX, OTHER, OWN, PAGE, PAGES, Page, html, raw_html, targets
 
@@ -155,6 +157,77 @@ def test_a_declared_prefix_of_the_registry_is_opened(registry: Registry, tmp_pat
         assert registry.requests[-1].header("authorization") == AUTHORIZATION
 
 
+@contextmanager
+def moved(registry: Registry, folder: Path, to: str, body: Page = html) -> Iterator[Sidecar]:
+    """The index keeps its pages at `to`, below a declared prefix; they list a file of another place."""
+    document = grant(
+        registry,
+        index_url=registry.origin + INDEX,
+        address=f"{registry.origin}/repository/all",
+        file_prefixes=(f"{registry.origin}/content/simple/",),
+    )
+    registry.on("*", lambda call: call.reply(200, b"file"))
+    registry.on(PAGE, lambda call: call.reply(302, b"", {"Location": to}))
+    registry.on(to, body(OTHER))
+    with running_sidecar(folder, document) as sidecar:
+        yield sidecar
+
+
+@PAGES
+@pytest.mark.parametrize("reads_first", [True, False], ids=["page first", "locked URL"])
+@pytest.mark.parametrize(
+    "to", ["/content/simple/foo/", "/content/simple/Foo", "/content/simple/foo/index.html"]
+)
+def test_a_page_that_the_index_keeps_at_a_declared_place_opens_what_it_lists(
+    registry: Registry, tmp_path: Path, page: Page, reads_first: bool, to: str
+) -> None:
+    with moved(registry, tmp_path, to, page) as sidecar:
+        if reads_first:
+            assert sidecar.get(PAGE).status == 200
+        assert sidecar.get(OTHER).body == b"file"
+        assert registry.requests[-1].header("authorization") == AUTHORIZATION
+        assert sidecar.get(OTHER.replace("foo-1.0", "foo-2.0")).status == 404
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "/content/simple/evil/",
+        "/content/simple/foo/x.html",
+        "/content/simple/foo/evil/index.html",
+        "/content/simple/foo/?of=evil",
+        "/content/simple/index.html",
+        "/content/simple/x%2ffoo/",
+        "/content/simple//foo/",
+        "/content/foo/",
+        "/content/simple/../foo/",
+    ],
+)
+def test_any_other_page_below_a_declared_place_vouches_for_nothing(
+    registry: Registry, tmp_path: Path, to: str
+) -> None:
+    """Somebody else may keep files there."""
+    with moved(registry, tmp_path, to) as sidecar:
+        assert sidecar.get(PAGE).status == 200
+        assert sidecar.get(OTHER).status == 404
+
+
+def test_a_pod_leads_no_page_to_a_declared_place(registry: Registry, tmp_path: Path) -> None:
+    """By an open redirect of the registry, whose target is in the query."""
+    with moved(registry, tmp_path, "/content/simple/foo/") as sidecar:
+        evil, file = "/content/simple/evil/foo/", OTHER.replace("foo-1.0", "foo-6.6")
+        registry.on(evil, html(file))
+
+        def follow(call: Call) -> None:
+            _, _, to = call.request.target.partition("?next=")
+            call.reply(302, b"", {"Location": to or "/content/simple/foo/"})
+
+        registry.on(PAGE, follow)
+        assert sidecar.get(f"{PAGE}?next={evil}").status == 200
+        assert targets(registry)[-1] == evil
+        assert sidecar.get(file).status == 404
+
+
 def test_a_redirect_out_of_the_address_is_named_if_it_wants_the_credential(
     registry: Registry, scoped: Sidecar
 ) -> None:
@@ -166,6 +239,25 @@ def test_a_redirect_out_of_the_address_is_named_if_it_wants_the_credential(
     assert "as addressExtensions files" in reply.reason
     scoped.wait_line(message="request", reason="redirect-not-followed", level="warning")
     assert scoped.get(OWN).body == b"file"  # the registry's 401 was not about the credential
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "named"),
+    [
+        (PAGE, "/other/simple/foo/index.html", "/other/simple/"),
+        (PAGE, "/other/simple/foo", "/other/simple/"),
+        (INDEX, "/other/simple/", "/other/simple/"),
+        (INDEX, "/other/simple/index.html", "/other/simple/"),
+        (INDEX, "/other", "/other/"),
+        (OWN, "/blobs/4f/1c", "/blobs/4f/"),
+    ],
+)
+def test_the_place_is_named_that_has_all_pages(
+    registry: Registry, scoped: Sidecar, path: str, to: str, named: str
+) -> None:
+    registry.on(path, lambda call: call.reply(302, b"", {"Location": to}))
+    registry.on(to, lambda call: call.reply(401, b""))
+    assert f"redirects to {registry.origin}{named}, outside" in scoped.get(path).reason
 
 
 def test_a_missing_page_behind_such_a_redirect_is_missing(registry: Registry, scoped: Sidecar) -> None:

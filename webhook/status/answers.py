@@ -72,7 +72,7 @@ async def judge_place(
     """The answer of the place that `redirected` asks for. `page`: the page that was redirected there."""
     place, status = redirected.asks, response.status_code
     if status in (401, 403, 404):
-        sentence = unserved(place, status, registry)
+        sentence = unserved(place, status, page, registry)
         # nobody has the package that a probe asks for by default
         is_known = page == registry.connector.index_url or registry.connector.probe_package
         is_vague = status == 404 and not is_known

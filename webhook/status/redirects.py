@@ -84,13 +84,14 @@ def leads_to_sign_in(location: str) -> bool:
     return _SIGN_IN_PATH.search(f"{url.netloc}{url.path}") is not None
 
 
-def unserved(url: str, status: int, registry: RegistryAccess) -> str:
+def unserved(url: str, status: int, page: str, registry: RegistryAccess) -> str:
     """The sentence about a place that refuses requests without the credential, or hides from them.
 
-    It leaves out a path that holds the credential, or is too long.
+    It names the folder of all pages, and leaves out a path that holds the credential, or is too long. `page`:
+    the page that was redirected there.
     """
-    parts = urlsplit(url)
-    place = _folder(parts.path) + "/"
+    path = urlsplit(url).path
+    place = (_page(path) if page == registry.connector.index_url else _folder(path)) + "/"
     credential = registry.credential
     secrets = (credential.username, credential.password.reveal()) if credential else ()
     is_shown = len(place) <= PLACE_LIMIT and not any(s and s in unquote(place) for s in secrets)

@@ -1,21 +1,16 @@
 """Real servers without storage of uploads: static files, a router, a caching proxy."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import nginx as configurations
-from benchmarks.machine import MachineLacks
-from benchmarks.programs import find_debian_programs
-from benchmarks.subjects import NGINX
 from certs.authority import issue_leaf
 from support.certificates.authority import HOSTS, authority
-from support.kubernetes.clusters import unavailable
 from support.machine.environments import environment
 from support.machine.ports import free_port
+from support.servers.fronts import find_nginx
 from support.servers.programs import RegistryServer, running_program, wait_for_answer
 
 _PASSWORD = "canary-of-nginx"
@@ -24,7 +19,6 @@ _PASSWORD = "canary-of-nginx"
 @contextmanager
 def nginx(folder: Path, root: Path) -> Iterator[RegistryServer]:
     """Static files over TLS and behind a password, as mirrors are served."""
-    program = _find_nginx()
     leaf = issue_leaf(authority("ours"), HOSTS, datetime.now(UTC))
     port = free_port()
     for name, text in (("tls.crt", leaf.certificate), ("tls.key", leaf.key)):
@@ -35,7 +29,7 @@ def nginx(folder: Path, root: Path) -> Iterator[RegistryServer]:
         folder, port, folder / "tls.crt", folder / "tls.key", folder / "htpasswd", folder / "no-uploads"
     )
     (folder / "nginx.conf").write_text(text)
-    command = [program, "-c", str(folder / "nginx.conf"), "-e", "stderr"]
+    command = [find_nginx(), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
     with running_program(command, folder / "nginx.log"):
         wait_for_answer(f"http://127.0.0.1:{port}/")  # 400: it wants TLS
         yield RegistryServer(f"https://127.0.0.1:{port}", "robot", _PASSWORD, "simple/")
@@ -68,13 +62,3 @@ def _anonymous(port: int, index_path: str) -> RegistryServer:
     address = f"http://127.0.0.1:{port}"
     wait_for_answer(f"{address}/")
     return RegistryServer(address, "", "", index_path)
-
-
-def _find_nginx() -> str:
-    if os.environ.get("CI") == "true":
-        try:
-            return find_debian_programs([NGINX])[NGINX]
-        except MachineLacks as error:
-            unavailable(str(error))
-    found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    return found or unavailable("nginx is not installed (Debian: nginx-light)")

@@ -37,8 +37,8 @@ class RegistryServer:
     extensions: Mapping[str, str] = field(default_factory=dict)
     """Its `addressExtensions`, each with its name"""
 
-    def manifests(self, name: str = "registry", namespace: str = "default") -> str:
-        """Secret and Connector, as an administrator would write them."""
+    def manifests(self, name: str = "registry", namespace: str = "default", ca: str = "") -> str:
+        """Secrets and Connector, as an administrator would write them."""
         metadata = {"name": name, "namespace": namespace}
         secret = {
             "apiVersion": "v1",
@@ -46,6 +46,12 @@ class RegistryServer:
             "metadata": metadata,
             "type": "kubernetes.io/basic-auth",
             "stringData": {"username": self.username, "password": self.password},
+        }
+        bundle = {
+            **secret,
+            "metadata": {"name": f"{name}-ca", "namespace": namespace},
+            "type": "Opaque",
+            "stringData": {"ca.crt": ca},
         }
         connector = {
             "apiVersion": "connectors.alauda.io/v1alpha1",
@@ -57,9 +63,10 @@ class RegistryServer:
                 "addressExtensions": [{"name": key, "value": url} for key, url in self.extensions.items()],
                 "auth": {"name": "basicAuth", "secretRef": {"name": name}},
                 "params": [{"name": "indexPath", "value": self.index_path}],
+                **({"caCertSecretRef": {"name": f"{name}-ca"}} if ca else {}),
             },
         }
-        return f"{json.dumps(secret)}\n---\n{json.dumps(connector)}\n"
+        return "\n---\n".join(map(json.dumps, (secret, *([bundle] if ca else []), connector))) + "\n"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import shutil
 import ssl
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,17 +20,22 @@ from certs.authority import issue_leaf
 from support.certificates.authority import HOSTS, authority, ca
 from support.machine.environments import environment
 from support.machine.ports import free_port
+from support.servers.fronts import front
 from support.servers.postgres import Postgres, postgres, run
 from support.servers.programs import START_SECONDS, RegistryServer, running_program, wait_for_answer
 
 _USER = "admin"
 """Whom Pulp makes itself"""
 _PASSWORD = "canary-of-pulp"
+_PAIR = base64.b64encode(f"{_USER}:{_PASSWORD}".encode()).decode()
 
 _KEY = "A" * 43 + "="
 """Of Fernet; always the same, for what is kept of the database is in part encrypted"""
 
 _REST = "/pulp/api/v3/"
+
+CONTENT = "/pulp/content/"
+"""Path prefix of its content app, which has published pages and all files"""
 
 _SETTINGS = """
 SECRET_KEY = "of nothing that is secret"
@@ -64,8 +70,9 @@ call_command("reset-admin-password", password=sys.argv[1])
 @dataclass(frozen=True, slots=True)
 class Pulp:
     api: str
-    """Its origin, as the next"""
+    """Origin of the API alone"""
     content: str
+    """Origin that Pulp calls its content's. It serves the API, too"""
     content_log: Path
 
     def distribute(self, name: str) -> RegistryServer:
@@ -73,16 +80,16 @@ class Pulp:
         repository = self._ask("repositories/python/python/", {"name": name})["pulp_href"]
         return self._distribute({"name": name, "repository": repository})
 
-    def publish(self, server: RegistryServer) -> RegistryServer:
-        """A second index, of the present content of the first index's repository. Uploads go to the first."""
+    def publish(self, server: RegistryServer, suffix: str = "published") -> RegistryServer:
+        """Another index, of the present content of the first index's repository. Uploads go to the first."""
         name = server.address.split("/")[-2]
         repository = self._ask(f"repositories/python/python/?name={name}")["results"][0]["pulp_href"]
         publication = self._perform("publications/python/pypi/", {"repository": repository})
-        found = self._distribute({"name": f"{name}-published", "publication": publication})
+        found = self._distribute({"name": f"{name}-{suffix}", "publication": publication})
         return replace(found, extensions=server.extensions)
 
     def guard(self, server: RegistryServer) -> None:
-        """From now on its files, on the content origin, need the password."""
+        """From now on its files and published pages need the password."""
         guard = self._ask("contentguards/core/rbac/", {"name": server.address})["pulp_href"]
         name = server.address.split("/")[-2]
         index = self._ask(f"distributions/python/pypi/?name={name}")["results"][0]["pulp_href"]
@@ -96,9 +103,28 @@ class Pulp:
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
-    def credentials_at_content(self) -> list[str]:
-        """Authorization of each request so far, `-` where there was none."""
-        return self.content_log.read_text().splitlines()
+    def on_one_origin(self, server: RegistryServer) -> RegistryServer:
+        """The same index where its files are. Of that origin, it opens the content of this index alone."""
+        address, upload = (
+            url.replace(self.api, self.content) for url in (server.address, server.extensions["upload"])
+        )
+        files = f"{self.content}{CONTENT}{address.split('/')[-2]}/"
+        return replace(server, address=address, extensions={"upload": upload, "files": files})
+
+    def status(self, path: str, *, has_password: bool) -> int:
+        """Of a GET at the content's origin, without any proxy of ours."""
+        headers = {"Authorization": f"Basic {_PAIR}"} if has_password else {}
+        try:
+            with self._open(urllib.request.Request(f"{self.content}{path}", headers=headers)) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+
+    def credentials_at_content(self) -> list[tuple[str, str]]:
+        """Path and Authorization of each request so far, `-` where there was none."""
+        lines = (line.split(maxsplit=3) for line in self.content_log.read_text().splitlines())
+        return [(path, authorization) for _, path, _, authorization in lines]
 
     def _distribute(self, what: dict[str, str]) -> RegistryServer:
         self._perform("distributions/python/pypi/", {**what, "base_path": what["name"]})
@@ -116,36 +142,41 @@ class Pulp:
         return created[0]
 
     def _ask(self, path: str, body: dict[str, str] | None = None, method: str | None = None) -> Any:
-        pair = base64.b64encode(f"{_USER}:{_PASSWORD}".encode()).decode()
-        headers = {"Content-Type": "application/json", "Authorization": f"Basic {pair}"}
+        headers = {"Content-Type": "application/json", "Authorization": f"Basic {_PAIR}"}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.api}{_REST}{path}", data, headers, method=method)
-        with urllib.request.urlopen(request, timeout=30, context=_trust()) as answer:
+        with self._open(request) as answer:
             return json.loads(answer.read())
+
+    def _open(self, request: urllib.request.Request) -> Any:
+        return urllib.request.urlopen(request, timeout=30, context=_trust())
 
 
 @contextmanager
 def pulp(folder: Path) -> Iterator[Pulp]:
-    """Everybody may read, and uploads need the password. Files are on another origin."""
+    """Everybody may read what no guard protects. Uploads need the password. Files are on another origin."""
     with ExitStack() as stack:
         database = stack.enter_context(postgres("pulp", folder / "postgres.log"))
-        api, content = (f"https://127.0.0.1:{free_port()}" for _ in range(2))
+        api, content, app = (f"https://127.0.0.1:{free_port()}" for _ in range(3))
         found = Pulp(api, content, folder / "content-requests.log")
         variables = _configure(folder, found, database)
         _fill(database, variables)
         tls = f"--certfile {folder}/tls.crt --keyfile {folder}/tls.key --no-control-socket --workers 1"
-        requests = ["--access-logfile", str(found.content_log), "--access-logformat", "%{Authorization}i"]
+        requests = ["--access-logfile", str(found.content_log), "--access-logformat", "%r %{Authorization}i"]
         programs: tuple[tuple[str, list[str]], ...] = (
             ("api", ["--bind", api.removeprefix("https://")]),
-            ("content", ["--bind", content.removeprefix("https://"), *requests]),
+            ("content", ["--bind", app.removeprefix("https://"), *requests]),
             ("worker", []),
         )
         for name, options in programs:
             command = [str(environment("pulp") / "bin" / f"pulpcore-{name}"), *options]
             log = folder / f"{name}.log"
             stack.enter_context(running_program(command, log, GUNICORN_CMD_ARGS=tls, **variables))
-        for origin in (api, content):
+        for origin in (api, app):
             wait_for_answer(f"{origin}/", _trust())
+        port = int(content.rpartition(":")[2])
+        stack.enter_context(front(folder, port, {CONTENT: app, "/": api}))
+        wait_for_answer(f"{content}/", _trust())
         yield found
     shutil.rmtree(folder / "media", ignore_errors=True)
 

@@ -103,11 +103,8 @@ FOLDERS = sorted(path.parent for path in CASES.glob("*/pod.yaml"))
 
 DECISIONS = {folder: read_case(folder).decide(read_case(folder).pod) for folder in FOLDERS}
 INJECTED = [folder for folder in FOLDERS if DECISIONS[folder].reason is Reason.INJECTED]
-LET_THROUGH = [
-    folder
-    for folder in FOLDERS
-    if DECISIONS[folder].pod and DECISIONS[folder].reason not in (Reason.INJECTED, Reason.LEFT_TO_DRIVER)
-]
+NOT_SKIPPED = (Reason.INJECTED, Reason.LEFT_TO_DRIVER)
+LET_THROUGH = [one for one in FOLDERS if DECISIONS[one].pod and DECISIONS[one].reason not in NOT_SKIPPED]
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)

@@ -144,6 +144,15 @@ def test_a_place_that_wants_the_credential_is_named_with_the_field_that_opens_it
         )
 
 
+@pytest.mark.parametrize("to", ["/other/simple/", "/other/simple", "/other/simple/index.html"])
+def test_the_place_of_the_index_is_named_and_nothing_above_it(to: str) -> None:
+    with Registry() as registry:
+        registry.on("*", answer(404))
+        registry.on(INDEX, answer(302, Location=to))
+        registry.on(to, answer(401))
+        assert "a redirect to /other/simple/, outside the index" in look(at(registry)).detail
+
+
 @pytest.mark.parametrize("folder", ["/canary-password/x", "/canary%2Dpassword", "/robot", "/x" * 150])
 def test_a_place_with_the_credential_in_it_is_not_named(folder: str) -> None:
     with Registry() as registry:
