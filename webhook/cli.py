@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from certs.errors import CertificateError
-from webhook import names
 from webhook.command.check import check
 from webhook.command.inject import (
     inject_files,
@@ -111,7 +110,7 @@ def _explain(options: argparse.Namespace, environment: Mapping[str, str], errors
 
 
 def _configure(options: argparse.Namespace, environment: Mapping[str, str], errors: Console) -> int:
-    from webhook.command.configure import FILES, Wish, configure  # as for `explain`
+    from webhook.command.configure import Wish, configure  # as for `explain`
     from webhook.command.gateway_token import parse_duration
 
     wish = Wish(
@@ -120,7 +119,7 @@ def _configure(options: argparse.Namespace, environment: Mapping[str, str], erro
         service_account=options.service_account,
         seconds=parse_duration(options.duration),
         url=options.url,
-        files=[options.file] if options.file else FILES,
+        files=[options.file] if options.file else (),
         folder=options.output,
         is_forced=options.force,
         context=options.context,
@@ -227,7 +226,8 @@ def _add_configure_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--service-account", default="default", metavar="SA", help="whose token (default)")
     parser.add_argument("--duration", default="1h", metavar="TIME", help="life of the token, such as 8h")
     parser.add_argument("--url", metavar="URL", help="the gateway's, such as that of an Ingress")
-    parser.add_argument("--file", choices=(names.PIP_CONF, names.PYPIRC, names.UV_TOML), help="only this one")
+    file_help = "only this one: pip.conf, .pypirc, uv.toml, or a file of the Connector's class"
+    parser.add_argument("--file", metavar="NAME", help=file_help)
     parser.add_argument("--output", metavar="DIR", help="write the files there; default: print them")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
     parser.add_argument("connector", metavar="CONNECTOR", help="NAME, or NAMESPACE/NAME")

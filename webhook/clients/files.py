@@ -4,7 +4,7 @@ pip.conf and .pypirc have the reference system's form. The webhook renders them 
 sidecar's environment: so an older sidecar writes the files of a newer webhook.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -74,10 +74,12 @@ def render(
     username: str = USERNAME,
     password: str = PASSWORD,
     directory: str = CONFIG_DIR,
+    built_in: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Rendered:
     """The same, with the faults of templates. A template with a fault leaves the built-in text; an own file
-    without one is missing."""
-    result = _built_in(endpoints, username, password)
+    without one is missing. `built_in`: other built-in texts, by configuration and file."""
+    given = _built_in(endpoints, username, password) if built_in is None else built_in
+    result = {name: dict(texts) for name, texts in given.items()}
     faults: dict[str, list[str]] = {}
     admits_others = templates.admits_extra_indexes and endpoints.admits_extra_indexes
     context = {**subject.context(endpoints, username, password), "directory": directory}

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from sidecar.contract.secret import Secret
 from webhook import names
+from webhook.clients.endpoints import Endpoints
 
 TIMEOUT_SECONDS = 30
 """As in the reference system; pip's own is 15"""
@@ -27,12 +28,25 @@ class Outside:
 
 def outside_files(outside: Outside) -> Mapping[str, Secret]:
     """File name → text."""
-    texts = {
-        names.PIP_CONF: _pip_conf(outside),
-        names.PYPIRC: _pypirc(outside),
-        names.UV_TOML: f'[[index]]\nurl = "{_index_url(outside)}"\ndefault = true\n',
+    texts = built_in_texts(outside).values()
+    return {name: Secret(text) for files in texts for name, text in files.items()}
+
+
+def built_in_texts(outside: Outside) -> Mapping[str, Mapping[str, str]]:
+    """Configuration → file name → text."""
+    return {
+        names.PIPCONF_CONFIGURATION: {names.PIP_CONF: _pip_conf(outside)},
+        names.PYPIRC_CONFIGURATION: {names.PYPIRC: _pypirc(outside)},
+        names.UV_CONFIGURATION: {
+            names.UV_TOML: f'[[index]]\nurl = "{_index_url(outside)}"\ndefault = true\n'
+        },
     }
-    return {name: Secret(text) for name, text in texts.items()}
+
+
+def outside_endpoints(outside: Outside, *, admits_extra_indexes: bool) -> Endpoints:
+    """The URLs for templates. That of the index holds the token."""
+    index_url = _index_url(outside)
+    return Endpoints(index_url, outside.address, index_url, admits_extra_indexes=admits_extra_indexes)
 
 
 def _pip_conf(outside: Outside) -> str:

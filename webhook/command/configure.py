@@ -8,19 +8,22 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from sidecar.contract.secret import Secret
 from webhook import names
 from webhook.clients.gateway_addresses import own_address, path_address
-from webhook.clients.outside import Outside, outside_files
+from webhook.clients.outside import Outside
 from webhook.cluster import paths
 from webhook.cluster.api import Api
 from webhook.cluster.kubernetes import context_namespace, in_cluster_or_kubeconfig
 from webhook.command.gateway_token import Token, life_sentence, request_token
+from webhook.command.outside_class import files_of_class
 from webhook.command.private_files import check_absent, write_private
 from webhook.connector.conditions import PROXY
+from webhook.connector.manifest import class_name
 from webhook.console import Console
 from webhook.errors import Forbidden, InputError, InvalidValue
 from webhook.identifiers import ConnectorKey
@@ -42,6 +45,7 @@ class Wish:
     url: str | None
     """For the path form; None: the address in the Connector's status"""
     files: Sequence[str]
+    """Empty: `FILES`, and those of the class's own"""
     folder: str | None
     """None: standard output"""
     is_forced: bool
@@ -51,12 +55,18 @@ class Wish:
 def configure(wish: Wish, environment: Mapping[str, str], out: Console, errors: Console) -> None:
     """Raises `InputError`, `ClusterRefused` and `ClusterUnavailable`."""
     if wish.folder is not None and not wish.is_forced:
-        check_absent(wish.folder, wish.files)  # before a token is issued for nothing
+        check_absent(wish.folder, wish.files or FILES)  # before a token is issued for nothing
     namespace = wish.namespace or context_namespace(environment, context=wish.context)
     key = _key(wish.connector, namespace)
-    address, token = asyncio.run(_ask(wish, environment, namespace, key))
-    texts = outside_files(Outside(address, f"{key.namespace}-{key.name}", token.token))
-    chosen = {name: texts[name] for name in wish.files}
+    asked = asyncio.run(_ask(wish, environment, namespace, key))
+    address, token = asked.address, asked.token
+    outside = Outside(address, f"{key.namespace}-{key.name}", token.token)
+    texts, warnings = files_of_class(
+        outside, asked.connector, asked.connector_class, str(Path(wish.folder or ".").resolve())
+    )
+    for warning in warnings:
+        errors.line(f"pypi-connector: warning: {warning}", "yellow")
+    chosen = _choose(texts, wish)
     if wish.folder is None:
         _print(chosen, out)
     else:
@@ -72,12 +82,42 @@ def _key(text: str, namespace: str) -> ConnectorKey:
         raise InputError.of("InvalidName", f"the Connector's name {error.what}") from None
 
 
-async def _ask(
-    wish: Wish, environment: Mapping[str, str], namespace: str, key: ConnectorKey
-) -> tuple[str, Token]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the cluster has said."""
+
+    connector: Mapping[str, Any]
+    connector_class: Mapping[str, Any] | None
+    """None: there is none, or the user may not read it"""
+    address: str
+    token: Token
+
+
+async def _ask(wish: Wish, environment: Mapping[str, str], namespace: str, key: ConnectorKey) -> _Asked:
     async with await in_cluster_or_kubeconfig(environment, context=wish.context) as api:
-        address = _address(wish, key, await _connector(api, key))
-        return address, await request_token(api, namespace, wish.service_account, wish.seconds)
+        manifest = await _connector(api, key)
+        address = _address(wish, key, manifest)
+        found = await _class(api, class_name(manifest))
+        token = await request_token(api, namespace, wish.service_account, wish.seconds)
+        return _Asked(manifest, found, address, token)
+
+
+async def _class(api: Api, name: str) -> Mapping[str, Any] | None:
+    """Its files are a help, no condition: the documented ones serve without it."""
+    try:
+        return await api.get(paths.connector_class(name)) if name else None
+    except Forbidden:
+        return None
+
+
+def _choose(texts: Mapping[str, Secret], wish: Wish) -> dict[str, Secret]:
+    """The named files; else the two that the reference system documents, and those of the class's own."""
+    missing = [name for name in wish.files if name not in texts]
+    if missing:
+        sentence = f"there is no file {', '.join(missing)}: this Connector's class has {', '.join(texts)}"
+        raise InputError.of("InvalidFile", sentence)
+    names_of_files = wish.files or [*FILES, *(name for name in texts if name not in (*FILES, names.UV_TOML))]
+    return {name: texts[name] for name in names_of_files}
 
 
 async def _connector(api: Api, key: ConnectorKey) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ Whoever writes client files starts here: `configuration_files(connector, endpoin
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 from sidecar.contract.words import CONFIG_DIR
@@ -36,20 +36,29 @@ def configuration_files(
     username: str = USERNAME,
     password: str = PASSWORD,
     directory: str = CONFIG_DIR,
+    built_in: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Rendered:
     """The files by configuration, and what is wrong with templates. `own` are the chosen configurations of
-    the class's own; the others follow from the endpoints. `directory` is where clients find the files. Too
-    many bytes: built-in files only."""
+    the class's own; the others follow from the endpoints. `directory` is where clients find the files,
+    `built_in` as in `render`. Too many bytes: built-in files only."""
     subject = Subject(connector.namespace, connector.name, connector.params)
     templates = templates_of(connector.connector_class)
-    files = render(endpoints, templates, subject, username=username, password=password, directory=directory)
+    files = render(
+        endpoints,
+        templates,
+        subject,
+        username=username,
+        password=password,
+        directory=directory,
+        built_in=built_in,
+    )
     rendered = files.chosen(own)
     size = len(json.dumps(rendered.configurations))
     if size <= SIZE_LIMIT:
         return rendered
-    built_in = render(endpoints, Templates(), subject, username=username, password=password)
+    plain = render(endpoints, Templates(), subject, username=username, password=password, built_in=built_in)
     sentence = f"the files have {size} bytes, more than a Pod can take ({SIZE_LIMIT})"
-    return Rendered(built_in.configurations, {name: [sentence] for name in rendered.configurations})
+    return Rendered(plain.configurations, {name: [sentence] for name in rendered.configurations})
 
 
 def class_faults(connector_class: ConnectorClass) -> list[str]:
