@@ -93,8 +93,9 @@ def pod(name: str = "build", annotations: Mapping[str, str] | None = None, **spe
 @contextlib.contextmanager
 def registered_admission(kube: Kube, folder: Path, **fields: Any) -> Iterator[Process]:
     """`fields` replace those of each webhook in the shipped registration."""
-    kube.apply((ROOT / "manifests/crd/connectors.yaml").read_text())
-    kube.wait_for_condition("crd", "connectors.connectors.alauda.io", "Established")
+    for kind in ("connectors", "connectorclasses"):
+        kube.apply((ROOT / f"manifests/crd/{kind}.yaml").read_text())
+        kube.wait_for_condition("crd", f"{kind}.connectors.alauda.io", "Established")
     process = _start(kube, folder, localhost_files())
     try:
         kube.wait_for(process.is_ready, what="the admission process to be ready")
