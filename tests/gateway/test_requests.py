@@ -217,3 +217,4 @@ def test_who_may_not_upload_hears_of_a_service_account(
     broker.allow("team/pypi", TOKEN, grant(registry, upload_url=None))
     reply = gateway.upload(b"hello", {"Host": HOST, "Authorization": basic(TOKEN)})
     assert (reply.status, "this ServiceAccount may not upload" in reply.reason) == (403, True)
+    assert "this ServiceAccount may not upload" in gateway.wait_line(message="request", status=403)["detail"]
