@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -9,7 +10,7 @@ import yaml
 from support.kubernetes import seed
 from support.kubernetes.kube import Kube
 from support.scenarios import product
-from support.scenarios.scenes import USERNAME, Registry, job, run_job
+from support.scenarios.scenes import USERNAME, Registry, job, pod, run_in, run_job, wait_for_phase
 
 CONNECTOR = "pypi-connector"
 INSTALL = "pip install --quiet --no-cache-dir --target $(mktemp -d)"
@@ -74,3 +75,27 @@ def test_the_recorded_address_and_the_two_documented_files_serve(
     main["volumeMounts"] = [{"name": "files", "mountPath": "/files"}]
     outcome = run_job(kube, namespace, manifest)
     assert outcome.succeeded, outcome.log
+
+
+def csi_pod(name: str, script: str, **mounts: str) -> dict[str, Any]:
+    """A Pod with the page's volumes; `mounts` says where each of them is mounted."""
+    volumes = yaml.safe_load(seed.CSI_VOLUMES)["spec"]["volumes"]
+    for volume in volumes:
+        volume["name"] = volume["name"].replace(".", "")
+    manifest = pod(name, script, None, volumes=volumes)
+    main = manifest["spec"]["containers"][0]
+    main["volumeMounts"] = [{"name": key, "mountPath": path} for key, path in mounts.items()]
+    return manifest
+
+
+def test_a_pod_with_the_csi_volumes_installs_and_uploads(demo: tuple[Kube, str]) -> None:
+    kube, namespace = demo
+    manifest = csi_pod("by-csi", "sleep 3600", pipconf="/work/.config/pip", pypirc="/work/pypirc")
+    kube.create(manifest, namespace=namespace)
+    wait_for_phase(kube, namespace, "by-csi", "Running")
+    script = (
+        f"cat /work/.config/pip/pip.conf; {INSTALL} hello-connector; cd /tmp; {BUILD.format('by-csi')}; "
+        "twine upload --config-file /work/pypirc/.pypirc -r connectors-pypi by-csi/dist/*"
+    )
+    result = run_in(kube, namespace, "by-csi", script)
+    assert result.returncode == 0, result.stdout + result.stderr
