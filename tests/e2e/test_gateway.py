@@ -182,7 +182,7 @@ def test_a_pod_of_the_hosts_network_uses_the_path_form_over_https(
 
 @pytest.fixture(scope="module")
 def slow(gateway: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """A client in a namespace with a registry whose downloads take ten seconds."""
+    """A client in a namespace with a registry whose downloads take six seconds."""
     with gateway.namespace(prefix="slow") as name:
         server = scenes.pod("index", "", None, terminationGracePeriodSeconds=1)
         server["metadata"]["labels"] = {"app": "index"}

@@ -1,4 +1,4 @@
-"""A registry of one package, `heavy`, whose download takes ten seconds: the time to kill what is on the way.
+"""A registry of one package, `heavy`, whose download takes six seconds: time enough to break it off.
 
 Standard library only. Each download that begins is a line on standard output.
 """
@@ -9,7 +9,7 @@ import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-SECONDS = 10.0
+SECONDS = 6.0
 PIECES = 100
 PIECE = 20_000
 NAME = "heavy-1.0-py3-none-any.whl"
