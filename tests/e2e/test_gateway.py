@@ -34,6 +34,8 @@ one() {  # NUMBER REQUIREMENT, by pip or by uv
 }
 index=$(sed -n 's/^index-url = //p' /files/pip.conf)
 """
+TWO_SIGNALS = "import os, time; os.kill(1, 15); time.sleep(0.2); os.kill(1, 15)"
+"""The second ends the gateway at once. No process of a container can send SIGKILL to its first."""
 TOGETHER = f"""set +x {ONE}
 for number in $(seq {DOWNLOADS}); do one $number heavy & done; wait"""
 UNTIL_THE_END = f"""set +x {ONE}
@@ -198,10 +200,12 @@ def slow(gateway: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cl
 
 
 def test_no_download_fails_when_a_replica_is_killed(gateway: Kube, slow: Client) -> None:
+    at_home = ("-n", names.NAMESPACE)
     with ThreadPoolExecutor(1) as pool:
         clients = pool.submit(slow.done, TOGETHER)
         victim = gateway.wait_for(lambda: busy_replica(gateway), what="downloads under way")
-        gateway.run("delete", f"pod/{victim}", "-n", names.NAMESPACE, "--grace-period=0", "--force")
+        gateway.run("exec", victim, *at_home, "--", "python3", "-c", TWO_SIGNALS, check=False)
+        gateway.run("delete", f"pod/{victim}", *at_home, "--grace-period=0", "--force")
         assert clients.result().splitlines() == ["ok"] * DOWNLOADS
     begun = gateway.logs("index", slow.namespace).count("download")
     assert begun > DOWNLOADS  # some were broken off, and began again

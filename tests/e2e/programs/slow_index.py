@@ -32,7 +32,8 @@ def wheel() -> bytes:
 
 
 WHEEL = wheel()
-PAGE = f'<!DOCTYPE html><a href="/files/{NAME}">{NAME}</a>'.encode()
+PAGE = f'<!DOCTYPE html><a href="/files/{NAME}" data-core-metadata="true">{NAME}</a>'.encode()
+"""PEP 658: a client reads the metadata by itself, and the wheel once"""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -40,9 +41,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         is_file = self.path.endswith(".whl")
-        body = WHEEL if is_file else PAGE
+        metadata = FILES[f"{INFO}/METADATA"].encode()
+        body = WHEEL if is_file else metadata if self.path.endswith(".metadata") else PAGE
         self.send_response(200)
-        self.send_header("Content-Type", "application/zip" if is_file else "text/html")
+        self.send_header("Content-Type", "text/html" if body is PAGE else "application/octet-stream")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if not is_file:
