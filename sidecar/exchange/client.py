@@ -197,6 +197,10 @@ class Exchange:
         """Send nothing more: the client is gone, or its stream is in an unknown state."""
         self._response = next_of_response(self._response, "break")
 
+    def worded(self, answer: Answer) -> Answer:
+        """The answer in words for this client: as it is, for a client in the sidecar's Pod."""
+        return answer
+
     async def answer(self, answer: Answer, extra: Headers | None = None, *, closes: bool = False) -> None:
         """Send an answer of our own in place of a response. `closes`: the connection ends with it."""
         self._response = next_of_response(self._response, "answer")

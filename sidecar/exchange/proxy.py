@@ -92,7 +92,7 @@ class Proxy:
             exchange.abandon()
             return chosen, Code.CLIENT_GONE, answer.sentence if answer else None
         except SidecarError as error:
-            answer = answer_of(error)
+            answer = exchange.worded(answer_of(error))
             is_broken = isinstance(error, CredentialRenewed) and exchange.repeats_broken_only
             await self._refuse(exchange, answer, is_broken=is_broken)
         except Exception as error:  # noqa: BLE001 (an edge: the client must hear of our own faults too)

@@ -8,11 +8,13 @@ from sidecar.contract.grant import gateway_grant_request
 from sidecar.contract.secret import Secret
 from sidecar.contract.words import GATEWAY_GRANTS_PATH
 from sidecar.errors import BrokerRefused, BrokerUnreachable, TokenRefused, TurnedAway
-from sidecar.grants.broker import BrokerClient, refusal_of
+from sidecar.grants.broker import NO_REASON, BrokerClient, refusal_of
 
 _UNAUTHORIZED, _TOO_MANY = 401, 429
 _OF_THE_GATEWAY = "Gateway"
 """Reasons that begin so are about the gateway's own token or Pod: no fault of the client"""
+_UNDECIDED = (NO_REASON, "NotFound", "MethodNotAllowed")
+"""No decision about anybody: a broker that is older and has no such path, or something in its place"""
 
 
 class GatewayBroker:
@@ -39,6 +41,8 @@ class GatewayBroker:
             raise refusal
         if refusal.reason.startswith(_OF_THE_GATEWAY):
             raise BrokerUnreachable(f"the broker does not accept this gateway: {refusal}")
+        if refusal.reason in _UNDECIDED:
+            raise BrokerUnreachable(f"the broker gives no grants to gateways: {refusal}")
         raise TokenRefused(refusal.reason, str(refusal)) if status == _UNAUTHORIZED else refusal
 
     def _client(self, connector: str) -> BrokerClient:

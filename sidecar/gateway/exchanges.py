@@ -55,11 +55,9 @@ class GatewayExchange(Exchange):
         """As the base; no cache on the way may answer others with what a token opened."""
         return super().begin(status, reason, _private(headers), length, has_body=has_body)
 
-    async def answer(self, answer: Answer, extra: Headers | None = None, *, closes: bool = False) -> None:
-        """As the base; where the engine speaks of a Pod, in words for a client that is none."""
-        if answer.code == Code.UPLOAD_NOT_GRANTED:
-            answer = answer._replace(sentence=_NO_UPLOAD)
-        await super().answer(answer, extra, closes=closes)
+    def worded(self, answer: Answer) -> Answer:
+        """Where the engine speaks of a Pod, in words for a client that is none."""
+        return answer._replace(sentence=_NO_UPLOAD) if answer.code == Code.UPLOAD_NOT_GRANTED else answer
 
     def _must_close(self) -> bool:
         self._closes = self._closes or self._gateway_wire().state.is_draining

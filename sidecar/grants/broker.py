@@ -28,6 +28,8 @@ _REINSTALLED = (
     "installed anew since this Pod began, or something else answers in its place; delete the Pod and create "
     "it anew"
 )
+NO_REASON = "Refused"
+"""The reason of a refusal whose body is no problem document"""
 _DOCUMENT_LIMIT = 1024 * 1024  # a CA bundle of the whole web is 220 KiB
 
 
@@ -162,6 +164,6 @@ def _read_problem(body: bytes) -> _Problem:
     """Read a problem document (RFC 9457); the sentence of any other body is empty."""
     try:
         fields = json.loads(body)
-        return _Problem(str(fields.get("reason") or "Refused"), str(fields.get("detail") or ""))
+        return _Problem(str(fields.get("reason") or NO_REASON), str(fields.get("detail") or ""))
     except (ValueError, AttributeError):
-        return _Problem("Refused", "")
+        return _Problem(NO_REASON, "")

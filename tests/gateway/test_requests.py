@@ -107,12 +107,26 @@ def test_a_client_without_access_is_403(broker: GatewayBroker, gateway: Gateway,
     assert gateway.wait_line(message="request", status=403)["reason"] == "AccessDenied"
 
 
-def test_what_the_broker_says_of_the_gateway_itself_is_503(broker: GatewayBroker, gateway: Gateway) -> None:
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [
+        (403, {"reason": "GatewayPodUnknown", "detail": "no such Pod"}),
+        # an older replica during a roll: it does not know the path
+        (404, {"reason": "NotFound", "detail": "this server answers POST /v1/grants"}),
+        # something else in the broker's place, which writes no problem documents
+        (404, {}),
+        (405, {}),
+    ],
+)
+def test_what_is_no_decision_about_the_client_is_503(
+    broker: GatewayBroker, gateway: Gateway, status: int, problem: dict[str, str]
+) -> None:
     other = token("team/other")
-    broker.allow("team/pypi", other, (403, {"reason": "GatewayPodUnknown", "detail": "no such Pod"}))
+    broker.allow("team/pypi", other, (status, problem))
     reply = gateway.ask_as(other, PAGE)
     assert reply.status == 503
     assert reply.header("retry-after")
+    assert gateway.wait_line(message="request", status=503)["reason"] == "broker-unreachable"
 
 
 def test_each_request_of_a_connection_is_judged_by_itself(
@@ -203,3 +217,4 @@ def test_who_may_not_upload_hears_of_a_service_account(
     broker.allow("team/pypi", TOKEN, grant(registry, upload_url=None))
     reply = gateway.upload(b"hello", {"Host": HOST, "Authorization": basic(TOKEN)})
     assert (reply.status, "this ServiceAccount may not upload" in reply.reason) == (403, True)
+    assert "this ServiceAccount may not upload" in gateway.wait_line(message="request", status=403)["detail"]

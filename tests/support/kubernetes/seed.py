@@ -72,3 +72,23 @@ status:
 SIMPLE = MANIFESTS["the simple Connector"]
 WITHOUT_SECRET = MANIFESTS["the Connector without a secretRef"]
 SECRET = MANIFESTS["the Secret"]
+
+CSI_VOLUMES = """
+spec:
+  volumes:
+  - name: pip.conf
+    csi:
+      readOnly: true
+      driver: connectors-csi
+      volumeAttributes:
+        connector.name: "pypi-connector"
+        configuration.names: "pipconf"
+  - name: pypirc
+    csi:
+      readOnly: true
+      driver: connectors-csi
+      volumeAttributes:
+        connector.name: "pypi-connector"
+        configuration.names: "pypirc"
+"""
+"""Of a Pod. Kubernetes takes no dot in a volume's name."""
