@@ -44,6 +44,6 @@ def call(
         timeout=300,
         check=False,
     )
-    assert "Traceback" not in result.stderr
+    assert "Traceback" not in result.stderr, result.stderr
     assert "canary" not in result.stdout + result.stderr
     return result

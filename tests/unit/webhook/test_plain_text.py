@@ -105,7 +105,7 @@ def test_the_lines_of_the_proxy(is_json: bool) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", program, "\n".join(said)], stderr=subprocess.PIPE, encoding="utf-8"
     ) as process:
-        _Watcher(process, out, is_verbose=True).finish()
+        _Watcher(process, out, 1, is_verbose=True).finish()
     assert "owned" in stream.getvalue()
     assert not hidden(stream.getvalue())
 
