@@ -54,24 +54,11 @@ class Threads:
 
     async def run(self, function: Callable[[], Result]) -> Result:
         """Call the function in a thread, while the loop goes on; return its result, or raise its error."""
-        call = self._begin(function)
-        await self._wait_for(call, math.inf)
-        return self._end(call)
-
-    async def run_within(self, seconds: float, function: Callable[[], Result]) -> Result | None:
-        """The same, or None after so many seconds. The call goes on all the same."""
-        call = self._begin(function)
-        await self._wait_for(call, self._loop.now + seconds)
-        return self._end(call) if call.is_done else None
-
-    def _begin(self, function: Callable[[], Result]) -> _Call[Result]:
         call = _Call(function, self._loop.current)
         self._submit(call)  # type: ignore[arg-type]
-        return call
-
-    async def _wait_for(self, call: _Call[Result], deadline: float) -> None:
-        while not call.is_done and self._loop.now < deadline:
-            await self._loop.suspend(deadline)
+        while not call.is_done:
+            await self._loop.suspend(math.inf)
+        return self._end(call)
 
     def _end(self, call: _Call[Result]) -> Result:
         try:

@@ -48,6 +48,27 @@ def test_a_token_that_is_withdrawn_ends_within_the_soft_life(
     assert len(registry.requests) == 1
 
 
+def test_a_connector_that_changes_or_goes_does_so_within_the_soft_life(
+    registry: Registry, broker: GatewayBroker, gateway: Gateway
+) -> None:
+    """And never as 404, at which a client would look for the package elsewhere."""
+    serve(registry)
+    broker.allow("team/pypi", TOKEN, grant(registry, soft_seconds=0.2))
+    assert gateway.ask_as(TOKEN, WHEEL).body == b"wheel"
+    with Registry() as other:
+        serve(other, b"wheel of another registry")
+        broker.allow("team/pypi", TOKEN, grant(other, version="v2", soft_seconds=0.2))
+        time.sleep(0.3)
+        assert gateway.ask_as(TOKEN, WHEEL).body == b"wheel of another registry"
+        absent = {"reason": "ConnectorNotFound", "detail": 'connectors "team/pypi" not found'}
+        broker.allow("team/pypi", TOKEN, (404, absent))
+        time.sleep(0.3)
+        reply = gateway.ask_as(TOKEN, WHEEL)
+        assert (reply.status, b"not found" in reply.body) == (403, True)
+        assert len(other.requests) == 1
+    assert len(registry.requests) == 1
+
+
 def test_a_grant_ends_with_its_token(registry: Registry, broker: GatewayBroker, gateway: Gateway) -> None:
     """Whatever lives the broker names, and though it cannot be asked."""
     serve(registry)

@@ -64,15 +64,13 @@ class CertificateKeeper:
         *,
         namespace: str,
         directory: Path,
-        broker_hosts: Sequence[str] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """`broker_hosts`: names by which sidecars call the broker besides those of its Service."""
         self._api = api
         self._namespace = namespace
         self._directory = directory
-        self._broker_hosts = tuple(dict.fromkeys([*service_hosts(names.BROKER, namespace), *broker_hosts]))
+        self._broker_hosts = service_hosts(names.BROKER, namespace)
         self._now = now
         self._sleep = pause
         self._written: ServingFiles | None = None

@@ -26,7 +26,7 @@ PYPI: Json = {
     "metadata": {"name": names.CONNECTOR_CLASS},
     "spec": {
         "auth": {"types": [{"name": names.AUTH_NAME, "secretType": names.SECRET_TYPE, "optional": True}]},
-        "configurations": [{"name": name, "file": file} for name, file in BUILT_IN_FILES.items()],
+        "configurations": [{"name": name} for name in BUILT_IN_FILES],
     },
 }
 """Without `data`: a configuration without templates has the built-in file of the running version"""

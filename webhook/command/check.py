@@ -60,7 +60,8 @@ def check(
     if connector.packages:
         console.line(f"  {describe(connector.packages)}")
     for fault in class_faults(connector.connector_class):
-        console.line(f"warning: configuration {fault}: the built-in file is used in its place", "yellow")
+        sentence = "Pods do not get this file, but a built-in one of that name"
+        console.line(f"warning: configuration {fault}: {sentence}, if there is one", "yellow")
     if result.outcome != "ok":
         console.line(f"{address}: {advice(result)}")
     note = unused_proxy(environment, connector.index_url) if result.outcome == "unreachable" else None

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from sidecar.contract.secret import Secret
 from webhook import names
-from webhook.clients.gateway_addresses import own_address, path_address
 from webhook.clients.outside import Outside
 from webhook.cluster import paths
 from webhook.cluster.api import Api
@@ -24,6 +23,7 @@ from webhook.command.outside_class import files_of_class
 from webhook.command.private_files import check_absent, write_private
 from webhook.connector.conditions import PROXY
 from webhook.connector.manifest import class_name
+from webhook.connector.proxy_address import check_gateway_url, own_address, path_url
 from webhook.console import Console
 from webhook.errors import Forbidden, InputError, InvalidValue
 from webhook.identifiers import ConnectorKey
@@ -135,9 +135,10 @@ async def _connector(api: Api, key: ConnectorKey) -> Mapping[str, Any]:
 def _address(wish: Wish, key: ConnectorKey, manifest: Mapping[str, Any]) -> str:
     if wish.url is not None:
         try:
-            return path_address(key, wish.url)
+            check_gateway_url(wish.url)
         except InvalidValue as error:
             raise InputError.of("InvalidURL", f"--url {error.what}") from None
+        return path_url(key, wish.url)
     status = manifest.get("status") or {}
     for condition in status.get("conditions") or []:
         if condition.get("type") == PROXY and condition.get("status") != "True":

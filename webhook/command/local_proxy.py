@@ -138,16 +138,7 @@ def _start(
     """The process, the pipe that it lives on, and the reader of its log."""
     files = _files(registries[0], endpoints, folder, console)
     grant_fd, lifeline = os.pipe()
-    names = [str(registry.connector.key) for registry in registries]
-    ports = [port, *(free_port() for _ in names[1:])]
-    settings = Environment(
-        listeners=tuple(map(Listener, names, ports)),
-        files=files,
-        config_dir=str(folder),
-        grant_fd=grant_fd,
-        peer_uid=os.getuid(),
-        order=tuple(names) if len(names) > 1 else (),
-    )
+    settings = _settings(registries, files, port, folder, grant_fd)
     passed_on = {name: environment[name] for name in _PASSED_ON if name in environment}
     try:
         process = _spawn({**passed_on, **settings.variables()}, grant_fd)
@@ -155,7 +146,7 @@ def _start(
         os.close(grant_fd)
     notes = [unused_proxy(environment, registry.connector.index_url) for registry in registries]
     proxy_note = next(filter(None, notes), None)
-    watcher = _Watcher(process, console, len(ports), is_verbose=is_verbose, proxy_note=proxy_note)
+    watcher = _Watcher(process, console, len(registries), is_verbose=is_verbose, proxy_note=proxy_note)
     try:
         # a CA bundle can be larger than a pipe: the reader runs already
         with suppress(BrokenPipeError):
@@ -167,6 +158,22 @@ def _start(
         process.wait()
         raise
     return process, lifeline, watcher
+
+
+def _settings(
+    registries: Sequence[RegistryAccess], files: Mapping[str, str], port: int, folder: Path, grant_fd: int
+) -> Environment:
+    """A listener for each registry. Several are an order to look in."""
+    names = [str(registry.connector.key) for registry in registries]
+    ports = [port, *(free_port() for _ in names[1:])]
+    return Environment(
+        listeners=tuple(map(Listener, names, ports)),
+        files=files,
+        config_dir=str(folder),
+        grant_fd=grant_fd,
+        peer_uid=os.getuid(),
+        order=tuple(names) if len(names) > 1 else (),
+    )
 
 
 def _spawn(environment: Mapping[str, str], grant_fd: int) -> "subprocess.Popen[str]":

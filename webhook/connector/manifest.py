@@ -85,7 +85,6 @@ def parse_connector(
     """Read a manifest, or raise `InvalidConnector` with all of its problems.
 
     `classes` has the Connector's class, if that exists: see `class_name`.
-
     `insecure_allowed` permits http with a Secret: on a laptop nobody else writes hostAliases.
     """
     metadata = as_mapping(manifest.get("metadata"))
@@ -98,12 +97,17 @@ def parse_connector(
     if not insecure_allowed:
         _check_secure(spec, problems)
     problems.raise_any(InvalidConnector)
+    return _connector(key, _generation(metadata), spec)
+
+
+def _connector(key: ConnectorKey, generation: int, spec: "_Spec") -> Connector:
+    """Of a specification without problems."""
     assert spec.address is not None  # noqa: S101 (else there is a problem)
     parameters = spec.parameters
     return Connector(
         namespace=key.namespace,
         name=key.name,
-        generation=_generation(metadata),
+        generation=generation,
         address=spec.address.geturl(),
         index_url=urls.index_url(spec.address, parameters.index_path),
         upload_url=urls.upload_url(spec.address, spec.upload),

@@ -1,13 +1,15 @@
-"""The address of the proxy for a Connector, as its status records it. Pure.
+"""The address of the proxy for a Connector: what its status records, and what a token may go to. Pure.
 
 Without the gateway it is the loopback address of injected Pods. With the gateway it is a Service of the
 Connector's own, or a path of the gateway's Service.
 """
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from webhook import names
 from webhook.connector.reasons import ConditionReason
+from webhook.errors import InvalidValue
 from webhook.identifiers import ConnectorKey, is_label
 
 DEFAULT_DOMAIN = "cluster.local"
@@ -40,8 +42,39 @@ def service_url(key: ConnectorKey, domain: str) -> str:
 
 
 def path_url(key: ConnectorKey, gateway: str) -> str:
-    """For a Connector without a Service of its own; `gateway` is the gateway's host name."""
-    return f"http://{gateway}/namespaces/{key.namespace}/connectors/{key.name}/"
+    """For a Connector without a Service of its own, or behind an Ingress; `gateway` is the gateway's URL."""
+    return f"{gateway.rstrip('/')}/namespaces/{key.namespace}/connectors/{key.name}/"
+
+
+def check_gateway_url(url: str) -> None:
+    """Raises `InvalidValue` if it cannot be the URL of an Ingress or of the gateway's Service."""
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_usable = False
+    is_odd = any(character in "@?#\"'%\\" or not "!" <= character <= "~" for character in url)
+    if not is_usable or is_odd:
+        raise InvalidValue("must read https://HOST or https://HOST/PATH, without user, query and escapes")
+
+
+def own_address(key: ConnectorKey, recorded: str) -> str | None:
+    """The address that a Connector's status records, with a trailing slash. None if it leads elsewhere.
+
+    Users who may write a status could name a host of theirs there, and the token would go to it. Of a cluster
+    with another domain than the default, only the user can say what is inside it.
+    """
+    address = f"{recorded.rstrip('/')}/"
+    return address if address in _own_addresses(key) else None
+
+
+def _own_addresses(key: ConnectorKey) -> list[str]:
+    """Its Service, and the path form. A name that no Service can have may be the host name of a Pod."""
+    has_service = service_name(key.name) is not None
+    urls = [service_url(key, DEFAULT_DOMAIN)] if has_service else []
+    urls.append(path_url(key, f"http://{gateway_host(names.NAMESPACE, DEFAULT_DOMAIN)}"))
+    short = [url.replace(f".svc.{DEFAULT_DOMAIN}", ".svc", 1) for url in urls]
+    return [f"{url.rstrip('/')}/" for url in (*urls, *short)]
 
 
 def cluster_domain(resolv_conf: str, namespace: str) -> str:

@@ -61,8 +61,9 @@ def _failure(event: Mapping[str, Any], facts: Facts) -> Iterator[Statement]:
 
 
 def explain_missing_sidecar(facts: Facts, pod: Mapping[str, Any]) -> Iterator[Statement]:
-    """The Pod names a connector and has no sidecar."""
-    recreate = "delete the Pod and create it again: annotations take effect when a Pod is created"
+    """The Pod names a connector, by an annotation or by CSI volumes, and has no sidecar."""
+    asking = "annotations take" if names.CONNECTOR in annotations(pod) else "a volume takes"
+    recreate = f"delete the Pod and create it again: {asking} effect when a Pod is created"
     if MIRROR_ANNOTATION in annotations(pod):
         text = "no sidecar: a static Pod cannot be injected, because the kubelet runs it from a file"
         yield Statement("injected", "wrong", text, "make it a Pod of a DaemonSet, or remove the annotation")
@@ -86,10 +87,17 @@ def explain_missing_sidecar(facts: Facts, pod: Mapping[str, Any]) -> Iterator[St
         )
     else:
         text = (
-            "no sidecar: the annotation was added after the Pod's creation, or its namespace is excluded "
-            f"from MutatingWebhookConfiguration {names.WEBHOOK_CONFIGURATION}"
+            f"no sidecar: {_cause(pod)}, or its namespace is excluded from MutatingWebhookConfiguration "
+            f"{names.WEBHOOK_CONFIGURATION}"
         )
         yield Statement("injected", "wrong", text, recreate)
+
+
+def _cause(pod: Mapping[str, Any]) -> str:
+    """Annotations may be added to a Pod that exists, and volumes may not."""
+    if names.CONNECTOR in annotations(pod):
+        return "the annotation was added after the Pod's creation"
+    return "the webhook did not see the creation of this Pod"
 
 
 def _is_older(pod: Mapping[str, Any], registration: Mapping[str, Any]) -> bool:

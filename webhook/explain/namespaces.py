@@ -7,6 +7,7 @@ from webhook import names
 from webhook.explain.creation import SYSTEM
 from webhook.explain.facts import Facts, annotations, metadata
 from webhook.explain.statements import Statement
+from webhook.pod.csi_volumes import driver_volumes
 from webhook.pod.inheritance import Inheritance, inherit, read_result
 from webhook.pod.namespace import NamespaceFacts, namespace_facts
 
@@ -17,13 +18,18 @@ def inheritance_of(facts: Facts, subject: Mapping[str, Any]) -> Inheritance:
     """A Pod carries what it has inherited. The template of a workload without a Pod would inherit."""
     if facts.pod is not None or facts.namespace in SYSTEM:
         return Inheritance(annotations(subject))
-    return inherit(subject, _of(facts.namespace_object) or NamespaceFacts())
+    return _inherited(facts.namespace_object, subject)
 
 
 def inherited_annotations(namespace: object, subject: Mapping[str, Any], name: str) -> Mapping[str, str]:
     """The annotations of a Pod that the Namespace `name` would get from this template."""
-    asking = None if name in SYSTEM else _of(namespace)
-    return inherit(subject, asking or NamespaceFacts()).annotations
+    return _inherited(None if name in SYSTEM else namespace, subject).annotations
+
+
+def _inherited(namespace: object, subject: Mapping[str, Any]) -> Inheritance:
+    """A template's volumes count as asking: whether the driver is installed is not known here."""
+    asks_by_volume = any(driver_volumes(subject))
+    return inherit(subject, _of(namespace) or NamespaceFacts(), asks_by_volume=asks_by_volume)
 
 
 def is_asked_by_namespace(subject: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from webhook import names
+from webhook.connector.connector_class import CONFIGURATIONS_LIMIT
 from webhook.connector.fields import as_mapping
 from webhook.errors import InvalidValue
 from webhook.identifiers import ConnectorKey, is_label
@@ -21,9 +22,7 @@ from webhook.identifiers import ConnectorKey, is_label
 VOLUMES_LIMIT = 8
 """Arbitrary. Each costs a MiB of memory at most, and a mount in the sidecar, which guard 8 bounds."""
 CONNECTORS_LIMIT = 16
-"""Of one volume. As many as an annotation may name."""
-CONFIGURATIONS_LIMIT = 16
-"""Of one volume, arbitrary: a ConnectorClass has a few."""
+"""Of one volume or annotation. Arbitrary: each costs a lookup in admission, and a socket in the sidecar."""
 
 NAME, NAMESPACE, LIST, CONFIGURATIONS = (
     "connector.name",

@@ -1,7 +1,8 @@
 """The injected Pod: sidecar first, volumes, and a configured workload. Pure.
 
-Two laws. Injection never alters foreign parts of a Pod. Each pass writes our own parts in canonical form, so
-a second pass changes nothing: Kubernetes may call a webhook several times.
+Two laws. Injection never alters foreign parts of a Pod, but volumes of the CSI driver and their mounts, which
+it serves. Each pass writes our own parts in canonical form, so a second pass changes nothing: Kubernetes may
+call a webhook several times.
 """
 
 import copy

@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from sidecar.contract.words import LOG_LEVELS
 from webhook import names
+from webhook.connector.connector_class import CONFIGURATIONS_LIMIT
 from webhook.errors import InputError, InvalidValue, Problem
 from webhook.identifiers import ConnectorKey, is_label
-from webhook.pod.csi_volumes import CsiVolume, read_record
+from webhook.pod.csi_volumes import CONNECTORS_LIMIT, CsiVolume, read_record
 from webhook.pod.quantities import parse_quantity
 from webhook.pod.reasons import Reason
 from webhook.problems import Problems
@@ -21,11 +22,8 @@ CONFIGURATIONS = (names.PIPCONF_CONFIGURATION, names.PYPIRC_CONFIGURATION)
 
 _BUILT_IN = (*CONFIGURATIONS, names.UV_CONFIGURATION)
 
-CONFIGURATIONS_LIMIT = 16
-"""As many as a class may have"""
-
-CONNECTORS_LIMIT = 16
-"""Arbitrary. Each connector costs a lookup in admission and a listening socket in the sidecar."""
+LISTENERS_LIMIT = CONNECTORS_LIMIT + 1
+"""Connectors of a Pod with CSI volumes: as many as the longest order has, and a publish target"""
 
 CONTAINER_NAMES_LIMIT = 64
 """Arbitrary. Each name costs a lookup. A Pod that needs more omits the annotation, which selects all."""
@@ -240,9 +238,9 @@ def _contradictions(
 ) -> list[Problem]:
     """Problems of annotations that are valid by themselves and contradict each other."""
     problems = []
-    if len(request.keys) > CONNECTORS_LIMIT + 1 and request.volumes:
+    if len(request.keys) > LISTENERS_LIMIT and request.volumes:
         sentence = f"annotations and volumes name {len(request.keys)} connectors"
-        fix = f"name {CONNECTORS_LIMIT} at most"
+        fix = f"name {LISTENERS_LIMIT} at most"
         problems.append(Problem(Reason.INVALID_VOLUME, sentence, fix))
     if names.PUBLISH_CONNECTOR in annotations and names.CONNECTOR not in annotations:
         sentence = f"annotation {title(names.PUBLISH_CONNECTOR)} needs {names.CONNECTOR} beside it"

@@ -71,7 +71,7 @@ def class_condition(manifest: Mapping[str, Any]) -> Condition:
         return Condition(READY, "False", ConnectorReason.CONNECTOR_CLASS_INVALID, str(error))
     faults = class_faults(connector_class)
     if faults:
-        message = "; ".join(faults) + ": Pods get the built-in files in place of these"
+        message = "; ".join(faults) + ": Pods do not get these files, but built-in ones of their names"
         return Condition(READY, "False", ConditionReason.TEMPLATE_INVALID, message)
     return Condition(READY, "True", ConditionReason.VALID, "Connectors can use it")
 

@@ -78,7 +78,7 @@ class Gateway:
         """The address of a Connector's proxy, whose Service exists then. Raises `ClusterUnavailable`."""
         if self._state == "absent":
             return ProxyAddress(index_url(default_port(key)))
-        by_path = path_url(key, self._host)
+        by_path = path_url(key, f"http://{self._host}")
         name = service_name(key.name)
         if name is None:
             address = ProxyAddress(by_path, message=f"{by_path}: no Service can be called c-{key.name}")
@@ -90,7 +90,7 @@ class Gateway:
         return address
 
     async def _with_service(self, key: ConnectorKey, uid: str, name: str) -> ProxyAddress:
-        by_path = path_url(key, self._host)
+        by_path = path_url(key, f"http://{self._host}")
         try:
             is_kept = await self._keep_service(proxy_service(name, key, uid, self._host))
         except ClusterRefused as error:

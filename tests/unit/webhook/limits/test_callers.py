@@ -4,7 +4,7 @@ from sidecar.grants.life import REFUSED_SECONDS
 from support.components.made_up_tokens import NOW
 from webhook.limits import callers
 from webhook.limits.callers import Callers
-from webhook.pod.request import CONNECTORS_LIMIT
+from webhook.pod.csi_volumes import CONNECTORS_LIMIT
 
 
 def test_the_failures_of_an_address_are_limited_and_its_allowance_refills() -> None:
