@@ -21,13 +21,14 @@ from sidecar.errors import (
 from sidecar.exchange.client import Exchange
 from sidecar.gateway.addresses import Address, address_of
 from sidecar.gateway.exchanges import GatewayExchange
-from sidecar.gateway.refusals import CHALLENGE, GatewayCode, busy
+from sidecar.gateway.refusals import CHALLENGE, GatewayCode, busy, check_hops
 from sidecar.gateway.sessions import Session, Sessions
 from sidecar.gateway.shares import Shares
 from sidecar.gateway.strangers import Strangers
 from sidecar.gateway.tenants import Tenant, Tenants, Wiring
 from sidecar.gateway.tokens import check_claims, token_of
 from sidecar.grants.life import REFUSED_SECONDS
+from sidecar.http.headers import hops
 from sidecar.rules.answers import Answer, answer_of
 
 ACTIVE_LIMIT = 512
@@ -75,6 +76,7 @@ class Gate:
         address: Address | None = None
         try:
             address = address_of(exchange.head)
+            check_hops(hops(exchange.head.headers))
             exchange.check(frozenset({address.host.lower().encode("ascii")}))
             session, tenant = await self._admit(exchange, address)
         except ClientGone:

@@ -16,6 +16,18 @@ class GatewayCode:
     WRONG_AUDIENCE = "token-audience"
     TOO_MANY_STRANGERS = "too-many-new-tokens"
     GATEWAY_BUSY = "gateway-busy"
+    LOOP = "connector-loop"
+
+
+HOPS_LIMIT = 3
+"""Of our proxies before this one: a Pod's sidecar, and the gateways of two clusters"""
+
+
+def check_hops(hops: int) -> None:
+    """Raises the Refusal of a request that goes in a circle. One request would take all places otherwise."""
+    if hops >= HOPS_LIMIT:
+        sentence = f"this request has passed {hops} proxies of ours: does a Connector name the gateway?"
+        raise Refusal(508, GatewayCode.LOOP, sentence)
 
 
 def unauthorized(code: str, sentence: str) -> Refusal:

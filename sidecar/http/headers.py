@@ -61,6 +61,8 @@ _NOT_WITH_REWRITTEN = _NOT_TO_CLIENT | _DIGESTS | {b"content-encoding", b"accept
 _WITH_FILES = _TO_REGISTRY | _CONDITIONS | _OF_FILES
 _NOTHING: frozenset[bytes] = frozenset()
 _VIA = (b"via", b"1.1 pypi-connector")  # RFC 9110 §7.6.3
+_HOPS_LIMIT = 8
+"""More are not counted; arbitrary"""
 
 
 def to_registry(
@@ -84,8 +86,14 @@ def to_registry(
         sent.append((b"accept-encoding", b"identity"))
     if authorization is not None:
         sent.append((b"authorization", authorization))
-    sent.append(_VIA)
+    passes = hops(headers)
+    sent.append((b"via", b", ".join([_VIA[1]] * (passes + 1))) if passes else _VIA)
     return sent
+
+
+def hops(headers: Headers) -> int:
+    """How many of our proxies a request has passed: a Connector may lead from one to another."""
+    return min((find(headers, b"via") or b"").count(_VIA[1]), _HOPS_LIMIT)
 
 
 def to_client(headers: Headers, *, is_rewritten: bool, page_mark: bytes | None = None) -> Headers:

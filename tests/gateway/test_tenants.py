@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from sidecar.contract.gateway import GatewayGrant
+from sidecar.contract.grant import Credential
+from sidecar.contract.secret import Secret
 from sidecar.gateway.server import IDLE_LIMIT
 from support.certificates.authority import server_context
 from support.servers.registry import Call, Registry
-from support.sidecars.gateways import TOKEN, Gateway, GatewayBroker, basic, running_gateway, token
+from support.sidecars.gateways import PREFIX, TOKEN, Gateway, GatewayBroker, basic, running_gateway, token
 from support.sidecars.running import grant
 
 WHEEL = "/files/foo-1.0-py3-none-any.whl"
@@ -261,3 +263,16 @@ def test_a_broker_that_turns_strangers_away_is_not_asked_on_and_on(
         replies = list(pool.map(lambda presented: gateway.ask_as(presented, WHEEL), made_up))
     assert {reply.status for reply in replies} == {503}
     assert len(broker.requests) < 60
+
+
+def test_a_request_in_a_circle_ends_after_a_few_rounds(
+    registry: Registry, broker: GatewayBroker, gateway: Gateway
+) -> None:
+    """Eve's Connector names the gateway, and her Secret a token: one request could take all places."""
+    address = f"http://localhost:{gateway.port}{PREFIX}"
+    login = Credential("eve", Secret(TOKEN))
+    circle = grant(registry, index_url=f"{address}/simple/", address=address, ca=None, credential=login)
+    broker.allow("team/pypi", TOKEN, circle)
+    assert gateway.ask_as(TOKEN, f"{PREFIX * 12}{WHEEL}", host="pypi.example").status == 508
+    gateway.wait_line(message="request", reason="connector-loop")
+    assert sum(line["message"] == "request" for line in gateway.lines) <= 4

@@ -138,6 +138,8 @@ def _check_uv(document: Mapping[str, Any], endpoints: Endpoints, admits_others: 
     for place, table in (("", document), ("pip.", pip if isinstance(pip, Mapping) else {})):
         if table.get("index-url", endpoints.index_url) != endpoints.index_url:
             raise InvalidValue(f"{place}index-url must be {{{{ index_url }}}}", "or leave it out")
+        if table.get("allow-insecure-host"):  # as pip's trusted-host: the files may hold a token
+            raise InvalidValue(f"{place}allow-insecure-host must be left out")
     for key, url in (("publish-url", endpoints.upload_url), ("check-url", endpoints.upload_check_url)):
         if document.get(key, url) != url:
             raise InvalidValue(f"{key} must be left out: uploads go to the connector")

@@ -31,6 +31,7 @@ NAME, NAMESPACE, LIST, CONFIGURATIONS = (
     "configuration.names",
 )
 _ATTRIBUTES = (NAME, NAMESPACE, LIST, CONFIGURATIONS)
+_OURS = (names.CONFIG_VOLUME, names.TOKEN_VOLUME, names.EMPTY_VOLUME)
 _DEFAULT_CONFIGURATIONS = f"{names.PIPCONF_CONFIGURATION},{names.PYPIRC_CONFIGURATION}"
 
 
@@ -69,7 +70,7 @@ def driver_volumes(pod: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def parse_volume(volume: Mapping[str, Any], namespace: str) -> CsiVolume:
     """A volume as its author writes it, in a Pod of this namespace. `InvalidValue` if it cannot be served."""
     source, name = as_mapping(volume.get("csi")), str(volume.get("name"))
-    if name in (names.CONFIG_VOLUME, names.TOKEN_VOLUME, names.EMPTY_VOLUME):
+    if name in _OURS:
         raise InvalidValue("has the name of a volume of the sidecar", "name it otherwise")
     further = [field for field in volume if field not in ("name", "csi") and volume[field] is not None]
     if further:
@@ -143,7 +144,7 @@ def read_record(text: str, namespace: str) -> tuple[CsiVolume, ...]:
         raise InvalidValue(f"is written by admission alone: {len(served)} volumes", "remove it")
     volumes = []
     for name, entry in served.items():
-        if not is_label(name) or not isinstance(entry, dict):
+        if not is_label(name) or name in _OURS or not isinstance(entry, dict):
             raise InvalidValue("is written by admission alone", "remove it")
         try:
             volumes.append(parse_attributes(name, entry, namespace))

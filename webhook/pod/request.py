@@ -246,6 +246,10 @@ def _contradictions(
         sentence = f"annotation {title(names.PUBLISH_CONNECTOR)} needs {names.CONNECTOR} beside it"
         fix = "add the connector to install from"
         problems.append(Problem(Reason.PUBLISH_WITHOUT_CONNECTOR, sentence, fix))
+    if request.volumes and names.CONNECTOR not in annotations:
+        # admission writes both (`resolution`), and the guards know a Pod by that annotation alone
+        sentence = f"annotation {names.CSI_VOLUMES} needs {names.CONNECTOR} beside it"
+        problems.append(Problem(Reason.INVALID_ANNOTATION, sentence, "remove it: admission alone writes it"))
     if names.PUBLISH_CONNECTOR in annotations and not request.has_pypirc:
         sentence = (
             f"annotation {title(names.PUBLISH_CONNECTOR)} needs pypirc among {title(names.CONFIGURATIONS)}"

@@ -6,7 +6,7 @@ import pytest
 
 from sidecar.contract.grant import Credential
 from sidecar.contract.secret import Secret
-from sidecar.http.headers import basic_authorization, to_client, to_registry
+from sidecar.http.headers import basic_authorization, hops, to_client, to_registry
 from sidecar.http.http1 import Headers
 
 PASSED = [
@@ -111,6 +111,13 @@ def test_what_the_clients_connection_names_ends_here() -> None:
     """RFC 9110 §7.6.1."""
     client = [(b"pragma", b"x"), (b"connection", b"close, Pragma"), (b"user-agent", b"uv")]
     assert sent(client, is_page=True)[1:2] == [(b"user-agent", b"uv")]
+
+
+def test_passes_through_proxies_of_ours_are_counted_and_nothing_else_is_told() -> None:
+    client = [(b"via", b"1.1 secret.example, 1.1 pypi-connector")]
+    assert (b"via", b"1.1 pypi-connector, 1.1 pypi-connector") in sent(client, is_page=False)
+    assert VIA in sent([(b"via", b"1.1 secret.example")], is_page=False)
+    assert hops([(b"via", VIA[1] * 1000)]) < 10
 
 
 def test_order_and_repetition_are_kept() -> None:

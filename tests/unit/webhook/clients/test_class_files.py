@@ -286,3 +286,6 @@ def test_files_for_people_hold_the_given_name_and_password() -> None:
     assert "trusted-host" not in made["pipconf"]["pip.conf"], "TLS is verified"
     lax = "[global]\ntimeout = 60\ntrusted-host = gate.example\n"
     assert rendered("pip.conf", lax, urls=urls).faults, "and a class cannot lift that"
+    for table in ("", "[pip]\n"):
+        lax = f'{table}allow-insecure-host = ["gate.example"]\n'
+        assert rendered("uv.toml", lax, urls=urls).faults, "for no client"

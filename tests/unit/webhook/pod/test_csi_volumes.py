@@ -213,6 +213,10 @@ def test_a_copy_in_another_namespace_keeps_its_connectors() -> None:
         *("", "[]", "x", '{"v": 1}', '{"V": {}}', '{"v": {}}', '{"v": {"connectors": "A"}}'),
         *('{"v": {"x": "y"}}', "[" * 5000),
         json.dumps({f"v{number}": {"connectors": "a/b"} for number in range(9)}),
+        *(
+            json.dumps({name: {"connectors": "team/pypi"}})
+            for name in (names.CONFIG_VOLUME, names.TOKEN_VOLUME, names.EMPTY_VOLUME)
+        ),
     ],
 )
 def test_a_record_that_admission_did_not_write_is_refused(text: str) -> None:

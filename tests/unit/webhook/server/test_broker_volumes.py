@@ -39,3 +39,12 @@ def test_uploading_is_granted_to_the_connectors_of_volumes_with_pypirc(
 def test_a_connector_that_neither_annotation_nor_volume_names_is_refused() -> None:
     assert ask("team/unnamed", csi_volumes='{"v": {"connectors": "team/other"}}') == "ConnectorNotNamed"
     assert ask("team/other", csi_volumes=f'{{"v": "{names.LEFT_TO_DRIVER}"}}') == "ConnectorNotNamed"
+
+
+def test_a_record_without_the_annotation_by_which_guards_know_the_pod_opens_nothing() -> None:
+    """Neither admission nor guard 8 judges such a Pod, and only these two see privileged neighbours."""
+    pod = injected([VOLUME], csi_volumes='{"v": {"connectors": "team/pypi"}}')
+    del pod["metadata"]["annotations"][names.CONNECTOR]
+    given = cluster(pod=pod)
+    answer = request(given, bearer=token(given), key="team/pypi")
+    assert (answer.status_code, answer.json().get("reason")) == (403, "AnnotationInvalid")
