@@ -154,11 +154,32 @@ def test_more_annotations_than_anybody_has_are_no_error(kube: Kube, namespace: s
 # -- where the kind Connector is not known
 
 
+SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "web"},
+    "spec": {"ports": [{"port": 80}], "selector": {"app": "web"}},
+}
+WITH_PARAMETERS = {
+    "pypi-connector-secret-reference": guards.create(guards.plain_pod()),
+    "pypi-connector-proxy-service": guards.create(SERVICE),
+}
+
+
+def test_these_are_all_that_need_the_kind_connector() -> None:
+    assert {name for name, one in POLICIES.items() if "paramKind" in one["spec"]} == set(WITH_PARAMETERS)
+
+
+@pytest.fixture(params=WITH_PARAMETERS)
+def guard(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def unknown_kind(kube: Kube, namespace: str) -> Iterator[dict[str, Any]]:
-    """Guard 7 for a kind that does not exist, in one namespace."""
-    policy = copy.deepcopy(POLICIES["pypi-connector-secret-reference"])
-    binding = copy.deepcopy(BINDINGS["pypi-connector-secret-reference"])
+def unknown_kind(kube: Kube, namespace: str, guard: str) -> Iterator[dict[str, Any]]:
+    """A guard for a kind that does not exist, in one namespace."""
+    policy = copy.deepcopy(POLICIES[guard])
+    binding = copy.deepcopy(BINDINGS[guard])
     policy["metadata"]["name"] = binding["metadata"]["name"] = binding["spec"]["policyName"] = "unknown-kind"
     policy["spec"]["paramKind"]["kind"] = "Absent"
     only = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
@@ -168,14 +189,14 @@ def unknown_kind(kube: Kube, namespace: str) -> Iterator[dict[str, Any]]:
     kube.delete("validatingadmissionpolicy", "unknown-kind")
 
 
-def test_without_the_kind_connector_every_pod_starts(
-    kube: Kube, namespace: str, unknown_kind: dict[str, Any]
+def test_without_the_kind_connector_everything_is_written_as_ever(
+    kube: Kube, namespace: str, guard: str, unknown_kind: dict[str, Any]
 ) -> None:
-    """Before the CustomResourceDefinition is served and after it was removed. Under Fail, none would."""
-    pod = guards.create(guards.plain_pod())
+    """Before the CustomResourceDefinition is served and after it was removed. Under Fail, nothing would."""
+    act = WITH_PARAMETERS[guard]
     fail = copy.deepcopy(unknown_kind)
     fail["policy"]["spec"]["failurePolicy"] = "Fail"
     kube.apply(*fail.values())
-    guards.until(kube, pod, namespace, lambda result: guards.is_refused_by("unknown-kind", result))
+    guards.until(kube, act, namespace, lambda result: guards.is_refused_by("unknown-kind", result))
     kube.apply(*unknown_kind.values())
-    guards.assert_passes(guards.until(kube, pod, namespace, lambda result: result.returncode == 0))
+    guards.assert_passes(guards.until(kube, act, namespace, lambda result: result.returncode == 0))

@@ -10,7 +10,7 @@ from webhook import names
 
 SECRET = {"name": CONNECTOR}
 VARIABLE = {"name": "A", "valueFrom": {"secretKeyRef": {**SECRET, "key": "password"}}}
-CSI = {"driver": "connectors-csi", "nodePublishSecretRef": SECRET}
+CSI = {"driver": "secrets.csi.example", "nodePublishSecretRef": SECRET}
 BELONGS = f"Secret {CONNECTOR} belongs to Connector {CONNECTOR} and cannot be used by a Pod"
 TOKEN = {"serviceAccountToken": {"audience": "pypi-connector", "path": "token"}}
 
