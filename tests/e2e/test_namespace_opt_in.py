@@ -66,6 +66,20 @@ def test_a_pod_on_the_nodes_network_runs_without_a_sidecar_and_with_a_warning(
     assert "PIP_INDEX_URL" not in installed.logs("agent", asking, "main")
 
 
+def test_a_daemon_set_on_the_nodes_network_starts_as_ever(installed: Kube, asking: str) -> None:
+    """An agent of somebody's, by its real controller."""
+    labels = {"app": "agent"}
+    spec = pod("agent", "sleep 3600", None, hostNetwork=True, terminationGracePeriodSeconds=1)["spec"]
+    template = {"metadata": {"labels": labels}, "spec": {**spec, "restartPolicy": "Always"}}
+    agents = {"selector": {"matchLabels": labels}, "template": template}
+    manifest = {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "agent"}, "spec": agents}
+    installed.create(manifest, namespace=asking)
+    installed.run("rollout", "status", "daemonset/agent", "-n", asking, "--timeout=60s", timeout=90)
+    [found] = installed.list("pods", asking, selector="app=agent")
+    assert '"decision": "skipped"' in found["metadata"]["annotations"][names.RESULT]
+    assert "initContainers" not in found["spec"]
+
+
 def test_a_job_that_opts_out_has_no_sidecar(installed: Kube, asking: str) -> None:
     outcome = run_job(installed, asking, job("out", "env", None, annotations={names.INJECT: "false"}))
     assert outcome.succeeded

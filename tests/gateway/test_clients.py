@@ -4,16 +4,21 @@ The name `c-pypi.team.svc.cluster.local` leads to the gateway at port 80 in a ne
 """
 
 import re
+import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from support.certificates.authority import ca
+from certs.authority import issue_leaf
+from support.certificates.authority import HOSTS, authority, ca
 from support.clients.client_runs import assert_installed, declaration_of, run_client
 from support.machine.environments import clean, environment
 from support.machine.networks import run_apart
+from support.machine.ports import free_port
 from support.servers import programs
+from support.servers.fronts import front
 from support.servers.programs import RegistryServer
 from support.sidecars.gateways import HOST, PREFIX, TOKEN, Gateway, GatewayBroker, running_gateway
 from webhook.demo.packages import make_wheel
@@ -131,6 +136,34 @@ def test_a_token_without_rights_is_refused_in_words(gateway: Gateway, tmp_path: 
     result = run_client(clean(), command, tmp_path)
     assert result.returncode != 0
     assert "401" in result.stderr
+
+
+@pytest.fixture
+def ingress(gateway: Gateway, tmp_path: Path) -> Iterator[str]:
+    """Host and port of an Ingress as other clusters see it: TLS, a host name of its own, the path form."""
+    leaf = issue_leaf(authority("ours"), HOSTS, datetime.now(UTC))
+    (tmp_path / "tls.crt").write_text(leaf.certificate)
+    (tmp_path / "tls.key").write_text(leaf.key)
+    port = free_port()
+    with front(tmp_path, port, {"/namespaces/": f"http://127.0.0.1:{gateway.port}"}):
+        programs.wait_for_answer(f"https://localhost:{port}/", ssl.create_default_context(cadata=ca()))
+        yield f"localhost:{port}"
+
+
+def test_clients_of_other_clusters_come_through_an_ingress(
+    gateway: Gateway, ingress: str, pip: str, tmp_path: Path
+) -> None:
+    variables = write_files(tmp_path, f"{ingress}{PREFIX}", "https")
+    text = (tmp_path / "pip.conf").read_text().partition("[install]")[0]  # the certificate is verified
+    (tmp_path / "pip.conf").write_text(text)
+    (tmp_path / "ca.crt").write_text(ca())
+    variables |= {"PIP_CERT": str(tmp_path / "ca.crt"), "REQUESTS_CA_BUNDLE": str(tmp_path / "ca.crt")}
+    command = [pip, "install", "--no-cache-dir", "--target", "site", "hello-connector"]
+    assert_installed(run_client(variables, command, tmp_path), "hello_connector.py", tmp_path)
+    project = f"by-ingress-{Path(pip).parts[-3].replace('.', '-').lower()}"
+    wheel = make_wheel(tmp_path, project, "1.0", filler=bytes(1_000_000))
+    result = run_client(variables, ["twine", "upload", "-r", "connectors-pypi", str(wheel)], tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
