@@ -77,13 +77,13 @@ class Gateway:
             sock = listen(settings.address, port)
             self._server.serve(sock, self._gate, scheme)
             log.write("info", Line.LISTENING, scheme=scheme, port=sock.getsockname()[1])
+        self._state.is_listening = True  # before anybody can ask whether it is ready
         health = HealthServer((settings.address, settings.metrics_port), self._state, self._metrics)
         health.start()
         log.write("info", Line.LISTENING, scheme="health", port=health.server_port)
 
     def run(self) -> None:
         """Until a signal, and then until the requests under way have ended."""
-        self._state.is_listening = True
         self._loop.spawn(self._sweep())
         self._loop.run()
 
